@@ -1,0 +1,2 @@
+//! memtwin
+pub mod store;

@@ -1,0 +1,2 @@
+//! memtwin
+fn main() {}
