@@ -1,2 +1,3 @@
 //! memtwin
+pub mod limits;
 pub mod store;

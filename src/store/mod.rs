@@ -1,1 +1,139 @@
-//! The store
+//! The store: a sharded LRU of items under one memory budget. No sockets, no tokio.
+//!
+//! - [`ops`] is what commands use: read, update, flush.
+//! - [`replica`] is what the link uses: records, verdicts, confirmations, table walks.
+//! - [`door`] is the one place where an entry changes.
+//! - [`evict`] keeps the budget; [`wheel`] finds what has expired.
+//!
+//! **Invariant:** no code holds two shard locks; nothing is freed under one.
+
+mod batch;
+mod clock;
+mod counters;
+mod door;
+mod draft;
+mod evict;
+mod hash;
+mod housekeeping;
+mod item;
+mod memory;
+mod ops;
+mod replica;
+mod shard;
+mod shared;
+mod stamp;
+#[cfg(test)]
+mod tests;
+mod wheel;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+
+pub use batch::Batch;
+pub use clock::{Clock, EPOCH_UNIX_MS, Now};
+pub use counters::Counters;
+pub use draft::{Draft, Incoming, NoRoom};
+pub use hash::{KeyHash, KeyHasher};
+pub use item::{Item, ItemHead, NEVER, marks};
+pub use memory::Memory;
+pub use ops::{Action, Miss};
+pub use replica::{Origin, RecordHead, Verdict};
+pub use stamp::{Stamp, StampClock, Version};
+
+use crate::limits;
+use memory::Account;
+use shard::Shard;
+use shared::Shared;
+
+/// How a store is to be.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Bytes of `-m`.
+    pub limit_bytes: u64,
+    /// Bytes of `-I`: header, key and value of one item together.
+    pub item_bytes_max: usize,
+    /// False for `-M`: refuse instead of evicting.
+    pub evicting: bool,
+    /// Keys the hash; both nodes of a pair share it.
+    pub hash_secret: [u8; 16],
+    /// 0 or 1.
+    pub side: u8,
+    /// Whether there is a partner.
+    pub replicated: bool,
+}
+
+/// All entries of a node.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    shards: Box<[Mutex<Shard>]>,
+    shard_bits: u32,
+    item_bytes_max: usize,
+    limit_bytes: AtomicU64,
+    /// Boot-time milliseconds of a delayed flush, or [`NEVER`].
+    flush_at_ms: AtomicU64,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(config: &StoreConfig) -> Self {
+        Self::with_hasher(config, KeyHasher::new(&config.hash_secret))
+    }
+
+    fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
+        let shard_bits = shard_bits_for(config.limit_bytes);
+        let count = 1usize << shard_bits;
+        let tables_bytes = count as u64 * limits::SHARD_OVERHEAD_BYTES;
+        let account = Account::new(config.limit_bytes.saturating_sub(tables_bytes));
+        let modes = (config.replicated, config.evicting);
+        Self {
+            shared: Arc::new(Shared::new(hasher, config.side, account, modes, count)),
+            shards: (0..count)
+                .map(|index| Mutex::new(Shard::new(index)))
+                .collect(),
+            shard_bits,
+            item_bytes_max: config.item_bytes_max,
+            limit_bytes: AtomicU64::new(config.limit_bytes),
+            flush_at_ms: AtomicU64::new(NEVER),
+        }
+    }
+
+    fn shard(&self, slot: u64) -> &Mutex<Shard> {
+        &self.shards[hash::shard_of(slot, self.shard_bits)]
+    }
+
+    /// The stamp clock of this node.
+    pub fn stamps(&self) -> &StampClock {
+        &self.shared.stamps
+    }
+
+    /// What the memory holds.
+    pub fn memory(&self) -> Memory {
+        self.shared.account.snapshot()
+    }
+
+    /// What happened without a client asking for it.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Bytes of `-m`.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The slot ("table key") of a key that shares its 64-bit hash with no other.
+    pub fn slot_of(&self, key: &[u8]) -> u64 {
+        self.shared.hasher.hash(key).slot()
+    }
+}
+
+/// One shard per 256 KiB, at least 256 and at most 16,384.
+fn shard_bits_for(limit_bytes: u64) -> u32 {
+    let wanted = (limit_bytes / limits::SHARD_BYTES).max(1);
+    wanted
+        .ilog2()
+        .clamp(limits::SHARD_BITS_MIN, limits::SHARD_BITS_MAX)
+}

@@ -1,0 +1,27 @@
+//! What one turn of a connection (or of the link, or of housekeeping) carries along.
+
+use super::clock::Now;
+use super::item::Item;
+
+/// The moment of a turn and what its changes leave to do after the locks are released.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The moment; taken once per turn.
+    pub now: Now,
+    /// Slots of entries that the partner must be sent, in the order of their changes.
+    pub dirty: Vec<u64>,
+    /// Slots of entries that were promoted by a hit.
+    pub promoted: Vec<u64>,
+    /// Entries that left the table; freed outside the locks.
+    pub(crate) retired: Vec<Item>,
+}
+
+impl Batch {
+    /// An empty batch at a moment.
+    pub fn at(now: Now) -> Self {
+        Self {
+            now,
+            ..Self::default()
+        }
+    }
+}

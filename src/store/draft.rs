@@ -1,0 +1,211 @@
+//! Items on their way into the table. They count in the memory account from their allocation on.
+
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
+use super::memory::cost_bytes;
+use super::shared::Shared;
+use super::{Store, replica};
+use crate::limits;
+
+/// The item does not fit: under `-M`, beyond the share of unfinished items, or the machine is out
+/// of memory. Clients are told `SERVER_ERROR out of memory storing object`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for the item")]
+pub struct NoRoom;
+
+/// An item that is filled within one turn.
+#[derive(Debug)]
+pub struct Draft<'s> {
+    shared: &'s Shared,
+    /// `None` once it is in the table.
+    item: Option<Item>,
+}
+
+impl Draft<'_> {
+    /// Hands out the value, zeroes at first, to be filled.
+    pub fn fill(&mut self, fill: impl FnOnce(&mut [u8])) {
+        if let Some(item) = &mut self.item {
+            item.with_value_mut(fill);
+        }
+    }
+
+    pub(super) fn into_item(mut self) -> Option<Item> {
+        self.item.take()
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.shared.account.refund(cost_bytes(&item));
+        }
+    }
+}
+
+/// An item whose value arrives over several turns, or in pieces over the link.
+#[derive(Debug)]
+pub struct Incoming {
+    shared: Arc<Shared>,
+    item: Option<Item>,
+    filled_bytes: usize,
+    /// What a record says besides; clients' items take a new stamp instead.
+    pub(super) version: super::Version,
+}
+
+impl Incoming {
+    /// Hands out the part of the value that is still to come.
+    pub fn rest(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
+        let start = self.filled_bytes;
+        let mut taken = 0;
+        if let Some(item) = &mut self.item {
+            item.with_value_mut(|value| taken = fill(&mut value[start..]));
+        }
+        self.filled_bytes += taken;
+    }
+
+    /// Appends bytes of the value; what exceeds its length is ignored and said so.
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        let mut fits = false;
+        self.rest(|rest| {
+            fits = bytes.len() <= rest.len();
+            let taken = bytes.len().min(rest.len());
+            rest[..taken].copy_from_slice(&bytes[..taken]);
+            taken
+        });
+        fits
+    }
+
+    /// Bytes of the value that have not come yet.
+    pub fn missing_bytes(&self) -> usize {
+        self.item.as_ref().map_or(0, |item| item.value().len()) - self.filled_bytes
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        self.item.as_ref().map_or(&[], Item::key)
+    }
+
+    /// The value as far as it has come, then zeroes.
+    pub fn value(&self) -> &[u8] {
+        self.item.as_ref().map_or(&[], Item::value)
+    }
+
+    /// As an item of one turn: whole now.
+    pub fn into_draft(mut self, store: &Store) -> Draft<'_> {
+        Draft {
+            shared: &store.shared,
+            item: self.finish(),
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> Option<Item> {
+        let item = self.item.take()?;
+        self.shared.account.end_unfinished(cost_bytes(&item));
+        Some(item)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(item) = self.finish() {
+            self.shared.account.refund(cost_bytes(&item));
+        }
+    }
+}
+
+impl Store {
+    /// Whether a client's item is within `-I`, counted as memcached counts it.
+    pub fn fits(&self, key_len: usize, client_flags: u32, value_len: usize) -> bool {
+        const MEMCACHED_ITEM_BYTES: usize = 48 + 8 + 1 + 2;
+        let flags_len = if client_flags == 0 { 0 } else { 4 };
+        key_len + flags_len + value_len + MEMCACHED_ITEM_BYTES <= self.item_bytes_max
+    }
+
+    /// Allocates an item to be filled within this turn.
+    pub fn draft(
+        &self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+    ) -> Result<Draft<'_>, NoRoom> {
+        let item = self.allocate(key, head, value_len)?;
+        Ok(Draft {
+            shared: &self.shared,
+            item: Some(item),
+        })
+    }
+
+    /// Allocates an item to be filled over several turns. Makes room at once: its memory is used
+    /// from now on.
+    pub fn incoming(
+        &self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+        batch: &mut Batch,
+    ) -> Result<Incoming, NoRoom> {
+        let cost = ITEM_HEADER_BYTES + key.len() + value_len;
+        let may_refuse = value_len > limits::UNFINISHED_SMALL_BYTES;
+        if !self
+            .shared
+            .account
+            .begin_unfinished(cost as u64, may_refuse)
+        {
+            return Err(NoRoom);
+        }
+        let allocated = self.allocate(key, head, value_len);
+        self.shared.account.end_unfinished(cost as u64);
+        let item = allocated?;
+        self.shared
+            .account
+            .begin_unfinished(cost_bytes(&item), false);
+        let incoming = Incoming {
+            shared: Arc::clone(&self.shared),
+            item: Some(item),
+            filled_bytes: 0,
+            version: super::Version::default(),
+        };
+        self.evict_to_budget(batch);
+        Ok(incoming)
+    }
+
+    /// Allocates the item of a record, which may arrive in pieces. Nothing is evicted for it
+    /// before it is applied.
+    pub fn incoming_record(
+        &self,
+        key: &[u8],
+        head: &replica::RecordHead,
+        value_len: usize,
+        now: super::Now,
+    ) -> Result<Incoming, NoRoom> {
+        if value_len > self.item_bytes_max {
+            return Err(NoRoom);
+        }
+        let item = Item::allocate(key, &head.item_head(now), value_len).ok_or(NoRoom)?;
+        item.set_version(head.version);
+        self.shared.account.charge(cost_bytes(&item));
+        self.shared
+            .account
+            .begin_unfinished(cost_bytes(&item), false);
+        let shared = Arc::clone(&self.shared);
+        Ok(Incoming {
+            shared,
+            item: Some(item),
+            filled_bytes: 0,
+            version: head.version,
+        })
+    }
+
+    fn allocate(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Result<Item, NoRoom> {
+        let item = Item::allocate(key, head, value_len).ok_or(NoRoom)?;
+        let cost = cost_bytes(&item);
+        self.shared.account.charge(cost);
+        if !self.shared.evicting && self.shared.account.is_over_budget() {
+            self.shared.account.refund(cost);
+            return Err(NoRoom);
+        }
+        Ok(item)
+    }
+}

@@ -1,0 +1,147 @@
+//! One hash per request: 128 bits of SipHash-1-3, keyed by a secret, and what its bits are for.
+//!
+//! Bits 40 to 55 of the first half name the shard (the table inside uses the low bits as index
+//! and the top seven as tag, so a shard picked from those would make every miss slow).
+
+use std::hash::{BuildHasher, Hasher};
+
+use siphasher::sip128::SipHasher13;
+
+/// The bits that name shard and digest bucket; every slot of a key keeps them.
+const BUCKET_SHIFT: u32 = 40;
+const BUCKET_MASK: u64 = 0xffff << BUCKET_SHIFT;
+
+/// How many places of the table a key may live in. All but the first serve keys whose 64-bit
+/// hash another live key already has.
+pub(crate) const SLOTS_PER_KEY: u64 = 8;
+
+/// A key's hash: its place in the table, and the seed of its other places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyHash {
+    first: u64,
+    second: u64,
+}
+
+impl KeyHash {
+    /// The table key ("slot") of a key that shares its hash with no other.
+    pub fn slot(self) -> u64 {
+        self.first
+    }
+
+    /// The `index`-th place the key may live in, [`SLOTS_PER_KEY`] in all.
+    pub(crate) fn nth_slot(self, index: u64) -> u64 {
+        if index == 0 {
+            return self.first;
+        }
+        let mixed = (self.second ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            .wrapping_mul(0xd6e8_feb8_6659_fd93);
+        (mixed ^ (mixed >> 32)) & !BUCKET_MASK | self.first & BUCKET_MASK
+    }
+}
+
+/// Hashes keys under a secret: random on a node that is alone, shared by the nodes of a pair.
+#[derive(Clone, Debug)]
+pub struct KeyHasher {
+    sip: SipHasher13,
+    #[cfg(test)]
+    constant: bool,
+}
+
+impl KeyHasher {
+    /// A hasher under a 16-byte secret.
+    pub fn new(secret: &[u8; 16]) -> Self {
+        Self {
+            sip: SipHasher13::new_with_key(secret),
+            #[cfg(test)]
+            constant: false,
+        }
+    }
+
+    /// Gives every key the same hash: what an attacker who knew the secret could do.
+    #[cfg(test)]
+    pub(crate) fn colliding() -> Self {
+        Self {
+            constant: true,
+            ..Self::new(&[0; 16])
+        }
+    }
+
+    /// The hash of a key.
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        #[cfg(test)]
+        if self.constant {
+            return KeyHash {
+                first: 0x55,
+                second: 0xaa,
+            };
+        }
+        let hash = self.sip.hash(key);
+        KeyHash {
+            first: hash.h1,
+            second: hash.h2,
+        }
+    }
+}
+
+/// Which of `1 << shard_bits` shards a slot belongs to.
+pub(crate) fn shard_of(slot: u64, shard_bits: u32) -> usize {
+    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + 16 - shard_bits)) as usize
+}
+
+/// Table keys are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct BuildIdentity;
+
+/// Gives back the one `u64` it is fed.
+#[derive(Default)]
+pub(crate) struct Identity(u64);
+
+impl BuildHasher for BuildIdentity {
+    type Hasher = Identity;
+
+    fn build_hasher(&self) -> Identity {
+        Identity::default()
+    }
+}
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0 << 8 | u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_of_a_key_is_in_its_shard_and_differs_from_the_others() {
+        let hasher = KeyHasher::new(b"0123456789abcdef");
+        for key in [&b"a"[..], b"session", b"lock:session"] {
+            let hash = hasher.hash(key);
+            let slots: Vec<_> = (0..SLOTS_PER_KEY).map(|i| hash.nth_slot(i)).collect();
+            for (i, slot) in slots.iter().enumerate() {
+                assert_eq!(shard_of(*slot, 14), shard_of(hash.slot(), 14));
+                assert!(!slots[..i].contains(slot));
+            }
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_key_is_a_wire_constant() {
+        // Both nodes of a pair, whatever their versions, must agree on it.
+        let hash = KeyHasher::new(b"0123456789abcdef").hash(b"session");
+        assert_eq!(hash, KeyHasher::new(b"0123456789abcdef").hash(b"session"));
+        assert_ne!(hash, KeyHasher::new(b"0123456789abcdeF").hash(b"session"));
+    }
+}

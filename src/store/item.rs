@@ -1,0 +1,348 @@
+//! One entry of the table in one allocation: header, key, value; live or a tombstone.
+//!
+//! Handles are cheap clones. What changes while others hold one (deadline, touch, access times,
+//! marks) is atomic; key and value never change once the item is in the table.
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use triomphe::ThinArc;
+
+use super::clock::Now;
+use super::stamp::{Stamp, Version};
+
+/// Bytes of an item's allocation before its key: reference count, header, length.
+pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;
+/// Bytes kept between key and value when the CAS unique was set by the client.
+const CAS_BYTES: usize = 8;
+/// Access times count in units of 64 ms, so that 32 bits last for years.
+const TICK_SHIFT: u32 = 6;
+const RELAXED: Ordering = Ordering::Relaxed;
+
+/// The deadline of an item that never expires.
+pub const NEVER: u64 = u64::MAX;
+
+/// Marks of an entry that travel to the partner, as a bit set.
+pub mod marks {
+    /// Set by a meta delete with invalidation: the value is stale.
+    pub const STALE: u8 = 1;
+    /// Some client has been told to recache a stale value.
+    pub const TOKEN_SENT: u8 = 2;
+    /// The key was given in base64.
+    pub const BASE64_KEY: u8 = 4;
+    /// All of them.
+    pub const ALL: u8 = STALE | TOKEN_SENT | BASE64_KEY;
+}
+
+/// What only this node knows of an entry.
+mod local {
+    pub(super) const TOMBSTONE: u8 = 1;
+    /// The partner holds this version.
+    pub(super) const CONFIRMED: u8 = 2;
+    /// Lives in another slot than its hash's first.
+    pub(super) const DISPLACED: u8 = 4;
+    pub(super) const FETCHED: u8 = 8;
+    pub(super) const CAS_OVERRIDE: u8 = 16;
+}
+
+#[derive(Debug)]
+struct Header {
+    stamp: AtomicU64,
+    touched: AtomicU64,
+    deadline_ms: AtomicU64,
+    client_flags: u32,
+    promoted: AtomicU32,
+    accessed: AtomicU32,
+    wheel_slot: AtomicU32,
+    local: AtomicU8,
+    marks: AtomicU8,
+    key_len: u8,
+}
+
+/// What a client or a record says of an item beside key and value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ItemHead {
+    /// The client's opaque 32 bits.
+    pub client_flags: u32,
+    /// Milliseconds on the boot-time clock, or [`NEVER`].
+    pub deadline_ms: u64,
+    /// See [`marks`].
+    pub marks: u8,
+    /// A CAS unique set by the client instead of the stamp.
+    pub cas: Option<u64>,
+}
+
+/// A handle to one entry.
+#[derive(Clone, Debug)]
+pub struct Item(ThinArc<Header, u8>);
+
+impl Item {
+    /// Allocates an item whose value is still zeroes. `None` if the machine has no memory.
+    pub(crate) fn allocate(key: &[u8], head: &ItemHead, value_len: usize) -> Option<Self> {
+        let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
+        let len = key.len() + cas_len + value_len;
+        let header = Header {
+            stamp: AtomicU64::new(0),
+            touched: AtomicU64::new(0),
+            deadline_ms: AtomicU64::new(head.deadline_ms),
+            client_flags: head.client_flags,
+            promoted: AtomicU32::new(0),
+            accessed: AtomicU32::new(0),
+            wheel_slot: AtomicU32::new(0),
+            local: AtomicU8::new(if cas_len == 0 { 0 } else { local::CAS_OVERRIDE }),
+            marks: AtomicU8::new(head.marks & marks::ALL),
+            key_len: key.len() as u8,
+        };
+        let zeroes = std::iter::repeat_n(0u8, len);
+        let mut item = Self(ThinArc::try_from_header_and_iter(header, zeroes).ok()?);
+        item.write(|bytes| {
+            bytes[..key.len()].copy_from_slice(key);
+            if let Some(cas) = head.cas {
+                bytes[key.len()..key.len() + CAS_BYTES].copy_from_slice(&cas.to_be_bytes());
+            }
+        });
+        Some(item)
+    }
+
+    /// A tombstone of `version`: it keeps the key, so that the partner can find its copy.
+    pub(crate) fn tombstone(key: &[u8], version: Version) -> Option<Self> {
+        let head = ItemHead {
+            deadline_ms: NEVER,
+            ..ItemHead::default()
+        };
+        let item = Self::allocate(key, &head, 0)?;
+        item.set_local(local::TOMBSTONE, true);
+        item.set_version(version);
+        Some(item)
+    }
+
+    /// Writes into an item that nobody else holds yet; does nothing otherwise.
+    fn write(&mut self, write: impl FnOnce(&mut [u8])) {
+        self.0.with_arc_mut(|arc| {
+            if let Some(inner) = triomphe::Arc::get_mut(arc) {
+                write(inner.slice_mut());
+            }
+        });
+    }
+
+    /// Hands out the value of an item that nobody else holds yet, to be filled.
+    pub(crate) fn with_value_mut(&mut self, fill: impl FnOnce(&mut [u8])) {
+        let start = self.value_start();
+        self.write(|bytes| fill(&mut bytes[start..]));
+    }
+
+    fn header(&self) -> &Header {
+        &self.0.header.header
+    }
+
+    fn value_start(&self) -> usize {
+        let cas_len = if self.local(local::CAS_OVERRIDE) {
+            CAS_BYTES
+        } else {
+            0
+        };
+        usize::from(self.header().key_len) + cas_len
+    }
+
+    /// Its key, 1 to 250 bytes.
+    pub fn key(&self) -> &[u8] {
+        &self.0.slice[..usize::from(self.header().key_len)]
+    }
+
+    /// Its value; empty for a tombstone.
+    pub fn value(&self) -> &[u8] {
+        &self.0.slice[self.value_start()..]
+    }
+
+    /// The client's opaque 32 bits.
+    pub fn client_flags(&self) -> u32 {
+        self.header().client_flags
+    }
+
+    /// Its version.
+    pub fn version(&self) -> Version {
+        // Touched first: whoever sees a touch sees the deadline it set.
+        let touched = Stamp::from_raw(self.header().touched.load(Ordering::Acquire));
+        Version {
+            stamp: Stamp::from_raw(self.header().stamp.load(RELAXED)),
+            touched,
+        }
+    }
+
+    pub(crate) fn set_version(&self, version: Version) {
+        self.header().stamp.store(version.stamp.get(), RELAXED);
+        self.header()
+            .touched
+            .store(version.touched.get(), Ordering::Release);
+    }
+
+    /// The CAS unique: the one a client set, else the stamp.
+    pub fn cas(&self) -> u64 {
+        self.cas_override()
+            .unwrap_or_else(|| self.header().stamp.load(RELAXED))
+    }
+
+    /// The CAS unique a client set itself.
+    pub fn cas_override(&self) -> Option<u64> {
+        if !self.local(local::CAS_OVERRIDE) {
+            return None;
+        }
+        let start = usize::from(self.header().key_len);
+        let bytes = self.0.slice.get(start..start + CAS_BYTES)?;
+        Some(
+            bytes
+                .iter()
+                .fold(0, |cas, &byte| cas << 8 | u64::from(byte)),
+        )
+    }
+
+    /// Whether it says that its key is gone.
+    pub fn is_tombstone(&self) -> bool {
+        self.local(local::TOMBSTONE)
+    }
+
+    /// Its deadline in boot-time milliseconds, or [`NEVER`].
+    pub fn deadline_ms(&self) -> u64 {
+        self.header().deadline_ms.load(RELAXED)
+    }
+
+    pub(crate) fn set_deadline_ms(&self, deadline_ms: u64) {
+        self.header().deadline_ms.store(deadline_ms, RELAXED);
+    }
+
+    /// Whether its deadline has passed.
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.deadline_ms() <= now.boot_ms
+    }
+
+    /// Milliseconds left to live; `None` if it never expires.
+    pub fn remaining_ms(&self, now: Now) -> Option<u64> {
+        let deadline_ms = self.deadline_ms();
+        (deadline_ms != NEVER).then(|| deadline_ms.saturating_sub(now.boot_ms))
+    }
+
+    /// The marks that travel, see [`marks`].
+    pub fn marks(&self) -> u8 {
+        self.header().marks.load(RELAXED)
+    }
+
+    /// Whether a client has read it since it was stored.
+    pub fn is_fetched(&self) -> bool {
+        self.local(local::FETCHED)
+    }
+
+    /// Whether the partner is known to hold this version.
+    pub fn is_confirmed(&self) -> bool {
+        self.local(local::CONFIRMED)
+    }
+
+    pub(crate) fn set_confirmed(&self, confirmed: bool) {
+        self.set_local(local::CONFIRMED, confirmed);
+    }
+
+    pub(crate) fn is_displaced(&self) -> bool {
+        self.local(local::DISPLACED)
+    }
+
+    pub(crate) fn set_displaced(&self) {
+        self.set_local(local::DISPLACED, true);
+    }
+
+    fn local(&self, bit: u8) -> bool {
+        self.header().local.load(RELAXED) & bit != 0
+    }
+
+    /// Only called by who owns the item or holds its shard's lock.
+    fn set_local(&self, bit: u8, on: bool) {
+        let bits = self.header().local.load(RELAXED);
+        let bits = if on { bits | bit } else { bits & !bit };
+        self.header().local.store(bits, RELAXED);
+    }
+
+    /// Notes a client's read.
+    pub(crate) fn mark_fetched(&self, tick: u32) {
+        if self.header().accessed.load(RELAXED) != tick {
+            self.header().accessed.store(tick, RELAXED);
+        }
+        if !self.local(local::FETCHED) {
+            self.set_local(local::FETCHED, true);
+        }
+    }
+
+    /// Ticks of its last promotion and of its last access, see [`tick_of`].
+    pub(crate) fn promoted(&self) -> u32 {
+        self.header().promoted.load(RELAXED)
+    }
+
+    pub(crate) fn set_promoted(&self, tick: u32) {
+        self.header().promoted.store(tick, RELAXED);
+    }
+
+    /// Milliseconds since a client last used it, to 64 ms.
+    pub fn idle_ms(&self, now: Now) -> u64 {
+        u64::from(tick_of(now).wrapping_sub(self.header().accessed.load(RELAXED))) << TICK_SHIFT
+    }
+
+    pub(crate) fn set_accessed(&self, tick: u32) {
+        self.header().accessed.store(tick, RELAXED);
+    }
+
+    pub(crate) fn wheel_slot(&self) -> u32 {
+        self.header().wheel_slot.load(RELAXED)
+    }
+
+    pub(crate) fn set_wheel_slot(&self, slot: u32) {
+        self.header().wheel_slot.store(slot, RELAXED);
+    }
+
+    /// Bytes of its allocation as asked for.
+    pub(crate) fn allocated_bytes(&self) -> usize {
+        ITEM_HEADER_BYTES + self.0.slice.len()
+    }
+
+    /// Whether this is the only handle.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.0.with_arc(triomphe::Arc::is_unique)
+    }
+}
+
+/// A moment in units of 64 ms on the boot-time clock.
+pub(crate) fn tick_of(now: Now) -> u32 {
+    (now.boot_ms >> TICK_SHIFT) as u32
+}
+
+/// Ticks in a number of milliseconds.
+pub(crate) const fn ticks(ms: u64) -> u32 {
+    (ms >> TICK_SHIFT) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_takes_64_bytes_of_an_allocation() {
+        assert_eq!(ITEM_HEADER_BYTES, 64);
+    }
+
+    #[test]
+    fn a_client_set_cas_hides_neither_key_nor_value() {
+        let head = ItemHead {
+            cas: Some(0xfedc_ba98_7654_3210),
+            ..ItemHead::default()
+        };
+        let mut item = Item::allocate(b"key", &head, 5).unwrap();
+        item.with_value_mut(|value| value.copy_from_slice(b"value"));
+        assert_eq!((item.key(), item.value()), (&b"key"[..], &b"value"[..]));
+        assert_eq!(item.cas(), 0xfedc_ba98_7654_3210);
+        assert_eq!(item.clone().value(), b"value");
+        assert!(!item.is_tombstone());
+    }
+
+    #[test]
+    fn an_item_others_hold_is_not_written() {
+        let mut item = Item::allocate(b"k", &ItemHead::default(), 1).unwrap();
+        let other = item.clone();
+        item.with_value_mut(|value| value[0] = 9);
+        assert_eq!(other.value(), [0]);
+    }
+}

@@ -1,0 +1,129 @@
+//! The memory account: what every item costs, and how much of `-m` is left for items.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::item::Item;
+use crate::limits;
+
+const RELAXED: Ordering = Ordering::Relaxed;
+
+/// What the node's memory holds, in bytes and entries.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// What items may take: `-m` less the tables.
+    pub(crate) budget_bytes: u64,
+    used_bytes: AtomicU64,
+    /// Bytes of items that are allocated but not in the table yet.
+    unfinished_bytes: AtomicU64,
+    pub(crate) live_items: AtomicU64,
+    pub(crate) tombstones: AtomicU64,
+    pub(crate) tombstone_bytes: AtomicU64,
+}
+
+/// What `stats` says of the memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes taken by items and tombstones, with their overhead.
+    pub used_bytes: u64,
+    /// Bytes they may take.
+    pub budget_bytes: u64,
+    /// Items in the table, expired ones included until they are met.
+    pub live_items: u64,
+    /// Deletions that the partner has not confirmed.
+    pub tombstones: u64,
+}
+
+impl Account {
+    pub(crate) fn new(budget_bytes: u64) -> Self {
+        Self {
+            budget_bytes,
+            used_bytes: AtomicU64::new(0),
+            unfinished_bytes: AtomicU64::new(0),
+            live_items: AtomicU64::new(0),
+            tombstones: AtomicU64::new(0),
+            tombstone_bytes: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn charge(&self, bytes: u64) {
+        self.used_bytes.fetch_add(bytes, RELAXED);
+    }
+
+    pub(crate) fn refund(&self, bytes: u64) {
+        self.used_bytes.fetch_sub(bytes, RELAXED);
+    }
+
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.used_bytes.load(RELAXED) > self.budget_bytes
+    }
+
+    /// Counts an unfinished item; refuses it when the others already hold their share of memory.
+    /// One alone is always let in, else a small `-m` could not store a large value.
+    pub(crate) fn begin_unfinished(&self, bytes: u64, may_refuse: bool) -> bool {
+        let others = self.unfinished_bytes.fetch_add(bytes, RELAXED);
+        let limit = self.budget_bytes / limits::UNFINISHED_SHARE;
+        if may_refuse && others > 0 && others + bytes > limit {
+            self.unfinished_bytes.fetch_sub(bytes, RELAXED);
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn end_unfinished(&self, bytes: u64) {
+        self.unfinished_bytes.fetch_sub(bytes, RELAXED);
+    }
+
+    pub(crate) fn tombstones_over_limit(&self) -> bool {
+        self.tombstone_bytes.load(RELAXED) > self.budget_bytes / limits::TOMBSTONE_SHARE
+    }
+
+    pub(crate) fn snapshot(&self) -> Memory {
+        Memory {
+            used_bytes: self.used_bytes.load(RELAXED),
+            budget_bytes: self.budget_bytes,
+            live_items: self.live_items.load(RELAXED),
+            tombstones: self.tombstones.load(RELAXED),
+        }
+    }
+}
+
+/// What an item costs: its size class and its part of the table and the expiry wheel.
+pub(crate) fn cost_bytes(item: &Item) -> u64 {
+    (size_class_bytes(item.allocated_bytes()) + limits::ENTRY_OVERHEAD_BYTES) as u64
+}
+
+/// The bytes jemalloc takes for a request: 16-byte steps to 128, then four classes per doubling
+/// to 32 KiB, then whole pages.
+pub(crate) fn size_class_bytes(bytes: usize) -> usize {
+    const PAGE_BYTES: usize = 4096;
+    match bytes {
+        0..=128 => bytes.max(8).next_multiple_of(16),
+        129..=32_768 => bytes.next_multiple_of((bytes - 1).next_power_of_two() / 8),
+        _ => bytes.next_multiple_of(PAGE_BYTES),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size_class_bytes;
+
+    #[test]
+    fn size_classes_are_four_to_a_doubling() {
+        let classes = [
+            (1, 16),
+            (128, 128),
+            (129, 160),
+            (160, 160),
+            (161, 192),
+            (257, 320),
+        ];
+        for (asked, got) in classes {
+            assert_eq!(size_class_bytes(asked), got, "{asked}");
+        }
+        assert_eq!(size_class_bytes(1103), 1280);
+        assert_eq!(size_class_bytes(4175), 5120);
+        assert_eq!(size_class_bytes(28_673), 32_768);
+        assert_eq!(size_class_bytes(32_769), 36_864);
+        assert_eq!(size_class_bytes(1 << 20), 1 << 20);
+    }
+}

@@ -1,0 +1,106 @@
+//! The expiry wheel of a shard: slots (table keys) by the time their item may expire.
+//!
+//! A touch does not move an entry: when its old bucket fires, an item that lives longer is queued
+//! anew. Nothing is queued further ahead than the wheel's horizon, which bounds the stale entries
+//! that one key can leave behind.
+
+use std::collections::BTreeMap;
+
+use super::clock::Now;
+
+/// A bucket spans 16.4 s of deadlines.
+const BUCKET_SHIFT: u32 = 14;
+/// How many buckets ahead an entry may be queued: about 70 minutes.
+const HORIZON_BUCKETS: u64 = 256;
+
+/// Buckets hold table keys; only occupied ones take memory.
+#[derive(Debug, Default)]
+pub(crate) struct Wheel {
+    buckets: BTreeMap<u32, Vec<u64>>,
+}
+
+impl Wheel {
+    /// The bucket in which an item of this deadline is to be queued; never 0.
+    pub(crate) fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
+        let bucket = deadline_ms >> BUCKET_SHIFT;
+        let current = now.boot_ms >> BUCKET_SHIFT;
+        (bucket.clamp(current, current + HORIZON_BUCKETS) + 1) as u32
+    }
+
+    pub(crate) fn queue(&mut self, bucket: u32, slot: u64) {
+        self.buckets.entry(bucket).or_default().push(slot);
+    }
+
+    /// Moves at most `most` slots of fired buckets to `out`, each with its bucket; false when
+    /// nothing more has fired.
+    pub(crate) fn fired(&mut self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) -> bool {
+        let fired_before = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
+        while let Some(mut first) = self.buckets.first_entry() {
+            let bucket = *first.key();
+            if bucket >= fired_before {
+                return false;
+            }
+            let slots = first.get_mut();
+            let room = most.saturating_sub(out.len()).min(slots.len());
+            out.extend(slots.drain(slots.len() - room..).map(|slot| (bucket, slot)));
+            if !slots.is_empty() {
+                return true;
+            }
+            first.remove();
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(boot_ms: u64) -> Now {
+        Now {
+            boot_ms,
+            wall_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_bucket_fires_only_when_all_its_deadlines_have_passed() {
+        let mut wheel = Wheel::default();
+        let deadline_ms = 100_000;
+        wheel.queue(Wheel::bucket_of(deadline_ms, at(0)), 7);
+        let mut out = Vec::new();
+        assert!(!wheel.fired(at(deadline_ms), 64, &mut out));
+        assert!(out.is_empty());
+        wheel.fired(at(deadline_ms + (1 << BUCKET_SHIFT)), 64, &mut out);
+        assert_eq!(out.len(), 1);
+        assert!(wheel.buckets.is_empty());
+    }
+
+    #[test]
+    fn work_is_bounded_and_goes_on_where_it_stopped() {
+        let mut wheel = Wheel::default();
+        for slot in 0..100 {
+            wheel.queue(1 + (slot % 3) as u32, slot);
+        }
+        let mut seen = Vec::new();
+        loop {
+            let mut out = Vec::new();
+            let more = wheel.fired(at(1 << 20), 64, &mut out);
+            assert!(out.len() <= 64);
+            seen.extend(out.into_iter().map(|(_, slot)| slot));
+            if !more {
+                break;
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_far_deadline_is_queued_at_the_horizon() {
+        assert_eq!(
+            Wheel::bucket_of(u64::MAX - 1, at(0)),
+            HORIZON_BUCKETS as u32 + 1
+        );
+    }
+}
