@@ -39,3 +39,27 @@ const _: () = assert!(
     KEY_BYTES <= u8::MAX as usize,
     "an item keeps its key length in one byte"
 );
+
+// --- connections ---
+
+/// Values up to this size are copied into the replies; larger ones are sent from their item.
+pub const VALUE_COPY_BYTES: usize = 16 << 10;
+/// A turn stops before a request once it has this much to send.
+pub const TURN_OUTPUT_BYTES: usize = 256 << 10;
+/// A turn stops before a request once it has served this many (`-R` sets another number).
+pub const TURN_REQUESTS: u32 = 1024;
+/// Bytes read at once; shared by all connections of a worker.
+pub const SCRATCH_BYTES: usize = 64 << 10;
+/// A line without an end is cut off here unless it is a `get` or `gets`.
+pub const LINE_BYTES: usize = 2048;
+/// A `get` line may be this long; then the connection is closed.
+pub const GET_LINE_BYTES: usize = 1 << 20;
+/// Spaces that may lead a long `get` line.
+pub const GET_LINE_SPACES: usize = 100;
+/// A value whose data is not all there is received straight into its item from this size on.
+pub const INCOMING_BYTES_MIN: usize = 1024;
+/// Reply buffers larger than this are given back after a turn.
+pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
+
+const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
+const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);

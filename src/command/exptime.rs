@@ -1,0 +1,43 @@
+//! Expiry times as clients write them (reference: memcached's `realtime`).
+
+use crate::store::{NEVER, Now};
+
+/// Larger numbers are absolute Unix times.
+const RELATIVE_SECS_MAX: i64 = 60 * 60 * 24 * 30;
+
+/// The deadline on the boot-time clock: 0 is never, a negative time has passed, up to 30 days are
+/// relative, more is a Unix time.
+pub fn deadline_ms(exptime: i64, now: Now) -> u64 {
+    match exptime {
+        0 => NEVER,
+        ..0 => 0,
+        1..=RELATIVE_SECS_MAX => now.boot_ms + exptime as u64 * 1000,
+        _ => {
+            let left_ms = exptime * 1000 - now.unix_ms() as i64;
+            if left_ms <= 0 {
+                0
+            } else {
+                now.boot_ms + left_ms as u64
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thirty_days_are_relative_and_a_second_more_is_1970() {
+        let now = Now {
+            boot_ms: 5_000,
+            wall_ms: 200_000_000_000,
+        };
+        assert_eq!(deadline_ms(0, now), NEVER);
+        assert_eq!(deadline_ms(-1, now), 0);
+        assert_eq!(deadline_ms(2_592_000, now), 5_000 + 2_592_000_000);
+        assert_eq!(deadline_ms(2_592_001, now), 0);
+        let tomorrow = now.unix_secs() as i64 + 86_400;
+        assert_eq!(deadline_ms(tomorrow, now), 5_000 + 86_400_000);
+    }
+}

@@ -1,0 +1,77 @@
+//! `get`, `gets`, `gat`, `gats`: one key at a time.
+
+use super::output::Output;
+use super::turn::{Turn, count_miss};
+use crate::protocol::text::reply;
+use crate::store::{Action, Item};
+
+/// What to do with each key of a retrieval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retrieval {
+    /// Show the CAS unique.
+    pub with_cas: bool,
+    /// Give the item this deadline first, see [`super::deadline_ms`].
+    pub touch: Option<u64>,
+}
+
+/// Answers one key; a miss answers nothing.
+pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieval) {
+    match how.touch {
+        None => get(turn, out, key, how.with_cas),
+        Some(deadline_ms) => get_and_touch(turn, out, key, how.with_cas, deadline_ms),
+    }
+}
+
+fn get(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], with_cas: bool) {
+    let found = turn
+        .store
+        .read(key, turn.batch, |item| show(out, item, with_cas));
+    turn.counters.cmd_get.count();
+    match found {
+        Ok(()) => turn.counters.get_hits.count(),
+        Err(miss) => {
+            turn.counters.get_misses.count();
+            count_miss(turn.counters, miss);
+        }
+    }
+}
+
+fn get_and_touch(
+    turn: &mut Turn<'_>,
+    out: &mut Output,
+    key: &[u8],
+    with_cas: bool,
+    deadline_ms: u64,
+) {
+    let expires_now = deadline_ms <= turn.now().boot_ms;
+    let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
+        Err(miss) => (Action::Keep, Err(miss)),
+        Ok(item) => {
+            show(out, item, with_cas);
+            (
+                if expires_now {
+                    Action::Remove
+                } else {
+                    Action::Touch(deadline_ms)
+                },
+                Ok(()),
+            )
+        }
+    });
+    turn.counters.cmd_touch.count();
+    match found {
+        Ok(()) => turn.counters.touch_hits.count(),
+        Err(miss) => {
+            turn.counters.touch_misses.count();
+            count_miss(turn.counters, miss);
+        }
+    }
+}
+
+fn show(out: &mut Output, item: &Item, with_cas: bool) {
+    let cas = with_cas.then(|| item.cas());
+    let len = item.value().len();
+    reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
+    out.push_value(item);
+    out.bytes.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,22 @@
+//! Commands on the store, whatever protocol they came in. One file per family.
+
+mod arithmetic;
+mod delete;
+mod exptime;
+mod flush;
+mod get;
+mod output;
+mod storage;
+mod turn;
+
+pub use arithmetic::{Delta, arithmetic};
+pub use delete::delete;
+pub use exptime::deadline_ms;
+pub use flush::flush_all;
+pub use get::{Retrieval, retrieve};
+pub use output::{Chunk, Output};
+pub use storage::{Stored, discard_too_large, store, store_incoming};
+pub use turn::Turn;
+
+mod touch;
+pub use touch::touch;

@@ -1,0 +1,207 @@
+//! `set`, `add`, `replace`, `append`, `prepend`, `cas`.
+
+use super::exptime::deadline_ms;
+use super::turn::{Turn, count_miss};
+use crate::limits::OPTIMISTIC_TRIES;
+use crate::protocol::text::{Storage, Verb};
+use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Store};
+
+/// What became of a storage command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the table.
+    Stored,
+    /// The condition did not hold.
+    NotStored,
+    /// Another version is there.
+    Exists,
+    /// Nothing is there.
+    NotFound,
+    /// Larger than `-I`.
+    TooLarge,
+    /// No memory.
+    NoMemory,
+}
+
+/// Carries out a command whose data is at hand.
+pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
+    let head = item_head(turn, request);
+    let drafted = match turn.store.draft(request.key, &head, data.len()) {
+        Err(NoRoom) => return refuse_no_memory(turn, request),
+        Ok(mut draft) => {
+            draft.fill(|value| value.copy_from_slice(data));
+            draft
+        }
+    };
+    put(turn, request, drafted, data)
+}
+
+/// Carries out a command whose data has come in over several turns.
+pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Incoming) -> Stored {
+    let joins = matches!(request.verb, Verb::Append | Verb::Prepend);
+    let data = if joins {
+        incoming.value().to_vec()
+    } else {
+        Vec::new()
+    };
+    put(turn, request, incoming.into_draft(turn.store), &data)
+}
+
+/// What the item of a command is to be like.
+pub(crate) fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
+    ItemHead {
+        client_flags: request.client_flags,
+        deadline_ms: deadline_ms(i64::from(request.exptime), turn.now()),
+        marks: 0,
+        cas: None,
+    }
+}
+
+/// A `set` that is too large leaves nothing behind: stale data would be worse. The others keep
+/// what is there.
+pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
+    turn.counters.store_too_large.count();
+    discard(turn, request);
+    Stored::TooLarge
+}
+
+/// The same for a command that finds no memory.
+pub(crate) fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
+    turn.counters.store_no_memory.count();
+    discard(turn, request);
+    Stored::NoMemory
+}
+
+fn discard(turn: &mut Turn<'_>, request: &Storage<'_>) {
+    if request.verb == Verb::Set {
+        turn.store
+            .update(request.key, turn.batch, |_| (Action::Remove, ()));
+    }
+}
+
+fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]) -> Stored {
+    turn.counters.cmd_set.count();
+    if matches!(request.verb, Verb::Append | Verb::Prepend) {
+        drop(draft);
+        return join(turn, request, data);
+    }
+    let expired = deadline_ms(i64::from(request.exptime), turn.now()) <= turn.now().boot_ms;
+    let put = |draft| {
+        if expired {
+            Action::Remove
+        } else {
+            Action::Put(draft)
+        }
+    };
+    let (outcome, _) = turn.store.update(request.key, turn.batch, |entry| {
+        let miss = entry.err();
+        let (action, stored) = match (request.verb, entry) {
+            (Verb::Set, _) | (Verb::Add, Err(_)) | (Verb::Replace, Ok(_)) => {
+                (put(draft), Stored::Stored)
+            }
+            (Verb::Add, Ok(_)) => (Action::Promote, Stored::NotStored),
+            (Verb::Cas(_), Err(_)) => (Action::Keep, Stored::NotFound),
+            (Verb::Cas(wanted), Ok(item)) if item.cas() == wanted && wanted != 0 => {
+                (put(draft), Stored::Stored)
+            }
+            (Verb::Cas(_), Ok(_)) => (Action::Keep, Stored::Exists),
+            (Verb::Replace | Verb::Append | Verb::Prepend, _) => (Action::Keep, Stored::NotStored),
+        };
+        (action, (stored, miss))
+    });
+    count(turn, request.verb, outcome)
+}
+
+fn count(turn: &Turn<'_>, verb: Verb, (stored, miss): (Stored, Option<Miss>)) -> Stored {
+    if let Some(miss) = miss {
+        count_miss(turn.counters, miss);
+    }
+    if stored == Stored::Stored {
+        turn.counters.total_items.count();
+    }
+    if matches!(verb, Verb::Cas(_)) {
+        match stored {
+            Stored::Stored => turn.counters.cas_hits.count(),
+            Stored::Exists => turn.counters.cas_badval.count(),
+            _ => turn.counters.cas_misses.count(),
+        }
+    }
+    stored
+}
+
+/// `append` and `prepend`: the longer value is made outside the lock and put only if what it was
+/// made from is still there; the last try is made under the lock.
+fn join(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
+    for attempt in 0..=OPTIMISTIC_TRIES {
+        let seen = if attempt < OPTIMISTIC_TRIES {
+            let (seen, _) = turn.store.update(request.key, turn.batch, |entry| {
+                (Action::Keep, entry.cloned())
+            });
+            match seen {
+                Ok(item) => Some(item),
+                Err(miss) => return count(turn, request.verb, (Stored::NotStored, Some(miss))),
+            }
+        } else {
+            None
+        };
+        if let Some(stored) = try_join(turn, request, data, seen) {
+            return count(turn, request.verb, (stored, None));
+        }
+    }
+    Stored::NotStored
+}
+
+/// `None` if another writer came in between.
+fn try_join(
+    turn: &mut Turn<'_>,
+    request: &Storage<'_>,
+    data: &[u8],
+    seen: Option<Item>,
+) -> Option<Stored> {
+    let store = turn.store;
+    let made = seen.map(|old| (old.version(), joined(store, request, &old, data)));
+    let (stored, _) = store.update(request.key, turn.batch, |entry| {
+        let Ok(item) = entry else {
+            return (Action::Keep, Some(Stored::NotStored));
+        };
+        let draft = match made {
+            Some((version, draft)) if version == item.version() => draft,
+            Some(_) => return (Action::Keep, None),
+            None => joined(store, request, item, data),
+        };
+        match draft {
+            Some(draft) => (Action::Put(draft), Some(Stored::Stored)),
+            None => (Action::Keep, Some(Stored::NotStored)),
+        }
+    });
+    stored
+}
+
+/// The longer item; `None` if it is too large or there is no memory.
+fn joined<'s>(
+    store: &'s Store,
+    request: &Storage<'_>,
+    old: &Item,
+    data: &[u8],
+) -> Option<Draft<'s>> {
+    let head = ItemHead {
+        client_flags: old.client_flags(),
+        deadline_ms: old.deadline_ms(),
+        marks: old.marks(),
+        cas: None,
+    };
+    let len = old.value().len() + data.len();
+    if !store.fits(old.key().len(), old.client_flags(), len) {
+        return None;
+    }
+    let mut draft = store.draft(old.key(), &head, len).ok()?;
+    let (first, second) = match request.verb {
+        Verb::Prepend => (data, old.value()),
+        _ => (old.value(), data),
+    };
+    draft.fill(|value| {
+        value[..first.len()].copy_from_slice(first);
+        value[first.len()..].copy_from_slice(second);
+    });
+    Some(draft)
+}

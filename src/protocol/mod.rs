@@ -1,0 +1,3 @@
+//! Pure grammars: bytes to borrowed requests, replies to bytes. No tokio, no store.
+
+pub mod text;

@@ -1,0 +1,267 @@
+//! A command line, parsed: dispatch on its first word, then one grammar per command.
+
+use super::number;
+use super::storage::{self, Storage, Verb};
+use super::token::{is_noreply, last_token, tokens};
+use crate::limits::KEY_BYTES;
+
+/// The keys of a retrieval command, not split yet: there may be many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keys<'a>(pub &'a [u8]);
+
+impl<'a> Keys<'a> {
+    /// The next key and the rest after it.
+    pub fn split_first(self) -> Option<(&'a [u8], Self)> {
+        let start = self.0.iter().position(|&byte| byte != b' ')?;
+        let rest = &self.0[start..];
+        let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+        Some((&rest[..end], Keys(&rest[end..])))
+    }
+
+    /// Whether every key is short enough; one that is not makes the whole command fail.
+    fn are_valid(self) -> bool {
+        self.0.len() <= KEY_BYTES || tokens(self.0).all(|key| key.len() <= KEY_BYTES)
+    }
+}
+
+/// One command line.
+#[allow(missing_docs, reason = "fields carry the protocol's own names")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// `get`, and `gets` with the CAS unique.
+    Get { keys: Keys<'a>, with_cas: bool },
+    /// `gat`, and `gats` with the CAS unique.
+    GetAndTouch {
+        exptime: i32,
+        keys: Keys<'a>,
+        with_cas: bool,
+    },
+    /// `set`, `add`, `replace`, `append`, `prepend`, `cas`: data follows.
+    Store(Storage<'a>),
+    /// `delete`.
+    Delete { key: &'a [u8], noreply: bool },
+    /// `incr` and `decr`.
+    Arithmetic {
+        key: &'a [u8],
+        delta: u64,
+        incr: bool,
+        noreply: bool,
+    },
+    /// `touch`.
+    Touch {
+        key: &'a [u8],
+        exptime: i32,
+        noreply: bool,
+    },
+    /// `flush_all`.
+    FlushAll { exptime: i32, noreply: bool },
+    /// `verbosity`.
+    Verbosity { level: u32, noreply: bool },
+    /// `version`.
+    Version,
+    /// `quit`.
+    Quit,
+    /// `stats`, with the words after it.
+    Stats { args: Vec<&'a [u8]> },
+}
+
+/// A line that is not obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What to answer; nothing where `noreply` hides it.
+    pub reply: &'static str,
+    /// Bytes of announced data to ignore.
+    pub swallow_bytes: usize,
+    /// Close without a byte: no memcached client sends this.
+    pub close: bool,
+}
+
+impl Fault {
+    pub(super) const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
+    const UNKNOWN: Self = Self::saying("ERROR");
+    const BAD_EXPTIME: Self = Self::saying("CLIENT_ERROR invalid exptime argument");
+    const BAD_DELTA: Self = Self::saying("CLIENT_ERROR invalid numeric delta argument");
+    const BAD_DELETE: Self =
+        Self::saying("CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]");
+    const NOT_OURS: Self = Self {
+        close: true,
+        ..Self::saying("")
+    };
+
+    const fn saying(reply: &'static str) -> Self {
+        Self {
+            reply,
+            swallow_bytes: 0,
+            close: false,
+        }
+    }
+
+    pub(super) fn quiet(self, noreply: bool) -> Self {
+        if noreply {
+            Self { reply: "", ..self }
+        } else {
+            self
+        }
+    }
+}
+
+/// Shorter lines than this are no command at all.
+const LINE_BYTES_MIN: usize = 4;
+
+/// Parses one line, given with its line end (`\r\n` or `\n`).
+pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
+    if line_with_end.len() < LINE_BYTES_MIN {
+        return Err(Fault::BAD_FORMAT);
+    }
+    let line = line_with_end.strip_suffix(b"\n").unwrap_or(line_with_end);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let word_len = memchr::memchr(b' ', line).unwrap_or(line.len());
+    let (word, args) = line.split_at(word_len);
+    match word {
+        b"get" => retrieval(args, false),
+        b"gets" => retrieval(args, true),
+        b"gat" => get_and_touch(args, false),
+        b"gats" => get_and_touch(args, true),
+        b"set" => storage::parse(Verb::Set, args).map(Request::Store),
+        b"add" => storage::parse(Verb::Add, args).map(Request::Store),
+        b"replace" => storage::parse(Verb::Replace, args).map(Request::Store),
+        b"append" => storage::parse(Verb::Append, args).map(Request::Store),
+        b"prepend" => storage::parse(Verb::Prepend, args).map(Request::Store),
+        b"cas" => storage::parse(Verb::Cas(0), args).map(Request::Store),
+        b"delete" => delete(args),
+        b"incr" => arithmetic(args, true),
+        b"decr" => arithmetic(args, false),
+        b"touch" => touch(args),
+        b"flush_all" => flush_all(args),
+        b"verbosity" => verbosity(args),
+        b"version" => Ok(Request::Version),
+        b"quit" => Ok(Request::Quit),
+        b"stats" => Ok(Request::Stats {
+            args: tokens(args).collect(),
+        }),
+        _ => Err(unknown(line)),
+    }
+}
+
+/// An unknown command; the last word tells a web client that lost its way.
+fn unknown(line: &[u8]) -> Fault {
+    if tokens(line).nth(1).is_some() && last_token(line).starts_with(b"HTTP/") {
+        return Fault::NOT_OURS;
+    }
+    Fault::UNKNOWN.quiet(is_noreply(line))
+}
+
+fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
+    let keys = Keys(args);
+    if keys.split_first().is_none() || !keys.are_valid() {
+        return Err(Fault::BAD_FORMAT);
+    }
+    Ok(Request::Get { keys, with_cas })
+}
+
+fn get_and_touch(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
+    let Some((exptime, keys)) = Keys(args).split_first() else {
+        return Err(Fault::BAD_FORMAT);
+    };
+    if keys.split_first().is_none() {
+        return Err(Fault::BAD_FORMAT);
+    }
+    let exptime = number::strict_i32(exptime).ok_or(Fault::BAD_EXPTIME)?;
+    if !keys.are_valid() {
+        return Err(Fault::BAD_FORMAT);
+    }
+    Ok(Request::GetAndTouch {
+        exptime,
+        keys,
+        with_cas,
+    })
+}
+
+/// A key, the word after it, and how many words follow the key.
+struct Keyed<'a> {
+    key: &'a [u8],
+    word: &'a [u8],
+    words: usize,
+    noreply: bool,
+}
+
+/// At least `min` words must follow the key.
+fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, Fault> {
+    let mut parts = tokens(args);
+    let key = parts.next().ok_or(Fault::BAD_FORMAT)?;
+    let word = parts.next();
+    let words = usize::from(word.is_some()) + parts.count();
+    if words < min {
+        return Err(Fault::BAD_FORMAT);
+    }
+    let noreply = words > 0 && is_noreply(args);
+    if key.len() > KEY_BYTES {
+        return Err(Fault::BAD_FORMAT.quiet(noreply));
+    }
+    Ok(Keyed {
+        key,
+        word: word.unwrap_or_default(),
+        words,
+        noreply,
+    })
+}
+
+/// After the key: nothing, `0`, `noreply` or `0 noreply` (old clients send the 0).
+fn delete(args: &[u8]) -> Result<Request<'_>, Fault> {
+    let Keyed {
+        key,
+        word,
+        words,
+        noreply,
+    } = keyed(args, 0)?;
+    match (words, word) {
+        (0, _) | (1, b"0" | b"noreply") => {}
+        (2, b"0") if noreply => {}
+        _ => return Err(Fault::BAD_DELETE.quiet(noreply)),
+    }
+    Ok(Request::Delete { key, noreply })
+}
+
+fn arithmetic(args: &[u8], incr: bool) -> Result<Request<'_>, Fault> {
+    let Keyed {
+        key, word, noreply, ..
+    } = keyed(args, 1)?;
+    let delta = number::strict_u64(word).ok_or(Fault::BAD_DELTA.quiet(noreply))?;
+    Ok(Request::Arithmetic {
+        key,
+        delta,
+        incr,
+        noreply,
+    })
+}
+
+fn touch(args: &[u8]) -> Result<Request<'_>, Fault> {
+    let Keyed {
+        key, word, noreply, ..
+    } = keyed(args, 1)?;
+    let exptime = number::strict_i32(word).ok_or(Fault::BAD_EXPTIME.quiet(noreply))?;
+    Ok(Request::Touch {
+        key,
+        exptime,
+        noreply,
+    })
+}
+
+fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
+    let noreply = is_noreply(args);
+    let mut words = tokens(args).take(2);
+    let (first, second) = (words.next(), words.next());
+    let exptime = match (first, second) {
+        (None, _) => 0,
+        (Some(_), None) if noreply => 0,
+        (Some(word), _) => number::strict_i32(word).ok_or(Fault::BAD_EXPTIME.quiet(noreply))?,
+    };
+    Ok(Request::FlushAll { exptime, noreply })
+}
+
+fn verbosity(args: &[u8]) -> Result<Request<'_>, Fault> {
+    let noreply = is_noreply(args);
+    let level = tokens(args).next().and_then(number::strict_u32);
+    let level = level.ok_or(Fault::BAD_FORMAT.quiet(noreply))?;
+    Ok(Request::Verbosity { level, noreply })
+}

@@ -1,0 +1,90 @@
+//! Properties of the text grammar; its words are checked against memcached by the transcripts.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn request(line: &[u8]) -> Request<'_> {
+    parse(line).unwrap()
+}
+
+fn reply(line: &[u8]) -> &'static str {
+    parse(line).unwrap_err().reply
+}
+
+#[test]
+fn a_bare_line_feed_ends_a_line() {
+    assert_eq!(request(b"get a\n"), request(b"get a\r\n"));
+}
+
+#[test]
+fn several_spaces_are_one_but_none_may_lead() {
+    assert_eq!(request(b"touch  a   5 \r\n"), request(b"touch a 5\r\n"));
+    assert_eq!(reply(b" get a\r\n"), "ERROR");
+}
+
+#[test]
+fn a_fault_after_a_good_length_swallows_the_data() {
+    assert_eq!(parse(b"set a x 0 5\r\n").unwrap_err().swallow_bytes, 7);
+    assert_eq!(parse(b"cas a 0 0 5 x\r\n").unwrap_err().swallow_bytes, 7);
+    assert_eq!(parse(b"set a 0 0 -1\r\n").unwrap_err().swallow_bytes, 0);
+    assert_eq!(
+        parse(b"set a 0 0 2147483647\r\n")
+            .unwrap_err()
+            .swallow_bytes,
+        0
+    );
+}
+
+#[test]
+fn noreply_hides_errors_where_memcached_hides_them() {
+    assert_eq!(reply(b"foo noreply\r\n"), "");
+    assert_eq!(reply(b"delete a 10 noreply\r\n"), "");
+    assert_eq!(reply(b"incr a x noreply\r\n"), "");
+    assert_eq!(
+        reply(b"set a 0 0 noreply\r\n"),
+        "CLIENT_ERROR bad command line format"
+    );
+}
+
+#[test]
+fn web_clients_are_cut() {
+    assert!(parse(b"GET / HTTP/1.0\r\n").unwrap_err().close);
+    assert!(parse(b"DELETE HTTP/1.1\r\n").unwrap_err().close);
+    assert!(!parse(b"HTTP/1.1\r\n").unwrap_err().close);
+}
+
+#[test]
+fn numbers_are_read_as_memcached_reads_them() {
+    assert_eq!(strict_u64(b"18446744073709551615"), Some(u64::MAX));
+    assert_eq!(strict_u64(b"18446744073709551616"), None);
+    assert_eq!(strict_i32(b"-2147483648"), Some(i32::MIN));
+    assert_eq!(strict_i32(b"+1"), None);
+    assert_eq!(number::client_flags(b"4294967296"), Some(0));
+    assert_eq!(number::client_flags(b"-1"), None);
+    assert_eq!(number::exptime(b"2147483648"), Some(i32::MIN));
+    assert_eq!(number::exptime(b"9223372036854775808"), None);
+    assert_eq!(numeric_value(b" +012 "), Some(12));
+    assert_eq!(numeric_value(b"12a"), None);
+    assert_eq!(numeric_value(b""), None);
+}
+
+proptest! {
+    #[test]
+    fn no_line_panics(mut line in proptest::collection::vec(any::<u8>(), 0..300)) {
+        line.push(b'\n');
+        let _ = parse(&line);
+    }
+
+    #[test]
+    fn nearly_good_lines_never_panic(
+        words in proptest::collection::vec(
+            prop_oneof!["get|gets|gat|set|cas|incr|touch|delete|flush_all|noreply|stats",
+                        "-?[0-9]{1,22}", "[a-z]{1,260}", " {1,3}"], 0..8),
+    ) {
+        let line = format!("{}\r\n", words.join(" "));
+        if let Ok(Request::Store(storage)) = parse(line.as_bytes()) {
+            prop_assert!(storage.key.len() <= 250);
+        }
+    }
+}

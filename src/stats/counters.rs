@@ -1,0 +1,131 @@
+//! Counters: one set per worker for what its clients do, one per node for the rest.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count that one thread writes and others read: an addition without a locked instruction.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts one.
+    pub fn count(&self) {
+        self.add(1);
+    }
+
+    /// Counts several. Only the owning thread may.
+    pub fn add(&self, amount: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(amount),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Counts one from any thread.
+    pub fn count_shared(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one back from any thread.
+    pub fn uncount_shared(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The present value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Starts again (`stats reset`).
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: Counter,)*
+        }
+
+        impl $name {
+            /// Starts all of them again.
+            pub fn reset(&self) {
+                $(self.$field.reset();)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// What one worker's clients did. Named as memcached names them.
+    WorkerCounters {
+        /// Keys asked for by `get` and `gets`.
+        cmd_get,
+        /// Of these, found.
+        get_hits,
+        /// Of these, not found.
+        get_misses,
+        /// Lookups that met an expired item.
+        get_expired,
+        /// Lookups that met a flushed item.
+        get_flushed,
+        /// Storage commands whose data was taken.
+        cmd_set,
+        /// Items put into the table.
+        total_items,
+        /// `flush_all` commands.
+        cmd_flush,
+        /// Keys of `touch`, `gat`, `gats`.
+        cmd_touch,
+        /// Of these, found.
+        touch_hits,
+        /// Of these, not found.
+        touch_misses,
+        /// Deletions of what was there.
+        delete_hits,
+        /// Deletions of what was not.
+        delete_misses,
+        /// Increments of what was there.
+        incr_hits,
+        /// Increments of what was not.
+        incr_misses,
+        /// Decrements of what was there.
+        decr_hits,
+        /// Decrements of what was not.
+        decr_misses,
+        /// `cas` on the version held.
+        cas_hits,
+        /// `cas` on what was not there.
+        cas_misses,
+        /// `cas` on another version.
+        cas_badval,
+        /// Items refused by `-I`.
+        store_too_large,
+        /// Items refused for want of memory.
+        store_no_memory,
+        /// Bytes received from clients.
+        bytes_read,
+        /// Bytes sent to clients.
+        bytes_written,
+        /// Turns that ended at their budget with requests left.
+        conn_yields,
+    }
+}
+
+counters! {
+    /// What the node counts beside its workers; written by any thread.
+    NodeCounters {
+        /// Open client connections.
+        curr_connections,
+        /// Client connections ever accepted.
+        total_connections,
+        /// Connections refused at `-c`.
+        rejected_connections,
+        /// Lines or values given up because their buffers held their share of memory.
+        requests_refused,
+        /// Hand-overs to the link that did not fit its queue.
+        handover_overflows,
+    }
+}
