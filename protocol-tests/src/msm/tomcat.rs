@@ -12,7 +12,7 @@ use super::wait;
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Small and quick to start; the second line is what `reference` settings for users recommend as well.
+/// Small and quick to start: several run on two cores.
 const JVM_OPTIONS: [&str; 3] = ["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
 /// The compiled Java half.
@@ -25,7 +25,7 @@ impl Build {
     pub fn make() -> Result<Self> {
         let pom = concat!(env!("CARGO_MANIFEST_DIR"), "/msm/pom.xml");
         let output = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/msm");
-        let status = Command::new("mvn")
+        let maven = Command::new("mvn")
             .args([
                 "-q",
                 "-B",
@@ -35,9 +35,14 @@ impl Build {
                 "compile",
             ])
             .stdin(Stdio::null())
-            .status()
+            .output()
             .context("cannot start mvn; apt-get install maven openjdk-17-jdk-headless")?;
-        ensure!(status.success(), "mvn -f {pom} compile: {status}");
+        let said = String::from_utf8_lossy(&maven.stdout);
+        ensure!(
+            maven.status.success(),
+            "mvn -f {pom} compile: {}\n{said}",
+            maven.status
+        );
         let jars = fs::read_to_string(format!("{output}/classpath"))?;
         Ok(Self {
             class_path: format!("{output}/classes:{}", jars.trim()),

@@ -26,20 +26,28 @@ public final class SessionTomcat {
 
     private SessionTomcat() {}
 
-    public static void main(String[] arguments) throws Exception {
-        Map<String, String> settings = parse(arguments);
+    public static void main(String[] arguments) {
+        // halt, because threads of MSM and Tomcat would keep the process up.
+        try {
+            serve(parse(arguments));
+            Runtime.getRuntime().halt(0);
+        } catch (Exception failure) {
+            failure.printStackTrace();
+            Runtime.getRuntime().halt(1);
+        }
+    }
+
+    private static void serve(Map<String, String> settings) throws Exception {
         Tomcat tomcat = new Tomcat();
         Connector connector = connect(tomcat, settings.remove("port"));
         Context context = deploy(tomcat, settings);
         tomcat.start();
         if (!context.getState().isAvailable()) {
-            System.err.println("the web application did not start, see the log above");
-            Runtime.getRuntime().halt(1);
+            throw new IllegalStateException("the web application did not start, see the log above");
         }
         System.out.println("READY " + connector.getLocalPort());
         System.out.flush();
         waitForEndOfInput();
-        Runtime.getRuntime().halt(0);
     }
 
     private static Map<String, String> parse(String[] arguments) {
@@ -57,6 +65,7 @@ public final class SessionTomcat {
     private static Connector connect(Tomcat tomcat, String port) {
         Connector connector = new Connector();
         connector.setPort(port == null ? 0 : Integer.parseInt(port));
+        connector.setThrowOnFailure(true);
         connector.setProperty("address", "127.0.0.1");
         connector.setProperty("maxThreads", "8");
         connector.setProperty("minSpareThreads", "2");
