@@ -111,15 +111,16 @@ fn play_in(dir: &Path, scenario: &Scenario, program: Program, build: &Build) -> 
     (scenario.run)(&mut stage, &mut Crowd::new(SESSIONS))
 }
 
+/// A session without its last visit is as bad as a lost one.
 fn judge(scenario: &Scenario, program: Program, tally: Tally) -> Result<()> {
-    let gone = tally.lost + tally.failed;
+    let gone = tally.lost + tally.stale + tally.failed;
     let (from, to) = match program {
         Program::Memcached => scenario.memcached_lost,
         Program::Memtwin => (0, scenario.memtwin_lost_max),
     };
     ensure!(
         (from..=to).contains(&gone),
-        "{gone} of {SESSIONS} lost, expected {from} to {to}"
+        "{tally:?}, expected {from} to {to} lost"
     );
     Ok(())
 }
