@@ -1,4 +1,5 @@
-//! Sessions of a real Tomcat survive the death of a node of a memtwin pair, where stock memcached loses them.
+//! Sessions of a real Tomcat survive the death of a node of a memtwin pair, where stock memcached
+//! loses them.
 //!
 //! Needs `java`, `mvn` and `memcached` on the PATH, and memtwin's release build (or `MEMTWIN_BIN`).
 //! `MSM_SUBJECTS=memcached` or `memtwin` runs one server only.
@@ -45,7 +46,7 @@ const SCENARIOS: [Scenario; 3] = [
         settings: non_sticky_two_nodes,
         run: kill_one_node_then_the_other,
         memcached_lost: (190, 200),
-        // An emulated perfect pair loses 0 to 3: what MSM asks for before it notices that the node is dead.
+        // A perfect pair, emulated, loses 0 to 3: what MSM asks for before it notices the death.
         memtwin_lost_max: 5,
     },
     Scenario {
@@ -159,8 +160,8 @@ fn kill_tomcat_and_its_node(stage: &mut Stage, crowd: &mut Crowd) -> Result<Tall
     crowd.visit(&stage.tomcats[1..])
 }
 
-/// The sessions rest all the time; one visitor a Tomcat and second keeps MSM's connections awake, because MSM notices
-/// a broken one only by using it.
+/// The sessions rest all the time; one visitor a Tomcat and second keeps MSM's connections awake,
+/// because MSM notices a broken one only by using it.
 fn kill_one_node_then_the_other(stage: &mut Stage, crowd: &mut Crowd) -> Result<Tally> {
     let mut awake = Crowd::new(stage.tomcats.len());
     settle(crowd, &stage.tomcats)?;

@@ -185,7 +185,8 @@ fn memtwin_command(side: usize, ports: [u16; 4], key: &Path) -> Vec<String> {
     let mut command = vec![memtwin_binary()];
     command.extend(words(&format!(
         "-l 127.0.0.1 -p {} -I 20m -m 256 --node-id n{} --side {own} --msm-nodes n1,n2 \
-         --replication-listen 127.0.0.1:{} --failover 127.0.0.1:{} --replication-mode async --key-file",
+         --replication-listen 127.0.0.1:{} --failover 127.0.0.1:{} --replication-mode async \
+         --key-file",
         ports[own],
         own + 1,
         ports[2 + own],
@@ -217,8 +218,8 @@ fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Ports below those the kernel hands out to clients: a killed node's port stays free for its restart, and a client
-/// that keeps reconnecting to it cannot meet itself there.
+/// Ports below those the kernel hands out to clients: a killed node's port stays free for its
+/// restart, and a client that keeps reconnecting to it cannot meet itself there.
 fn free_ports() -> Result<[u16; 4]> {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;

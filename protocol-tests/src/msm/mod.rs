@@ -1,4 +1,5 @@
-//! Real Tomcats with memcached-session-manager (MSM), the nodes that keep their sessions, and visitors with cookies.
+//! Real Tomcats with memcached-session-manager (MSM), the nodes that keep their sessions, and
+//! visitors with cookies.
 //!
 //! The Java half is the Maven project `protocol-tests/msm`.
 

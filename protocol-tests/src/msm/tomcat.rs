@@ -81,7 +81,7 @@ pub struct Tomcat {
 }
 
 impl Tomcat {
-    /// Starts one per entry of `settings`, all at once, named t1, t2 and so on; their files go below `dir`.
+    /// Starts one per entry of `settings`, all at once; the files of the first go to `dir/t1`.
     pub fn start_all(build: &Build, dir: &Path, settings: &[Settings]) -> Result<Vec<Self>> {
         let mut tomcats = Vec::with_capacity(settings.len());
         for (settings, number) in settings.iter().zip(1..) {

@@ -12,14 +12,15 @@ import org.apache.tomcat.util.IntrospectionUtils;
 
 /**
  * A Tomcat whose sessions memcached-session-manager keeps, started as
- * {@code SessionTomcat port=8081 baseDir=/tmp/t1 jvmRoute=t1 memcachedNodes=n1:127.0.0.1:11211 ...}.
+ * {@code SessionTomcat port=8081 baseDir=/tmp/t1 jvmRoute=t1
+ * memcachedNodes=n1:127.0.0.1:11211 ...}.
  *
- * <p>{@code baseDir} (needed), {@code port} (0, the default, takes a free one), {@code jvmRoute} and
- * {@code backgroundProcessorDelay} (seconds) are Tomcat's. Every other name is an attribute of MSM's {@code Manager}
- * element in a context.xml, and is set the way Tomcat sets those.
+ * <p>{@code baseDir} (needed), {@code port} (0, the default, takes a free one), {@code jvmRoute}
+ * and {@code backgroundProcessorDelay} (seconds) are Tomcat's. Every other name is an attribute of
+ * MSM's {@code Manager} element in a context.xml, and is set the way Tomcat sets those.
  *
- * <p>Prints {@code READY port} when it serves, and ends when its standard input does, so that it never outlives the
- * program that started it.
+ * <p>Prints {@code READY port} when it serves, and ends when its standard input does, so that it
+ * never outlives the program that started it.
  */
 public final class SessionTomcat {
     private static final int SESSION_TIMEOUT_MINUTES = 30;
@@ -73,7 +74,7 @@ public final class SessionTomcat {
         return connector;
     }
 
-    /** The web application with its manager; takes from {@code settings} what is not the manager's. */
+    /** The web application and its manager; removes from {@code settings} what is Tomcat's. */
     private static Context deploy(Tomcat tomcat, Map<String, String> settings) {
         String baseDir = settings.remove("baseDir");
         if (baseDir == null) {

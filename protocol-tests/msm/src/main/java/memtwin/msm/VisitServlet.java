@@ -9,16 +9,17 @@ import javax.servlet.http.HttpServletResponse;
 import javax.servlet.http.HttpSession;
 
 /**
- * {@code GET /visit?visitor=17} counts a visit in the visitor's session and tells what the session held before:
- * {@code found=true visitor=17 visits=3 intact=true}. {@code visitor} and {@code intact} are what the session says,
- * not what the request says.
+ * {@code GET /visit?visitor=17} counts a visit in the visitor's session and tells what the session
+ * holds: {@code found=true visitor=17 visits=3 intact=true}. {@code found} is false for a new one;
+ * {@code visitor} is whom the session belongs to, whoever asks.
  */
 final class VisitServlet extends HttpServlet {
     private static final long serialVersionUID = 1L;
     private static final int PAYLOAD_BYTES = 4096;
 
     @Override
-    protected void doGet(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    protected void doGet(HttpServletRequest request, HttpServletResponse response)
+            throws IOException {
         int asked = Integer.parseInt(request.getParameter("visitor"));
         HttpSession session = request.getSession(true);
         Integer held = (Integer) session.getAttribute("visitor");
