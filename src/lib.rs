@@ -1,5 +1,7 @@
 //! memtwin
+pub mod cli;
 pub mod command;
+pub mod config;
 pub mod limits;
 pub mod protocol;
 pub mod stats;

@@ -1,0 +1,193 @@
+//! The whole configuration of a node as one plain value.
+//!
+//! It is made in layers: [`Config::default`], then the TOML file, then the command line; [`check`]
+//! looks at the result and says what to write instead. The field names of the file are the serde
+//! names below; `config/memtwin.toml` explains each, and a test holds the two together.
+
+pub mod address;
+pub mod check;
+mod file;
+pub mod problem;
+pub(crate) mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use address::Address;
+pub use file::read_file;
+pub use problem::Problem;
+
+/// Everything a node is told when it starts.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is.
+    pub node: Node,
+    /// Where and how clients are served.
+    pub client: Client,
+    /// What items may use.
+    pub memory: Memory,
+    /// The partner.
+    pub replication: Replication,
+    /// What is known of memcached-session-manager.
+    pub msm: Msm,
+}
+
+/// `[node]`: who this node is.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// The node id MSM knows this node by; empty where MSM uses no node ids.
+    pub id: String,
+    /// 0 on one node of a pair, 1 on the other; required with a failover.
+    #[serde(deserialize_with = "units::side")]
+    pub side: Option<u8>,
+    /// The user to become when started as root (`-u`).
+    pub user: Option<String>,
+    /// How much is logged: 0 state changes, 1 more, 2 every command (`-v`).
+    pub verbosity: u8,
+}
+
+/// `[client]`: where and how clients are served.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Client {
+    /// TCP addresses as written (`-l`, `-p`); unused with `socket`.
+    pub listen: Vec<Address>,
+    /// `listen`, resolved by [`check`]: a group for each, of which at least one must be bound
+    /// (a name or `*` may resolve to an address family that this host does not have).
+    #[serde(skip)]
+    pub addresses: Vec<Vec<SocketAddr>>,
+    /// Unix socket (`-s`), instead of TCP.
+    pub socket: Option<PathBuf>,
+    /// Access mode of the unix socket (`-a`).
+    #[serde(rename = "socket_mask", deserialize_with = "units::octal")]
+    pub socket_mode: u32,
+    /// Worker threads (`-t`).
+    pub threads: usize,
+    /// Simultaneous connections (`-c`).
+    #[serde(rename = "connections")]
+    pub connections_max: usize,
+    /// Connections the kernel keeps before they are accepted (`-b`).
+    pub backlog: i32,
+    /// Requests of one connection before others have a turn (`-R`).
+    pub requests_per_event: usize,
+}
+
+/// `[memory]`: what items may use.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Memory {
+    /// Memory for items and tables (`-m`).
+    #[serde(rename = "limit", deserialize_with = "units::size")]
+    pub limit_bytes: usize,
+    /// Old items make room for new ones; without, a full node answers errors (`-M`).
+    pub evictions: bool,
+    /// The largest item, counted as memcached counts it (`-I`).
+    #[serde(rename = "max_item_size", deserialize_with = "units::size")]
+    pub max_item_bytes: usize,
+}
+
+/// `[replication]`: the partner.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Replication {
+    /// Where side 1 is dialled.
+    pub listen: Option<Address>,
+    /// The partner's `listen`; a node without one is alone.
+    pub failover: Option<Address>,
+    /// When a write is answered.
+    #[serde(deserialize_with = "units::mode")]
+    pub mode: Mode,
+    /// The pair's key, made by `memtwin keygen`.
+    pub key_file: Option<PathBuf>,
+    /// How long a starting node waits for an absent partner; `None`: for ever.
+    #[serde(deserialize_with = "units::patience")]
+    pub start_alone_after: Option<Duration>,
+}
+
+/// When a write is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// At once; the partner follows within milliseconds.
+    #[default]
+    Async,
+}
+
+/// `[msm]`: what is known of memcached-session-manager.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Msm {
+    /// Treat MSM's keys as what they are.
+    pub aware: bool,
+    /// The node ids of MSM's `memcachedNodes`.
+    pub nodes: Vec<String>,
+}
+
+impl Config {
+    /// Whether this node is one of a pair.
+    #[must_use]
+    pub fn is_pair(&self) -> bool {
+        self.replication.failover.is_some()
+    }
+
+    /// The text both nodes of a pair must agree on: the settings that decide what travels.
+    #[must_use]
+    pub fn policy(&self) -> String {
+        let mut nodes = self.msm.nodes.clone();
+        nodes.sort();
+        format!("msm.aware={} msm.nodes={}", self.msm.aware, nodes.join(","))
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            listen: vec![Address::any(Some(address::PORT_DEFAULT))],
+            addresses: Vec::new(),
+            socket: None,
+            socket_mode: 0o700,
+            threads: 4,
+            connections_max: 1024,
+            backlog: 1024,
+            requests_per_event: 20,
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            limit_bytes: 64 << 20,
+            evictions: true,
+            max_item_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Default for Replication {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            failover: None,
+            mode: Mode::Async,
+            key_file: None,
+            start_alone_after: Some(Duration::from_secs(2)),
+        }
+    }
+}
+
+impl Default for Msm {
+    fn default() -> Self {
+        Self {
+            aware: true,
+            nodes: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

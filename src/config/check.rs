@@ -1,0 +1,179 @@
+//! What no single value can be wrong about: how the settings fit together.
+
+use super::file::ConfigFile;
+use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use super::{Address, Config};
+
+/// memcached's bounds of `-I`.
+const ITEM_BYTES_MIN: usize = 1 << 10;
+const ITEM_BYTES_MAX: usize = 1 << 30;
+
+/// A setting that does not fit: its key in the file, memcached's exit code for its flag, the cure.
+struct Misfit {
+    key: &'static str,
+    exit: u8,
+    text: String,
+}
+
+/// Checks the finished configuration and resolves its listen addresses.
+///
+/// # Errors
+/// The first setting that does not fit, with file and line when it came from the file (`flagged`
+/// names the keys that the command line has overridden).
+pub fn check(
+    mut config: Config,
+    file: Option<&ConfigFile>,
+    flagged: &[&'static str],
+) -> Result<Config, Problem> {
+    let outcome = check_client(&config)
+        .and_then(|()| check_memory(&config))
+        .and_then(|()| check_pair(&config))
+        .and_then(|()| check_msm(&config))
+        .and_then(|()| resolve(&mut config));
+    match outcome {
+        Ok(()) => Ok(config),
+        Err(misfit) => Err(locate(misfit, file, flagged)),
+    }
+}
+
+fn locate(misfit: Misfit, file: Option<&ConfigFile>, flagged: &[&'static str]) -> Problem {
+    let Misfit { key, exit, text } = misfit;
+    match file {
+        Some(file) if !flagged.contains(&key) => {
+            let place = file.place_of(key).unwrap_or_else(|| file.place());
+            Problem::new(EXIT_CONFIG, format!("{place}{text}"))
+        }
+        _ => Problem::new(exit, text),
+    }
+}
+
+fn misfit(key: &'static str, exit: u8, text: impl Into<String>) -> Result<(), Misfit> {
+    Err(Misfit {
+        key,
+        exit,
+        text: text.into(),
+    })
+}
+
+fn check_client(config: &Config) -> Result<(), Misfit> {
+    let client = &config.client;
+    if client.threads == 0 {
+        return misfit(
+            "client.threads",
+            1,
+            "Number of threads must be greater than 0",
+        );
+    }
+    if client.connections_max == 0 {
+        return misfit(
+            "client.connections",
+            1,
+            "Maximum connections must be greater than 0",
+        );
+    }
+    if client.requests_per_event == 0 {
+        let text = "Number of requests per event must be greater than 0";
+        return misfit("client.requests_per_event", 1, text);
+    }
+    if client.socket.is_none() && client.listen.is_empty() {
+        let text = "nobody could reach this node: give it a port (-p, client.listen) or a unix \
+                    socket (-s, client.socket)";
+        return misfit("client.listen", EXIT_USAGE, text);
+    }
+    Ok(())
+}
+
+fn check_memory(config: &Config) -> Result<(), Misfit> {
+    let memory = &config.memory;
+    let wrong = |text: &str| misfit("memory.max_item_size", EXIT_USAGE, text);
+    if memory.max_item_bytes < ITEM_BYTES_MIN {
+        return wrong("Item max size cannot be less than 1024 bytes.");
+    }
+    if memory.max_item_bytes > memory.limit_bytes / 2 {
+        return wrong("Cannot set item size limit higher than 1/2 of memory max.");
+    }
+    if memory.max_item_bytes > ITEM_BYTES_MAX {
+        return wrong("Cannot set item size limit higher than a gigabyte.");
+    }
+    Ok(())
+}
+
+fn check_pair(config: &Config) -> Result<(), Misfit> {
+    let replication = &config.replication;
+    let Some(failover) = &replication.failover else {
+        if replication.listen.is_some() || replication.key_file.is_some() {
+            let text = "a pair needs the partner's address too: write replication.failover = \
+                        \"host:port\" (--failover)";
+            return misfit("replication.failover", EXIT_USAGE, text);
+        }
+        return Ok(());
+    };
+    if failover.port.is_none_or(|port| port == 0) || failover.host == "*" {
+        let text = format!("`{failover}` cannot be dialled: write the partner's host:port");
+        return misfit("replication.failover", EXIT_USAGE, text);
+    }
+    if replication.key_file.is_none() {
+        let text = "a pair needs its key: make one with `memtwin keygen FILE`, copy it to both \
+                    nodes and write replication.key_file = \"FILE\" (--key-file)";
+        return misfit("replication.key_file", EXIT_USAGE, text);
+    }
+    match (config.node.side, &replication.listen) {
+        (None, _) => misfit(
+            "node.side",
+            EXIT_USAGE,
+            "a pair needs its sides: write node.side = 0 on one node and 1 on the other (--side)",
+        ),
+        (Some(1), None) => misfit(
+            "replication.listen",
+            EXIT_USAGE,
+            "side 1 is dialled by its partner: write replication.listen = \"host:port\" \
+             (--replication-listen)",
+        ),
+        (_, Some(Address { host, port: None })) => misfit(
+            "replication.listen",
+            EXIT_USAGE,
+            format!("`{host}` names no port: write \"{host}:11311\""),
+        ),
+        _ => Ok(()),
+    }
+}
+
+fn check_msm(config: &Config) -> Result<(), Misfit> {
+    let (id, nodes) = (&config.node.id, &config.msm.nodes);
+    let well_formed = |id: &String| {
+        !id.is_empty()
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    if let Some(wrong) = nodes.iter().find(|id| !well_formed(id)) {
+        let text = format!("`{wrong}` is no node id: write letters, digits and _, as in \"n1\"");
+        return misfit("msm.nodes", EXIT_USAGE, text);
+    }
+    if !id.is_empty() && !well_formed(id) {
+        let text = format!("`{id}` is no node id: write letters, digits and _, as in \"n1\"");
+        return misfit("node.id", EXIT_USAGE, text);
+    }
+    if !nodes.is_empty() && !id.is_empty() && !nodes.contains(id) {
+        let text = format!("`{id}` is none of msm.nodes: write every node id of MSM there");
+        return misfit("msm.nodes", EXIT_USAGE, text);
+    }
+    Ok(())
+}
+
+/// Turns names into numbers, so that a name that does not resolve ends the start (exit 71).
+fn resolve(config: &mut Config) -> Result<(), Misfit> {
+    if config.client.socket.is_some() {
+        config.client.addresses.clear();
+        return Ok(());
+    }
+    let groups = config.client.listen.iter().map(|address| {
+        address.resolve().map_err(|error| Misfit {
+            key: "client.listen",
+            exit: EXIT_SYSTEM,
+            text: format!("cannot listen on `{address}`: {error}; write an address of this host"),
+        })
+    });
+    config.client.addresses = groups.collect::<Result<_, _>>()?;
+    Ok(())
+}

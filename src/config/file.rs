@@ -1,0 +1,84 @@
+//! The TOML file: read, with errors that name file, line, key and cure.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::Config;
+use super::problem::{EXIT_CONFIG, Problem};
+
+/// A file that was read: its settings, and where each key stands.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    path: PathBuf,
+    text: String,
+    /// The settings, not yet checked against each other.
+    pub config: Config,
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// The file cannot be read, is no TOML, or has an unknown key or a bad value.
+pub fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {e}")))?;
+    ConfigFile::parse(path, text)
+}
+
+impl ConfigFile {
+    /// Reads a configuration that is already in memory; `path` is for the errors.
+    ///
+    /// # Errors
+    /// As [`read_file`].
+    pub fn parse(path: &Path, text: String) -> Result<Self, Problem> {
+        match toml::from_str(&text) {
+            Ok(config) => Ok(Self {
+                path: path.to_owned(),
+                text,
+                config,
+            }),
+            Err(error) => Err(Problem::new(EXIT_CONFIG, explain(path, &text, &error))),
+        }
+    }
+
+    /// `file:line: key: ` when the file has this key (`section.name`).
+    #[must_use]
+    pub fn place_of(&self, key: &str) -> Option<String> {
+        let (section, name) = key.split_once('.')?;
+        let table = DeTable::parse(&self.text).ok()?;
+        let section = table.get_ref().get(section)?.get_ref().as_table()?;
+        let (found, _) = section
+            .iter()
+            .find(|(written, _)| written.get_ref() == name)?;
+        let line = line_at(&self.text, found.span().start);
+        Some(format!("{}:{line}: {key}: ", self.path.display()))
+    }
+
+    /// `file: `, for what is wrong because it is not there.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}: ", self.path.display())
+    }
+}
+
+/// One line for a person: file, line, what is written there, what is wrong.
+fn explain(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let shown = path.display();
+    let message = error.message().trim_end().replace('\n', ", ");
+    let Some(span) = error.span() else {
+        return format!("{shown}: {message}");
+    };
+    let line = line_at(text, span.start);
+    let written = text.lines().nth(line - 1).unwrap_or_default().trim();
+    format!("{shown}:{line}: {message}\n    {written}")
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    1 + text
+        .bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+}

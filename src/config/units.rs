@@ -1,0 +1,130 @@
+//! Values with units, as the file writes them. Every error says what to write.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::Mode;
+
+/// Reads `512KB`, `20MB`, `1GB` as bytes; the units are powers of two.
+pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
+    let cure = || format!("`{text}` is no size: write a number and KB, MB or GB, as in \"64MB\"");
+    let (digits, shift) = [("KB", 10), ("MB", 20), ("GB", 30)]
+        .iter()
+        .find_map(|(unit, shift)| {
+            text.strip_suffix(unit)
+                .map(|digits| (digits.trim(), *shift))
+        })
+        .ok_or_else(cure)?;
+    let count: usize = digits.parse().map_err(|_| cure())?;
+    count.checked_mul(1 << shift).ok_or_else(cure)
+}
+
+/// Reads `20ms`, `2s`, or `never` as `None`.
+pub(crate) fn parse_patience(text: &str) -> Result<Option<Duration>, String> {
+    if text == "never" {
+        return Ok(None);
+    }
+    humantime::parse_duration(text)
+        .map(Some)
+        .map_err(|_| format!("`{text}` is no duration: write \"500ms\", \"2s\" or \"never\""))
+}
+
+/// Reads a replication mode.
+pub(crate) fn parse_mode(text: &str) -> Result<Mode, String> {
+    match text {
+        "async" => Ok(Mode::Async),
+        "semi-sync" => {
+            Err("semi-sync does not exist yet in this version: write \"async\"".to_owned())
+        }
+        _ => Err(format!("`{text}` is no mode: write \"async\"")),
+    }
+}
+
+/// Reads the side of a node.
+pub(crate) fn parse_side(text: &str) -> Result<u8, String> {
+    match text {
+        "0" => Ok(0),
+        "1" => Ok(1),
+        _ => Err(format!(
+            "side {text} does not exist: write 0 on one node and 1 on the other"
+        )),
+    }
+}
+
+pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    parse_size(&text(from, "a size such as \"64MB\"")?).map_err(de::Error::custom)
+}
+
+pub(super) fn patience<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = text(from, "a duration such as \"2s\", or \"never\"")?;
+    parse_patience(&text).map_err(de::Error::custom)
+}
+
+pub(super) fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Mode, D::Error> {
+    parse_mode(&text(from, "\"async\"")?).map_err(de::Error::custom)
+}
+
+pub(super) fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let text = text(from, "an octal mode such as \"700\"")?;
+    match u32::from_str_radix(&text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err(de::Error::custom(format!(
+            "`{text}` is no mode: write \"700\" to \"777\""
+        ))),
+    }
+}
+
+pub(super) fn side<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
+    let number = i64::deserialize(from)?;
+    parse_side(&number.to_string())
+        .map(Some)
+        .map_err(de::Error::custom)
+}
+
+/// A string; anything else is answered with what to write.
+fn text<'de, D: Deserializer<'de>>(from: D, expected: &'static str) -> Result<String, D::Error> {
+    struct Text(&'static str);
+    impl de::Visitor<'_> for Text {
+        type Value = String;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{}, in quotes", self.0)
+        }
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+    from.deserialize_str(Text(expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_two() {
+        assert_eq!(parse_size("512KB"), Ok(512 << 10));
+        assert_eq!(parse_size("20MB"), Ok(20 << 20));
+        assert_eq!(parse_size("1GB"), Ok(1 << 30));
+        for text in ["", "1", "MB", "-1MB", "1.5GB", "1mb", "99999999999999GB"] {
+            assert!(parse_size(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn patience_ends_or_does_not() {
+        assert_eq!(parse_patience("20ms"), Ok(Some(Duration::from_millis(20))));
+        assert_eq!(parse_patience("2s"), Ok(Some(Duration::from_secs(2))));
+        assert_eq!(parse_patience("never"), Ok(None));
+        assert!(parse_patience("2").is_err());
+    }
+
+    #[test]
+    fn semi_sync_is_refused_in_words() {
+        let words = parse_mode("semi-sync").unwrap_err();
+        assert!(
+            words.contains("does not exist yet") && words.contains("async"),
+            "{words}"
+        );
+    }
+}
