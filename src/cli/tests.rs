@@ -1,0 +1,248 @@
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Config, Problem};
+
+fn read(line: &str) -> Result<Config, Problem> {
+    let args = format!("memtwin {line}");
+    parse(args.split_whitespace().map(OsString::from)).and_then(load)
+}
+
+fn exit(line: &str) -> (u8, String) {
+    let problem = read(line).expect_err(line);
+    (problem.exit, problem.text)
+}
+
+#[test]
+fn no_flags_is_memcacheds_defaults() {
+    let config = read("").unwrap();
+    assert_eq!(config.client.addresses.len(), 1);
+    assert!(
+        config.client.addresses[0]
+            .iter()
+            .all(|address| address.port() == 11211)
+    );
+    assert_eq!(
+        (config.client.threads, config.client.connections_max),
+        (4, 1024)
+    );
+    assert_eq!(
+        (config.memory.limit_bytes, config.memory.max_item_bytes),
+        (64 << 20, 1 << 20)
+    );
+    assert!(config.memory.evictions && !config.is_pair());
+}
+
+#[test]
+fn flags_have_memcacheds_forms() {
+    let config =
+        read("-p5001 -m 100m -M -I 2m -c10 --threads=2 -b -1 -R7 -vv -u root -U 0").unwrap();
+    assert_eq!(config.client.addresses[0][0].port(), 5001);
+    assert_eq!(
+        (config.memory.limit_bytes, config.memory.max_item_bytes),
+        (100 << 20, 2 << 20)
+    );
+    assert!(!config.memory.evictions);
+    assert_eq!(
+        (config.client.connections_max, config.client.threads),
+        (10, 2)
+    );
+    assert_eq!(
+        (config.client.backlog, config.client.requests_per_event),
+        (-1, 7)
+    );
+    assert_eq!(
+        (config.node.verbosity, config.node.user.as_deref()),
+        (2, Some("root"))
+    );
+    let config = read("-s /tmp/x -a 0755 --mem=65").unwrap();
+    assert_eq!(config.client.socket.as_deref(), Some(Path::new("/tmp/x")));
+    assert!(config.client.socket_mode == 0o755 && config.client.addresses.is_empty());
+    assert_eq!(config.memory.limit_bytes, 65 << 20);
+}
+
+#[test]
+fn listen_takes_lists_repeats_and_ports() {
+    let listen = |line| {
+        let config = read(line).unwrap();
+        config
+            .client
+            .addresses
+            .concat()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listen("-l 127.0.0.1,::1 -p 7"), ["127.0.0.1:7", "[::1]:7"]);
+    assert_eq!(
+        listen("-l 127.0.0.1:5 -l [::1]:6 -l 127.0.0.1:5"),
+        ["127.0.0.1:5", "[::1]:6"]
+    );
+    assert_eq!(
+        listen("-l 127.0.0.1:5;127.0.0.2 -p -1"),
+        ["127.0.0.1:5", "127.0.0.2:0"]
+    );
+    assert_eq!(listen("-l *:9"), ["0.0.0.0:9", "[::]:9"]);
+}
+
+#[test]
+fn memcacheds_flags_exit_with_memcacheds_codes() {
+    for line in [
+        "-Z",
+        "--nonsense",
+        "-t 0",
+        "-t x",
+        "-c 0",
+        "-c -1",
+        "-R 0",
+        "-p",
+        "-m",
+    ] {
+        assert_eq!(exit(line).0, 1, "{line}");
+    }
+    for line in [
+        "-I 33m",
+        "-I 1023",
+        "-I 2000m -m 10000",
+        "-m 0",
+        "-p 65536",
+        "-U 11211",
+        "-p 0",
+    ] {
+        assert_eq!(exit(line).0, 64, "{line}");
+    }
+    for line in ["-l 127.0.0.1:x", "-l [::1", "-l no.such.host.invalid"] {
+        assert_eq!(exit(line).0, 71, "{line}");
+    }
+    assert!(exit("-U 11211").1.contains("amplifier"));
+}
+
+#[test]
+fn help_and_version_begin_as_clients_expect() {
+    for (line, second) in [
+        ("-h", "memtwin"),
+        ("--help", "memtwin"),
+        ("-V", "memtwin 0.1.0"),
+    ] {
+        let (code, text) = exit(line);
+        let mut lines = text.lines();
+        assert_eq!(
+            (code, lines.next()),
+            (0, Some("memcached 1.6.45")),
+            "{line}"
+        );
+        assert!(lines.next().unwrap().starts_with(second), "{line}: {text}");
+    }
+}
+
+#[test]
+fn memtwins_own_flags_exit_64_and_name_the_cure() {
+    for (line, cure) in [
+        ("--side 2", "write 0 on one node"),
+        ("--replication-mode semi-sync", "write \"async\""),
+        ("--start-alone-after soon", "--start-alone-after: "),
+        ("--failover 127.0.0.1:1", "memtwin keygen"),
+        (
+            "--failover 127.0.0.1 --key-file k --side 0",
+            "the partner's host:port",
+        ),
+        ("--failover 127.0.0.1:1 --key-file k", "--side"),
+        (
+            "--failover 127.0.0.1:1 --key-file k --side 1",
+            "--replication-listen",
+        ),
+        ("--key-file k", "--failover"),
+        ("--msm-nodes n1,n2 --node-id n3", "msm.nodes"),
+        ("--config", "--config"),
+        ("keygen", "FILE"),
+        ("pair --nonsense", "--nonsense"),
+        ("nonsense", "nonsense"),
+    ] {
+        let (code, text) = exit(line);
+        assert_eq!(code, 64, "{line}: {text}");
+        assert!(text.contains(cure), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_flag_overrides_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("node.toml");
+    let text = "[client]\nlisten = [\"127.0.0.1:5\", \"[::1]:6\"]\nthreads = 2\n\
+                [replication]\nstart_alone_after = \"never\"\n";
+    std::fs::write(&file, text).unwrap();
+    let config = read(&format!(
+        "--config {} -p 9 --start-alone-after 3s",
+        file.display()
+    ))
+    .unwrap();
+    assert_eq!(config.client.threads, 2);
+    assert!(
+        config
+            .client
+            .addresses
+            .concat()
+            .iter()
+            .all(|address| address.port() == 9)
+    );
+    assert_eq!(
+        config.replication.start_alone_after,
+        Some(Duration::from_secs(3))
+    );
+}
+
+#[test]
+fn a_wrong_file_exits_78_and_names_line_and_cure() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("node.toml");
+    for (text, line, words) in [
+        (
+            "[node]\nnam = \"n1\"\n",
+            ":2:",
+            "unknown field `nam`, expected one of `id`",
+        ),
+        (
+            "\n[admin]\nlisten = \"x\"\n",
+            ":2:",
+            "unknown field `admin`",
+        ),
+        (
+            "[replication]\nack_timeout = \"20ms\"\n",
+            ":2:",
+            "unknown field `ack_timeout`",
+        ),
+        ("[memory]\n\nlimit = 64\n", ":3:", "a size such as \"64MB\""),
+        ("[memory]\nlimit = \"64\"\n", ":2:", "KB, MB or GB"),
+        (
+            "[memory]\nmax_item_size = \"40MB\"\n",
+            ":2:",
+            "1/2 of memory max",
+        ),
+        ("[client]\nthreads = 0\n", ":2:", "greater than 0"),
+        (
+            "[replication]\nmode = \"semi-sync\"\n",
+            ":2:",
+            "does not exist yet",
+        ),
+        ("[node]\nside = 3\n", ":2:", "write 0 on one node"),
+        (
+            "[replication]\nfailover = \"a:1\"\n",
+            ": ",
+            "memtwin keygen",
+        ),
+        ("[client]\nlisten = [\"a:b\"]\n", ":2:", "no port"),
+        ("[node\n", ":1:", ""),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (code, problem) = exit(&format!("--config {}", file.display()));
+        assert_eq!(code, 78, "{text}: {problem}");
+        let place = format!("{}{line}", file.display());
+        assert!(
+            problem.starts_with(&place) && problem.contains(words),
+            "{text}: {problem}"
+        );
+    }
+    assert_eq!(exit("--config /nonexistent/file").0, 78);
+}
