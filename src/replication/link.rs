@@ -1,0 +1,305 @@
+//! One end of a link, without sockets, threads or clocks of its own: bytes, keys and time come in,
+//! bytes and events come out. The task around it only moves bytes; the simulator drives two of
+//! them with real stores.
+//!
+//! A link's life: [`Link::connected`] queues the hello; both sides send `Hello`, judge the other's,
+//! and answer `Welcome` or `Refuse`. With the partner's hello and welcome both in, the link is up:
+//! this side starts its pass over the whole table and, before it, the live stream of dirty keys.
+//! Everything that belongs to one connection lives in [`Stream`], and `connected` makes a new one:
+//! nothing of an older link can apply after a newer one is up.
+//!
+//! How the task drives it:
+//! - bytes read: [`Link::received`], then take events, then transmit;
+//! - batches of dirty keys: [`Link::hand_over`] while [`Link::has_room`]; a `try_send` that failed:
+//!   [`Link::overflowed`];
+//! - whenever the last output is written: [`Link::transmit`] into an empty buffer, until it appends
+//!   nothing. It then has nothing to say before the next event or tick;
+//! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],
+//!   then transmit;
+//! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
+
+mod counters;
+mod dirty;
+mod event;
+mod flight;
+mod greeting;
+mod inbound;
+mod outbound;
+mod owed;
+mod pass;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+use std::collections::VecDeque;
+use std::mem;
+
+pub use counters::LinkCounters;
+pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
+
+use crate::limits::{
+    BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, LINK_EVENTS_MAX, PROMOTIONS_MAX, SILENCE_MS,
+};
+use crate::replication::wire::{Frame, Framer};
+use crate::store::{Now, Stamp, Store};
+
+use dirty::DirtyKeys;
+use flight::Flight;
+use owed::Owed;
+use pass::Pass;
+use transfer::{Inbound, Outgoing};
+
+/// What a node says of itself when a link begins.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// 0 on one node of the pair, 1 on the other.
+    pub side: u8,
+    /// MSM's name of the node; may be empty. At most 255 bytes travel.
+    pub node_id: String,
+    /// A number of its own for each start of the node.
+    pub incarnation: u64,
+    /// Canonical text of the settings that must be equal on both nodes. At most 8 KiB.
+    pub policy: String,
+}
+
+/// One end of the link to the partner.
+#[derive(Debug)]
+pub struct Link {
+    config: LinkConfig,
+    phase: Phase,
+    stream: Stream,
+    counters: LinkCounters,
+    events: VecDeque<LinkEvent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No connection.
+    Down,
+    /// Our hello is sent; the partner is known once its hello was accepted.
+    Greeting(Option<Partner>),
+    /// Records may travel.
+    Up,
+    /// Refused by either side: only what is queued in `control` still goes out.
+    Refused,
+}
+
+/// All state of one connection.
+#[derive(Debug, Default)]
+struct Stream {
+    framer: Framer,
+    /// Frames of the greeting, encoded.
+    control: Vec<u8>,
+    dirty: DirtyKeys,
+    promotions: Vec<u64>,
+    flight: Flight,
+    owed: Owed,
+    /// Records that travel in pieces, by lane.
+    outgoing: [Option<Outgoing>; 2],
+    inbound: [Option<Inbound>; 2],
+    pass: Pass,
+    /// The floor the partner is known to have, or has been sent.
+    floor_sent: Stamp,
+    /// Bytes of live records since the last chunk of the pass, and since the last live piece.
+    live_since_pass_bytes: usize,
+    live_since_piece_bytes: usize,
+    /// Records were refused here since the last report of room, and when that was.
+    refused_here: bool,
+    room_sent_ms: u64,
+    promotions_sent_ms: u64,
+    heard_ms: u64,
+    sent_ms: u64,
+    /// When this machine was last driven at all: a pause of our own is no silence of the partner.
+    ran_ms: u64,
+    /// The alarm of a clock ahead is raised already.
+    clock_alarm: bool,
+    /// The partner had no room for something since the current or last pass began.
+    refused_there: bool,
+}
+
+impl Link {
+    /// A link that is down.
+    pub fn new(config: LinkConfig) -> Self {
+        Self {
+            config,
+            phase: Phase::Down,
+            stream: Stream::default(),
+            counters: LinkCounters::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// An authenticated byte stream to the partner is there; whatever link was before is over. The
+    /// hello is ready for [`Link::transmit`].
+    pub fn connected(&mut self, now: Now, store: &Store) {
+        let mut stream = Stream {
+            heard_ms: now.boot_ms,
+            sent_ms: now.boot_ms,
+            ran_ms: now.boot_ms,
+            promotions_sent_ms: now.boot_ms,
+            floor_sent: store.floor(),
+            ..Stream::default()
+        };
+        Frame::Hello(self.hello(store, now)).encode(&mut stream.control);
+        self.stream = stream;
+        self.phase = Phase::Greeting(None);
+    }
+
+    /// Bytes from the partner, chunked in whatever way.
+    ///
+    /// # Errors
+    /// The link is over. [`LinkError::Refused`] has queued its reason for the partner: transmit
+    /// once more before closing.
+    pub fn received(&mut self, bytes: &[u8], store: &Store, now: Now) -> Result<(), LinkError> {
+        if matches!(self.phase, Phase::Down | Phase::Refused) {
+            return Ok(());
+        }
+        self.stream.ran_ms = now.boot_ms;
+        if !bytes.is_empty() {
+            self.stream.heard_ms = now.boot_ms;
+        }
+        let mut framer = mem::take(&mut self.stream.framer);
+        let result = framer.feed(bytes, |frame| self.handle(frame, store, now));
+        self.stream.framer = framer;
+        if let Err(error) = &result {
+            self.fail(error);
+        }
+        result
+    }
+
+    /// The byte stream is gone. Dirty keys, promotions and half a record of either side go with it;
+    /// the pass of the next link covers them.
+    pub fn disconnected(&mut self, _now: Now) {
+        self.phase = Phase::Down;
+        self.stream = Stream::default();
+    }
+
+    /// Slots that were written, in the order of their writing. Dropped while the link is not up:
+    /// the pass that begins when it comes up sees what they hold.
+    pub fn hand_over(&mut self, slots: &[u64]) {
+        if self.phase != Phase::Up {
+            return;
+        }
+        let mut fits = true;
+        for &slot in slots {
+            fits &= self.stream.dirty.insert(slot);
+        }
+        if !fits {
+            self.overflowed();
+        }
+    }
+
+    /// Whether the set of dirty keys takes another batch of 1,024.
+    pub fn has_room(&self) -> bool {
+        self.stream.dirty.len() + BATCH_KEYS_MAX <= DIRTY_KEYS_MAX
+    }
+
+    /// A worker could not hand over a batch and dropped it: another pass carries what it held. A
+    /// pass under way is finished first, so that overflows cannot keep the partner waiting.
+    pub fn overflowed(&mut self) {
+        self.counters.queue_overflows += 1;
+        if self.phase == Phase::Up {
+            self.stream.pass.want();
+        }
+    }
+
+    /// Slots that clients hit here, for the partner to keep warm. Best effort: those beyond the
+    /// bound are forgotten.
+    pub fn promote(&mut self, slots: &[u64]) {
+        if self.phase == Phase::Up {
+            let room = PROMOTIONS_MAX - self.stream.promotions.len();
+            self.stream.promotions.extend(slots.iter().take(room));
+        }
+    }
+
+    /// Appends the frames that may go now, until about `budget_bytes` are there (at most one frame
+    /// of 64 KiB more). Appends nothing only if there is nothing to say before the next event.
+    pub fn transmit(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, budget_bytes: usize) {
+        let start = out.len();
+        self.stream.ran_ms = now.boot_ms;
+        out.append(&mut self.stream.control);
+        if self.phase == Phase::Up {
+            self.send(store, now, out, start + budget_bytes);
+            if out.len() == start && now.boot_ms >= self.stream.sent_ms + HEARTBEAT_MS {
+                Frame::Heartbeat.encode(out);
+            }
+        }
+        if out.len() > start {
+            self.stream.sent_ms = now.boot_ms;
+        }
+    }
+
+    /// Judges the silence of the partner. Read what the socket holds first, and transmit after.
+    ///
+    /// # Errors
+    /// [`LinkError::Silent`]: nothing came for a second; the link is over.
+    pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
+        let paused = now.boot_ms.saturating_sub(self.stream.ran_ms) >= 2 * HEARTBEAT_MS;
+        self.stream.ran_ms = now.boot_ms;
+        if matches!(self.phase, Phase::Down | Phase::Refused) {
+            return Ok(());
+        }
+        if paused {
+            // It was we who stood still: give the partner one heartbeat's time to be heard.
+            let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
+            self.stream.heard_ms = self.stream.heard_ms.max(grace);
+        }
+        if now.boot_ms >= self.stream.heard_ms + SILENCE_MS {
+            self.fail(&LinkError::Silent);
+            return Err(LinkError::Silent);
+        }
+        Ok(())
+    }
+
+    /// In how many milliseconds [`Link::tick`] and [`Link::transmit`] are due if nothing happens
+    /// before: 1 to 200.
+    pub fn next_tick_ms(&self, now: Now) -> u64 {
+        let silence = self.stream.heard_ms + SILENCE_MS;
+        let heartbeat = self.stream.sent_ms + HEARTBEAT_MS;
+        match self.phase {
+            Phase::Down | Phase::Refused => HEARTBEAT_MS,
+            Phase::Greeting(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
+            Phase::Up => silence
+                .min(heartbeat)
+                .saturating_sub(now.boot_ms)
+                .clamp(1, HEARTBEAT_MS),
+        }
+    }
+
+    /// The next thing that happened, oldest first.
+    pub fn take_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// Numbers for `stats replication`.
+    pub fn counters(&self) -> LinkCounters {
+        LinkCounters {
+            queue_keys: self.stream.dirty.len() as u64,
+            unconfirmed_records: self.stream.flight.len() as u64,
+            unconfirmed_bytes: self.stream.flight.bytes() as u64,
+            ..self.counters
+        }
+    }
+
+    /// Whether records may travel.
+    pub fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Whether the link is up and everything handed over has its verdict, the pass included: what a
+    /// node that is told to stop waits for.
+    pub fn is_drained(&self) -> bool {
+        let stream = &self.stream;
+        self.phase == Phase::Up
+            && stream.dirty.is_empty()
+            && stream.flight.is_empty()
+            && stream.outgoing.iter().all(Option::is_none)
+            && stream.pass.is_idle()
+    }
+
+    fn event(&mut self, event: LinkEvent) {
+        if self.events.len() < LINK_EVENTS_MAX {
+            self.events.push_back(event);
+        }
+    }
+}

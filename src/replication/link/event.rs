@@ -1,0 +1,116 @@
+//! What a link tells its node.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::replication::wire::WireError;
+use crate::store::Stamp;
+
+/// Something the node acts on or logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// Both sides accepted each other; records travel. Both have absorbed the other's clock and
+    /// flush floor.
+    Up {
+        /// Who it is.
+        partner: Partner,
+    },
+    /// The partner's pass over its table is complete: this node holds what the partner held when
+    /// the pass began.
+    PartnerPassDone,
+    /// Our pass over our table is on the wire to the end.
+    OwnPassDone,
+    /// The pair does not fit together; the link closes.
+    Refused {
+        /// What does not fit.
+        reason: Refusal,
+        /// Whether it was the partner that refused.
+        by_partner: bool,
+    },
+    /// A flush of the partner raised our floor.
+    FlushRaised {
+        /// The new floor.
+        floor: Stamp,
+    },
+    /// The partner's clock is more than a minute ahead of ours. Told once per link; its writes win
+    /// until our clock is there, too.
+    ClockAhead {
+        /// How far, in milliseconds.
+        ahead_ms: u64,
+    },
+}
+
+/// The other node of the pair, as it described itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partner {
+    /// 0 or 1.
+    pub side: u8,
+    /// MSM's name of the node; may be empty.
+    pub node_id: String,
+    /// A number of its own for each start of that node.
+    pub incarnation: u64,
+}
+
+/// Why two nodes do not make a pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What kind of reason.
+    pub kind: RefusalKind,
+    /// The reason and its cure in words, as both logs show it.
+    pub reason: String,
+}
+
+/// Kinds of refusal; the number is the wire's reason code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// A reason this version does not know.
+    Other = 0,
+    /// Both nodes have the same side.
+    EqualSides = 1,
+    /// The settings that must be equal differ.
+    PolicyDiffers = 2,
+    /// There is no wire version both speak.
+    NoCommonVersion = 3,
+    /// A stamp more than a year ahead of the refusing node's clock.
+    ClockAhead = 4,
+}
+
+impl RefusalKind {
+    /// The kind of a wire's reason code.
+    pub fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::EqualSides,
+            2 => Self::PolicyDiffers,
+            3 => Self::NoCommonVersion,
+            4 => Self::ClockAhead,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// Why a link is over.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LinkError {
+    /// The partner or the network between: nothing came for a second.
+    #[error("the partner was silent for a second")]
+    Silent,
+    /// The partner sent what is no frame.
+    #[error("the partner sent {0}")]
+    Wire(#[from] WireError),
+    /// The partner sent a frame where it may not stand.
+    #[error("the partner sent {0}")]
+    Protocol(&'static str),
+    /// The configuration of one of the nodes: this one refused.
+    #[error("refused the partner: {0}")]
+    Refused(Refusal),
+    /// The configuration of one of the nodes: the partner refused.
+    #[error("refused by the partner: {0}")]
+    RefusedByPartner(Refusal),
+}

@@ -1,0 +1,60 @@
+//! What is on the wire and has no verdict yet.
+
+use std::collections::VecDeque;
+
+use crate::limits::{FRAME_BYTES_MAX, IN_FLIGHT_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::replication::wire::Lane;
+use crate::store::Version;
+
+/// One frame that the partner will answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    pub(super) slot: u64,
+    pub(super) version: Version,
+    pub(super) bytes: u32,
+    pub(super) lane: Lane,
+    /// The whole record is on the wire with it; false for a piece that others follow.
+    pub(super) complete: bool,
+}
+
+/// Frames in the order of the stream, which is the order of their verdicts.
+#[derive(Debug, Default)]
+pub(super) struct Flight {
+    queue: VecDeque<Sent>,
+    bytes: [usize; 2],
+}
+
+impl Flight {
+    pub(super) fn push(&mut self, sent: Sent) {
+        self.bytes[sent.lane as usize] += sent.bytes as usize;
+        self.queue.push_back(sent);
+    }
+
+    /// The frame that the next verdict answers.
+    pub(super) fn pop(&mut self) -> Option<Sent> {
+        let sent = self.queue.pop_front()?;
+        self.bytes[sent.lane as usize] -= sent.bytes as usize;
+        Some(sent)
+    }
+
+    /// Whether one more frame of any size stays within the lane's window.
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
+        let window = match lane {
+            Lane::Live => LIVE_WINDOW_BYTES,
+            Lane::Pass => PASS_WINDOW_BYTES,
+        };
+        self.queue.len() < IN_FLIGHT_MAX && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.iter().sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

@@ -1,0 +1,173 @@
+//! The hello of both sides, and what refuses a partner.
+
+use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
+use crate::limits::{
+    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, STAMP_AHEAD_ALARM_MS, STAMP_AHEAD_MAX_MS,
+};
+use crate::replication::wire::{Frame, Hello, WIRE_VERSION_MAX, WIRE_VERSION_MIN};
+use crate::store::{Now, Stamp, Store};
+
+impl Link {
+    /// What this node says of itself. Its clock is a fresh stamp: above all it holds and not below
+    /// its wall clock.
+    pub(super) fn hello(&self, store: &Store, now: Now) -> Hello<'_> {
+        Hello {
+            wire_min: WIRE_VERSION_MIN,
+            wire_max: WIRE_VERSION_MAX,
+            side: self.config.side,
+            incarnation: self.config.incarnation,
+            clock: store.stamps().next(now),
+            floor: store.floor(),
+            node_id: cut(&self.config.node_id, NODE_ID_BYTES_MAX),
+            policy: self.policy(),
+        }
+    }
+
+    fn policy(&self) -> &str {
+        cut(&self.config.policy, POLICY_BYTES_MAX)
+    }
+
+    /// The partner's hello: absorbed and welcomed, or refused.
+    pub(super) fn greeted(
+        &mut self,
+        hello: &Hello<'_>,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        if self.phase != Phase::Greeting(None) {
+            return Err(LinkError::Protocol("a second hello"));
+        }
+        self.judge(hello).map_err(LinkError::Refused)?;
+        self.absorb(hello.clock, store, now)?;
+        self.raise_floor(hello.floor, store, now)?;
+        let wire_version = hello.wire_max.min(WIRE_VERSION_MAX);
+        Frame::Welcome { wire_version }.encode(&mut self.stream.control);
+        self.phase = Phase::Greeting(Some(Partner {
+            side: hello.side,
+            node_id: hello.node_id.to_owned(),
+            incarnation: hello.incarnation,
+        }));
+        Ok(())
+    }
+
+    /// The partner accepts our hello. It says so only after its own, so both are in now.
+    pub(super) fn welcomed(&mut self, wire_version: u16) -> Result<(), LinkError> {
+        if !(WIRE_VERSION_MIN..=WIRE_VERSION_MAX).contains(&wire_version) {
+            return Err(LinkError::Protocol("a welcome to another wire version"));
+        }
+        let Phase::Greeting(Some(partner)) = &self.phase else {
+            return Err(LinkError::Protocol("a welcome out of turn"));
+        };
+        let partner = partner.clone();
+        self.phase = Phase::Up;
+        self.counters.link_ups += 1;
+        self.stream.pass.want();
+        self.event(LinkEvent::Up { partner });
+        Ok(())
+    }
+
+    /// Ends the link; a refusal of ours is queued for the partner.
+    pub(super) fn fail(&mut self, error: &LinkError) {
+        self.phase = Phase::Refused;
+        let (reason, by_partner) = match error {
+            LinkError::Refused(reason) => (reason, false),
+            LinkError::RefusedByPartner(reason) => (reason, true),
+            _ => return self.stream.control.clear(),
+        };
+        if !by_partner {
+            // Behind our hello, if that has not left yet.
+            let refuse = Frame::Refuse {
+                code: reason.kind as u8,
+                reason: &reason.reason,
+            };
+            refuse.encode(&mut self.stream.control);
+        }
+        self.event(LinkEvent::Refused {
+            reason: reason.clone(),
+            by_partner,
+        });
+    }
+
+    /// Takes a stamp of the partner into our clock, whatever it says, up to a year ahead.
+    pub(super) fn absorb(
+        &mut self,
+        stamp: Stamp,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        let ahead_ms = stamp.wall_ms().saturating_sub(now.wall_ms);
+        if ahead_ms > STAMP_AHEAD_MAX_MS {
+            let days = ahead_ms / (24 * 60 * 60 * 1000);
+            return Err(LinkError::Refused(Refusal {
+                kind: RefusalKind::ClockAhead,
+                reason: format!(
+                    "a stamp of side {} is {days} days ahead of the clock of side {}: set both \
+                     clocks, then restart the node whose clock was ahead",
+                    1 - self.config.side,
+                    self.config.side
+                ),
+            }));
+        }
+        if ahead_ms > STAMP_AHEAD_ALARM_MS {
+            self.counters.stamps_ahead += 1;
+            if !self.stream.clock_alarm {
+                self.stream.clock_alarm = true;
+                self.event(LinkEvent::ClockAhead { ahead_ms });
+            }
+        }
+        store.stamps().absorb(stamp);
+        Ok(())
+    }
+
+    /// Takes a flush floor of the partner: the higher one wins.
+    pub(super) fn raise_floor(
+        &mut self,
+        floor: Stamp,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        self.absorb(floor, store, now)?;
+        self.stream.floor_sent = self.stream.floor_sent.max(floor);
+        if store.raise_floor(floor) {
+            self.event(LinkEvent::FlushRaised { floor });
+        }
+        Ok(())
+    }
+
+    fn judge(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
+        let refuse = |kind, reason| Err(Refusal { kind, reason });
+        if hello.wire_min > WIRE_VERSION_MAX || hello.wire_max < WIRE_VERSION_MIN {
+            let reason = format!(
+                "one node speaks wire versions {} to {}, the other {WIRE_VERSION_MIN} to \
+                 {WIRE_VERSION_MAX}: upgrade the older one",
+                hello.wire_min, hello.wire_max
+            );
+            return refuse(RefusalKind::NoCommonVersion, reason);
+        }
+        if hello.side == self.config.side {
+            let reason = format!(
+                "both nodes have side {}: give one of them side {}",
+                self.config.side,
+                1 - self.config.side
+            );
+            return refuse(RefusalKind::EqualSides, reason);
+        }
+        if hello.policy != self.policy() {
+            let reason = format!(
+                "the settings of the pair differ, make them equal: side {} has [{}], side {} has \
+                 [{}]",
+                hello.side,
+                hello.policy,
+                self.config.side,
+                self.policy()
+            );
+            return refuse(RefusalKind::PolicyDiffers, reason);
+        }
+        Ok(())
+    }
+}
+
+/// As much of a text as its field takes.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}

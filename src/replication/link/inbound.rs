@@ -1,0 +1,206 @@
+//! What arrives: every frame of the partner, and the verdicts it earns.
+
+use super::transfer::Inbound;
+use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
+use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
+use crate::store::{Now, Origin, Store, Verdict};
+
+impl Link {
+    pub(super) fn handle(
+        &mut self,
+        frame: Frame<'_>,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        match frame {
+            Frame::Hello(hello) => return self.greeted(&hello, store, now),
+            Frame::Welcome { wire_version } => return self.welcomed(wire_version),
+            Frame::Refuse { code, reason } => {
+                let (kind, reason) = (RefusalKind::from_code(code), reason.to_owned());
+                return Err(LinkError::RefusedByPartner(Refusal { kind, reason }));
+            }
+            _ if self.phase != Phase::Up => {
+                return Err(LinkError::Protocol("a frame before the greeting"));
+            }
+            Frame::Record(record) => self.record(&record, store, now)?,
+            Frame::PieceStart {
+                record,
+                value_len_bytes,
+            } => {
+                self.piece_start(&record, value_len_bytes, store, now)?;
+            }
+            Frame::Piece { lane, bytes } => self.piece(lane, bytes, store, now)?,
+            // We may have ended it ourselves, for a newer record of its key.
+            Frame::PieceAbort { lane } => self.stream.inbound[lane as usize] = None,
+            Frame::Verdicts(runs) => self.verdicts(runs, store, now)?,
+            Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
+            Frame::Flush { floor } => self.raise_floor(floor, store, now)?,
+            Frame::PassEnd => {
+                self.counters.pass_received += 1;
+                self.event(LinkEvent::PartnerPassDone);
+            }
+            Frame::Room => {
+                if self.stream.refused_there {
+                    self.stream.pass.want();
+                }
+            }
+            Frame::Heartbeat => {}
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &Record<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
+        let version = record.head.version;
+        self.absorb(version.latest(), store, now)?;
+        self.end_older_inbound(record);
+        let verdict = if record.tombstone {
+            store.apply_tombstone(record.key, version, now)
+        } else {
+            match store.incoming_record(record.key, &record.head, record.value.len(), now) {
+                Ok(mut incoming) => {
+                    incoming.push(record.value);
+                    store.apply(incoming, origin(record.lane), now)
+                }
+                Err(_) => store.refuse(record.key, version, now),
+            }
+        };
+        self.judged(verdict)
+    }
+
+    fn piece_start(
+        &mut self,
+        record: &Record<'_>,
+        value_len_bytes: usize,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        let version = record.head.version;
+        self.absorb(version.latest(), store, now)?;
+        self.end_older_inbound(record);
+        let place = &mut self.stream.inbound[record.lane as usize];
+        if place.is_some() {
+            return Err(LinkError::Protocol(
+                "a second record in pieces before the first ended",
+            ));
+        }
+        let incoming = store.incoming_record(record.key, &record.head, value_len_bytes, now);
+        let mut inbound = Inbound {
+            key: record.key.into(),
+            version,
+            value_len_bytes,
+            offset: 0,
+            incoming: incoming.ok(),
+        };
+        inbound.take(record.value);
+        *place = Some(inbound);
+        self.answer(Answer::Piece)
+    }
+
+    fn piece(
+        &mut self,
+        lane: Lane,
+        bytes: &[u8],
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        let place = &mut self.stream.inbound[lane as usize];
+        let Some(inbound) = place else {
+            return Err(LinkError::Protocol("a piece without its start"));
+        };
+        if !inbound.take(bytes) {
+            return Err(LinkError::Protocol("a piece beyond the value's length"));
+        }
+        if inbound.offset < inbound.value_len_bytes {
+            return self.answer(Answer::Piece);
+        }
+        let Some(inbound) = place.take() else {
+            return Ok(());
+        };
+        let verdict = match inbound.incoming {
+            Some(incoming) => store.apply(incoming, origin(lane), now),
+            None => store.refuse(&inbound.key, inbound.version, now),
+        };
+        self.judged(verdict)
+    }
+
+    /// A newer record of a key ends what is under way of an older one: its last piece would bring
+    /// back what this one replaces. A sender ends it, too, before it sends this one.
+    fn end_older_inbound(&mut self, record: &Record<'_>) {
+        for place in &mut self.stream.inbound {
+            let older = |inbound: &mut Inbound| {
+                *inbound.key == *record.key && inbound.version < record.head.version
+            };
+            place.take_if(older);
+        }
+    }
+
+    fn judged(&mut self, verdict: Verdict) -> Result<(), LinkError> {
+        self.counters.records_received += 1;
+        let answer = match verdict {
+            Verdict::Applied => {
+                self.counters.records_applied += 1;
+                Answer::Applied
+            }
+            Verdict::Superseded(held) => Answer::Superseded(held),
+            Verdict::NoRoom => {
+                self.counters.records_refused += 1;
+                self.stream.refused_here = true;
+                Answer::NoRoom
+            }
+        };
+        self.answer(answer)
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result<(), LinkError> {
+        if self.stream.owed.push(answer) {
+            Ok(())
+        } else {
+            Err(LinkError::Protocol(
+                "more unanswered records than a link may have",
+            ))
+        }
+    }
+
+    fn verdicts(&mut self, runs: Runs<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
+        for (answer, count) in runs {
+            for _ in 0..count {
+                self.verdict(answer, store, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, answer: Answer, store: &Store, now: Now) -> Result<(), LinkError> {
+        let Some(sent) = self.stream.flight.pop() else {
+            return Err(LinkError::Protocol("a verdict on nothing"));
+        };
+        if sent.complete == (answer == Answer::Piece) {
+            return Err(LinkError::Protocol(
+                "a verdict on a piece for a record, or the reverse",
+            ));
+        }
+        match answer {
+            Answer::Piece => {}
+            Answer::Applied => {
+                self.counters.records_confirmed += 1;
+                store.confirm(sent.slot, sent.version);
+            }
+            Answer::Superseded(held) => {
+                self.counters.records_superseded += 1;
+                self.absorb(held.latest(), store, now)?;
+            }
+            Answer::NoRoom => {
+                self.counters.records_no_room += 1;
+                self.stream.refused_there = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn origin(lane: Lane) -> Origin {
+    match lane {
+        Lane::Live => Origin::Live,
+        Lane::Pass => Origin::Resync,
+    }
+}

@@ -1,0 +1,74 @@
+//! The walk over the whole table that every link-up and every overflow begins.
+
+use crate::store::Store;
+
+/// One walk, shard by shard, the hottest entries of each first. What is written behind it travels
+/// in the live stream.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    walking: bool,
+    wanted: bool,
+    next_shard: usize,
+    slots: Vec<u64>,
+    next_slot: usize,
+}
+
+impl Pass {
+    /// Asks for a walk. One that is under way is finished first.
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether a walk is under way; a wanted one begins here.
+    pub(super) fn begin(&mut self) -> PassState {
+        if self.walking {
+            return PassState::Walking;
+        }
+        if !self.wanted {
+            return PassState::Idle;
+        }
+        *self = Self {
+            walking: true,
+            ..Self::default()
+        };
+        PassState::Begun
+    }
+
+    /// The next slot of the walk; `None` at its end.
+    pub(super) fn next(&mut self, store: &Store) -> Option<u64> {
+        loop {
+            if let Some(&slot) = self.slots.get(self.next_slot) {
+                self.next_slot += 1;
+                return Some(slot);
+            }
+            if self.next_shard == store.shard_count() {
+                return None;
+            }
+            self.slots.clear();
+            self.next_slot = 0;
+            store.slots_of(self.next_shard, &mut self.slots);
+            self.next_shard += 1;
+        }
+    }
+
+    /// The end mark is on the wire.
+    pub(super) fn end(&mut self) {
+        *self = Self {
+            wanted: self.wanted,
+            ..Self::default()
+        };
+    }
+
+    /// Whether no walk is under way or wanted.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.walking && !self.wanted
+    }
+}
+
+/// What [`Pass::begin`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PassState {
+    Idle,
+    Begun,
+    Walking,
+}

@@ -1,0 +1,244 @@
+//! The link's frames, byte by byte. Wire version 0.
+//!
+//! All numbers are big-endian. A stamp is a `u64` of which the upper 11 bits are zero. A frame is
+//!
+//! ```text
+//! u32  length of what follows, 1 to 65,532: a whole frame has at most 64 KiB
+//! u8   type
+//! ...  body
+//! ```
+//!
+//! | type | frame      | body |
+//! |------|------------|------|
+//! | 1    | Hello      | `"MTWN"`, u16 lowest and u16 highest wire version spoken, u8 side, u64 incarnation, stamp clock, stamp floor, u8 + node id, u16 + policy; what follows is from a newer version and ignored |
+//! | 2    | Welcome    | u16 wire version: the highest both speak |
+//! | 3    | Refuse     | u8 reason code, text (UTF-8, to the end) |
+//! | 4    | Record     | head, key, value (to the end; none in a tombstone) |
+//! | 5    | PieceStart | head, u32 length of the whole value, key, first bytes of the value (to the end) |
+//! | 6    | Piece      | u8 lane, next bytes of the value (at least one, to the end) |
+//! | 7    | PieceAbort | u8 lane |
+//! | 8    | Verdicts   | runs, at least one, to the end |
+//! | 9    | Promote    | u64 slots, to the end |
+//! | 10   | Flush      | stamp floor |
+//! | 11   | PassEnd    | nothing |
+//! | 12   | Room       | nothing |
+//! | 13   | Heartbeat  | nothing |
+//!
+//! **Head** of a record:
+//!
+//! ```text
+//! u8     kind: 1 = of a pass, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
+//! stamp  when the value was written
+//! stamp  when its deadline was last changed by a touch
+//! u32    client flags                  \
+//! u8     marks                          |  not in a tombstone
+//! u64    CAS, if kind has 4             |
+//! u64    remaining ms, if kind has 8   /
+//! u32    length of the whole value: PieceStart only
+//! u8     length of the key (1 to 250), key
+//! ```
+//!
+//! **Pieces.** A record that does not fit one frame travels as PieceStart and Pieces until the
+//! announced length is reached. There is one transfer per lane: 0 for the live stream, 1 for the
+//! pass. Other frames pass between its pieces. PieceAbort ends a transfer that will not be
+//! completed.
+//!
+//! **Verdicts** answer the frames Record, PieceStart and Piece, one each, in the order in which
+//! those stand in the stream. A run is
+//!
+//! ```text
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = a piece, taken, and more to come
+//! u16  how many in a row, at least 1   (not for superseded: always one)
+//! stamp, stamp  the version held here  (superseded only)
+//! ```
+//!
+//! Decoding never panics, and looks at no byte before it has checked that it is there.
+
+mod decode;
+mod encode;
+mod framer;
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+
+use crate::limits::FRAME_BYTES_MAX;
+use crate::store::{RecordHead, Stamp, Version};
+
+pub use decode::{Runs, Slots};
+pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
+pub use framer::Framer;
+
+/// The lowest wire version this build speaks.
+pub const WIRE_VERSION_MIN: u16 = 0;
+/// The highest wire version this build speaks.
+pub const WIRE_VERSION_MAX: u16 = 0;
+
+/// First bytes of a hello.
+const MAGIC: [u8; 4] = *b"MTWN";
+/// Bytes of the length field.
+const LENGTH_BYTES: usize = 4;
+/// Longest value of the length field.
+const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
+
+const KIND_PASS: u8 = 1;
+const KIND_TOMBSTONE: u8 = 2;
+const KIND_CAS: u8 = 4;
+const KIND_EXPIRES: u8 = 8;
+
+const RUN_APPLIED: u8 = 0;
+const RUN_SUPERSEDED: u8 = 1;
+const RUN_NO_ROOM: u8 = 2;
+const RUN_PIECE: u8 = 3;
+
+/// Frame types, as in the module's table.
+mod kind {
+    pub(super) const HELLO: u8 = 1;
+    pub(super) const WELCOME: u8 = 2;
+    pub(super) const REFUSE: u8 = 3;
+    pub(super) const RECORD: u8 = 4;
+    pub(super) const PIECE_START: u8 = 5;
+    pub(super) const PIECE: u8 = 6;
+    pub(super) const PIECE_ABORT: u8 = 7;
+    pub(super) const VERDICTS: u8 = 8;
+    pub(super) const PROMOTE: u8 = 9;
+    pub(super) const FLUSH: u8 = 10;
+    pub(super) const PASS_END: u8 = 11;
+    pub(super) const ROOM: u8 = 12;
+    pub(super) const HEARTBEAT: u8 = 13;
+}
+
+/// One frame, borrowing from the bytes it was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Frame<'a> {
+    /// Who the sender is; the first frame of either side.
+    Hello(Hello<'a>),
+    /// The partner's hello is accepted; from here on this wire version is spoken.
+    Welcome {
+        /// The highest version both speak.
+        wire_version: u16,
+    },
+    /// The partner's hello, or a later stamp of it, is refused; the sender closes the link.
+    Refuse {
+        /// What kind of refusal, for counters and tests.
+        code: u8,
+        /// The reason in words, for the log; at most 1 KiB is sent.
+        reason: &'a str,
+    },
+    /// The whole state of one key.
+    Record(Record<'a>),
+    /// The state of one key and the first bytes of a value that needs several frames.
+    PieceStart {
+        /// What the record is; its value is only the first part.
+        record: Record<'a>,
+        /// Length of the whole value in bytes.
+        value_len_bytes: usize,
+    },
+    /// The next bytes of the value in transfer.
+    Piece {
+        /// Which of the two transfers.
+        lane: Lane,
+        /// Never empty.
+        bytes: &'a [u8],
+    },
+    /// The transfer ends here without a record.
+    PieceAbort {
+        /// Which of the two transfers.
+        lane: Lane,
+    },
+    /// What became of records and pieces, in the order in which they came.
+    Verdicts(Runs<'a>),
+    /// Keys that were hit at the sender: the receiver keeps them warm, too.
+    Promote(Slots<'a>),
+    /// Everything with a lower stamp is dead.
+    Flush {
+        /// The floor.
+        floor: Stamp,
+    },
+    /// The sender's pass over its table is complete.
+    PassEnd,
+    /// The sender has 5 % of its memory free again, having refused records before.
+    Room,
+    /// A sign of life.
+    Heartbeat,
+}
+
+/// What a node says of itself before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello<'a> {
+    /// The lowest wire version the node speaks.
+    pub wire_min: u16,
+    /// The highest wire version the node speaks.
+    pub wire_max: u16,
+    /// 0 or 1.
+    pub side: u8,
+    /// A number of its own for each start of the node.
+    pub incarnation: u64,
+    /// The higher of the node's clock and the highest stamp it holds.
+    pub clock: Stamp,
+    /// The node's flush floor.
+    pub floor: Stamp,
+    /// MSM's name of the node.
+    pub node_id: &'a str,
+    /// The settings that must be equal on both nodes, as text.
+    pub policy: &'a str,
+}
+
+/// A key's current state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Record<'a> {
+    /// Live stream or pass.
+    pub lane: Lane,
+    /// Everything but key and value. Of a tombstone only the version counts.
+    pub head: RecordHead,
+    /// Whether the key is gone in this version.
+    pub tombstone: bool,
+    /// 1 to 250 bytes.
+    pub key: &'a [u8],
+    /// Empty for a tombstone.
+    pub value: &'a [u8],
+}
+
+/// Which stream a record belongs to. Each may have one record in pieces under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// What clients write now.
+    Live = 0,
+    /// The walk over the whole table.
+    Pass = 1,
+}
+
+/// What became of a record or a piece at the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The receiver's table holds this version.
+    Applied,
+    /// The receiver's table holds this newer version.
+    Superseded(Version),
+    /// The receiver has no room; what it held of the key in an older version is gone.
+    NoRoom,
+    /// One piece, not the last, was taken.
+    Piece,
+}
+
+/// The partner sent bytes that are no frame of this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// A length of zero or beyond 64 KiB.
+    #[error("a frame of {0} bytes")]
+    Length(usize),
+    /// A type this version does not know.
+    #[error("a frame of unknown type {0}")]
+    Type(u8),
+    /// The frame ends before its fields do.
+    #[error("a {0} frame that ends too early")]
+    Short(&'static str),
+    /// A field with a value it cannot have.
+    #[error("a {frame} frame with a wrong {field}")]
+    Field {
+        /// The frame's name.
+        frame: &'static str,
+        /// The field's name.
+        field: &'static str,
+    },
+}

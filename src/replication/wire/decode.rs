@@ -1,0 +1,326 @@
+//! Bytes to frames. Total: every input gives a frame or an error.
+
+use super::{
+    Answer, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_PASS, KIND_TOMBSTONE, Lane, MAGIC,
+    RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, WireError, kind,
+};
+use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX};
+use crate::store::{RecordHead, Stamp, Version};
+
+impl<'a> Frame<'a> {
+    /// Reads one frame: its type byte and body, without the length field.
+    ///
+    /// # Errors
+    /// The partner's fault: what is wrong with the bytes.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
+        let Some((&frame_type, body)) = bytes.split_first() else {
+            return Err(WireError::Length(0));
+        };
+        match frame_type {
+            kind::HELLO => Reader::new("hello", body).hello(),
+            kind::WELCOME => Reader::new("welcome", body).welcome(),
+            kind::REFUSE => Reader::new("refuse", body).refuse(),
+            kind::RECORD => Reader::new("record", body).record(),
+            kind::PIECE_START => Reader::new("piece-start", body).piece_start(),
+            kind::PIECE => Reader::new("piece", body).piece(),
+            kind::PIECE_ABORT => {
+                Reader::new("piece-abort", body).only(|r| Ok(Self::PieceAbort { lane: r.lane()? }))
+            }
+            kind::VERDICTS => Reader::new("verdicts", body).verdicts(),
+            kind::PROMOTE => Reader::new("promote", body).promote(),
+            kind::FLUSH => {
+                Reader::new("flush", body).only(|r| Ok(Self::Flush { floor: r.stamp()? }))
+            }
+            kind::PASS_END => Reader::new("pass-end", body).only(|_| Ok(Self::PassEnd)),
+            kind::ROOM => Reader::new("room", body).only(|_| Ok(Self::Room)),
+            kind::HEARTBEAT => Reader::new("heartbeat", body).only(|_| Ok(Self::Heartbeat)),
+            unknown => Err(WireError::Type(unknown)),
+        }
+    }
+}
+
+/// The runs of a verdict frame, checked when the frame was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runs<'a>(pub(super) &'a [u8]);
+
+impl Iterator for Runs<'_> {
+    /// An answer, and how many times in a row (at least once).
+    type Item = (Answer, u16);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = Reader::new("verdicts", self.0);
+        let run = reader.run().ok()?;
+        self.0 = reader.rest;
+        Some(run)
+    }
+}
+
+/// The slots of a promotion frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots<'a>(pub(super) &'a [[u8; 8]]);
+
+impl Slots<'_> {
+    /// Every slot in turn.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().map(|slot| u64::from_be_bytes(*slot))
+    }
+}
+
+/// Takes fields off the front of a frame's body.
+struct Reader<'a> {
+    frame: &'static str,
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn new(frame: &'static str, body: &'a [u8]) -> Self {
+        Self { frame, rest: body }
+    }
+
+    /// A frame without a variable part: nothing may follow its fields.
+    fn only(
+        mut self,
+        fields: impl FnOnce(&mut Self) -> Result<Frame<'a>, WireError>,
+    ) -> Result<Frame<'a>, WireError> {
+        let frame = fields(&mut self)?;
+        if self.rest.is_empty() {
+            Ok(frame)
+        } else {
+            Err(self.wrong("length"))
+        }
+    }
+
+    fn hello(mut self) -> Result<Frame<'a>, WireError> {
+        if self.array()? != MAGIC {
+            return Err(self.wrong("magic"));
+        }
+        let (wire_min, wire_max) = (self.u16()?, self.u16()?);
+        if wire_min > wire_max {
+            return Err(self.wrong("version range"));
+        }
+        let side = self.u8()?;
+        if side > 1 {
+            return Err(self.wrong("side"));
+        }
+        let incarnation = self.u64()?;
+        let (clock, floor) = (self.stamp()?, self.stamp()?);
+        let node_id_len = usize::from(self.u8()?);
+        let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
+        let policy_len = usize::from(self.u16()?);
+        let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
+        Ok(Frame::Hello(Hello {
+            wire_min,
+            wire_max,
+            side,
+            incarnation,
+            clock,
+            floor,
+            node_id,
+            policy,
+        }))
+    }
+
+    fn welcome(self) -> Result<Frame<'a>, WireError> {
+        self.only(|r| {
+            Ok(Frame::Welcome {
+                wire_version: r.u16()?,
+            })
+        })
+    }
+
+    fn refuse(mut self) -> Result<Frame<'a>, WireError> {
+        let code = self.u8()?;
+        let reason = str::from_utf8(self.rest).map_err(|_| self.wrong("reason"))?;
+        Ok(Frame::Refuse { code, reason })
+    }
+
+    fn record(mut self) -> Result<Frame<'a>, WireError> {
+        let (lane, tombstone, head) = self.head()?;
+        let key = self.key()?;
+        if tombstone && !self.rest.is_empty() {
+            return Err(self.wrong("length"));
+        }
+        Ok(Frame::Record(Record {
+            lane,
+            head,
+            tombstone,
+            key,
+            value: self.rest,
+        }))
+    }
+
+    fn piece_start(mut self) -> Result<Frame<'a>, WireError> {
+        let (lane, tombstone, head) = self.head()?;
+        if tombstone {
+            return Err(self.wrong("kind"));
+        }
+        let value_len_bytes = u32::from_be_bytes(self.array()?) as usize;
+        let key = self.key()?;
+        // At least one piece must follow.
+        if value_len_bytes <= self.rest.len() || value_len_bytes > LINK_VALUE_BYTES_MAX {
+            return Err(self.wrong("value length"));
+        }
+        let record = Record {
+            lane,
+            head,
+            tombstone,
+            key,
+            value: self.rest,
+        };
+        Ok(Frame::PieceStart {
+            record,
+            value_len_bytes,
+        })
+    }
+
+    fn piece(mut self) -> Result<Frame<'a>, WireError> {
+        let lane = self.lane()?;
+        if self.rest.is_empty() {
+            return Err(self.wrong("length"));
+        }
+        Ok(Frame::Piece {
+            lane,
+            bytes: self.rest,
+        })
+    }
+
+    fn verdicts(mut self) -> Result<Frame<'a>, WireError> {
+        let runs = Runs(self.rest);
+        self.run()?;
+        while !self.rest.is_empty() {
+            self.run()?;
+        }
+        Ok(Frame::Verdicts(runs))
+    }
+
+    fn promote(self) -> Result<Frame<'a>, WireError> {
+        match self.rest.as_chunks::<8>() {
+            (slots, []) => Ok(Frame::Promote(Slots(slots))),
+            _ => Err(self.wrong("length")),
+        }
+    }
+
+    fn run(&mut self) -> Result<(Answer, u16), WireError> {
+        let answer = match self.u8()? {
+            RUN_APPLIED => Answer::Applied,
+            RUN_NO_ROOM => Answer::NoRoom,
+            RUN_PIECE => Answer::Piece,
+            RUN_SUPERSEDED => return Ok((Answer::Superseded(self.version()?), 1)),
+            _ => return Err(self.wrong("verdict")),
+        };
+        match self.u16()? {
+            0 => Err(self.wrong("count")),
+            count => Ok((answer, count)),
+        }
+    }
+
+    fn head(&mut self) -> Result<(Lane, bool, RecordHead), WireError> {
+        let kind = self.u8()?;
+        let tombstone = kind & KIND_TOMBSTONE != 0;
+        let known = if tombstone {
+            KIND_PASS | KIND_TOMBSTONE
+        } else {
+            KIND_PASS | KIND_CAS | KIND_EXPIRES
+        };
+        if kind & !known != 0 {
+            return Err(self.wrong("kind"));
+        }
+        let lane = if kind & KIND_PASS == 0 {
+            Lane::Live
+        } else {
+            Lane::Pass
+        };
+        let version = self.version()?;
+        let mut head = RecordHead {
+            version,
+            client_flags: 0,
+            marks: 0,
+            cas: None,
+            remaining_ms: None,
+        };
+        if !tombstone {
+            head.client_flags = u32::from_be_bytes(self.array()?);
+            head.marks = self.u8()?;
+            head.cas = (kind & KIND_CAS != 0).then(|| self.u64()).transpose()?;
+            head.remaining_ms = (kind & KIND_EXPIRES != 0).then(|| self.u64()).transpose()?;
+        }
+        Ok((lane, tombstone, head))
+    }
+
+    fn key(&mut self) -> Result<&'a [u8], WireError> {
+        let len = usize::from(self.u8()?);
+        if len == 0 || len > KEY_BYTES {
+            return Err(self.wrong("key length"));
+        }
+        self.take(len)
+    }
+
+    fn text(
+        &mut self,
+        len: usize,
+        len_max: usize,
+        field: &'static str,
+    ) -> Result<&'a str, WireError> {
+        if len > len_max {
+            return Err(self.wrong(field));
+        }
+        str::from_utf8(self.take(len)?).map_err(|_| self.wrong(field))
+    }
+
+    fn lane(&mut self) -> Result<Lane, WireError> {
+        match self.u8()? {
+            0 => Ok(Lane::Live),
+            1 => Ok(Lane::Pass),
+            _ => Err(self.wrong("lane")),
+        }
+    }
+
+    fn version(&mut self) -> Result<Version, WireError> {
+        Ok(Version {
+            stamp: self.stamp()?,
+            touched: self.stamp()?,
+        })
+    }
+
+    fn stamp(&mut self) -> Result<Stamp, WireError> {
+        let raw = self.u64()?;
+        Stamp::from_wire(raw).ok_or_else(|| self.wrong("stamp"))
+    }
+
+    fn u64(&mut self) -> Result<u64, WireError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn u16(&mut self) -> Result<u16, WireError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn u8(&mut self) -> Result<u8, WireError> {
+        Ok(u8::from_be_bytes(self.array()?))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let (array, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(WireError::Short(self.frame))?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(WireError::Short(self.frame))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn wrong(&self, field: &'static str) -> WireError {
+        WireError::Field {
+            frame: self.frame,
+            field,
+        }
+    }
+}

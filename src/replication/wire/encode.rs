@@ -1,0 +1,170 @@
+//! Frames to bytes, appended to an output.
+
+use super::{
+    Answer, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_PASS, KIND_TOMBSTONE, LENGTH_BYTES,
+    LENGTH_MAX, Lane, MAGIC, RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, kind,
+};
+use crate::limits::REASON_BYTES_MAX;
+use crate::store::Version;
+
+/// Bytes of a head at its longest, with value length and key length, without the key.
+const HEAD_BYTES_MAX: usize = 1 + 16 + 4 + 1 + 8 + 8 + 4 + 1;
+/// Bytes of a run at its longest.
+const RUN_BYTES_MAX: usize = 17;
+
+impl Frame<'_> {
+    /// Appends the frame, its length field included.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => frame(out, kind::HELLO, |out| hello.encode(out)),
+            Self::Welcome { wire_version } => {
+                frame(out, kind::WELCOME, |out| {
+                    out.extend(wire_version.to_be_bytes())
+                });
+            }
+            Self::Refuse { code, reason } => frame(out, kind::REFUSE, |out| {
+                out.push(*code);
+                let end = reason.floor_char_boundary(REASON_BYTES_MAX);
+                out.extend_from_slice(&reason.as_bytes()[..end]);
+            }),
+            Self::Record(record) => frame(out, kind::RECORD, |out| {
+                record.encode_head(None, out);
+                out.extend_from_slice(record.value);
+            }),
+            Self::PieceStart {
+                record,
+                value_len_bytes,
+            } => frame(out, kind::PIECE_START, |out| {
+                record.encode_head(Some(*value_len_bytes as u32), out);
+                out.extend_from_slice(record.value);
+            }),
+            Self::Piece { lane, bytes } => frame(out, kind::PIECE, |out| {
+                out.push(*lane as u8);
+                out.extend_from_slice(bytes);
+            }),
+            Self::PieceAbort { lane } => {
+                frame(out, kind::PIECE_ABORT, |out| out.push(*lane as u8));
+            }
+            Self::Verdicts(runs) => {
+                frame(out, kind::VERDICTS, |out| out.extend_from_slice(runs.0));
+            }
+            Self::Promote(slots) => {
+                frame(out, kind::PROMOTE, |out| {
+                    out.extend_from_slice(slots.0.as_flattened())
+                });
+            }
+            Self::Flush { floor } => {
+                frame(out, kind::FLUSH, |out| {
+                    out.extend(floor.get().to_be_bytes())
+                });
+            }
+            Self::PassEnd => frame(out, kind::PASS_END, |_| {}),
+            Self::Room => frame(out, kind::ROOM, |_| {}),
+            Self::Heartbeat => frame(out, kind::HEARTBEAT, |_| {}),
+        }
+    }
+
+    /// Appends one frame with as many runs as fit; `next` gives them until it has no more.
+    pub fn encode_verdicts(out: &mut Vec<u8>, mut next: impl FnMut() -> Option<(Answer, u16)>) {
+        frame(out, kind::VERDICTS, |out| {
+            let start = out.len();
+            while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
+                let Some((answer, count)) = next() else { break };
+                encode_run(answer, count, out);
+            }
+        });
+    }
+
+    /// Appends one promotion frame. No more slots than fit a frame.
+    pub fn encode_promotions(out: &mut Vec<u8>, slots: impl Iterator<Item = u64>) {
+        frame(out, kind::PROMOTE, |out| {
+            for slot in slots.take(LENGTH_MAX / 8 - 1) {
+                out.extend(slot.to_be_bytes());
+            }
+        });
+    }
+}
+
+/// How many bytes of a value fit the first frame of its record; if not all do, the record travels
+/// in pieces.
+pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
+    LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
+}
+
+/// How many bytes of a value fit one piece.
+pub(crate) const PIECE_VALUE_BYTES: usize = LENGTH_MAX - 2;
+
+impl Hello<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(MAGIC);
+        out.extend(self.wire_min.to_be_bytes());
+        out.extend(self.wire_max.to_be_bytes());
+        out.push(self.side);
+        out.extend(self.incarnation.to_be_bytes());
+        out.extend(self.clock.get().to_be_bytes());
+        out.extend(self.floor.get().to_be_bytes());
+        out.push(self.node_id.len() as u8);
+        out.extend_from_slice(self.node_id.as_bytes());
+        out.extend((self.policy.len() as u16).to_be_bytes());
+        out.extend_from_slice(self.policy.as_bytes());
+    }
+}
+
+impl Record<'_> {
+    fn encode_head(&self, value_len: Option<u32>, out: &mut Vec<u8>) {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        let head = &self.head;
+        let mut kind = bit(self.lane == Lane::Pass, KIND_PASS);
+        if self.tombstone {
+            kind |= KIND_TOMBSTONE;
+        } else {
+            kind |= bit(head.cas.is_some(), KIND_CAS);
+            kind |= bit(head.remaining_ms.is_some(), KIND_EXPIRES);
+        }
+        out.push(kind);
+        encode_version(head.version, out);
+        if !self.tombstone {
+            out.extend(head.client_flags.to_be_bytes());
+            out.push(head.marks);
+            for number in [head.cas, head.remaining_ms].into_iter().flatten() {
+                out.extend(number.to_be_bytes());
+            }
+        }
+        if let Some(value_len) = value_len {
+            out.extend(value_len.to_be_bytes());
+        }
+        out.push(self.key.len() as u8);
+        out.extend_from_slice(self.key);
+    }
+}
+
+fn encode_run(answer: Answer, count: u16, out: &mut Vec<u8>) {
+    let run = match answer {
+        Answer::Applied => RUN_APPLIED,
+        Answer::NoRoom => RUN_NO_ROOM,
+        Answer::Piece => RUN_PIECE,
+        Answer::Superseded(version) => {
+            out.push(RUN_SUPERSEDED);
+            encode_version(version, out);
+            return;
+        }
+    };
+    out.push(run);
+    out.extend(count.to_be_bytes());
+}
+
+fn encode_version(version: Version, out: &mut Vec<u8>) {
+    out.extend(version.stamp.get().to_be_bytes());
+    out.extend(version.touched.get().to_be_bytes());
+}
+
+/// Appends a frame: room for the length, the type, the body, and then the length itself.
+fn frame(out: &mut Vec<u8>, frame_type: u8, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([0; LENGTH_BYTES]);
+    out.push(frame_type);
+    body(out);
+    let length = out.len() - start - LENGTH_BYTES;
+    debug_assert!(length <= LENGTH_MAX, "a frame of {length} bytes");
+    out[start..start + LENGTH_BYTES].copy_from_slice(&(length as u32).to_be_bytes());
+}
