@@ -63,3 +63,36 @@ pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
+// --- node: its key, its partner, the hand-over from the workers ---
+
+/// Longest key file that is read.
+pub const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// Batches of dirty keys between the workers and the link; one more is an overflow.
+pub const HANDOVER_BATCHES_MAX: usize = 1024;
+/// Promotions between the workers and the link; more are forgotten.
+pub const HANDOVER_PROMOTIONS_MAX: usize = 4096;
+/// Keys (8 bytes each) that end the link's millisecond of sleep early.
+pub const HANDOVER_WAKE_KEYS: usize = 64 * 1024 / 8;
+/// How long a refusal counts after the partner last tried: longer than its retries are apart.
+pub const REFUSAL_HOLDS_MS: u64 = 3 * DIAL_RETRY_MS_MAX;
+/// Time between two attempts to reach the partner, at first.
+pub const DIAL_RETRY_MS: u64 = 100;
+/// How long attempts stay that close.
+pub const DIAL_EAGER_MS: u64 = 10_000;
+/// Longest time between two attempts.
+pub const DIAL_RETRY_MS_MAX: u64 = 1000;
+/// Connections on the replication port that have not proved the pair's key yet.
+pub const UNPROVED_LINKS_MAX: usize = 8;
+/// How long such a connection may take to prove it, and how much it may send.
+pub const PROOF_MS: u64 = 2000;
+/// See [`PROOF_MS`].
+pub const PROOF_BYTES_MAX: usize = 16 * 1024;
+/// Bytes the link reads at once.
+pub const LINK_READ_BYTES: usize = 64 * 1024;
+/// Bytes of frames that wait for the socket.
+pub const LINK_WRITE_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(
+    DIAL_RETRY_MS_MAX + PROOF_MS <= REFUSAL_HOLDS_MS,
+    "a refused partner's next attempt arrives while its last refusal still counts"
+);

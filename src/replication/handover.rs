@@ -1,0 +1,335 @@
+//! The hand-over: dirty keys from the workers to the replication thread.
+//!
+//! One bounded channel, one `try_send` per executed batch, nobody waits. A link that is busy drains
+//! at most once a millisecond; a worker pays for waking it only when it is parked, or when 64 KiB of
+//! keys wait (waking it per batch doubled the CPU of a set). While the link is down, batches are
+//! dropped: the pass that begins when it comes up carries everything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::sync::Notify;
+
+use crate::limits::{
+    BATCH_KEYS_MAX, HANDOVER_BATCHES_MAX, HANDOVER_PROMOTIONS_MAX, HANDOVER_WAKE_KEYS,
+};
+
+/// No number of waiting keys wakes the link: it is at work and looks by itself.
+const AWAKE: usize = usize::MAX;
+
+/// The workers' end; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handover {
+    batches: Sender<Vec<u64>>,
+    spares: Receiver<Vec<u64>>,
+    promotions: Sender<u64>,
+    shared: Arc<Shared>,
+}
+
+/// The link's end.
+#[derive(Debug)]
+pub struct HandoverEnd {
+    batches: Receiver<Vec<u64>>,
+    spares: Sender<Vec<u64>>,
+    promotions: Receiver<u64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    link_up: AtomicBool,
+    overflowed: AtomicBool,
+    waiting_keys: AtomicUsize,
+    /// A worker that sees more keys waiting than this wakes the link.
+    wake_above_keys: AtomicUsize,
+    wake: Notify,
+}
+
+/// Both ends of a hand-over; the link is down at first.
+#[must_use]
+pub fn handover() -> (Handover, HandoverEnd) {
+    let (batches, batches_out) = bounded(HANDOVER_BATCHES_MAX);
+    let (spares, spares_out) = bounded(HANDOVER_BATCHES_MAX);
+    let (promotions, promotions_out) = bounded(HANDOVER_PROMOTIONS_MAX);
+    let shared = Arc::new(Shared {
+        link_up: AtomicBool::new(false),
+        overflowed: AtomicBool::new(false),
+        waiting_keys: AtomicUsize::new(0),
+        wake_above_keys: AtomicUsize::new(AWAKE),
+        wake: Notify::new(),
+    });
+    let near = Handover {
+        batches,
+        spares: spares_out,
+        promotions,
+        shared: Arc::clone(&shared),
+    };
+    let far = HandoverEnd {
+        batches: batches_out,
+        spares,
+        promotions: promotions_out,
+        shared,
+    };
+    (near, far)
+}
+
+impl Handover {
+    /// Hands over the slots a turn has written and leaves `dirty` empty. Never waits: what finds no
+    /// room is dropped and left to a pass.
+    pub fn hand_over(&self, dirty: &mut Vec<u64>) {
+        if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
+            for keys in dirty.chunks(BATCH_KEYS_MAX) {
+                self.send(keys);
+            }
+        }
+        dirty.clear();
+    }
+
+    /// Tells the partner which slots clients hit here; as many as fit, whenever the link looks.
+    pub fn promoted(&self, slots: &mut Vec<u64>) {
+        if self.shared.link_up.load(Ordering::Acquire) {
+            for slot in slots.iter() {
+                if self.promotions.try_send(*slot).is_err() {
+                    break;
+                }
+            }
+        }
+        slots.clear();
+    }
+
+    fn send(&self, keys: &[u64]) {
+        let mut batch = self.spares.try_recv().unwrap_or_default();
+        batch.extend_from_slice(keys);
+        let shared = &*self.shared;
+        let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
+        if self.batches.try_send(batch).is_err() {
+            shared.waiting_keys.fetch_sub(keys.len(), Ordering::Relaxed);
+            shared.overflowed.store(true, Ordering::Release);
+            return;
+        }
+        // Pairs with the fence in `park`: either the link sees the batch, or we see it parked.
+        fence(Ordering::SeqCst);
+        let above = shared.wake_above_keys.load(Ordering::Relaxed);
+        if waiting > above {
+            let order = Ordering::Relaxed;
+            // Of several workers, the one that changes it makes the call.
+            if shared
+                .wake_above_keys
+                .compare_exchange(above, AWAKE, order, order)
+                .is_ok()
+            {
+                shared.wake.notify_one();
+            }
+        }
+    }
+}
+
+impl HandoverEnd {
+    /// Opens or shuts the hand-over. Opened before the link's pass reads its first entry, so that
+    /// a write is either handed over or seen by the pass.
+    pub fn set_link_up(&self, up: bool) {
+        self.shared.link_up.store(up, Ordering::Release);
+        if !up {
+            self.drain(|| true, |_| ());
+            while self.promotions.try_recv().is_ok() {}
+            self.take_overflow();
+        }
+    }
+
+    /// Passes on what waits, batch by batch, for as long as there is room; whether anything came.
+    pub fn drain(&self, mut has_room: impl FnMut() -> bool, mut take: impl FnMut(&[u64])) -> bool {
+        let mut came = false;
+        // No more than one channel full, whatever the workers add meanwhile.
+        for _ in 0..HANDOVER_BATCHES_MAX {
+            if !has_room() {
+                break;
+            }
+            let Ok(mut batch) = self.batches.try_recv() else {
+                break;
+            };
+            self.shared
+                .waiting_keys
+                .fetch_sub(batch.len(), Ordering::Relaxed);
+            take(&batch);
+            came = true;
+            batch.clear();
+            // A spare too many is simply freed.
+            let _ = self.spares.try_send(batch);
+        }
+        came
+    }
+
+    /// Passes on the promotions that wait.
+    pub fn drain_promotions(&self, slots: &mut Vec<u64>) {
+        slots.extend(self.promotions.try_iter().take(HANDOVER_PROMOTIONS_MAX));
+    }
+
+    /// Whether a batch was dropped since the last look.
+    pub fn take_overflow(&self) -> bool {
+        self.shared.overflowed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The link looks again by itself within a millisecond; it is woken only if much waits.
+    pub fn nap(&self) {
+        self.shared
+            .wake_above_keys
+            .store(HANDOVER_WAKE_KEYS - 1, Ordering::Relaxed);
+    }
+
+    /// The link goes to sleep until it is woken. False if something came in the meantime: then it
+    /// stays awake.
+    pub fn park(&self) -> bool {
+        self.shared.wake_above_keys.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let parked = self.batches.is_empty();
+        if !parked {
+            self.shared.wake_above_keys.store(AWAKE, Ordering::Relaxed);
+        }
+        parked
+    }
+
+    /// Waits for the call of a worker.
+    pub async fn woken(&self) {
+        self.shared.wake.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    fn up() -> (Handover, HandoverEnd) {
+        let (near, far) = handover();
+        far.set_link_up(true);
+        (near, far)
+    }
+
+    fn drained(far: &HandoverEnd) -> Vec<u64> {
+        let mut all = Vec::new();
+        far.drain(|| true, |keys| all.extend_from_slice(keys));
+        all
+    }
+
+    fn is_woken(far: &HandoverEnd) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(far.woken()).poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn keys_arrive_in_order_and_in_bounded_batches() {
+        let (near, far) = up();
+        let mut dirty: Vec<u64> = (0..3000).collect();
+        near.hand_over(&mut dirty);
+        assert!(dirty.is_empty());
+        let (mut all, mut longest) = (Vec::new(), 0);
+        far.drain(
+            || true,
+            |keys| {
+                all.extend_from_slice(keys);
+                longest = longest.max(keys.len());
+            },
+        );
+        assert_eq!(all, (0..3000).collect::<Vec<u64>>());
+        assert_eq!(longest, BATCH_KEYS_MAX);
+    }
+
+    #[test]
+    fn a_full_channel_drops_and_tells_instead_of_waiting() {
+        let (near, far) = up();
+        for key in 0..HANDOVER_BATCHES_MAX as u64 {
+            near.hand_over(&mut vec![key]);
+        }
+        assert!(!far.take_overflow());
+        near.hand_over(&mut vec![7]);
+        assert!(far.take_overflow() && !far.take_overflow());
+        assert_eq!(drained(&far).len(), HANDOVER_BATCHES_MAX);
+        near.hand_over(&mut vec![8]);
+        assert_eq!(drained(&far), [8]);
+    }
+
+    #[test]
+    fn without_a_link_nothing_is_kept_and_nothing_overflows() {
+        let (near, far) = handover();
+        for key in 0..2 * HANDOVER_BATCHES_MAX as u64 {
+            near.hand_over(&mut vec![key]);
+            near.promoted(&mut vec![key]);
+        }
+        assert!(far.is_empty() && !far.take_overflow());
+        far.set_link_up(true);
+        near.hand_over(&mut vec![1]);
+        near.promoted(&mut vec![2]);
+        far.set_link_up(false);
+        let mut promoted = Vec::new();
+        far.drain_promotions(&mut promoted);
+        assert!(far.is_empty() && promoted.is_empty());
+    }
+
+    #[test]
+    fn no_room_leaves_batches_where_they_are() {
+        let (near, far) = up();
+        near.hand_over(&mut vec![1]);
+        assert!(!far.drain(|| false, |_| panic!("there was no room")));
+        assert_eq!(drained(&far), [1]);
+    }
+
+    #[test]
+    fn only_a_parked_link_is_woken_and_only_once() {
+        let (near, far) = up();
+        near.hand_over(&mut vec![1]);
+        assert!(!is_woken(&far), "awake, it looks by itself");
+        assert!(!far.park(), "something waits");
+        drained(&far);
+        assert!(far.park());
+        near.hand_over(&mut vec![1]);
+        near.hand_over(&mut vec![2]);
+        assert!(is_woken(&far) && !is_woken(&far));
+    }
+
+    #[test]
+    fn much_that_waits_ends_a_nap() {
+        let (near, far) = up();
+        far.nap();
+        near.hand_over(&mut vec![7; HANDOVER_WAKE_KEYS - 1]);
+        assert!(!is_woken(&far), "a nap ends by itself");
+        near.hand_over(&mut vec![7]);
+        assert!(is_woken(&far));
+    }
+
+    /// A lost call would leave keys unsent until the next heartbeat: thousands of races of a
+    /// worker that sends against a link that parks.
+    #[test]
+    fn no_call_is_lost() {
+        let (near, far) = up();
+        let keys = 20_000;
+        let worker = thread::spawn(move || {
+            for key in 0..keys {
+                near.hand_over(&mut vec![key]);
+                while near.shared.waiting_keys.load(Ordering::Relaxed) > 500 {
+                    thread::yield_now();
+                }
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let mut seen = 0;
+        runtime.block_on(async {
+            while seen < keys {
+                far.drain(|| true, |keys| seen += keys.len() as u64);
+                if seen < keys && far.park() {
+                    far.woken().await;
+                }
+            }
+        });
+        worker.join().unwrap();
+        assert_eq!(seen, keys);
+    }
+}
