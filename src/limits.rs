@@ -63,6 +63,75 @@ pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
+
+// --- link ---
+
+// The link: frames.
+
+/// Longest frame of the link, its length field included.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Longest value the link takes, as announced by the first piece: memcached's upper bound of `-I`.
+pub const LINK_VALUE_BYTES_MAX: usize = 1 << 30;
+/// Longest node id in a hello, in bytes.
+pub const NODE_ID_BYTES_MAX: usize = 255;
+/// Longest policy text in a hello, in bytes.
+pub const POLICY_BYTES_MAX: usize = 8 * 1024;
+/// Longest reason in a refusal, in bytes; the rest is cut off.
+pub const REASON_BYTES_MAX: usize = 1024;
+
+// The link: what it holds.
+
+/// Dirty keys waiting for their turn on the wire; beyond it the link stops draining its channel.
+pub const DIRTY_KEYS_MAX: usize = 1_000_000;
+/// Keys in one batch that a worker hands over.
+pub const BATCH_KEYS_MAX: usize = 1024;
+/// Bytes of live records on the wire and not yet answered by a verdict.
+pub const LIVE_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a pass over the table on the wire and not yet answered by a verdict.
+pub const PASS_WINDOW_BYTES: usize = 256 * 1024;
+/// Bytes a pass adds to the wire before live records get their turn again.
+pub const PASS_CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes of live records after which a waiting pass gets one chunk, so that a busy node still
+/// finishes its pass.
+pub const PASS_SHARE_BYTES: usize = 4 * PASS_CHUNK_BYTES;
+/// Frames on the wire that wait for a verdict; also the most verdicts a node may owe.
+pub const IN_FLIGHT_MAX: usize = 64 * 1024;
+/// Largest live value whose pieces no other live record overtakes.
+pub const ORDERED_VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Promotions remembered for the partner; more are forgotten.
+pub const PROMOTIONS_MAX: usize = 4096;
+/// Events nobody has taken yet; more are forgotten.
+pub const LINK_EVENTS_MAX: usize = 64;
+
+// The link: times.
+
+/// A link that has sent nothing for so long sends a heartbeat.
+pub const HEARTBEAT_MS: u64 = 200;
+/// A link that has heard nothing for so long is down.
+pub const SILENCE_MS: u64 = 1000;
+/// A stamp so far ahead of our clock raises an alarm.
+pub const STAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
+/// A stamp so far ahead of our clock closes the link.
+pub const STAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// Shortest time between two reports of room: each may cost the partner a pass over its table.
+pub const ROOM_INTERVAL_MS: u64 = 1000;
+
+const _: () = assert!(KEY_BYTES <= u8::MAX as usize);
+const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(LINK_VALUE_BYTES_MAX <= u32::MAX as usize);
+// A hello and a refusal fit a frame, and all that is read before the hello is judged is little.
+const _: () = assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 64 <= 16 * 1024);
+const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
+// A frame's worth of keys holds every promotion, and a batch fits the set.
+const _: () = assert!(PROMOTIONS_MAX * 8 + 64 <= FRAME_BYTES_MAX);
+const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MAX);
+// Both windows hold more than one frame, so that neither stream can stand still for ever.
+const _: () = assert!(2 * FRAME_BYTES_MAX <= PASS_WINDOW_BYTES);
+const _: () = assert!(PASS_CHUNK_BYTES <= PASS_WINDOW_BYTES);
+const _: () = assert!(PASS_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
+// A lost heartbeat or two is not yet silence.
+const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
+
 // --- node: its key, its partner, the hand-over from the workers ---
 
 /// Longest key file that is read.

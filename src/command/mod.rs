@@ -7,6 +7,7 @@ mod flush;
 mod get;
 mod output;
 mod storage;
+mod touch;
 mod turn;
 
 pub use arithmetic::{Delta, arithmetic};
@@ -15,8 +16,6 @@ pub use exptime::deadline_ms;
 pub use flush::flush_all;
 pub use get::{Retrieval, retrieve};
 pub use output::{Chunk, Output};
-pub use storage::{Stored, discard_too_large, store, store_incoming};
-pub use turn::Turn;
-
-mod touch;
+pub use storage::{Stored, begin, discard_too_large, store, store_incoming};
 pub use touch::touch;
+pub use turn::Turn;

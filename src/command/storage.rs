@@ -36,6 +36,14 @@ pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored 
     put(turn, request, drafted, data)
 }
 
+/// Makes the item of a command whose data has not come in yet.
+pub fn begin(turn: &mut Turn<'_>, request: &Storage<'_>) -> Result<Incoming, Stored> {
+    let head = item_head(turn, request);
+    turn.store
+        .incoming(request.key, &head, request.data_len, turn.batch)
+        .map_err(|NoRoom| refuse_no_memory(turn, request))
+}
+
 /// Carries out a command whose data has come in over several turns.
 pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Incoming) -> Stored {
     let joins = matches!(request.verb, Verb::Append | Verb::Prepend);
@@ -48,7 +56,7 @@ pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Inco
 }
 
 /// What the item of a command is to be like.
-pub(crate) fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
+fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
     ItemHead {
         client_flags: request.client_flags,
         deadline_ms: deadline_ms(i64::from(request.exptime), turn.now()),
@@ -66,7 +74,7 @@ pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
 }
 
 /// The same for a command that finds no memory.
-pub(crate) fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
+fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
     turn.counters.store_no_memory.count();
     discard(turn, request);
     Stored::NoMemory

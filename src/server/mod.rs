@@ -1,0 +1,3 @@
+//! Server.
+mod conversation;
+pub use conversation::{Console, Conversation, Stop};
