@@ -20,6 +20,9 @@ pub use address::Address;
 pub use file::read_file;
 pub use problem::Problem;
 
+/// What `-R` is unless it is given.
+pub const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
+
 /// Everything a node is told when it starts.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -153,7 +156,7 @@ impl Default for Client {
             threads: 4,
             connections_max: 1024,
             backlog: 1024,
-            requests_per_event: 20,
+            requests_per_event: REQUESTS_PER_EVENT_DEFAULT,
         }
     }
 }

@@ -61,6 +61,25 @@ pub const INCOMING_BYTES_MIN: usize = 1024;
 /// Reply buffers larger than this are given back after a turn.
 pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 
+/// A value is read straight into its item while at least this much of it is missing.
+pub const VALUE_DIRECT_BYTES: usize = 4 << 10;
+/// Unfinished lines of this size are counted, see [`BUFFERS_SHARE`].
+pub const LINE_ACCOUNTED_BYTES: u64 = 16 << 10;
+/// Long unfinished lines may hold one part in this many of `-m`; one more is disconnected.
+pub const BUFFERS_SHARE: u64 = 8;
+/// Accepting pauses this long when it fails, as it does when no descriptor is left.
+pub const ACCEPT_PAUSE_MS: u64 = 10;
+/// Idle seconds before the kernel probes a client, which keeps its path through firewalls open.
+pub const KEEPALIVE_SECS: u64 = 60;
+/// Seconds between two such probes.
+pub const KEEPALIVE_INTERVAL_SECS: u64 = 10;
+/// Housekeeping works this often.
+pub const HOUSEKEEPING_MS: u64 = 100;
+/// Expired items are looked for every so many rounds of housekeeping.
+pub const EXPIRY_ROUNDS: u32 = 10;
+/// The memcached release we answer like.
+pub const VERSION_ANSWERED: &str = "1.6.45";
+
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
 

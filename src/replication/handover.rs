@@ -98,6 +98,18 @@ impl Handover {
         slots.clear();
     }
 
+    /// Wakes the link if it is parked: something other than a key has changed.
+    pub fn wake(&self) {
+        fence(Ordering::SeqCst);
+        let above = &self.shared.wake_above_keys;
+        if above
+            .compare_exchange(0, AWAKE, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.shared.wake.notify_one();
+        }
+    }
+
     fn send(&self, keys: &[u64]) {
         let mut batch = self.spares.try_recv().unwrap_or_default();
         batch.extend_from_slice(keys);

@@ -1,3 +1,110 @@
-//! Server.
+//! The only place with client sockets: acceptor, workers, connections, drain.
+
+mod acceptor;
+mod connection;
 mod conversation;
+mod housekeeping;
+mod listen;
+mod node;
+mod pending;
+mod stream;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::watch;
+
 pub use conversation::{Console, Conversation, Stop};
+pub use listen::BindError;
+pub use node::{Node, ReplicationStats};
+
+use crate::config::Config;
+use listen::Bound;
+
+/// Sockets that are bound and not open yet.
+#[derive(Debug)]
+pub struct Listeners(Vec<Bound>);
+
+impl Listeners {
+    /// Binds every address of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be bound.
+    pub fn bind(config: &Config) -> Result<Self, BindError> {
+        listen::bind(config).map(Self)
+    }
+
+    /// The addresses, as logs show them.
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.iter().map(Bound::address).collect()
+    }
+}
+
+/// A running server. Dropping it stops nothing; see [`Server::stop`].
+#[derive(Debug)]
+pub struct Server {
+    acceptor: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
+    stop_housekeeping: crossbeam_channel::Sender<()>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts all threads. Clients are let in when `gate` says so.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses a thread or a reactor.
+    pub fn start(
+        node: &Arc<Node>,
+        listeners: Listeners,
+        gate: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let mut workers = Vec::new();
+        let mut senders = Vec::new();
+        for index in 0..node.workers.len() {
+            let (sender, handle) = worker::start(Arc::clone(node), index)?;
+            senders.push(sender);
+            workers.push(handle);
+        }
+        let acceptor_node = Arc::clone(node);
+        let acceptor = std::thread::Builder::new().name("acceptor".to_owned());
+        let acceptor = acceptor.spawn(move || {
+            let built = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            let ended = built.and_then(|runtime| {
+                let accepting = acceptor::accept(acceptor_node, senders, listeners.0, gate);
+                runtime.block_on(accepting)
+            });
+            if let Err(error) = ended {
+                tracing::error!(%error, "the client port could not be opened; restart the node");
+            }
+        })?;
+        let (stop_housekeeping, stop) = crossbeam_channel::bounded(1);
+        let housekeeping = housekeeping::start(Arc::clone(node), stop)?;
+        Ok(Self {
+            acceptor,
+            housekeeping,
+            stop_housekeeping,
+            workers,
+        })
+    }
+
+    /// Waits for all threads to end. The gate's sender must be gone: it is what they wait for.
+    pub fn stop(self) {
+        drop(self.stop_housekeeping);
+        let threads = [self.acceptor, self.housekeeping]
+            .into_iter()
+            .chain(self.workers);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread panicked before the stop");
+            }
+        }
+    }
+}

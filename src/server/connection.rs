@@ -1,0 +1,229 @@
+//! The loop of one connection: one read, all complete requests in it, one write.
+//!
+//! A turn has three steps, kept apart: *execute* (the conversation, on the worker's scratch
+//! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
+//! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
+//! read stops being served, not the worker.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::conversation::{Conversation, Stop};
+use super::pending::Pending;
+use super::stream::Stream;
+use super::worker::{Scratch, Worker};
+use crate::command::Turn;
+use crate::limits::{LINE_ACCOUNTED_BYTES, SCRATCH_BYTES, VALUE_DIRECT_BYTES};
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    worker: Rc<Worker>,
+    conversation: Conversation,
+    /// Bytes that are no whole request yet, or that the last turn had no budget for.
+    tail: Vec<u8>,
+    /// Bytes of `tail` that the node's account of long lines knows of.
+    accounted_bytes: u64,
+    /// Replies the client has not taken yet.
+    pending: Option<Pending>,
+    /// The tail may hold whole requests.
+    unexecuted: bool,
+    closing: bool,
+}
+
+/// What a read brought.
+enum Input {
+    /// So many bytes at the front of the scratch buffer.
+    Scratch(usize),
+    /// More bytes in the tail.
+    Tail,
+    /// More of the value that is being received.
+    Value,
+    /// The client is gone.
+    End,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, worker: Rc<Worker>) -> Self {
+        Self {
+            stream,
+            worker,
+            conversation: Conversation::default(),
+            tail: Vec::new(),
+            accounted_bytes: 0,
+            pending: None,
+            unexecuted: false,
+            closing: false,
+        }
+    }
+
+    /// Serves until the client leaves or must leave. Yields after every turn that spent its
+    /// budget, so that others are served in between.
+    pub(super) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            if let Some(pending) = &mut self.pending {
+                ready!(pending.poll_flush(&mut self.stream, cx))?;
+                self.pending = None;
+            }
+            if self.closing {
+                return Poll::Ready(Ok(()));
+            }
+            let scratch = &mut *worker.scratch.borrow_mut();
+            let input = if self.unexecuted {
+                self.unexecuted = false;
+                Input::Tail
+            } else {
+                ready!(self.poll_input(cx, scratch))?
+            };
+            let stop = match input {
+                Input::End => return Poll::Ready(Ok(())),
+                Input::Value => continue,
+                Input::Scratch(len) => self.execute_scratch(scratch, len),
+                Input::Tail => self.execute_tail(scratch),
+            };
+            self.closing = stop == Stop::Close;
+            worker.node.hand_over(&mut scratch.batch);
+            self.release(cx, scratch)?;
+            if stop == Stop::Yield {
+                worker.counters().conn_yields.count();
+                self.unexecuted = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// One read: into a large value's own item, behind a long tail, or into the scratch buffer
+    /// with a short tail put before it.
+    fn poll_input(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<io::Result<Input>> {
+        let counters = self.worker.counters();
+        if self.tail.is_empty()
+            && let Some(incoming) = self.conversation.receiving()
+            && incoming.missing_bytes() >= VALUE_DIRECT_BYTES
+        {
+            let mut polled = Poll::Pending;
+            incoming.rest(|rest| {
+                polled = self.stream.poll_read(cx, rest);
+                if let Poll::Ready(Ok(len)) = polled {
+                    len
+                } else {
+                    0
+                }
+            });
+            let len = ready!(polled)?;
+            counters.bytes_read.add(len as u64);
+            return Poll::Ready(Ok(if len == 0 { Input::End } else { Input::Value }));
+        }
+        let tail_len = self.tail.len();
+        if tail_len > SCRATCH_BYTES / 2 {
+            let len = ready!(self.stream.poll_read(cx, &mut scratch.input))?;
+            counters.bytes_read.add(len as u64);
+            self.tail.extend_from_slice(&scratch.input[..len]);
+            return Poll::Ready(Ok(if len == 0 { Input::End } else { Input::Tail }));
+        }
+        let len = ready!(self.stream.poll_read(cx, &mut scratch.input[tail_len..]))?;
+        if len == 0 {
+            return Poll::Ready(Ok(Input::End));
+        }
+        counters.bytes_read.add(len as u64);
+        scratch.input[..tail_len].copy_from_slice(&self.tail);
+        Poll::Ready(Ok(Input::Scratch(tail_len + len)))
+    }
+
+    fn execute_scratch(&mut self, scratch: &mut Scratch, len: usize) -> Stop {
+        let input = std::mem::take(&mut scratch.input);
+        let (used, stop) = self.execute(&input[..len], scratch);
+        let rest = &input[used..len];
+        if rest.is_empty() {
+            // An idle connection owns no buffer.
+            if self.tail.capacity() > 0 {
+                self.tail = Vec::new();
+            }
+        } else {
+            self.tail.clear();
+            self.tail.extend_from_slice(rest);
+        }
+        scratch.input = input;
+        self.account_tail(stop)
+    }
+
+    fn execute_tail(&mut self, scratch: &mut Scratch) -> Stop {
+        let input = std::mem::take(&mut self.tail);
+        let (used, stop) = self.execute(&input, scratch);
+        if used < input.len() {
+            self.tail = input;
+            self.tail.drain(..used);
+        }
+        self.account_tail(stop)
+    }
+
+    fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
+        let node = &*self.worker.node;
+        scratch.batch.now = node.clock.now();
+        if node.store.flush_if_due(scratch.batch.now).is_some() {
+            node.wake_link();
+        }
+        let mut turn = Turn {
+            store: &node.store,
+            batch: &mut scratch.batch,
+            counters: self.worker.counters(),
+        };
+        let requests_max = self.worker.requests_per_turn;
+        self.conversation
+            .run(input, &mut turn, &mut scratch.output, node, requests_max)
+    }
+
+    /// Long lines of all connections together hold a bounded share of memory.
+    fn account_tail(&mut self, stop: Stop) -> Stop {
+        let bytes = self.tail.capacity() as u64;
+        let bytes = if bytes < LINE_ACCOUNTED_BYTES {
+            0
+        } else {
+            bytes
+        };
+        if bytes == self.accounted_bytes {
+            return stop;
+        }
+        let node = &self.worker.node;
+        node.give_line_bytes(self.accounted_bytes);
+        self.accounted_bytes = 0;
+        if bytes > 0 && !node.take_line_bytes(bytes) {
+            node.counters.requests_refused.count_shared();
+            return Stop::Close;
+        }
+        self.accounted_bytes = bytes;
+        stop
+    }
+
+    /// Writes the replies of a turn; what the client does not take at once stays pending.
+    fn release(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
+        if scratch.output.is_empty() {
+            return Ok(());
+        }
+        let counters = self.worker.counters();
+        counters.bytes_written.add(scratch.output.len() as u64);
+        let sent = match super::pending::poll_send(&scratch.output, 0, &mut self.stream, cx)? {
+            Ok(()) => {
+                scratch.recycle_output();
+                return Ok(());
+            }
+            Err(sent) => sent,
+        };
+        self.pending = Some(Pending::new(std::mem::take(&mut scratch.output), sent));
+        Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.worker.node.give_line_bytes(self.accounted_bytes);
+        self.worker.node.counters.curr_connections.uncount_shared();
+    }
+}

@@ -1,0 +1,32 @@
+//! The housekeeping thread: refreshes the clock, fires delayed flushes, expires items.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::node::Node;
+use crate::limits::{EXPIRY_ROUNDS, HOUSEKEEPING_MS};
+
+/// Starts the thread; it ends when the other end of `stop` is gone.
+pub(super) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("housekeeping".to_owned())
+        .spawn(move || {
+            let period = Duration::from_millis(HOUSEKEEPING_MS);
+            let mut round = 0;
+            while stop.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+                node.clock.refresh();
+                let now = node.clock.now();
+                if node.store.flush_if_due(now).is_some() {
+                    node.wake_link();
+                }
+                round = (round + 1) % EXPIRY_ROUNDS;
+                if round == 0 {
+                    node.store.expire(now, |batch| node.hand_over(batch));
+                }
+            }
+        })
+}

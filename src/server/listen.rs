@@ -1,0 +1,140 @@
+//! Listening sockets: bound at the start, so that a taken port is told at once; opened when the
+//! node serves.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::config::Config;
+
+/// A socket that is bound but does not listen: clients are refused, not kept waiting.
+#[derive(Debug)]
+pub(super) struct Bound {
+    socket: Socket,
+    backlog: i32,
+    unix_path: Option<PathBuf>,
+}
+
+/// An address that could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// The address or path.
+    pub address: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// A socket that accepts.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Binds everything the configuration names. Of a name's addresses one must be bound at least.
+pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
+    let backlog = config.client.backlog;
+    if let Some(path) = &config.client.socket {
+        let bound = bind_unix(path, config.client.socket_mode, backlog);
+        return bound.map(|bound| vec![bound]).map_err(|source| BindError {
+            address: path.display().to_string(),
+            source,
+        });
+    }
+    let mut all = Vec::new();
+    for group in &config.client.addresses {
+        let mut failed = None;
+        let before = all.len();
+        for address in group {
+            match bind_tcp(*address, backlog) {
+                Ok(bound) => all.push(bound),
+                Err(source) => {
+                    failed = Some(BindError {
+                        address: address.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
+        if let Some(error) = failed
+            && (all.len() == before || error.source.kind() == io::ErrorKind::AddrInUse)
+        {
+            return Err(error);
+        }
+    }
+    Ok(all)
+}
+
+fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(Bound {
+        socket,
+        backlog,
+        unix_path: None,
+    })
+}
+
+fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Bound> {
+    // A socket that an earlier run left behind is in the way; any other file is left alone.
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(Bound {
+        socket,
+        backlog,
+        unix_path: Some(path.to_owned()),
+    })
+}
+
+impl Bound {
+    /// The address, as logs show it.
+    pub(super) fn address(&self) -> String {
+        match &self.unix_path {
+            Some(path) => path.display().to_string(),
+            None => self
+                .socket
+                .local_addr()
+                .ok()
+                .and_then(|address| address.as_socket())
+                .map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
+        }
+    }
+
+    /// Lets clients in; on the reactor of the calling thread.
+    pub(super) fn open(&self) -> io::Result<Listener> {
+        self.socket.listen(self.backlog)?;
+        let socket = self.socket.try_clone()?;
+        Ok(match self.unix_path {
+            Some(_) => Listener::Unix(UnixListener::from_std(socket.into())?),
+            None => Listener::Tcp(TcpListener::from_std(socket.into())?),
+        })
+    }
+}
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        if let Some(path) = &self.unix_path {
+            // Best effort: the next start removes a socket that is left.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

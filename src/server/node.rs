@@ -1,0 +1,133 @@
+//! What all threads of a running node share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::conversation::Console;
+use crate::config::Config;
+use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
+use crate::replication::handover::Handover;
+use crate::stats::{NodeCounters, NodeView, WorkerCounters};
+use crate::store::{Batch, Clock, Store};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Node {
+    /// The configuration it was started with.
+    pub config: Config,
+    /// Its items.
+    pub store: Arc<Store>,
+    /// Its clocks.
+    pub clock: Clock,
+    /// What each worker counts.
+    pub workers: Vec<WorkerCounters>,
+    /// What the node counts beside them.
+    pub counters: NodeCounters,
+    /// To the link; `None` on a node that is alone.
+    pub handover: Option<Handover>,
+    /// Prints `stats replication`.
+    pub replication_stats: ReplicationStats,
+    verbosity: AtomicU32,
+    /// Bytes of long lines that are still coming in.
+    line_bytes: AtomicU64,
+    started_boot_ms: u64,
+}
+
+/// Prints the lines of `stats replication`.
+type ReplicationStatsFn = dyn Fn(&mut Vec<u8>) + Send + Sync;
+
+/// How a node prints `stats replication`.
+pub struct ReplicationStats(pub Box<ReplicationStatsFn>);
+
+impl std::fmt::Debug for ReplicationStats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplicationStats")
+    }
+}
+
+impl Node {
+    /// A node with its store and, in a pair, its hand-over to the link.
+    pub fn new(
+        config: Config,
+        store: Arc<Store>,
+        handover: Option<Handover>,
+        replication_stats: ReplicationStats,
+    ) -> Self {
+        let clock = Clock::new();
+        Self {
+            workers: (0..config.client.threads)
+                .map(|_| WorkerCounters::default())
+                .collect(),
+            counters: NodeCounters::default(),
+            verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
+            line_bytes: AtomicU64::new(0),
+            started_boot_ms: clock.now().boot_ms,
+            config,
+            store,
+            clock,
+            handover,
+            replication_stats,
+        }
+    }
+
+    /// Hands a batch's news to the link; forgets them on a node that is alone.
+    pub fn hand_over(&self, batch: &mut Batch) {
+        match &self.handover {
+            Some(handover) => {
+                handover.hand_over(&mut batch.dirty);
+                handover.promoted(&mut batch.promoted);
+            }
+            None => {
+                batch.dirty.clear();
+                batch.promoted.clear();
+            }
+        }
+    }
+
+    /// Tells the link to look at once: a flush changes no key.
+    pub fn wake_link(&self) {
+        if let Some(handover) = &self.handover {
+            handover.wake();
+        }
+    }
+
+    /// Takes bytes for a long line; false when long lines hold their share of memory already.
+    pub(super) fn take_line_bytes(&self, bytes: u64) -> bool {
+        let others = self.line_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if others > 0 && others + bytes > self.store.limit_bytes() / BUFFERS_SHARE {
+            self.line_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn give_line_bytes(&self, bytes: u64) {
+        self.line_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn view(&self) -> NodeView<'_> {
+        NodeView {
+            config: &self.config,
+            store: &self.store,
+            workers: &self.workers,
+            counters: &self.counters,
+            now: self.clock.now(),
+            started_boot_ms: self.started_boot_ms,
+            verbosity: self.verbosity.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Console for Node {
+    fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
+        crate::stats::answer(&self.view(), &self.replication_stats.0, args, out);
+    }
+
+    fn set_verbosity(&self, level: u32) {
+        self.verbosity.store(level, Ordering::Relaxed);
+    }
+
+    fn version(&self) -> &str {
+        VERSION_ANSWERED
+    }
+}

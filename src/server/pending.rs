@@ -1,0 +1,76 @@
+//! Replies on their way out: what a socket does not take at once waits here.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, ready};
+
+use super::stream::Stream;
+use crate::command::Output;
+
+/// Runs of reply bytes that one system call may carry.
+const RUNS_PER_WRITE: usize = 32;
+
+/// Replies that the client has not taken yet. While there are any, it is not read from.
+#[derive(Debug)]
+pub(super) struct Pending {
+    output: Output,
+    sent: usize,
+}
+
+impl Pending {
+    pub(super) fn new(output: Output, sent: usize) -> Self {
+        Self { output, sent }
+    }
+
+    /// Sends the rest.
+    pub(super) fn poll_flush(
+        &mut self,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        match poll_send(&self.output, self.sent, stream, cx)? {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(sent) => {
+                self.sent = sent;
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Sends all but the first `sent` bytes; `Err` with the bytes sent so far when the socket takes no
+/// more for now.
+pub(super) fn poll_send(
+    output: &Output,
+    mut sent: usize,
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+) -> io::Result<Result<(), usize>> {
+    let total = output.len();
+    while sent < total {
+        match poll_once(output, sent, stream, cx) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(len)) => sent += len,
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Ok(Err(sent)),
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn poll_once(
+    output: &Output,
+    sent: usize,
+    stream: &mut Stream,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if output.is_flat() {
+        return stream.poll_write(cx, &output.bytes[sent..]);
+    }
+    let chunks: Vec<_> = output.chunks_after(sent).take(RUNS_PER_WRITE).collect();
+    let slices: Vec<_> = chunks
+        .iter()
+        .map(|(from, chunk)| IoSlice::new(&chunk.bytes()[*from..]))
+        .collect();
+    let len = ready!(stream.poll_write_vectored(cx, &slices))?;
+    Poll::Ready(Ok(len))
+}

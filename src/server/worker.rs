@@ -1,0 +1,121 @@
+//! A worker: one thread, one runtime of its own, one task per connection. No work is stolen.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+
+use super::connection::Connection;
+use super::node::Node;
+use super::stream::Accepted;
+use crate::command::Output;
+use crate::config::REQUESTS_PER_EVENT_DEFAULT;
+use crate::limits::{OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_REQUESTS};
+use crate::stats::WorkerCounters;
+use crate::store::Batch;
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) node: Arc<Node>,
+    index: usize,
+    pub(super) scratch: RefCell<Scratch>,
+    pub(super) requests_per_turn: u32,
+}
+
+/// Buffers used within one poll and never held across one.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    pub(super) input: Vec<u8>,
+    pub(super) output: Output,
+    pub(super) batch: Batch,
+}
+
+impl Scratch {
+    /// Forgets the replies; an outgrown buffer goes.
+    pub(super) fn recycle_output(&mut self) {
+        if self.output.bytes.capacity() > OUTPUT_KEPT_BYTES {
+            self.output = Output::default();
+        }
+        self.output.clear();
+    }
+}
+
+impl Worker {
+    fn new(node: Arc<Node>, index: usize) -> Self {
+        // memcached's default is too small for pipelines; a number that was asked for is kept.
+        let requests_per_turn = match node.config.client.requests_per_event {
+            REQUESTS_PER_EVENT_DEFAULT => TURN_REQUESTS,
+            asked => u32::try_from(asked).unwrap_or(u32::MAX).max(1),
+        };
+        Self {
+            requests_per_turn,
+            node,
+            index,
+            scratch: RefCell::new(Scratch {
+                input: vec![0; SCRATCH_BYTES],
+                output: Output::default(),
+                batch: Batch::default(),
+            }),
+        }
+    }
+
+    pub(super) fn counters(&self) -> &WorkerCounters {
+        &self.node.workers[self.index]
+    }
+}
+
+/// Starts a worker; it serves what it is sent and ends when the sender is gone.
+pub(super) fn start(
+    node: Arc<Node>,
+    index: usize,
+) -> io::Result<(mpsc::Sender<Accepted>, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel(node.config.client.connections_max.max(1));
+    let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+    let runtime_is_up = std::sync::mpsc::sync_channel(1);
+    let (up, is_up) = runtime_is_up;
+    let handle = thread.spawn(move || {
+        let built = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        let runtime = match built {
+            Ok(runtime) => {
+                let _ = up.send(Ok(()));
+                runtime
+            }
+            Err(error) => {
+                let _ = up.send(Err(error));
+                return;
+            }
+        };
+        runtime.block_on(serve(Rc::new(Worker::new(node, index)), receiver));
+    })?;
+    is_up
+        .recv()
+        .unwrap_or_else(|_| Err(io::Error::other("a worker ended at its start")))?;
+    Ok((sender, handle))
+}
+
+async fn serve(worker: Rc<Worker>, mut accepted: mpsc::Receiver<Accepted>) {
+    while let Some(socket) = accepted.recv().await {
+        let stream = match socket.register() {
+            Ok(stream) => stream,
+            Err(error) => {
+                worker.node.counters.curr_connections.uncount_shared();
+                tracing::warn!(%error, "a connection could not be registered and was closed");
+                continue;
+            }
+        };
+        let mut connection = Connection::new(stream, Rc::clone(&worker));
+        tokio::task::spawn_local(async move {
+            let ended = std::future::poll_fn(|cx| connection.poll_serve(cx)).await;
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+        });
+    }
+}
