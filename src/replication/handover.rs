@@ -143,33 +143,28 @@ impl HandoverEnd {
     pub fn set_link_up(&self, up: bool) {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
-            self.drain(|| true, |_| ());
+            while let Some(batch) = self.take() {
+                self.give_back(batch);
+            }
             while self.promotions.try_recv().is_ok() {}
             self.take_overflow();
         }
     }
 
-    /// Passes on what waits, batch by batch, for as long as there is room; whether anything came.
-    pub fn drain(&self, mut has_room: impl FnMut() -> bool, mut take: impl FnMut(&[u64])) -> bool {
-        let mut came = false;
-        // No more than one channel full, whatever the workers add meanwhile.
-        for _ in 0..HANDOVER_BATCHES_MAX {
-            if !has_room() {
-                break;
-            }
-            let Ok(mut batch) = self.batches.try_recv() else {
-                break;
-            };
-            self.shared
-                .waiting_keys
-                .fetch_sub(batch.len(), Ordering::Relaxed);
-            take(&batch);
-            came = true;
-            batch.clear();
-            // A spare too many is simply freed.
-            let _ = self.spares.try_send(batch);
-        }
-        came
+    /// The oldest batch that waits.
+    pub fn take(&self) -> Option<Vec<u64>> {
+        let batch = self.batches.try_recv().ok()?;
+        self.shared
+            .waiting_keys
+            .fetch_sub(batch.len(), Ordering::Relaxed);
+        Some(batch)
+    }
+
+    /// Gives a batch back, for its memory to be used again.
+    pub fn give_back(&self, mut batch: Vec<u64>) {
+        batch.clear();
+        // A spare too many is simply freed.
+        let _ = self.spares.try_send(batch);
     }
 
     /// Passes on the promotions that wait.
@@ -226,7 +221,11 @@ mod tests {
 
     fn drained(far: &HandoverEnd) -> Vec<u64> {
         let mut all = Vec::new();
-        far.drain(|| true, |keys| all.extend_from_slice(keys));
+        while let Some(batch) = far.take() {
+            assert!(batch.len() <= BATCH_KEYS_MAX);
+            all.extend_from_slice(&batch);
+            far.give_back(batch);
+        }
         all
     }
 
@@ -241,16 +240,7 @@ mod tests {
         let mut dirty: Vec<u64> = (0..3000).collect();
         near.hand_over(&mut dirty);
         assert!(dirty.is_empty());
-        let (mut all, mut longest) = (Vec::new(), 0);
-        far.drain(
-            || true,
-            |keys| {
-                all.extend_from_slice(keys);
-                longest = longest.max(keys.len());
-            },
-        );
-        assert_eq!(all, (0..3000).collect::<Vec<u64>>());
-        assert_eq!(longest, BATCH_KEYS_MAX);
+        assert_eq!(drained(&far), (0..3000).collect::<Vec<u64>>());
     }
 
     #[test]
@@ -282,14 +272,6 @@ mod tests {
         let mut promoted = Vec::new();
         far.drain_promotions(&mut promoted);
         assert!(far.is_empty() && promoted.is_empty());
-    }
-
-    #[test]
-    fn no_room_leaves_batches_where_they_are() {
-        let (near, far) = up();
-        near.hand_over(&mut vec![1]);
-        assert!(!far.drain(|| false, |_| panic!("there was no room")));
-        assert_eq!(drained(&far), [1]);
     }
 
     #[test]
@@ -335,7 +317,7 @@ mod tests {
         let mut seen = 0;
         runtime.block_on(async {
             while seen < keys {
-                far.drain(|| true, |keys| seen += keys.len() as u64);
+                seen += drained(&far).len() as u64;
                 if seen < keys && far.park() {
                     far.woken().await;
                 }

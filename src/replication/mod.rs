@@ -4,6 +4,7 @@ pub mod handover;
 pub mod key;
 pub mod life;
 pub mod link;
+pub mod peer;
 #[cfg(test)]
 mod simulation;
 pub mod tls;

@@ -1,0 +1,245 @@
+//! The replication thread: owns the socket to the partner and moves bytes between it and the link.
+//!
+//! A task of its own ([`meet`]) dials the partner or accepts it and proves it; what it meets arrives
+//! here over a channel. [`carry`] then runs the link until it ends. All decisions about records are
+//! the link's, all decisions about the client port are [`Life`]'s.
+
+mod carry;
+mod meet;
+mod metered;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use crate::config::Address;
+use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
+use crate::replication::handover::HandoverEnd;
+use crate::replication::life::{Life, PartnerEvent};
+use crate::replication::link::{Link, LinkConfig};
+use crate::replication::tls::LinkTls;
+use crate::store::{Clock, Store};
+
+pub use meet::bind;
+pub use status::{LinkState, PeerStatus};
+
+use meet::{Meeting, Ways};
+
+/// How often a node without a link looks at the clock.
+const LIFE_TICK: Duration = Duration::from_millis(50);
+/// How often the wall clock is asked again.
+const CLOCK_REFRESH_MS: u64 = 100;
+
+/// What the replication thread works with.
+#[derive(Debug)]
+pub struct PeerSetup {
+    /// How this node introduces itself; side 0 dials.
+    pub link: LinkConfig,
+    /// The partner's replication address.
+    pub failover: Address,
+    /// Bound sockets on which side 1 is dialled; see [`bind`]. Unused on side 0.
+    pub listeners: Vec<TcpListener>,
+    /// The pair's key at work.
+    pub tls: LinkTls,
+    /// How long a starting node waits for an absent partner; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// The table.
+    pub store: Arc<Store>,
+    /// Where the workers' dirty keys arrive.
+    pub handover: HandoverEnd,
+    /// True from the moment the client port may open.
+    pub gate: watch::Sender<bool>,
+    /// What `stats replication` reads.
+    pub status: Arc<PeerStatus>,
+}
+
+/// The running replication thread.
+#[derive(Debug)]
+pub struct Peer {
+    stop: watch::Sender<Stop>,
+    thread: JoinHandle<()>,
+}
+
+/// How far the stop of a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// It runs.
+    Not,
+    /// The clients go; what they still write is streamed.
+    Clients,
+    /// No worker writes any more: confirm what waits, and end.
+    All,
+}
+
+impl Peer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread or no reactor, or a listener is unusable.
+    pub fn spawn(setup: PeerSetup) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = watch::channel(Stop::Not);
+        let thread = Builder::new()
+            .name("replication".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    match Runner::new(setup, stopped) {
+                        Ok(runner) => runner.run().await,
+                        Err(error) => tracing::error!(%error, "replication cannot start"),
+                    }
+                });
+            })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Lets go of the gate, for good: the server closes the client port and its connections.
+    pub fn dismiss_clients(&self) {
+        // Nobody listens if the thread is gone; then its gate is gone as well.
+        let _ = self.stop.send(Stop::Clients);
+    }
+
+    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The workers
+    /// must have stopped before.
+    pub fn drain(self) {
+        let _ = self.stop.send(Stop::All);
+        if self.thread.join().is_err() {
+            tracing::error!("the replication thread had panicked");
+        }
+    }
+}
+
+/// The thread's state.
+struct Runner {
+    link: Link,
+    life: Life,
+    store: Arc<Store>,
+    clock: Clock,
+    clock_set_ms: u64,
+    /// Until when the partner's last refusal counts.
+    refused_until_ms: u64,
+    handover: HandoverEnd,
+    /// `None` once the clients were dismissed.
+    gate: Option<watch::Sender<bool>>,
+    status: Arc<PeerStatus>,
+    meetings: mpsc::Receiver<Meeting>,
+    ways: Ways,
+    stop: watch::Receiver<Stop>,
+}
+
+impl Runner {
+    fn new(setup: PeerSetup, stop: watch::Receiver<Stop>) -> io::Result<Self> {
+        let clock = Clock::new();
+        let now_ms = clock.now().boot_ms;
+        let patience_ms = setup.patience.map(|patience| patience.as_millis() as u64);
+        let (found, meetings) = mpsc::channel(UNPROVED_LINKS_MAX);
+        let dials = setup.link.side == 0;
+        let status = Arc::clone(&setup.status);
+        let ways = Ways::open(
+            dials,
+            setup.failover,
+            setup.listeners,
+            setup.tls,
+            found,
+            status,
+        )?;
+        Ok(Self {
+            link: Link::new(setup.link),
+            life: Life::of_pair(patience_ms, now_ms),
+            store: setup.store,
+            clock,
+            clock_set_ms: now_ms,
+            refused_until_ms: 0,
+            handover: setup.handover,
+            gate: Some(setup.gate),
+            status: setup.status,
+            meetings,
+            ways,
+            stop,
+        })
+    }
+
+    async fn run(mut self) {
+        while *self.stop.borrow_and_update() != Stop::All {
+            let mut meeting = tokio::select! {
+                _ = self.stop.changed() => None,
+                meeting = self.meetings.recv() => meeting,
+                () = sleep(LIFE_TICK) => None,
+            };
+            // A link may be replaced by a newer one, and that by another.
+            while let Some(met) = meeting.take() {
+                meeting = self.on_meeting(met).await;
+            }
+            self.live();
+        }
+    }
+
+    /// Runs the link of a meeting; the meeting that replaced it, if one did.
+    async fn on_meeting(&mut self, met: Meeting) -> Option<Meeting> {
+        match met {
+            Meeting::Proved(stream) => {
+                let replaced_by = self.carry(*stream).await;
+                self.ways.look_again();
+                replaced_by
+            }
+            Meeting::Refused(reason) => {
+                self.refused(&reason);
+                None
+            }
+        }
+    }
+
+    /// The partner answered, but this cannot become a link.
+    fn refused(&mut self, reason: &str) {
+        let now_ms = self.clock.now().boot_ms;
+        self.life.on(PartnerEvent::Refused, now_ms);
+        self.refused_until_ms = now_ms + REFUSAL_HOLDS_MS;
+        if self.status.set_link(LinkState::Refused(reason.to_owned())) {
+            tracing::error!(reason, client_port = self.port_word(), "link refused");
+        }
+    }
+
+    /// Lets time pass: for the clock, the life of the node and its client port.
+    fn live(&mut self) {
+        let now_ms = self.clock.now().boot_ms;
+        if now_ms >= self.clock_set_ms + CLOCK_REFRESH_MS {
+            self.clock.refresh();
+            self.clock_set_ms = now_ms;
+        }
+        if self.life.tick(now_ms) {
+            tracing::warn!(
+                "serving alone: no partner answered; what it holds is missing here until it does"
+            );
+        }
+        if now_ms >= self.refused_until_ms && self.status.refusal_is_over() {
+            tracing::info!("the partner that refused is gone");
+        }
+        if *self.stop.borrow() != Stop::Not {
+            self.gate = None;
+        }
+        if let Some(gate) = &self.gate
+            && self.life.is_serving()
+            && !gate.send_replace(true)
+        {
+            tracing::info!("serving clients");
+        }
+        self.status.publish(self.life.state(), self.link.counters());
+    }
+
+    fn port_word(&self) -> &'static str {
+        if self.life.is_serving() {
+            "open"
+        } else {
+            "stays closed"
+        }
+    }
+}

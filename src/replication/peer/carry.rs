@@ -1,0 +1,322 @@
+//! The loop around a link: bytes in, bytes out, keys in, time.
+//!
+//! Reading never waits for writing: each wait polls both. Output is made only when the last is
+//! written, so it is bounded; dirty keys are taken at most once a millisecond while the link is busy.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::meet::{LinkStream, Meeting, refusal};
+use super::status::LinkState;
+use super::{Runner, Stop};
+use crate::limits::{
+    DRAIN_MS, HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
+};
+use crate::replication::life::PartnerEvent;
+use crate::replication::link::{LinkError, LinkEvent};
+use crate::store::Now;
+
+const NAP: Duration = Duration::from_millis(1);
+
+/// Why a link is over.
+enum Ending {
+    /// The socket failed or was closed.
+    Socket(io::Error),
+    /// The link machine ended it.
+    Link(LinkError),
+    /// A newer link takes its place.
+    Replaced(Meeting),
+    /// The node stops.
+    Stopping,
+}
+
+/// What ended a wait.
+enum Happened {
+    /// So many bytes were read into the scratch buffer; 0: all output is written.
+    Socket(io::Result<usize>),
+    Meeting(Meeting),
+    /// A worker called, a tick is due, or the node is told to stop: look around.
+    Other,
+}
+
+/// How the link waits for dirty keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It looks at every turn.
+    Awake,
+    /// It looks again at that moment.
+    Nap(Instant),
+    /// It looks when a worker calls.
+    Parked,
+}
+
+impl Runner {
+    /// Runs the link over a proved stream until it ends; the meeting that replaced it, if one did.
+    pub(super) async fn carry(&mut self, stream: LinkStream) -> Option<Meeting> {
+        let mut wire = Wire::new(stream);
+        self.link.connected(self.clock.now(), &self.store);
+        let ending = self.carry_until_end(&mut wire).await;
+        if let Ending::Link(_) | Ending::Stopping = ending {
+            self.say_goodbye(&mut wire).await;
+        }
+        self.part(ending)
+    }
+
+    async fn carry_until_end(&mut self, wire: &mut Wire) -> Ending {
+        let mut rest = Rest::Awake;
+        let mut stop_at = None;
+        loop {
+            let now = self.clock.now();
+            if let Err(error) = self.link.tick(&self.store, now) {
+                return Ending::Link(error);
+            }
+            if self.link.is_up() {
+                rest = self.take_keys(rest);
+            }
+            if wire.is_written() {
+                self.link
+                    .transmit(&self.store, now, &mut wire.output, LINK_WRITE_BYTES);
+                self.take_events();
+            }
+            self.live();
+            if *self.stop.borrow_and_update() == Stop::All {
+                let limit = Duration::from_millis(DRAIN_MS);
+                let stop_at = *stop_at.get_or_insert_with(|| Instant::now() + limit);
+                if self.has_drained(wire) || Instant::now() >= stop_at {
+                    return Ending::Stopping;
+                }
+            }
+            match self.wait(wire, rest, now).await {
+                Happened::Socket(Ok(0)) => {}
+                Happened::Socket(Ok(read)) => {
+                    let now = self.clock.now();
+                    let result = self.link.received(&wire.scratch[..read], &self.store, now);
+                    self.take_events();
+                    if let Err(error) = result {
+                        return Ending::Link(error);
+                    }
+                }
+                Happened::Socket(Err(error)) => return Ending::Socket(error),
+                Happened::Meeting(Meeting::Refused(_)) => {}
+                Happened::Meeting(proved) => return Ending::Replaced(proved),
+                // Whoever called or whatever was due: the next turn takes the keys.
+                Happened::Other => rest = Rest::Awake,
+            }
+        }
+    }
+
+    /// Waits for the socket, a worker, a newer link, the time or the end, whatever is first.
+    async fn wait(&mut self, wire: &mut Wire, rest: Rest, now: Now) -> Happened {
+        let tick_at = Instant::now() + Duration::from_millis(self.link.next_tick_ms(now));
+        let wake_at = match rest {
+            Rest::Nap(until) => until.min(tick_at),
+            Rest::Awake | Rest::Parked => tick_at,
+        };
+        tokio::select! {
+            biased;
+            result = poll_fn(|cx| wire.poll(cx)) => Happened::Socket(result),
+            () = self.handover.woken() => Happened::Other,
+            () = sleep_until(wake_at) => Happened::Other,
+            Some(meeting) = self.meetings.recv() => Happened::Meeting(meeting),
+            _ = self.stop.changed() => Happened::Other,
+        }
+    }
+
+    /// Passes on what the workers have handed over, unless the link rests.
+    fn take_keys(&mut self, rest: Rest) -> Rest {
+        match rest {
+            Rest::Nap(until) if Instant::now() < until => return rest,
+            // A busy socket may be seen before a worker's call.
+            Rest::Parked if self.handover.is_empty() => return rest,
+            _ => {}
+        }
+        if self.handover.take_overflow() {
+            self.link.overflowed();
+        }
+        let mut came = false;
+        // No more than one channel full, whatever the workers add meanwhile.
+        for _ in 0..HANDOVER_BATCHES_MAX {
+            if !self.link.has_room() {
+                break;
+            }
+            let Some(batch) = self.handover.take() else {
+                break;
+            };
+            self.link.hand_over(&batch);
+            self.handover.give_back(batch);
+            came = true;
+        }
+        let mut promoted = Vec::new();
+        self.handover.drain_promotions(&mut promoted);
+        self.link.promote(&promoted);
+        if came {
+            self.handover.nap();
+            Rest::Nap(Instant::now() + NAP)
+        } else if self.handover.park() {
+            Rest::Parked
+        } else {
+            Rest::Awake
+        }
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.link.take_event() {
+            let now_ms = self.clock.now().boot_ms;
+            match event {
+                LinkEvent::Up { partner } => {
+                    // Before the next transmit, in which the pass reads its first entry.
+                    self.handover.set_link_up(true);
+                    self.life.on(PartnerEvent::Up, now_ms);
+                    self.status.set_link(LinkState::Up);
+                    tracing::info!(
+                        node_id = partner.node_id,
+                        side = partner.side,
+                        incarnation = partner.incarnation,
+                        "link up"
+                    );
+                }
+                LinkEvent::PartnerPassDone => {
+                    self.life.on(PartnerEvent::PassDone, now_ms);
+                    tracing::info!("the partner's table is here");
+                }
+                LinkEvent::OwnPassDone => tracing::info!("the partner has our table"),
+                // The error that follows says the same and ends the link.
+                LinkEvent::Refused { .. } => {}
+                LinkEvent::FlushRaised { floor } => {
+                    tracing::info!(floor = floor.get(), "flushed by the partner");
+                }
+                LinkEvent::ClockAhead { ahead_ms } => {
+                    tracing::warn!(
+                        ahead_ms,
+                        "the partner's clock is ahead; its writes win until \
+                        this clock is there too: set both clocks (NTP)"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The last words to the partner, a refusal's reason for one; a second at most.
+    async fn say_goodbye(&mut self, wire: &mut Wire) {
+        let mut words = wire.output.split_off(wire.written);
+        self.link
+            .transmit(&self.store, self.clock.now(), &mut words, LINK_WRITE_BYTES);
+        let farewell = async {
+            wire.stream.write_all(&words).await?;
+            wire.stream.shutdown().await
+        };
+        // Whether it arrives or not, the link is over.
+        let _ = timeout(Duration::from_millis(SILENCE_MS), farewell).await;
+    }
+
+    /// Leaves everything as it is without a link, and says why it is over.
+    fn part(&mut self, ending: Ending) -> Option<Meeting> {
+        let now = self.clock.now();
+        let was_up = self.status.link() == LinkState::Up;
+        self.handover.set_link_up(false);
+        self.link.disconnected(now);
+        if was_up {
+            self.life.on(PartnerEvent::Down, now.boot_ms);
+            self.status.set_link(LinkState::Down);
+        }
+        let (reason, refused) = match &ending {
+            Ending::Link(error @ (LinkError::Refused(_) | LinkError::RefusedByPartner(_))) => {
+                (error.to_string(), Some(error.to_string()))
+            }
+            Ending::Link(error) => (error.to_string(), None),
+            Ending::Socket(error) => (error.to_string(), refusal(error)),
+            Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
+            Ending::Stopping => ("this node stops".to_owned(), None),
+        };
+        if was_up {
+            tracing::warn!(reason, client_port = self.port_word(), "link down");
+        }
+        if let Some(refused) = refused {
+            self.refused(&refused);
+        }
+        self.live();
+        match ending {
+            Ending::Replaced(meeting) => Some(meeting),
+            _ => None,
+        }
+    }
+
+    fn has_drained(&self, wire: &Wire) -> bool {
+        !self.link.is_up()
+            || (self.handover.is_empty() && self.link.is_drained() && wire.is_written())
+    }
+}
+
+/// The stream with what is on its way out and what has just come in.
+struct Wire {
+    stream: LinkStream,
+    output: Vec<u8>,
+    written: usize,
+    unflushed: bool,
+    scratch: Box<[u8]>,
+}
+
+impl Wire {
+    fn new(stream: LinkStream) -> Self {
+        Self {
+            stream,
+            output: Vec::new(),
+            written: 0,
+            unflushed: false,
+            scratch: vec![0; LINK_READ_BYTES].into_boxed_slice(),
+        }
+    }
+
+    /// Whether new output may be made.
+    fn is_written(&self) -> bool {
+        self.output.is_empty() && !self.unflushed
+    }
+
+    /// Writes what it can and reads what there is: the bytes read, or 0 once all is written.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let finished = self.poll_output(cx)?;
+        let mut buffer = ReadBuf::new(&mut self.scratch);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the partner closed the connection",
+            ))),
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if finished => Poll::Ready(Ok(0)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Whether output has just been written to the end.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if self.is_written() {
+            return Ok(false);
+        }
+        while self.written < self.output.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.output[self.written..]) {
+                Poll::Ready(Ok(count)) => {
+                    self.written += count;
+                    self.unflushed = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(false),
+            }
+        }
+        self.output.clear();
+        self.written = 0;
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(result) => {
+                self.unflushed = false;
+                result.map(|()| true)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+}

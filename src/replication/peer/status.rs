@@ -1,0 +1,158 @@
+//! What other threads may know of the link: the lines of `stats replication`.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::replication::life::NodeState;
+use crate::replication::link::LinkCounters;
+
+/// How the link stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// There is none.
+    Down,
+    /// Records travel.
+    Up,
+    /// The partner answers, but the two do not fit together; why.
+    Refused(String),
+}
+
+/// A node's view of its partner, shared with whoever shows it.
+#[derive(Debug)]
+pub struct PeerStatus {
+    node_id: String,
+    side: Option<u8>,
+    live: Mutex<Live>,
+    strangers: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Live {
+    state: NodeState,
+    link: LinkState,
+    counters: LinkCounters,
+}
+
+impl PeerStatus {
+    /// The status of a node that starts; `side` is `None` on a node that is alone.
+    #[must_use]
+    pub fn new(node_id: String, side: Option<u8>) -> Self {
+        let state = if side.is_some() {
+            NodeState::Starting
+        } else {
+            NodeState::Serving
+        };
+        let live = Live {
+            state,
+            link: LinkState::Down,
+            counters: LinkCounters::default(),
+        };
+        Self {
+            node_id,
+            side,
+            live: Mutex::new(live),
+            strangers: AtomicU64::new(0),
+        }
+    }
+
+    /// Starting or serving.
+    #[must_use]
+    pub fn node_state(&self) -> NodeState {
+        self.live.lock().state
+    }
+
+    /// How the link stands.
+    #[must_use]
+    pub fn link(&self) -> LinkState {
+        self.live.lock().link.clone()
+    }
+
+    /// What the link has counted.
+    #[must_use]
+    pub fn counters(&self) -> LinkCounters {
+        self.live.lock().counters
+    }
+
+    /// Connections to the replication port that could not prove the pair's key.
+    #[must_use]
+    pub fn strangers(&self) -> u64 {
+        self.strangers.load(Ordering::Relaxed)
+    }
+
+    /// Names and values of `stats replication`, in their order.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let live = self.live.lock();
+        let counters = live.counters;
+        let link = match &live.link {
+            LinkState::Down => "down",
+            LinkState::Up => "up",
+            LinkState::Refused(_) => "refused",
+        };
+        let side = self
+            .side
+            .map_or_else(|| "none".to_owned(), |side| side.to_string());
+        let mut lines = vec![
+            ("memtwin_version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("node_state", live.state.word().to_owned()),
+            ("side", side),
+            ("node_id", self.node_id.clone()),
+            ("mode", "async".to_owned()),
+            ("link", link.to_owned()),
+        ];
+        if let LinkState::Refused(reason) = &live.link {
+            lines.push(("link_refused", reason.clone()));
+        }
+        let numbers = [
+            ("link_ups", counters.link_ups),
+            ("pass_sent", counters.pass_sent),
+            ("pass_received", counters.pass_received),
+            ("queue_keys", counters.queue_keys),
+            ("unconfirmed_records", counters.unconfirmed_records),
+            ("unconfirmed_bytes", counters.unconfirmed_bytes),
+            ("queue_overflows", counters.queue_overflows),
+            ("records_sent", counters.records_sent),
+            ("records_confirmed", counters.records_confirmed),
+            ("records_superseded", counters.records_superseded),
+            ("records_no_room", counters.records_no_room),
+            ("records_aborted", counters.records_aborted),
+            ("records_received", counters.records_received),
+            ("records_applied", counters.records_applied),
+            ("records_refused", counters.records_refused),
+            ("stamps_ahead", counters.stamps_ahead),
+            ("strangers", self.strangers()),
+        ];
+        lines.extend(numbers.map(|(name, number)| (name, number.to_string())));
+        lines
+    }
+
+    /// Notes how the link stands; whether that is news.
+    pub(super) fn set_link(&self, link: LinkState) -> bool {
+        let mut live = self.live.lock();
+        let old = mem::replace(&mut live.link, link);
+        old != live.link
+    }
+
+    /// Forgets a refusal; whether there was one.
+    pub(super) fn refusal_is_over(&self) -> bool {
+        let mut live = self.live.lock();
+        let refused = matches!(live.link, LinkState::Refused(_));
+        if refused {
+            live.link = LinkState::Down;
+        }
+        refused
+    }
+
+    pub(super) fn publish(&self, state: NodeState, counters: LinkCounters) {
+        let mut live = self.live.lock();
+        live.state = state;
+        live.counters = counters;
+    }
+
+    /// Counts a stranger; how many there were with it.
+    pub(super) fn count_stranger(&self) -> u64 {
+        self.strangers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

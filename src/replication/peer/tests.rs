@@ -1,0 +1,254 @@
+//! Two nodes of a pair in one process: real stores, links, encryption and sockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::replication::handover::{Handover, handover};
+use crate::replication::key::{PairKey, generate};
+use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+
+/// Polls that a wait may take, 10 ms apart.
+const POLLS_MAX: usize = 2000;
+
+struct TestNode {
+    store: Arc<Store>,
+    handover: Handover,
+    gate: watch::Receiver<bool>,
+    status: Arc<PeerStatus>,
+    clock: Clock,
+    peer: Peer,
+}
+
+struct TestPair {
+    keys: TempDir,
+    at: SocketAddr,
+    listeners: Vec<TcpListener>,
+}
+
+impl TestPair {
+    fn new() -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            generate(&keys.path().join(name)).unwrap();
+        }
+        let listeners = bind(&Address::parse("127.0.0.1:0").unwrap()).unwrap();
+        let at = listeners[0].local_addr().unwrap();
+        Self {
+            keys,
+            at,
+            listeners,
+        }
+    }
+
+    fn key(&self, name: &str) -> PathBuf {
+        self.keys.path().join(name)
+    }
+
+    fn start(&mut self, side: u8, key: &str, patience: Option<Duration>) -> TestNode {
+        let key = PairKey::load(&self.key(key)).unwrap();
+        let store = Arc::new(Store::new(&StoreConfig {
+            limit_bytes: 64 << 20,
+            item_bytes_max: 1 << 20,
+            evicting: true,
+            hash_secret: key.hash_secret(),
+            side,
+            replicated: true,
+        }));
+        let (near, far) = handover();
+        let (gate, open) = watch::channel(false);
+        let status = Arc::new(PeerStatus::new(format!("n{side}"), Some(side)));
+        let listeners = if side == 1 {
+            std::mem::take(&mut self.listeners)
+        } else {
+            Vec::new()
+        };
+        let peer = Peer::spawn(PeerSetup {
+            link: LinkConfig {
+                side,
+                node_id: format!("n{side}"),
+                incarnation: u64::from(side) + 1,
+                policy: String::new(),
+            },
+            // Side 1 never dials; it knows its partner's host by it.
+            failover: Address::parse(&self.at.to_string()).unwrap(),
+            listeners,
+            tls: LinkTls::new(&key).unwrap(),
+            patience,
+            store: Arc::clone(&store),
+            handover: far,
+            gate,
+            status: Arc::clone(&status),
+        })
+        .unwrap();
+        TestNode {
+            store,
+            handover: near,
+            gate: open,
+            status,
+            clock: Clock::new(),
+            peer,
+        }
+    }
+}
+
+impl TestNode {
+    fn set(&self, key: &str, value: &str) {
+        let mut batch = Batch::at(self.clock.now());
+        let head = ItemHead {
+            deadline_ms: NEVER,
+            ..ItemHead::default()
+        };
+        self.store.update(key.as_bytes(), &mut batch, |_| {
+            let mut draft = self
+                .store
+                .draft(key.as_bytes(), &head, value.len())
+                .unwrap();
+            draft.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
+            (Action::Put(draft), ())
+        });
+        self.handover.hand_over(&mut batch.dirty);
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        let mut batch = Batch::at(self.clock.now());
+        let show = |item: &crate::store::Item| String::from_utf8(item.value().to_vec()).unwrap();
+        self.store.read(key.as_bytes(), &mut batch, show).ok()
+    }
+
+    fn is_open(&self) -> bool {
+        *self.gate.borrow()
+    }
+}
+
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..POLLS_MAX {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    panic!("never: {what}");
+}
+
+#[test]
+fn two_nodes_meet_and_hold_the_same() {
+    let mut pair = TestPair::new();
+    let zero = pair.start(0, "a", None);
+    let one = pair.start(1, "a", None);
+    wait_for("both serve", || zero.is_open() && one.is_open());
+    for number in 0..1000 {
+        zero.set(&format!("zero{number}"), &format!("{number}"));
+        one.set(&format!("one{number}"), &format!("{number}"));
+    }
+    wait_for("the last keys cross", || {
+        one.get("zero999").is_some() && zero.get("one999").is_some()
+    });
+    for number in 0..1000 {
+        assert_eq!(one.get(&format!("zero{number}")), Some(number.to_string()));
+        assert_eq!(zero.get(&format!("one{number}")), Some(number.to_string()));
+    }
+    wait_for("all is confirmed", || {
+        zero.status.counters().unconfirmed_records == 0
+    });
+    assert_eq!(zero.status.counters().queue_overflows, 0);
+}
+
+#[test]
+fn what_was_written_before_the_stop_is_on_the_partner_after_it() {
+    let mut pair = TestPair::new();
+    let zero = pair.start(0, "a", None);
+    let one = pair.start(1, "a", None);
+    wait_for("both serve", || zero.is_open() && one.is_open());
+    for number in 0..5000 {
+        zero.set(&format!("key{number}"), "value");
+    }
+    zero.peer.dismiss_clients();
+    let mut gate = zero.gate.clone();
+    wait_for("the gate is let go", || gate.has_changed().is_err());
+    gate.mark_unchanged();
+    zero.peer.drain();
+    for number in 0..5000 {
+        assert!(one.get(&format!("key{number}")).is_some(), "key{number}");
+    }
+    wait_for("the other sees the end", || {
+        one.status.link() == LinkState::Down
+    });
+    assert!(one.is_open(), "a serving node keeps serving");
+}
+
+#[test]
+fn a_node_with_another_key_is_refused_and_neither_opens() {
+    let mut pair = TestPair::new();
+    // Less patience than a refusal lasts, so that an open port would show.
+    let zero = pair.start(0, "a", Some(Duration::from_millis(1)));
+    let one = pair.start(1, "b", Some(Duration::from_secs(5)));
+    let refused = |node: &TestNode| matches!(node.status.link(), LinkState::Refused(_));
+    wait_for("side 1 refuses", || refused(&one));
+    assert!(!one.is_open());
+    wait_for("side 0 is refused", || refused(&zero));
+    let LinkState::Refused(reason) = one.status.link() else {
+        panic!("no longer refused")
+    };
+    assert!(reason.contains("copy one key file to both"), "{reason}");
+    assert_eq!(one.status.counters().link_ups, 0);
+}
+
+#[test]
+fn without_a_partner_a_node_serves_alone_and_takes_it_in_later() {
+    let mut pair = TestPair::new();
+    let zero = pair.start(0, "a", Some(Duration::ZERO));
+    wait_for("it serves", || zero.is_open());
+    zero.set("early", "1");
+    let one = pair.start(1, "a", None);
+    wait_for("the partner opens", || one.is_open());
+    assert_eq!(one.get("early").as_deref(), Some("1"));
+}
+
+#[test]
+fn a_newer_link_takes_the_place_of_an_older_one() {
+    let mut pair = TestPair::new();
+    let one = pair.start(1, "a", None);
+    let first = pair.start(0, "a", None);
+    wait_for("the first meets", || one.is_open() && first.is_open());
+    let second = pair.start(0, "a", None);
+    second.set("from the second", "1");
+    wait_for("the second is heard", || {
+        one.get("from the second").is_some()
+    });
+    assert!(one.status.counters().link_ups >= 2);
+}
+
+/// Strangers hold every place of the unproved, send garbage, or far too much: the partner still
+/// gets in, and what they sent changes nothing.
+#[test]
+fn strangers_do_not_keep_the_partner_out() {
+    let mut pair = TestPair::new();
+    let at = pair.at;
+    let one = pair.start(1, "a", None);
+    let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(at).unwrap()).collect();
+    wait_for("the oldest are let go", || {
+        one.status.strangers() >= 40 - UNPROVED_LINKS_MAX as u64
+    });
+    let mut noise = TcpStream::connect(at).unwrap();
+    // A handshake record that announces its most, again and again.
+    let record = [&[22, 3, 1, 0x40, 0][..], &[0xff; 0x4000]].concat();
+    for _ in 0..64 {
+        if noise.write_all(&record).is_err() {
+            break;
+        }
+    }
+    let mut rest = Vec::new();
+    // Ends at the latest when the proof is overdue.
+    let _ = noise.read_to_end(&mut rest);
+    assert!(rest.len() < 1024);
+    let zero = pair.start(0, "a", None);
+    wait_for("the partner gets in", || one.is_open() && zero.is_open());
+    zero.set("key", "value");
+    wait_for("it streams", || one.get("key").is_some());
+    drop(silent);
+}
