@@ -12,9 +12,6 @@ use crate::config::{Address, Mode, Problem, units};
 
 pub use apply::load;
 
-/// The memcached release this server answers like, as clients parse it.
-pub const MEMCACHED_VERSION: &str = "1.6.45";
-
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(

@@ -153,6 +153,10 @@ const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
 
 // --- node: its key, its partner, the hand-over from the workers ---
 
+/// Files a node opens beside its clients' connections.
+pub const OWN_FILES: u64 = 64;
+/// Longest line that `memtwin pair` passes on at once.
+pub const RELAYED_LINE_BYTES_MAX: u64 = 8 * 1024;
 /// Longest key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Batches of dirty keys between the workers and the link; one more is an overflow.

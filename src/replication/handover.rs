@@ -1,9 +1,9 @@
 //! The hand-over: dirty keys from the workers to the replication thread.
 //!
-//! One bounded channel, one `try_send` per executed batch, nobody waits. A link that is busy drains
-//! at most once a millisecond; a worker pays for waking it only when it is parked, or when 64 KiB of
-//! keys wait (waking it per batch doubled the CPU of a set). While the link is down, batches are
-//! dropped: the pass that begins when it comes up carries everything.
+//! One bounded channel, one `try_send` per executed batch, nobody waits. A link that is busy
+//! drains at most once a millisecond; a worker pays for waking it only when it is parked, or when
+//! 64 KiB of keys wait (waking it per batch doubled the CPU of a set). While the link is down,
+//! batches are dropped: the pass that begins when it comes up carries everything.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};

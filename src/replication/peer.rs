@@ -1,8 +1,8 @@
 //! The replication thread: owns the socket to the partner and moves bytes between it and the link.
 //!
-//! A task of its own ([`meet`]) dials the partner or accepts it and proves it; what it meets arrives
-//! here over a channel. [`carry`] then runs the link until it ends. All decisions about records are
-//! the link's, all decisions about the client port are [`Life`]'s.
+//! A task of its own ([`meet`]) dials the partner or accepts it and proves it; what it meets
+//! arrives here over a channel. [`carry`] then runs the link until it ends. All decisions about
+//! records are the link's, all decisions about the client port are [`Life`]'s.
 
 mod carry;
 mod meet;

@@ -210,7 +210,8 @@ mod tests {
             let mut rest = wire.as_slice();
             while !rest.is_empty() {
                 server.read_tls(&mut rest).unwrap();
-                server_error = server_error.or(server.process_new_packets().err());
+                let failure = server.process_new_packets().err();
+                server_error = server_error.or(failure);
             }
             let mut wire = Vec::new();
             while server.wants_write() {
@@ -219,7 +220,8 @@ mod tests {
             let mut rest = wire.as_slice();
             while !rest.is_empty() {
                 client.read_tls(&mut rest).unwrap();
-                client_error = client_error.or(client.process_new_packets().err());
+                let failure = client.process_new_packets().err();
+                client_error = client_error.or(failure);
             }
         }
         (client_error, server_error)

@@ -1,7 +1,8 @@
 //! The loop around a link: bytes in, bytes out, keys in, time.
 //!
 //! Reading never waits for writing: each wait polls both. Output is made only when the last is
-//! written, so it is bounded; dirty keys are taken at most once a millisecond while the link is busy.
+//! written, so it is bounded; dirty keys are taken at most once a millisecond while the link is
+//! busy.
 
 use std::future::poll_fn;
 use std::io;
@@ -234,8 +235,10 @@ impl Runner {
             Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
             Ending::Stopping => ("this node stops".to_owned(), None),
         };
-        if was_up {
-            tracing::warn!(reason, client_port = self.port_word(), "link down");
+        match ending {
+            Ending::Stopping => tracing::info!(reason, "link down"),
+            _ if was_up => tracing::warn!(reason, client_port = self.port_word(), "link down"),
+            _ => tracing::debug!(reason, "no link"),
         }
         if let Some(refused) = refused {
             self.refused(&refused);
