@@ -1,2 +1,64 @@
-//! memtwin
-fn main() {}
+//! The memtwin server.
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use memtwin::boot::{self, Running};
+use memtwin::cli::{self, Cli, Verb};
+use memtwin::config::Problem;
+use memtwin::{logs, pair, privileges};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match cli::parse(env::args_os()).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(told) if told.exit == 0 => {
+            say(&told.text);
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            // Nothing is left to tell it to, should stderr be gone.
+            let _ = writeln!(io::stderr(), "{problem}");
+            problem.exit_code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Problem> {
+    match cli.verb {
+        Some(Verb::Keygen { file }) => boot::keygen(&file).map(|text| say(&text)),
+        Some(Verb::CheckConfig { file }) => boot::check_config(&file).map(|text| say(&text)),
+        Some(Verb::Pair { port_base }) => pair::run(port_base),
+        None => serve(cli),
+    }
+}
+
+/// The life of a node, from the command line to the last byte the partner was owed.
+fn serve(cli: Cli) -> Result<(), Problem> {
+    let config = cli::load(cli)?;
+    logs::start(config.node.verbosity);
+    let key = boot::load_key(&config)?;
+    privileges::raise_open_files(config.client.connections_max)?;
+    privileges::become_user(config.node.user.as_deref())?;
+    privileges::end_with_parent()?;
+    let sockets = boot::bind(&config)?;
+    boot::banner(&config, &sockets);
+    let node = Running::start(config, key, sockets)?;
+    let signal = boot::wait_for_signal()?;
+    tracing::info!(
+        signal,
+        "stopping: clients first, then what the partner is owed"
+    );
+    node.stop();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Answers a person who asked something.
+fn say(text: &str) {
+    // Nobody is there to hear that nobody is there.
+    let _ = writeln!(io::stdout(), "{text}");
+}

@@ -1,0 +1,287 @@
+//! From a configuration to a running node, and back: the steps `main` tells in order.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use crate::config::{Config, check::check, read_file};
+use crate::limits::VERSION_ANSWERED;
+use crate::protocol::text::reply;
+use crate::replication::handover::{HandoverEnd, handover};
+use crate::replication::key::{self, PairKey};
+use crate::replication::link::LinkConfig;
+use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus};
+use crate::replication::tls::LinkTls;
+use crate::server::{Listeners, Node, ReplicationStats, Server};
+use crate::store::{Clock, Store, StoreConfig};
+
+/// `memtwin keygen FILE`; what to tell the person.
+///
+/// # Errors
+/// The file exists or cannot be written.
+pub fn keygen(file: &Path) -> Result<String, Problem> {
+    key::generate(file).map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))?;
+    Ok(format!(
+        "{}: a new key, readable by you alone. Copy it to both nodes; replication.key_file \
+         (--key-file) names it.",
+        file.display()
+    ))
+}
+
+/// `memtwin check-config FILE`; what to tell the person.
+///
+/// # Errors
+/// What is wrong, with line and cure.
+pub fn check_config(file: &Path) -> Result<String, Problem> {
+    let read = read_file(file)?;
+    let config = check(read.config.clone(), Some(&read), &[])?;
+    load_key(&config)?;
+    let pair = match (&config.replication.failover, config.node.side) {
+        (Some(failover), Some(side)) => format!("side {side} of a pair with {failover}"),
+        _ => "a node that is alone".to_owned(),
+    };
+    Ok(format!("{}: good, {pair}", file.display()))
+}
+
+/// Reads the pair's key, while the process may still be root.
+///
+/// # Errors
+/// The file is missing, exposed or no key.
+pub fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
+    let Some(path) = config
+        .replication
+        .key_file
+        .as_deref()
+        .filter(|_| config.is_pair())
+    else {
+        return Ok(None);
+    };
+    PairKey::load(path)
+        .map(Some)
+        .map_err(|error| Problem::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
+}
+
+/// Every socket of a node, bound and not open yet.
+#[derive(Debug)]
+pub struct Sockets {
+    clients: Listeners,
+    partner: Vec<TcpListener>,
+}
+
+/// Binds them.
+///
+/// # Errors
+/// The first address that cannot be bound.
+pub fn bind(config: &Config) -> Result<Sockets, Problem> {
+    let clients = Listeners::bind(config)
+        .map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
+    let partner = match &config.replication.listen {
+        Some(address) if config.is_pair() && config.node.side == Some(1) => peer::bind(address)
+            .map_err(|error| {
+                let text = format!("replication.listen: cannot listen on {address}: {error}");
+                Problem::new(EXIT_SYSTEM, text)
+            })?,
+        _ => Vec::new(),
+    };
+    Ok(Sockets { clients, partner })
+}
+
+/// Says who starts, and where it can be reached.
+pub fn banner(config: &Config, sockets: &Sockets) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        answers_as = VERSION_ANSWERED,
+        pid = process::id(),
+        memory_bytes = config.memory.limit_bytes,
+        threads = config.client.threads,
+        "memtwin starts"
+    );
+    for address in sockets.clients.addresses() {
+        tracing::info!(address, "for clients");
+    }
+    for listener in &sockets.partner {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "for the partner");
+        }
+    }
+    match (&config.replication.failover, config.node.side) {
+        (Some(failover), Some(side)) => {
+            tracing::info!(%failover, side, node_id = config.node.id, "one of a pair");
+        }
+        _ => tracing::info!("without a failover: what this node loses is lost"),
+    }
+}
+
+/// A node at work.
+#[derive(Debug)]
+pub struct Running {
+    server: Server,
+    link: PeerOrGate,
+}
+
+/// Who opens the client port.
+#[derive(Debug)]
+enum PeerOrGate {
+    Pair(Peer),
+    Alone(watch::Sender<bool>),
+}
+
+impl Running {
+    /// Starts every thread.
+    ///
+    /// # Errors
+    /// The system refuses a thread, or the key cannot be used.
+    pub fn start(config: Config, key: Option<PairKey>, sockets: Sockets) -> Result<Self, Problem> {
+        let refused = |error: io::Error| {
+            Problem::new(
+                EXIT_SYSTEM,
+                format!("the system refuses what a node needs: {error}"),
+            )
+        };
+        let store = Arc::new(Store::new(&store_config(&config, key.as_ref())?));
+        let status = Arc::new(PeerStatus::new(
+            config.node.id.clone(),
+            config.node.side.filter(|_| config.is_pair()),
+        ));
+        let (near, far) = handover();
+        let near = config.is_pair().then_some(near);
+        let stats = replication_stats(Arc::clone(&status), Arc::clone(&store));
+        let node = Arc::new(Node::new(config.clone(), Arc::clone(&store), near, stats));
+        let (gate, open) = watch::channel(key.is_none());
+        let server = Server::start(&node, sockets.clients, open).map_err(refused)?;
+        let link = match key {
+            Some(key) => {
+                let setup = peer_setup(config, &key, sockets.partner, store, far, gate, status)?;
+                PeerOrGate::Pair(Peer::spawn(setup).map_err(refused)?)
+            }
+            None => PeerOrGate::Alone(gate),
+        };
+        Ok(Self { server, link })
+    }
+
+    /// Stops: no new clients, the present ones let go, the partner given all it is owed.
+    pub fn stop(self) {
+        match self.link {
+            PeerOrGate::Alone(gate) => {
+                drop(gate);
+                self.server.stop();
+            }
+            PeerOrGate::Pair(peer) => {
+                peer.dismiss_clients();
+                self.server.stop();
+                peer.drain();
+            }
+        }
+    }
+}
+
+fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, Problem> {
+    let hash_secret = match key {
+        Some(key) => key.hash_secret(),
+        None => random_secret()?,
+    };
+    Ok(StoreConfig {
+        limit_bytes: config.memory.limit_bytes as u64,
+        item_bytes_max: config.memory.max_item_bytes,
+        evicting: config.memory.evictions,
+        hash_secret,
+        side: config.node.side.unwrap_or(0),
+        replicated: key.is_some(),
+    })
+}
+
+fn random_secret() -> Result<[u8; 16], Problem> {
+    let mut secret = [0; 16];
+    SystemRandom::new()
+        .fill(&mut secret)
+        .map_err(|_| Problem::new(EXIT_SYSTEM, "the system gives no random bytes"))?;
+    Ok(secret)
+}
+
+fn peer_setup(
+    config: Config,
+    key: &PairKey,
+    listeners: Vec<TcpListener>,
+    store: Arc<Store>,
+    handover: HandoverEnd,
+    gate: watch::Sender<bool>,
+    status: Arc<PeerStatus>,
+) -> Result<PeerSetup, Problem> {
+    let unusable = |what: String| Problem::new(EXIT_CONFIG, what);
+    let tls = LinkTls::new(key)
+        .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
+    let policy = config.policy();
+    let (Some(failover), Some(side)) = (config.replication.failover, config.node.side) else {
+        return Err(unusable(
+            "a pair needs its failover and its side".to_owned(),
+        ));
+    };
+    let now = Clock::new().now();
+    let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
+    Ok(PeerSetup {
+        link: LinkConfig {
+            side,
+            node_id: config.node.id,
+            incarnation,
+            policy,
+        },
+        failover,
+        listeners,
+        tls,
+        patience: config.replication.start_alone_after,
+        store,
+        handover,
+        gate,
+        status,
+    })
+}
+
+/// How `stats replication` is printed.
+fn replication_stats(status: Arc<PeerStatus>, store: Arc<Store>) -> ReplicationStats {
+    ReplicationStats(Box::new(move |out| {
+        for (name, value) in status.lines() {
+            reply::stat(out, name, value);
+        }
+        let memory = store.memory();
+        let dropped = store.counters().tombstones_dropped.load(Ordering::Relaxed);
+        reply::stat(out, "tombstones", memory.tombstones);
+        reply::stat(out, "tombstones_dropped", dropped);
+        reply::stat(out, "memory_used_bytes", memory.used_bytes);
+        reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
+    }))
+}
+
+/// Waits until the process is told to stop; the name of the signal.
+///
+/// # Errors
+/// The system gives no signal handler.
+pub fn wait_for_signal() -> Result<&'static str, Problem> {
+    let refused = |error: io::Error| {
+        Problem::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(refused)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok("SIGTERM"),
+                _ = interrupt.recv() => return Ok("SIGINT"),
+                // memcached reads its files anew and goes on.
+                _ = hangup.recv() => tracing::info!("SIGHUP: there is nothing to read anew"),
+            }
+        }
+    })
+}

@@ -1,0 +1,170 @@
+//! `memtwin pair`: a primary and its failover as two processes on this machine, to see what they
+//! do.
+//!
+//! The two run from `config/primary.toml` and `config/failover.toml`, with a key of their own
+//! making, in a private directory that goes when they do.
+
+mod child;
+mod ports;
+
+use std::fs;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep};
+
+use crate::config::Problem;
+use crate::config::problem::EXIT_SYSTEM;
+use crate::replication::key;
+use child::Child;
+use ports::Ports;
+
+const PRIMARY: &str = include_str!("../config/primary.toml");
+const FAILOVER: &str = include_str!("../config/failover.toml");
+/// How often the children are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long both may take to open their ports.
+const START_MAX: Duration = Duration::from_secs(20);
+
+/// Runs a pair until Ctrl-C.
+///
+/// # Errors
+/// A port is taken (and by whom), or a node does not start.
+pub fn run(port_base: u16) -> Result<(), Problem> {
+    let ports = Ports::from_base(port_base);
+    ports.check_free()?;
+    let dir = prepare().map_err(|error| failed("a private directory cannot be made", error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| failed("no reactor", error))?;
+    runtime.block_on(async {
+        let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
+        // From here on a signal waits until it is looked at, and the children are stopped.
+        let mut primary = Child::start("primary", &dir, ports.of_primary())?;
+        let mut failover = match Child::start("failover", &dir, ports.of_failover()) {
+            Ok(failover) => failover,
+            Err(problem) => {
+                primary.stop().await;
+                return Err(problem);
+            }
+        };
+        let outcome = watch(&ports, &mut primary, &mut failover, &mut stops).await;
+        // One after the other: who stops first gives the other what it still owes it.
+        primary.stop().await;
+        failover.stop().await;
+        outcome
+    })
+}
+
+/// The private directory with the two files and the key.
+fn prepare() -> io::Result<TempDir> {
+    let private = fs::Permissions::from_mode(0o700);
+    let dir = tempfile::Builder::new()
+        .prefix("memtwin-pair-")
+        .permissions(private)
+        .tempdir()?;
+    fs::write(dir.path().join("primary.toml"), PRIMARY)?;
+    fs::write(dir.path().join("failover.toml"), FAILOVER)?;
+    key::generate(&dir.path().join("pair.pem")).map_err(io::Error::other)?;
+    Ok(dir)
+}
+
+/// Waits until both serve, tells the person, and waits for Ctrl-C. A node that ends later leaves
+/// the other serving: that is what a pair is for.
+async fn watch(
+    ports: &Ports,
+    primary: &mut Child,
+    failover: &mut Child,
+    stops: &mut Stops,
+) -> Result<(), Problem> {
+    let overdue = Instant::now() + START_MAX;
+    let mut told = false;
+    loop {
+        let running = [primary.is_running(), failover.is_running()];
+        if !told && running != [true; 2] {
+            return Err(Problem::new(
+                EXIT_SYSTEM,
+                "a node did not start; its last line says why",
+            ));
+        }
+        if running == [false; 2] {
+            return Err(Problem::new(EXIT_SYSTEM, "both nodes have ended"));
+        }
+        if !told && is_open(ports.clients[0]) && is_open(ports.clients[1]) {
+            told = true;
+            tell(ports, primary, failover);
+        }
+        if !told && Instant::now() > overdue {
+            return Err(Problem::new(
+                EXIT_SYSTEM,
+                "the nodes do not open their ports",
+            ));
+        }
+        tokio::select! {
+            () = stops.any() => return Ok(()),
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+fn is_open(port: u16) -> bool {
+    TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), LOOK).is_ok()
+}
+
+/// What is running and what to type.
+fn tell(ports: &Ports, primary: &Child, failover: &Child) {
+    let [one, two] = ports.clients;
+    let (first, second) = (primary.id(), failover.id());
+    let text = format!(
+        "
+A pair is running, and either node takes any command:
+  primary   127.0.0.1:{one}  (process {first})
+  failover  127.0.0.1:{two}  (process {second})
+
+Type this into another bash. Write to the primary, read from the failover:
+  (printf 'set abc 0 0 5\\r\\n12345\\r\\nquit\\r\\n' >&3; cat <&3) 3<>/dev/tcp/127.0.0.1/{one}
+  (printf 'get abc\\r\\nquit\\r\\n' >&3; cat <&3) 3<>/dev/tcp/127.0.0.1/{two}
+See the link:
+  (printf 'stats replication\\r\\nquit\\r\\n' >&3; cat <&3) 3<>/dev/tcp/127.0.0.1/{two}
+Kill the primary, and get abc from the failover once more:
+  kill -9 {first}
+Tomcat with memcached-session-manager:
+  memcachedNodes=\"n1:127.0.0.1:{one},n2:127.0.0.1:{two}\"
+
+Ctrl-C stops both.
+"
+    );
+    // A closed stdout takes nothing from the pair.
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn failed(what: &str, error: io::Error) -> Problem {
+    Problem::new(EXIT_SYSTEM, format!("{what}: {error}"))
+}
+
+/// The signals that stop a pair.
+struct Stops([Signal; 3]);
+
+impl Stops {
+    fn new() -> io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn any(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

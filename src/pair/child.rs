@@ -1,0 +1,133 @@
+//! One node of `memtwin pair`: a process of the same binary, its log lines relayed.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use nix::unistd::geteuid;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::ports::Addresses;
+use crate::config::Problem;
+use crate::config::problem::EXIT_SYSTEM;
+use crate::limits::{DRAIN_MS, RELAYED_LINE_BYTES_MAX};
+use crate::privileges::END_WITH_PARENT;
+
+/// A running node.
+pub(super) struct Child {
+    name: &'static str,
+    process: process::Child,
+    ended: bool,
+}
+
+impl Child {
+    /// Starts the node whose file is `<name>.toml` in the directory.
+    pub(super) fn start(
+        name: &'static str,
+        dir: &TempDir,
+        addresses: Addresses,
+    ) -> Result<Self, Problem> {
+        let failed = |error: io::Error| {
+            Problem::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
+        };
+        let mut command = Command::new(env::current_exe().map_err(failed)?);
+        arguments(&mut command, name, dir.path(), &addresses);
+        // A group of its own: Ctrl-C reaches it by us, in our order.
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .env(END_WITH_PARENT, process::id().to_string())
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(lines) = process.stderr.take() {
+            thread::Builder::new()
+                .name(format!("{name} log"))
+                .spawn(move || relay(name, lines))
+                .map_err(failed)?;
+        }
+        Ok(Self {
+            name,
+            process,
+            ended: false,
+        })
+    }
+
+    /// The process id, for a person to kill.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whether it runs; tells once that it does not.
+    pub(super) fn is_running(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        match self.process.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                self.ended = true;
+                say(self.name, &format!("ended: {status}"));
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Asks it to stop, and makes it once its drain is overdue.
+    pub(super) async fn stop(&mut self) {
+        if !self.is_running() {
+            return;
+        }
+        // Its end was not waited for yet, so the id is still its own.
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+        let overdue = Instant::now() + Duration::from_millis(2 * DRAIN_MS);
+        while self.is_running() {
+            if Instant::now() > overdue {
+                say(self.name, "does not stop and is killed");
+                let _ = self.process.kill();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn arguments(command: &mut Command, name: &str, dir: &Path, addresses: &Addresses) {
+    command
+        .arg("--config")
+        .arg(dir.join(name).with_extension("toml"))
+        .arg("--key-file")
+        .arg(dir.join("pair.pem"))
+        .args(["--listen", &addresses.clients])
+        .args(["--replication-listen", &addresses.own_link])
+        .args(["--failover", &addresses.partner_link]);
+    if geteuid().is_root() {
+        command.args(["--user", "root"]);
+    }
+}
+
+/// Passes a node's log on, line by line, with its name before it.
+fn relay(name: &'static str, lines: ChildStderr) {
+    let mut lines = BufReader::new(lines);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let limit = RELAYED_LINE_BYTES_MAX;
+        match lines.by_ref().take(limit).read_until(b'\n', &mut line) {
+            Ok(1..) => say(name, String::from_utf8_lossy(&line).trim_end()),
+            Ok(0) | Err(_) => return,
+        }
+    }
+}
+
+fn say(name: &str, text: &str) {
+    // A closed stderr takes nothing from the pair.
+    let _ = writeln!(io::stderr(), "{name:8} | {text}");
+}

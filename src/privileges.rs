@@ -1,0 +1,109 @@
+//! What a process asks of the system before it serves: open files and the change of user, in
+//! memcached's order and words.
+
+use std::env;
+
+use nix::errno::Errno;
+use nix::unistd::{User, geteuid, getuid, setgid, setgroups, setuid};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
+
+use crate::config::problem::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use crate::limits::OWN_FILES;
+
+/// `memtwin pair` gives its nodes its process id under this name: they must not outlive it.
+pub const END_WITH_PARENT: &str = "MEMTWIN_END_WITH_PARENT";
+
+/// Lets a node of `memtwin pair` end when that ends, however it does.
+///
+/// # Errors
+/// It has ended already, or the system refuses.
+pub fn end_with_parent() -> Result<(), Problem> {
+    let Ok(parent) = env::var(END_WITH_PARENT) else {
+        return Ok(());
+    };
+    let refused = |text: String| Problem::new(EXIT_SYSTEM, text);
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| refused(format!("cannot be tied to its parent: {error}")))?;
+    let present = getppid().map(|id| id.as_raw_pid().to_string());
+    if present.as_deref() == Some(parent.as_str()) {
+        Ok(())
+    } else {
+        Err(refused(format!(
+            "{END_WITH_PARENT}: process {parent} is not the parent"
+        )))
+    }
+}
+
+/// Makes sure that so many connections, and the files of the node itself, can be open at once.
+///
+/// # Errors
+/// The system's hard limit is lower.
+pub fn raise_open_files(connections: usize) -> Result<(), Problem> {
+    let wanted = connections as u64 + OWN_FILES;
+    let old = getrlimit(Resource::Nofile);
+    let enough = |limit: Option<u64>, least: u64| limit.is_none_or(|limit| limit >= least);
+    if enough(old.current, wanted) {
+        return Ok(());
+    }
+    let maximum = if enough(old.maximum, wanted) {
+        old.maximum
+    } else {
+        Some(wanted)
+    };
+    let raised = Rlimit {
+        current: Some(wanted),
+        maximum,
+    };
+    if setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    // Not root: as much as is allowed, if that serves the clients at least.
+    let most = Rlimit {
+        current: old.maximum,
+        maximum: old.maximum,
+    };
+    if enough(old.maximum, connections as u64) && setrlimit(Resource::Nofile, most).is_ok() {
+        return Ok(());
+    }
+    let text = "failed to set rlimit for open files. Try starting as root or requesting smaller \
+                maxconns value.";
+    Err(Problem::new(EXIT_SYSTEM, text))
+}
+
+/// As root, becomes the user it was told; as anybody else, stays who it is.
+///
+/// # Errors
+/// No user was named, there is no such user, or the system refuses.
+pub fn become_user(name: Option<&str>) -> Result<(), Problem> {
+    if !getuid().is_root() && !geteuid().is_root() {
+        return Ok(());
+    }
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return Err(Problem::new(
+            EXIT_USAGE,
+            "must add '-u root' to start as root",
+        ));
+    };
+    let Ok(Some(user)) = User::from_name(name) else {
+        let text = format!("can't find the user {name} to switch to");
+        return Err(Problem::new(EXIT_NO_USER, text));
+    };
+    // Without the right to change groups there are no privileges in them to drop.
+    match setgroups(&[]) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(error) => {
+            let text = format!("failed to drop supplementary groups: {error}");
+            return Err(Problem::new(EXIT_SYSTEM, text));
+        }
+    }
+    setgid(user.gid)
+        .and_then(|()| setuid(user.uid))
+        .map_err(|_| {
+            Problem::new(
+                EXIT_SYSTEM,
+                format!("failed to assume identity of user {name}"),
+            )
+        })
+}
