@@ -84,11 +84,10 @@ pub fn bind(config: &Config) -> Result<Sockets, Problem> {
     let clients = Listeners::bind(config)
         .map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
     let partner = match &config.replication.listen {
-        Some(address) if config.is_pair() && config.node.side == Some(1) => peer::bind(address)
-            .map_err(|error| {
-                let text = format!("replication.listen: cannot listen on {address}: {error}");
-                Problem::new(EXIT_SYSTEM, text)
-            })?,
+        Some(address) if config.is_pair() => peer::bind(address).map_err(|error| {
+            let text = format!("replication.listen: cannot listen on {address}: {error}");
+            Problem::new(EXIT_SYSTEM, text)
+        })?,
         _ => Vec::new(),
     };
     Ok(Sockets { clients, partner })

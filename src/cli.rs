@@ -23,6 +23,7 @@ pub use apply::load;
     help_template = "memcached 1.6.45\n{about}\n\n{usage-heading} {usage}\n\n{all-args}",
     disable_help_flag = true,
     disable_version_flag = true,
+    disable_help_subcommand = true,
     infer_long_args = true,
     args_override_self = true,
     args_conflicts_with_subcommands = true,

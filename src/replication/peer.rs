@@ -45,7 +45,7 @@ pub struct PeerSetup {
     pub link: LinkConfig,
     /// The partner's replication address.
     pub failover: Address,
-    /// Bound sockets on which side 1 is dialled; see [`bind`]. Unused on side 0.
+    /// Bound sockets on which this node is dialled; see [`bind`].
     pub listeners: Vec<TcpListener>,
     /// The pair's key at work.
     pub tls: LinkTls,
@@ -132,6 +132,7 @@ struct Runner {
     gate: Option<watch::Sender<bool>>,
     status: Arc<PeerStatus>,
     meetings: mpsc::Receiver<Meeting>,
+    dials: bool,
     ways: Ways,
     stop: watch::Receiver<Stop>,
 }
@@ -163,6 +164,7 @@ impl Runner {
             gate: Some(setup.gate),
             status: setup.status,
             meetings,
+            dials,
             ways,
             stop,
         })
@@ -217,7 +219,8 @@ impl Runner {
         }
         if self.life.tick(now_ms) {
             tracing::warn!(
-                "serving alone: no partner answered; what it holds is missing here until it does"
+                "serving alone, no partner answered: start it, or check its address and that one \
+                 node is side 0 and the other side 1"
             );
         }
         if now_ms >= self.refused_until_ms && self.status.refusal_is_over() {

@@ -24,6 +24,7 @@ use crate::replication::link::{LinkError, LinkEvent};
 use crate::store::Now;
 
 const NAP: Duration = Duration::from_millis(1);
+const CLOSED: &str = "the partner closed the connection";
 
 /// Why a link is over.
 enum Ending {
@@ -105,6 +106,8 @@ impl Runner {
                 }
                 Happened::Socket(Err(error)) => return Ending::Socket(error),
                 Happened::Meeting(Meeting::Refused(_)) => {}
+                // Nobody who comes to side 0 is its partner.
+                Happened::Meeting(Meeting::Proved(_)) if self.dials && self.link.is_up() => {}
                 Happened::Meeting(proved) => return Ending::Replaced(proved),
                 // Whoever called or whatever was due: the next turn takes the keys.
                 Happened::Other => rest = Rest::Awake,
@@ -231,6 +234,10 @@ impl Runner {
                 (error.to_string(), Some(error.to_string()))
             }
             Ending::Link(error) => (error.to_string(), None),
+            // rustls would explain the missing farewell of a killed process.
+            Ending::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                (CLOSED.to_owned(), None)
+            }
             Ending::Socket(error) => (error.to_string(), refusal(error)),
             Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
             Ending::Stopping => ("this node stops".to_owned(), None),
@@ -286,10 +293,9 @@ impl Wire {
         let finished = self.poll_output(cx)?;
         let mut buffer = ReadBuf::new(&mut self.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the partner closed the connection",
-            ))),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED)))
+            }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending if finished => Poll::Ready(Ok(0)),

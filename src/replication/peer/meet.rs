@@ -1,4 +1,7 @@
 //! How the two nodes meet: side 0 dials, side 1 is dialled, and both prove the pair's key.
+//!
+//! Side 0 listens too, where it is told an address: only a node that wrongly is side 0 as well comes
+//! there, and a refused link says what an empty line would not.
 
 use std::collections::VecDeque;
 use std::io;
@@ -94,6 +97,16 @@ impl Ways {
     ) -> io::Result<Self> {
         let again = Arc::new(Notify::new());
         let mut tasks = Vec::new();
+        let door = Arc::new(Door {
+            failover: failover.clone(),
+            found: found.clone(),
+            status,
+            tls: tls.clone(),
+        });
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            tasks.push(tokio::spawn(accept(listener, Arc::clone(&door))).abort_handle());
+        }
         if dials {
             let connector = TlsConnector::from(tls.client);
             let dialler = Dialler {
@@ -103,17 +116,6 @@ impl Ways {
                 again: Arc::clone(&again),
             };
             tasks.push(tokio::spawn(dialler.run()).abort_handle());
-        } else {
-            let door = Arc::new(Door {
-                failover,
-                found,
-                status,
-                tls,
-            });
-            for listener in listeners {
-                let listener = TcpListener::from_std(listener)?;
-                tasks.push(tokio::spawn(accept(listener, Arc::clone(&door))).abort_handle());
-            }
         }
         Ok(Self { again, tasks })
     }
@@ -190,7 +192,7 @@ impl Dialler {
     }
 }
 
-/// Side 1.
+/// Where a node is dialled.
 struct Door {
     failover: Address,
     found: mpsc::Sender<Meeting>,

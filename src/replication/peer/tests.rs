@@ -49,7 +49,22 @@ impl TestPair {
         self.keys.path().join(name)
     }
 
+    /// A node; side 1 takes the listener.
     fn start(&mut self, side: u8, key: &str, patience: Option<Duration>) -> TestNode {
+        let listeners = match side {
+            1 => std::mem::take(&mut self.listeners),
+            _ => Vec::new(),
+        };
+        self.start_listening(side, key, patience, listeners)
+    }
+
+    fn start_listening(
+        &self,
+        side: u8,
+        key: &str,
+        patience: Option<Duration>,
+        listeners: Vec<TcpListener>,
+    ) -> TestNode {
         let key = PairKey::load(&self.key(key)).unwrap();
         let store = Arc::new(Store::new(&StoreConfig {
             limit_bytes: 64 << 20,
@@ -62,11 +77,6 @@ impl TestPair {
         let (near, far) = handover();
         let (gate, open) = watch::channel(false);
         let status = Arc::new(PeerStatus::new(format!("n{side}"), Some(side)));
-        let listeners = if side == 1 {
-            std::mem::take(&mut self.listeners)
-        } else {
-            Vec::new()
-        };
         let peer = Peer::spawn(PeerSetup {
             link: LinkConfig {
                 side,
@@ -196,6 +206,21 @@ fn a_node_with_another_key_is_refused_and_neither_opens() {
     };
     assert!(reason.contains("copy one key file to both"), "{reason}");
     assert_eq!(one.status.counters().link_ups, 0);
+}
+
+/// Both nodes were told they are side 0, one of them even dials itself.
+#[test]
+fn two_nodes_of_one_side_are_refused_and_neither_opens() {
+    let mut pair = TestPair::new();
+    let listeners = std::mem::take(&mut pair.listeners);
+    let one = pair.start_listening(0, "a", Some(Duration::from_secs(5)), listeners);
+    let two = pair.start(0, "a", Some(Duration::from_secs(5)));
+    let refused = |node: &TestNode| match node.status.link() {
+        LinkState::Refused(reason) => reason.contains("side"),
+        _ => false,
+    };
+    wait_for("both are refused", || refused(&one) && refused(&two));
+    assert!(!one.is_open() && !two.is_open());
 }
 
 #[test]
