@@ -19,7 +19,7 @@ use crate::replication::link::LinkCounters;
 use world::{Plan, World};
 
 /// Histories per test; a debug build is slow.
-const RUNS: u64 = if cfg!(debug_assertions) { 12 } else { 300 };
+const RUNS: u64 = if cfg!(debug_assertions) { 12 } else { 100 };
 
 fn number(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))

@@ -160,9 +160,9 @@ impl Node {
         time_ms: u64,
         rng: &mut Rng,
     ) {
-        let len = match rng.u8(..200) {
-            0..2 => rng.usize(1_050_000..2_000_000),
-            2..10 => rng.usize(60_000..300_000),
+        let len = match rng.u16(..800) {
+            0..2 => rng.usize(1_050_000..1_500_000),
+            2..22 => rng.usize(60_000..250_000),
             _ => rng.usize(..300),
         };
         let ttl_ms = random_ttl(rng);

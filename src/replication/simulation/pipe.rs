@@ -19,14 +19,17 @@ pub(super) struct Pipe {
 impl Pipe {
     /// Takes what fits of `out`.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time_ms: u64, rng: &mut Rng) {
-        while !out.is_empty() && self.bytes < CAPACITY_BYTES {
-            let longest = if rng.u8(..) < 32 { 20 } else { 40_000 };
-            let len = rng.usize(1..=longest.min(out.len()));
-            let chunk: Vec<u8> = out.drain(..len).collect();
-            self.bytes += chunk.len();
+        let mut taken = 0;
+        while taken < out.len() && self.bytes < CAPACITY_BYTES {
+            let longest = if rng.u8(..) < 16 { 20 } else { 40_000 };
+            let len = rng.usize(1..=longest.min(out.len() - taken));
+            let chunk = out[taken..taken + len].to_vec();
+            taken += len;
+            self.bytes += len;
             let due = self.due(time_ms, rng);
             self.chunks.push_back((due, Some(chunk)));
         }
+        out.drain(..taken);
     }
 
     pub(super) fn end(&mut self, time_ms: u64, rng: &mut Rng) {
