@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::model::{Model, Written, key, pattern};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
-use crate::store::{Action, Batch, ItemHead, NEVER, Now, Store, StoreConfig, Version};
+use crate::store::{Action, Batch, ItemHead, NEVER, Now, Stamp, Store, StoreConfig, Version};
 
 /// Batches that wait for the link: few, so that overflows happen.
 const CHANNEL_BATCHES: usize = 24;
@@ -26,6 +26,12 @@ pub(super) struct Node {
     pub(super) down_until_ms: u64,
     /// Runs no code before: stopped and continued.
     pub(super) paused_until_ms: u64,
+    /// Serves clients, but its link's thread does not run before.
+    pub(super) link_stalls_until_ms: u64,
+    /// The partner's highest stamp when the current connection began.
+    pub(super) partner_had: Stamp,
+    /// The same of the last connection that came up: later writes here must be higher.
+    met: Stamp,
     pub(super) wall_offset_ms: i64,
     started_ms: u64,
     serving: bool,
@@ -51,6 +57,9 @@ impl Node {
             connected: false,
             down_until_ms: time_ms,
             paused_until_ms: 0,
+            link_stalls_until_ms: 0,
+            partner_had: Stamp::ZERO,
+            met: Stamp::ZERO,
             wall_offset_ms: 0,
             started_ms: time_ms,
             serving: false,
@@ -82,12 +91,18 @@ impl Node {
     pub(super) fn take_events(&mut self) -> Result<(), String> {
         while let Some(event) = self.link.take_event() {
             match event {
+                LinkEvent::Up { .. } => self.met = self.partner_had,
                 LinkEvent::PartnerPassDone => self.serving = true,
                 LinkEvent::Refused { reason, .. } => return Err(format!("refused: {reason}")),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether the link's thread runs, too.
+    pub(super) fn link_runs(&self, time_ms: u64) -> bool {
+        self.runs(time_ms) && time_ms >= self.link_stalls_until_ms
     }
 
     /// What the link's thread does apart from reading: drains the channel, ticks, transmits.
@@ -182,7 +197,15 @@ impl Node {
             .store
             .update(&key(which), batch, |_| (Action::Put(draft), ()));
         let stamp = stamp.expect("a put takes a stamp");
-        model.wrote(self.side, which, Version::written(stamp), Some(content));
+        self.wrote(model, which, Version::written(stamp), Some(content));
+    }
+
+    fn wrote(&self, model: &mut Model, which: usize, version: Version, content: Option<Written>) {
+        assert!(
+            version.latest() > self.met,
+            "a stamp below what the partner had at the hello"
+        );
+        model.wrote(self.side, which, version, content);
     }
 
     fn remove(&mut self, which: usize, model: &mut Model, batch: &mut Batch) {
@@ -190,7 +213,7 @@ impl Node {
             .store
             .update(&key(which), batch, |_| (Action::Remove, ()));
         let stamp = stamp.expect("a delete takes a stamp");
-        model.wrote(self.side, which, Version::written(stamp), None);
+        self.wrote(model, which, Version::written(stamp), None);
     }
 
     fn touch(
@@ -212,7 +235,7 @@ impl Node {
                 deadline_ms: ttl_ms.map(|ttl| time_ms + ttl),
                 ..written
             });
-            model.wrote(self.side, which, Version { touched, ..before }, content);
+            self.wrote(model, which, Version { touched, ..before }, content);
         }
     }
 }

@@ -106,9 +106,12 @@ impl World {
             if !self.nodes[side].runs(self.time_ms) {
                 continue;
             }
+            self.nodes[side].housekeeping(self.time_ms);
+            if !self.nodes[side].link_runs(self.time_ms) {
+                continue;
+            }
             self.deliver(side)?;
             let node = &mut self.nodes[side];
-            node.housekeeping(self.time_ms);
             if node.drive(self.time_ms, &mut self.rng).is_err() {
                 self.close(side);
                 continue;
@@ -132,10 +135,16 @@ impl World {
             .pipes
             .iter()
             .all(|pipe| time_ms >= pipe.blocked_until_ms);
-        if !open || !self.nodes.iter().all(|node| node.runs(time_ms)) {
+        if !open || !self.nodes.iter().all(|node| node.link_runs(time_ms)) {
             return;
         }
-        for (node, pipe) in self.nodes.iter_mut().zip(&mut self.pipes) {
+        let highest = self
+            .nodes
+            .each_ref()
+            .map(|node| node.store.stamps().highest());
+        for (side, pipe) in self.pipes.iter_mut().enumerate() {
+            let node = &mut self.nodes[side];
+            node.partner_had = highest[1 - side];
             pipe.clear();
             node.out.clear();
             node.connected = true;
@@ -186,7 +195,7 @@ impl World {
         }
         let side = self.rng.usize(..2);
         let until_ms = self.time_ms + self.rng.u64(1..2500);
-        match self.rng.u8(..10) {
+        match self.rng.u8(..11) {
             0..2 if self.nodes[side].connected => self.close(side),
             2..5 => self.pipes[side].blocked_until_ms = until_ms,
             5 => self
@@ -196,6 +205,7 @@ impl World {
             6..8 => self.nodes[side].paused_until_ms = until_ms,
             8 => self.nodes[side].wall_offset_ms = self.rng.i64(-3_600_000..3_600_000),
             9 => self.crash(side, until_ms)?,
+            10 => self.nodes[side].link_stalls_until_ms = until_ms,
             _ => {}
         }
         Ok(())
@@ -205,7 +215,7 @@ impl World {
     /// reach the other.
     fn crash(&mut self, side: usize, until_ms: u64) -> Result<(), String> {
         let other = 1 - side;
-        let survivor_runs = self.nodes[other].runs(self.time_ms);
+        let survivor_runs = self.nodes[other].link_runs(self.time_ms);
         if survivor_runs && self.rng.bool() {
             self.deliver(other)?;
         }
@@ -225,6 +235,7 @@ impl World {
         for (node, pipe) in self.nodes.iter_mut().zip(&mut self.pipes) {
             pipe.blocked_until_ms = 0;
             node.paused_until_ms = 0;
+            node.link_stalls_until_ms = 0;
             node.down_until_ms = node.down_until_ms.min(self.time_ms);
         }
     }
