@@ -3,7 +3,7 @@
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
 use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Now, Origin, Store, Verdict};
+use crate::store::{Now, Origin, Store, Verdict, Version};
 
 impl Link {
     pub(super) fn handle(
@@ -64,6 +64,7 @@ impl Link {
                 Err(_) => store.refuse(record.key, version, now),
             }
         };
+        drop_flushed(record.key, version, store, now);
         self.judged(verdict)
     }
 
@@ -120,6 +121,7 @@ impl Link {
             Some(incoming) => store.apply(incoming, origin(lane), now),
             None => store.refuse(&inbound.key, inbound.version, now),
         };
+        drop_flushed(&inbound.key, inbound.version, store, now);
         self.judged(verdict)
     }
 
@@ -195,6 +197,14 @@ impl Link {
             }
         }
         Ok(())
+    }
+}
+
+/// A record that a flush has killed still removes what it replaces: a tombstone that it superseded
+/// would otherwise wait for it for ever.
+fn drop_flushed(key: &[u8], version: Version, store: &Store, now: Now) {
+    if version.stamp < store.floor() {
+        store.apply_tombstone(key, version, now);
     }
 }
 

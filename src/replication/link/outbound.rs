@@ -138,11 +138,13 @@ impl Link {
         self.send_flush(store, out);
         let head = RecordHead::of(&item, now);
         let version = head.version;
-        // What has expired is gone in the version it had. What a flush has killed needs no record.
-        let tombstone = item.is_tombstone() || head.remaining_ms == Some(0);
-        if !tombstone && version.stamp < self.stream.floor_sent {
+        if version.stamp < self.stream.floor_sent {
+            // A flush that the partner knows of has killed it, and all that it replaced.
+            store.confirm(slot, version);
             return;
         }
+        // What has expired is gone in the version it had.
+        let tombstone = item.is_tombstone() || head.remaining_ms == Some(0);
         let value = if tombstone { &[] } else { item.value() };
         let first = value.len().min(first_value_bytes(item.key()));
         let record = Record {

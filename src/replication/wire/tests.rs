@@ -1,1 +1,329 @@
+//! Frames survive the wire, whatever they hold and however it cuts them; no bytes harm a decoder.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
+
+/// What the frames of a test are made of.
+#[derive(Clone, Debug)]
+struct Parts {
+    lane: Lane,
+    head: RecordHead,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    text: String,
+    number: u64,
+    runs: Vec<(Answer, u16)>,
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    any::<u64>().prop_map(Stamp::from_raw)
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (stamp(), stamp()).prop_map(|(stamp, touched)| Version { stamp, touched })
+}
+
+fn head() -> impl Strategy<Value = RecordHead> {
+    (
+        version(),
+        any::<u32>(),
+        any::<u8>(),
+        any::<Option<u64>>(),
+        any::<Option<u64>>(),
+    )
+        .prop_map(
+            |(version, client_flags, marks, cas, remaining_ms)| RecordHead {
+                version,
+                client_flags,
+                marks,
+                cas,
+                remaining_ms,
+            },
+        )
+}
+
+fn run() -> impl Strategy<Value = (Answer, u16)> {
+    prop_oneof![
+        version().prop_map(|version| (Answer::Superseded(version), 1)),
+        (1..=u16::MAX).prop_map(|count| (Answer::Applied, count)),
+        (1..=u16::MAX).prop_map(|count| (Answer::NoRoom, count)),
+        (1..=u16::MAX).prop_map(|count| (Answer::Piece, count)),
+    ]
+}
+
+prop_compose! {
+    fn parts()(
+        pass in any::<bool>(),
+        head in head(),
+        key in vec(any::<u8>(), 1..=250),
+        value in vec(any::<u8>(), 1..600),
+        text in ".{0,80}",
+        number in any::<u64>(),
+        runs in vec(run(), 1..40),
+    ) -> Parts {
+        let lane = if pass { Lane::Pass } else { Lane::Live };
+        Parts { lane, head, key, value, text, number, runs }
+    }
+}
+
+impl Parts {
+    /// One frame of each type, in bytes.
+    fn encoded(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.frames(|frame| frame.encode(&mut out));
+        let mut runs = self.runs.iter().copied();
+        Frame::encode_verdicts(&mut out, || runs.next());
+        Frame::encode_promotions(&mut out, 0..self.number % PROMOTIONS_MAX as u64);
+        out
+    }
+
+    fn frames(&self, mut each: impl FnMut(Frame<'_>)) {
+        let Self {
+            lane,
+            head,
+            ref key,
+            ref value,
+            ..
+        } = *self;
+        let number = self.number;
+        let version = head.version;
+        each(Frame::Hello(Hello {
+            wire_min: number as u16 & 7,
+            wire_max: 7 + (number >> 16) as u16 % 100,
+            side: (number & 1) as u8,
+            incarnation: number,
+            clock: version.stamp,
+            floor: version.touched,
+            node_id: &self.text[..self.text.floor_char_boundary(255)],
+            policy: &self.text,
+        }));
+        each(Frame::Welcome {
+            wire_version: number as u16,
+        });
+        each(Frame::Refuse {
+            code: number as u8,
+            reason: &self.text,
+        });
+        each(Frame::Record(Record {
+            lane,
+            head,
+            tombstone: false,
+            key,
+            value,
+        }));
+        let bare = RecordHead {
+            version,
+            ..RecordHead::default()
+        };
+        each(Frame::Record(Record {
+            lane,
+            head: bare,
+            tombstone: true,
+            key,
+            value: &[],
+        }));
+        let record = Record {
+            lane,
+            head,
+            tombstone: false,
+            key,
+            value: &value[1..],
+        };
+        each(Frame::PieceStart {
+            record,
+            value_len_bytes: value.len(),
+        });
+        each(Frame::Piece { lane, bytes: value });
+        each(Frame::PieceAbort { lane });
+        each(Frame::Flush {
+            floor: version.stamp,
+        });
+        for frame in [Frame::PassEnd, Frame::Room, Frame::Heartbeat] {
+            each(frame);
+        }
+    }
+}
+
+/// Every frame of a stream, each encoded again by itself.
+fn decoded(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, WireError> {
+    let mut framer = Framer::default();
+    let mut frames = Vec::new();
+    for chunk in chunks {
+        framer.feed(chunk, |frame| {
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes);
+            frames.push(bytes);
+            Ok::<_, WireError>(())
+        })?;
+    }
+    Ok(frames)
+}
+
+proptest! {
+    #[test]
+    fn a_frame_is_read_as_it_was_written(parts in parts()) {
+        parts.frames(|frame| {
+            let mut bytes = Vec::new();
+            frame.encode(&mut bytes);
+            assert!(bytes.len() <= FRAME_BYTES_MAX);
+            assert_eq!(Frame::decode(&bytes[LENGTH_BYTES..]), Ok(frame));
+        });
+        let mut bytes = Vec::new();
+        let mut runs = parts.runs.iter().copied();
+        Frame::encode_verdicts(&mut bytes, || runs.next());
+        let Ok(Frame::Verdicts(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
+            panic!("no verdict frame");
+        };
+        prop_assert_eq!(read.collect::<Vec<_>>(), parts.runs);
+    }
+
+    #[test]
+    fn chunks_of_any_size_give_the_same_frames(
+        parts in parts(),
+        sizes in vec(1..200usize, 1..40),
+    ) {
+        let stream = parts.encoded();
+        let mut chunks = Vec::new();
+        let mut rest = &stream[..];
+        for size in sizes.iter().cycle() {
+            let (chunk, after) = rest.split_at(rest.len().min(*size));
+            chunks.push(chunk);
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let whole = decoded(&[&stream])?;
+        prop_assert_eq!(whole.len(), 14);
+        prop_assert_eq!(whole.concat(), stream.clone());
+        prop_assert_eq!(decoded(&chunks)?, whole);
+    }
+
+    #[test]
+    fn arbitrary_bytes_give_frames_or_an_error(
+        frame_type in 0..16u8,
+        body in vec(any::<u8>(), 0..300),
+    ) {
+        let mut bytes = vec![frame_type];
+        bytes.extend_from_slice(&body);
+        if let Ok(Frame::Verdicts(runs)) = Frame::decode(&bytes) {
+            prop_assert!(runs.count() > 0);
+        }
+        let _ = decoded(&[&body]);
+    }
+
+    #[test]
+    fn a_damaged_frame_gives_a_frame_or_an_error(
+        parts in parts(),
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut stream = parts.encoded();
+        let place = place.index(stream.len());
+        stream[place] = byte;
+        let _ = decoded(&[&stream]);
+        let _ = decoded(&[&stream[..cut.index(stream.len())]]);
+    }
+}
+
+#[test]
+fn a_length_beyond_64_kib_is_refused_before_anything_is_kept() {
+    let mut framer = Framer::default();
+    for length in [0, LENGTH_MAX as u32 + 1, u32::MAX] {
+        let fed = framer.feed(&length.to_be_bytes(), |_| Ok::<_, WireError>(()));
+        assert_eq!(fed, Err(WireError::Length(length as usize)));
+        assert_eq!(framer.pending_bytes(), 0);
+    }
+}
+
+#[test]
+fn the_largest_of_each_fits_a_frame() {
+    let key = [b'k'; 250];
+    let head = RecordHead {
+        cas: Some(1),
+        remaining_ms: Some(1),
+        ..RecordHead::default()
+    };
+    let value = vec![7; LENGTH_MAX];
+    let first = &value[..first_value_bytes(&key)];
+    let record = Record {
+        lane: Lane::Pass,
+        head,
+        tombstone: false,
+        key: &key,
+        value: first,
+    };
+    let piece = Frame::Piece {
+        lane: Lane::Live,
+        bytes: &value[..PIECE_VALUE_BYTES],
+    };
+    let start = Frame::PieceStart {
+        record,
+        value_len_bytes: first.len() + 1,
+    };
+    for frame in [Frame::Record(record), start, piece] {
+        let mut out = Vec::new();
+        frame.encode(&mut out);
+        assert!(FRAME_BYTES_MAX - 8 <= out.len() && out.len() <= FRAME_BYTES_MAX);
+        assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(frame));
+    }
+}
+
+#[test]
+fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
+    let superseded = Answer::Superseded(Version::written(Stamp::from_raw(u64::MAX)));
+    let mut left = IN_FLIGHT_MAX;
+    let (mut frames, mut runs_read) = (0, 0);
+    while left > 0 {
+        let mut out = Vec::new();
+        Frame::encode_verdicts(&mut out, || {
+            left = left.checked_sub(1)?;
+            Some((superseded, 1))
+        });
+        assert!(out.len() <= FRAME_BYTES_MAX);
+        let Ok(Frame::Verdicts(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
+            panic!("no verdict frame");
+        };
+        runs_read += runs.count();
+        frames += 1;
+    }
+    assert_eq!(runs_read, IN_FLIGHT_MAX);
+    assert_eq!(frames, IN_FLIGHT_MAX.div_ceil(LENGTH_MAX / 17));
+}
+
+#[test]
+fn a_long_reason_is_cut_between_two_characters() {
+    let reason = "\u{fc}".repeat(REASON_BYTES_MAX);
+    let mut out = Vec::new();
+    Frame::Refuse {
+        code: 1,
+        reason: &format!("x{reason}"),
+    }
+    .encode(&mut out);
+    let Ok(Frame::Refuse { reason, .. }) = Frame::decode(&out[LENGTH_BYTES..]) else {
+        panic!("no refusal");
+    };
+    assert_eq!(reason.len(), REASON_BYTES_MAX - 1);
+}
+
+#[test]
+fn a_hello_of_a_newer_version_is_understood() {
+    let hello = Hello {
+        wire_min: 0,
+        wire_max: 9,
+        side: 1,
+        incarnation: 5,
+        clock: Stamp::from_raw(1),
+        floor: Stamp::ZERO,
+        node_id: "n2",
+        policy: "",
+    };
+    let mut out = Vec::new();
+    Frame::Hello(hello).encode(&mut out);
+    out.extend(b"fields to come");
+    assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(Frame::Hello(hello)));
+}

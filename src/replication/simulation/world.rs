@@ -1,0 +1,293 @@
+//! The network between the two nodes, what befalls them, and the course of one history.
+
+use fastrand::Rng;
+
+use super::model::Model;
+use super::node::{Node, TTL_MS_MAX};
+use super::pipe::Pipe;
+use crate::limits::{DIRTY_KEYS_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::replication::link::LinkCounters;
+use crate::store::StoreConfig;
+
+/// Simulated time with clients and faults.
+const CHAOS_MS: u64 = 8000;
+/// Simulated time in which both sides must have converged, once all is well.
+const HEAL_MS: u64 = 4000;
+/// Time between two tries to connect.
+const DIAL_MS: u64 = 100;
+
+/// What kind of history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) faults: bool,
+    /// Side 1 has far less memory than the clients fill.
+    pub(super) small_memory: bool,
+    /// Whether that side makes room by eviction.
+    pub(super) evicting: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            faults: true,
+            small_memory: false,
+            evicting: true,
+        }
+    }
+}
+
+pub(super) struct World {
+    rng: Rng,
+    plan: Plan,
+    time_ms: u64,
+    nodes: [Node; 2],
+    /// By the side that writes.
+    pipes: [Pipe; 2],
+    dial_ms: u64,
+    starts: u64,
+    model: Model,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, plan: Plan) -> Self {
+        let nodes = [0, 1].map(|side| Node::new(side, &config(side, plan), side as u64, 0));
+        Self {
+            rng: Rng::with_seed(seed),
+            plan,
+            time_ms: 0,
+            nodes,
+            pipes: Default::default(),
+            dial_ms: 0,
+            starts: 2,
+            model: Model::default(),
+        }
+    }
+
+    /// The whole history.
+    pub(super) fn run(mut self) -> Result<[LinkCounters; 2], String> {
+        let mut steps = 0u64;
+        while self.time_ms < CHAOS_MS {
+            if self.plan.faults {
+                self.maybe_fault()?;
+            }
+            self.clients();
+            self.step()?;
+            steps += 1;
+            if steps.is_multiple_of(8) {
+                self.observe()?;
+            }
+        }
+        self.heal();
+        let healed_ms = self.time_ms;
+        let settled_ms = loop {
+            self.step()?;
+            self.observe()?;
+            if self.is_quiet() {
+                break self.time_ms;
+            }
+            if self.time_ms > healed_ms + HEAL_MS {
+                return Err(format!("not quiet after {HEAL_MS} ms: {}", self.counters()));
+            }
+        };
+        // Long enough for every deadline to pass, wherever the record was held up.
+        while self.time_ms < settled_ms + 2 * TTL_MS_MAX {
+            self.step()?;
+        }
+        self.observe()?;
+        self.settled()?;
+        Ok([self.nodes[0].link.counters(), self.nodes[1].link.counters()])
+    }
+
+    /// The passing of a few milliseconds.
+    fn step(&mut self) -> Result<(), String> {
+        self.time_ms += self.rng.u64(1..8);
+        self.dial();
+        for side in [0, 1] {
+            if !self.nodes[side].runs(self.time_ms) {
+                continue;
+            }
+            self.nodes[side].housekeeping(self.time_ms);
+            if !self.nodes[side].link_runs(self.time_ms) {
+                continue;
+            }
+            self.deliver(side)?;
+            let node = &mut self.nodes[side];
+            if node.drive(self.time_ms, &mut self.rng).is_err() {
+                self.close(side);
+                continue;
+            }
+            if node.connected {
+                self.pipes[side].write(&mut node.out, self.time_ms, &mut self.rng);
+            }
+            node.take_events()?;
+        }
+        Ok(())
+    }
+
+    /// Side 0 dials. A new connection replaces what side 1 may still believe in.
+    fn dial(&mut self) {
+        if self.nodes[0].connected || self.time_ms < self.dial_ms {
+            return;
+        }
+        self.dial_ms = self.time_ms + DIAL_MS;
+        let time_ms = self.time_ms;
+        let open = self
+            .pipes
+            .iter()
+            .all(|pipe| time_ms >= pipe.blocked_until_ms);
+        if !open || !self.nodes.iter().all(|node| node.link_runs(time_ms)) {
+            return;
+        }
+        let highest = self
+            .nodes
+            .each_ref()
+            .map(|node| node.store.stamps().highest());
+        for (side, pipe) in self.pipes.iter_mut().enumerate() {
+            let node = &mut self.nodes[side];
+            node.partner_had = highest[1 - side];
+            pipe.clear();
+            node.out.clear();
+            node.connected = true;
+            node.link.connected(node.now(time_ms), &node.store);
+        }
+    }
+
+    fn deliver(&mut self, side: usize) -> Result<(), String> {
+        while self.nodes[side].connected {
+            let Some(chunk) = self.pipes[1 - side].read(self.time_ms) else {
+                break;
+            };
+            let node = &mut self.nodes[side];
+            let now = node.now(self.time_ms);
+            match chunk {
+                None => self.close(side),
+                Some(bytes) => {
+                    let received = node.link.received(&bytes, &node.store, now);
+                    received.map_err(|error| format!("side {side}: {error}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One side gives the connection up; the other hears of it if the network lets it.
+    fn close(&mut self, side: usize) {
+        let node = &mut self.nodes[side];
+        node.connected = false;
+        node.out.clear();
+        node.link.disconnected(node.now(self.time_ms));
+        self.pipes[side].end(self.time_ms, &mut self.rng);
+    }
+
+    fn clients(&mut self) {
+        for node in &mut self.nodes {
+            if node.runs(self.time_ms) && node.serves(self.time_ms) {
+                for _ in 0..self.rng.u8(..3) {
+                    node.client(&mut self.model, self.time_ms, &mut self.rng);
+                }
+            }
+        }
+    }
+
+    fn maybe_fault(&mut self) -> Result<(), String> {
+        if self.rng.u16(..400) != 0 {
+            return Ok(());
+        }
+        let side = self.rng.usize(..2);
+        let until_ms = self.time_ms + self.rng.u64(1..2500);
+        match self.rng.u8(..11) {
+            0..2 if self.nodes[side].connected => self.close(side),
+            2..5 => self.pipes[side].blocked_until_ms = until_ms,
+            5 => self
+                .pipes
+                .iter_mut()
+                .for_each(|pipe| pipe.blocked_until_ms = until_ms),
+            6..8 => self.nodes[side].paused_until_ms = until_ms,
+            8 => self.nodes[side].wall_offset_ms = self.rng.i64(-3_600_000..3_600_000),
+            9 => self.crash(side, until_ms)?,
+            10 => self.nodes[side].link_stalls_until_ms = until_ms,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A node dies and starts again empty, its clock perhaps behind. What it had written may still
+    /// reach the other.
+    fn crash(&mut self, side: usize, until_ms: u64) -> Result<(), String> {
+        let other = 1 - side;
+        let survivor_runs = self.nodes[other].link_runs(self.time_ms);
+        if survivor_runs && self.rng.bool() {
+            self.deliver(other)?;
+        }
+        self.pipes.iter_mut().for_each(Pipe::clear);
+        if self.nodes[side].connected {
+            self.pipes[side].end(self.time_ms, &mut self.rng);
+        }
+        self.starts += 1;
+        let wall_offset_ms = self.nodes[side].wall_offset_ms - self.rng.i64(0..600_000);
+        self.nodes[side] = Node::new(side, &config(side, self.plan), self.starts, until_ms);
+        self.nodes[side].wall_offset_ms = wall_offset_ms;
+        self.model.crashed(side, &self.nodes[other].store);
+        Ok(())
+    }
+
+    fn heal(&mut self) {
+        for (node, pipe) in self.nodes.iter_mut().zip(&mut self.pipes) {
+            pipe.blocked_until_ms = 0;
+            node.paused_until_ms = 0;
+            node.link_stalls_until_ms = 0;
+            node.down_until_ms = node.down_until_ms.min(self.time_ms);
+        }
+    }
+
+    fn observe(&mut self) -> Result<(), String> {
+        for (side, node) in self.nodes.iter().enumerate() {
+            self.model.observe(side, &node.store)?;
+            let counters = node.link.counters();
+            let window = (LIVE_WINDOW_BYTES + PASS_WINDOW_BYTES) as u64;
+            if counters.unconfirmed_bytes > window || counters.queue_keys > DIRTY_KEYS_MAX as u64 {
+                return Err(format!("a queue beyond its bound: {counters:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.nodes
+            .iter()
+            .all(|node| node.link.is_drained() && node.connected)
+    }
+
+    fn settled(&self) -> Result<(), String> {
+        let stores = [&self.nodes[0].store, &self.nodes[1].store];
+        let complete = !self.plan.small_memory;
+        let tombstones = stores.map(|store| self.model.tombstones(store));
+        if complete && tombstones != [0, 0] {
+            return Err(format!(
+                "tombstones left: {tombstones:?}, {}",
+                self.counters()
+            ));
+        }
+        let settled = self.model.settled(stores, self.time_ms, complete);
+        settled.map_err(|what| format!("{what}\n{}", self.counters()))
+    }
+
+    fn counters(&self) -> String {
+        format!(
+            "{:#?}",
+            [self.nodes[0].link.counters(), self.nodes[1].link.counters()]
+        )
+    }
+}
+
+fn config(side: usize, plan: Plan) -> StoreConfig {
+    let small = plan.small_memory && side == 1;
+    StoreConfig {
+        limit_bytes: if small { 600 << 10 } else { 64 << 20 },
+        item_bytes_max: 8 << 20,
+        evicting: plan.evicting || !small,
+        hash_secret: *b"the pair's hash ",
+        side: side as u8,
+        replicated: true,
+    }
+}
