@@ -180,10 +180,7 @@ fn parse_expected(line: usize, text: &str, anywhere: bool) -> Result<Expected> {
         None => None,
     };
     if rest == NO_ANSWER {
-        ensure!(
-            !anywhere && only_for.is_some(),
-            "{NO_ANSWER} needs < and a tag"
-        );
+        ensure!(!anywhere, "{NO_ANSWER} needs <");
         return Ok(Expected {
             line,
             only_for,

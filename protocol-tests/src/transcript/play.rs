@@ -124,10 +124,7 @@ impl Stage<'_> {
 
     fn expect_next(&mut self, connection: usize, at: usize, template: &Template) -> Result<()> {
         let name = &self.transcript.name;
-        let place = format!(
-            "{name}:{at}: expected {}",
-            template_text(template, &self.captures)
-        );
+        let place = format!("{name}:{at}: expected {}", template.source());
         let line = self
             .client(connection)?
             .read_line()
@@ -169,7 +166,7 @@ impl Stage<'_> {
         bail!(
             "{}:{at}: no line like {} in\n{}",
             self.transcript.name,
-            template_text(template, &self.captures),
+            template.source(),
             text(&all)
         )
     }
@@ -194,14 +191,6 @@ impl Stage<'_> {
             self.server.log()
         );
         Ok(())
-    }
-}
-
-/// A template as a message shows it: with the numbers known so far, else as it is written.
-fn template_text(template: &Template, captures: &Captures) -> String {
-    match template.fill(captures) {
-        Ok(bytes) => shown(&bytes),
-        Err(_) => format!("{template:?}"),
     }
 }
 

@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// Bytes to send or to expect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template {
+    source: String,
+    parts: Vec<Part>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -43,18 +46,26 @@ impl Template {
             rest = &rest[close + 1..];
         }
         push_bytes(&mut parts, unescape(rest)?);
-        Ok(Self(parts))
+        Ok(Self {
+            source: text.to_owned(),
+            parts,
+        })
+    }
+
+    /// The template as it is written in the file.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
-        push_bytes(&mut self.0, bytes.to_vec());
+        push_bytes(&mut self.parts, bytes.to_vec());
     }
 
     /// The bytes to send.
     pub fn fill(&self, captures: &Captures) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        for part in &self.0 {
+        for part in &self.parts {
             match part {
                 Part::Bytes(own) => bytes.extend_from_slice(own),
                 Part::Number(name) => {
@@ -72,7 +83,7 @@ impl Template {
     /// Whether `line` is what was expected. Names met for the first time take their numbers.
     pub fn matches(&self, line: &[u8], captures: &mut Captures) -> bool {
         let mut taken = captures.clone();
-        let fits = matches_parts(&self.0, line, &mut taken);
+        let fits = matches_parts(&self.parts, line, &mut taken);
         if fits {
             *captures = taken;
         }
