@@ -88,6 +88,24 @@ impl Client {
         }
     }
 
+    /// Sends these bytes and takes what arrives meanwhile, so that neither side waits for the
+    /// other with full buffers. Returns what has arrived.
+    pub fn send_while_receiving(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let deadline = Instant::now() + self.patience;
+        let mut sent = 0;
+        while sent < bytes.len() {
+            ensure!(Instant::now() < deadline, "the server does not read");
+            sent += self.send_some(&bytes[sent..], Duration::from_millis(20))?;
+            if sent < bytes.len() {
+                self.receive(Instant::now() + Duration::from_millis(1))?;
+            }
+        }
+        let received = self.received.split_off(self.taken);
+        self.received.clear();
+        self.taken = 0;
+        Ok(received)
+    }
+
     /// Sends a line with its CRLF.
     pub fn send_line(&mut self, line: &str) -> io::Result<()> {
         self.send(format!("{line}\r\n").as_bytes())

@@ -8,6 +8,8 @@
 pub mod client;
 pub mod msm;
 pub mod process;
+pub mod random;
+pub mod replies;
 pub mod server;
 pub mod subject;
 pub mod transcript;
