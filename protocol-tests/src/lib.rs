@@ -7,7 +7,9 @@
 
 pub mod client;
 pub mod msm;
+pub mod pair;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod replies;
 pub mod server;
