@@ -315,8 +315,8 @@ impl Generator {
         let mut line = match self.rng.u32(0..4) {
             0 => self.retrieval(),
             1 => self.touch(),
-            2 => self.arithmetic(),
-            _ => self.delete(),
+            2 if self.oracle == Oracle::Old => self.delete(),
+            _ => self.arithmetic(),
         };
         // 1.6.18 counts surplus tokens and treats NUL apart: there only the command's word.
         let word = line.iter().position(|&byte| byte == b' ').unwrap_or(1);
