@@ -276,7 +276,10 @@ fn both_sides_of_a_cut_link_agree_after_it_is_healed() -> Result<()> {
         }
         for won in ["common2", "common3", "common4"] {
             let value = client.get(won)?;
-            ensure!(value.as_deref() == Some(b"later"), "{won} is {value:?}");
+            ensure!(
+                value.as_deref() == Some(b"later".as_slice()),
+                "{won} is {value:?}"
+            );
         }
         for key in &all[6..] {
             ensure!(client.get(key)?.is_some(), "{key} is lost");
