@@ -1,3 +1,17 @@
-//! What the black-box tests share.
+//! What the black-box tests share: starting a server, talking to it byte by byte, a pair of
+//! nodes with a proxy on their link, transcripts, and real clients.
+//!
+//! Nothing here knows the `memtwin` crate. The subject of a test is a program: Debian's
+//! `memcached` (or the one named in `MEMCACHED_BIN`), or memtwin (`MEMTWIN_BIN`, else what the
+//! workspace has built, release before debug).
 
+pub mod client;
 pub mod msm;
+pub mod pair;
+pub mod process;
+pub mod proxy;
+pub mod random;
+pub mod replies;
+pub mod server;
+pub mod subject;
+pub mod transcript;

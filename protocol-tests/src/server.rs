@@ -1,0 +1,214 @@
+//! A server process of a test: started on a free loopback port, killed on drop.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::process;
+use crate::subject::{Kind, Subject};
+
+/// How long a server may take until it answers.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Ports are handed out from below the range of outgoing connections.
+const PORT_FIRST: u16 = 20_000;
+const PORT_COUNT: u16 = 10_000;
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// A loopback port.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: Address,
+    folder: TempDir,
+    kind: Kind,
+}
+
+impl Server {
+    /// Starts `subject` with `flags` on a free loopback port and waits until it answers.
+    pub fn start(subject: &Subject, flags: &[&str]) -> Result<Self> {
+        let port = free_port()?;
+        let text = port.to_string();
+        let mut all = vec!["-l", "127.0.0.1", "-p", &text];
+        all.extend(flags);
+        let server = Self::spawn(subject, &all, Address::Tcp(loopback(port)))?;
+        server.wait_until_it_answers(START_PATIENCE)?;
+        Ok(server)
+    }
+
+    /// Starts `subject` with `flags` on a unix socket and waits until it answers.
+    pub fn start_on_unix_socket(subject: &Subject, flags: &[&str]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("socket");
+        let text = path.to_string_lossy().into_owned();
+        let mut all = vec!["-s", &text];
+        all.extend(flags);
+        let mut server = Self::spawn(subject, &all, Address::Unix(path))?;
+        server.folder = folder;
+        server.wait_until_it_answers(START_PATIENCE)?;
+        Ok(server)
+    }
+
+    /// Starts the program with exactly these flags (and `-u root` where root needs it) and does
+    /// not wait. `address` is where it is going to listen.
+    pub fn spawn(subject: &Subject, flags: &[&str], address: Address) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = Command::new(subject.program());
+        if process::is_root() {
+            command.args(["-u", "root"]);
+        }
+        let child = command
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", subject.program().display()))?;
+        Ok(Self {
+            child,
+            address,
+            folder,
+            kind: subject.kind(),
+        })
+    }
+
+    /// Waits until a new connection is answered, or fails with what the server has logged.
+    pub fn wait_until_it_answers(&self, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.answers() {
+                return Ok(());
+            }
+            if !self.is_running() || Instant::now() > deadline {
+                bail!("{} does not answer; it logged:\n{}", self.kind, self.log());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether a new connection gets an answer to `version`.
+    pub fn answers(&self) -> bool {
+        let Ok(mut client) = self.connect() else {
+            return false;
+        };
+        client.set_patience(Duration::from_secs(2));
+        client
+            .ask("version")
+            .is_ok_and(|answer| answer.starts_with("VERSION "))
+    }
+
+    /// Whether the port (or socket) takes connections at all.
+    pub fn is_open(&self) -> bool {
+        self.connect().is_ok()
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Result<Client> {
+        Client::connect(&self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Which program it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        process::resident_bytes(self.pid())
+    }
+
+    /// Whether the process has not ended.
+    pub fn is_running(&self) -> bool {
+        fs::read_to_string(format!("/proc/{}/stat", self.pid()))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        process::signal(self.pid(), signal)
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait_for_end(&mut self, patience: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("{} (pid {}) did not end", self.kind, self.pid());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Everything it has written to its standard output and error, wherever it writes it.
+    pub fn log(&self) -> String {
+        log_in(self.folder.path())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // SIGKILL ends a stopped process too.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_in(folder: &Path) -> String {
+    fs::read(folder.join("log")).map_or_else(
+        |_| String::from("(no log)"),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    )
+}
+
+/// The loopback address with this port.
+pub fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// A loopback port nobody listens on, never handed out twice by this process.
+pub fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Processes that run side by side begin at different places.
+    let first = u16::try_from(std::process::id() * 37 % u32::from(PORT_COUNT))?;
+    for _ in 0..PORT_COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORT_FIRST + (first + step % PORT_COUNT) % PORT_COUNT;
+        if TcpListener::bind(loopback(port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!(
+        "no free port between {PORT_FIRST} and {}",
+        PORT_FIRST + PORT_COUNT
+    )
+}
