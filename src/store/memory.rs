@@ -92,13 +92,14 @@ pub(crate) fn cost_bytes(item: &Item) -> u64 {
     (size_class_bytes(item.allocated_bytes()) + limits::ENTRY_OVERHEAD_BYTES) as u64
 }
 
-/// The bytes jemalloc takes for a request: 16-byte steps to 128, then four classes per doubling
-/// to 32 KiB, then whole pages.
-pub(crate) fn size_class_bytes(bytes: usize) -> usize {
+/// The bytes jemalloc takes for a request of 1 byte or more: 16-byte steps to 128, then four
+/// classes per doubling to 32 KiB, then whole pages.
+pub const fn size_class_bytes(bytes: usize) -> usize {
     const PAGE_BYTES: usize = 4096;
     match bytes {
-        0..=128 => bytes.max(8).next_multiple_of(16),
-        129..=32_768 => bytes.next_multiple_of((bytes - 1).next_power_of_two() / 8),
+        0..=8 => 8,
+        9..=128 => bytes.next_multiple_of(16),
+        129..=32_768 => bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2)),
         _ => bytes.next_multiple_of(PAGE_BYTES),
     }
 }
@@ -110,11 +111,13 @@ mod tests {
     #[test]
     fn size_classes_are_four_to_a_doubling() {
         let classes = [
-            (1, 16),
+            (1, 8),
+            (9, 16),
             (128, 128),
             (129, 160),
             (160, 160),
             (161, 192),
+            (256, 256),
             (257, 320),
         ];
         for (asked, got) in classes {

@@ -37,7 +37,7 @@ pub use counters::Counters;
 pub use draft::{Draft, Incoming, NoRoom};
 pub use hash::{KeyHash, KeyHasher};
 pub use item::{Item, ItemHead, NEVER, marks};
-pub use memory::Memory;
+pub use memory::{Memory, size_class_bytes};
 pub use ops::{Action, Miss};
 pub use replica::{Origin, RecordHead, Verdict};
 pub use stamp::{Stamp, StampClock, Version};
