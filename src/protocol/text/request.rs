@@ -226,7 +226,7 @@ fn arithmetic(args: &[u8], incr: bool) -> Result<Request<'_>, Fault> {
     let Keyed {
         key, word, noreply, ..
     } = keyed(args, 1)?;
-    let delta = number::strict_u64(word).ok_or(Fault::BAD_DELTA.quiet(noreply))?;
+    let delta = number::strict_u64(word).ok_or_else(|| Fault::BAD_DELTA.quiet(noreply))?;
     Ok(Request::Arithmetic {
         key,
         delta,
@@ -239,7 +239,7 @@ fn touch(args: &[u8]) -> Result<Request<'_>, Fault> {
     let Keyed {
         key, word, noreply, ..
     } = keyed(args, 1)?;
-    let exptime = number::strict_i32(word).ok_or(Fault::BAD_EXPTIME.quiet(noreply))?;
+    let exptime = number::strict_i32(word).ok_or_else(|| Fault::BAD_EXPTIME.quiet(noreply))?;
     Ok(Request::Touch {
         key,
         exptime,
@@ -254,7 +254,9 @@ fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
     let exptime = match (first, second) {
         (None, _) => 0,
         (Some(_), None) if noreply => 0,
-        (Some(word), _) => number::strict_i32(word).ok_or(Fault::BAD_EXPTIME.quiet(noreply))?,
+        (Some(word), _) => {
+            number::strict_i32(word).ok_or_else(|| Fault::BAD_EXPTIME.quiet(noreply))?
+        }
     };
     Ok(Request::FlushAll { exptime, noreply })
 }
@@ -262,6 +264,6 @@ fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
 fn verbosity(args: &[u8]) -> Result<Request<'_>, Fault> {
     let noreply = is_noreply(args);
     let level = tokens(args).next().and_then(number::strict_u32);
-    let level = level.ok_or(Fault::BAD_FORMAT.quiet(noreply))?;
+    let level = level.ok_or_else(|| Fault::BAD_FORMAT.quiet(noreply))?;
     Ok(Request::Verbosity { level, noreply })
 }
