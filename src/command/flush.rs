@@ -2,20 +2,20 @@
 
 use super::exptime::deadline_ms;
 use super::turn::Turn;
-use crate::store::{NEVER, Stamp};
+use crate::store::{EPOCH_UNIX_MS, Stamp};
 
-/// Kills everything stored so far, now or at a later time; a time in the past means now. Returns
-/// the floor if it was raised.
+/// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
+/// absolute time in the past kills what was stored before it. Returns the floor if it was raised.
 pub fn flush_all(turn: &mut Turn<'_>, exptime: i32) -> Option<Stamp> {
     turn.counters.cmd_flush.count();
-    let at_ms = if exptime <= 0 {
-        0
-    } else {
-        deadline_ms(i64::from(exptime), turn.now())
-    };
-    if at_ms == NEVER || at_ms <= turn.now().boot_ms {
+    if exptime <= 0 {
         return Some(turn.store.flush(turn.batch));
     }
-    turn.store.flush_later(at_ms);
-    None
+    let at_ms = deadline_ms(i64::from(exptime), turn.now());
+    if at_ms > turn.now().boot_ms {
+        turn.store.flush_later(at_ms);
+        return None;
+    }
+    turn.store
+        .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS))
 }

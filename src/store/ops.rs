@@ -214,6 +214,12 @@ impl Store {
         floor
     }
 
+    /// Kills what was stored before a moment of the past, in milliseconds since 2020.
+    pub fn flush_before(&self, wall_ms: u64) -> Option<Stamp> {
+        let floor = Stamp::at_wall_ms(wall_ms);
+        self.shared.raise_floor(floor).then_some(floor)
+    }
+
     /// Registers a flush for later; it replaces one that has not fired.
     pub fn flush_later(&self, at_ms: u64) {
         self.flush_at_ms.store(at_ms, Ordering::Relaxed);

@@ -30,6 +30,11 @@ impl Stamp {
         Self(raw & ((1 << STAMP_BITS) - 1))
     }
 
+    /// The lowest stamp of a millisecond since 2020.
+    pub fn at_wall_ms(wall_ms: u64) -> Self {
+        Self::from_raw(wall_ms << BELOW_MS_BITS)
+    }
+
     /// The 53 bits as a number: the CAS unique.
     pub fn get(self) -> u64 {
         self.0

@@ -173,7 +173,7 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or(false)
 }
 
-/// `-u root` is what memcached asks for as root, and ignores otherwise.
+/// `-u root` is what both ask for as root, and ignore otherwise.
 fn memcached_command(port: u16) -> Vec<String> {
     words(&format!(
         "memcached -l 127.0.0.1 -p {port} -U 0 -u root -I 20m -m 256 -t 2"
@@ -184,7 +184,7 @@ fn memtwin_command(side: usize, ports: [u16; 4], key: &Path) -> Vec<String> {
     let (own, partner) = (side, 1 - side);
     let mut command = vec![memtwin_binary()];
     command.extend(words(&format!(
-        "-l 127.0.0.1 -p {} -I 20m -m 256 --node-id n{} --side {own} --msm-nodes n1,n2 \
+        "-l 127.0.0.1 -p {} -u root -I 20m -m 256 --node-id n{} --side {own} --msm-nodes n1,n2 \
          --replication-listen 127.0.0.1:{} --failover 127.0.0.1:{} --replication-mode async \
          --key-file",
         ports[own],
