@@ -6,7 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use super::NodeView;
-use crate::limits::{SCRATCH_BYTES, VERSION_ANSWERED};
+use crate::limits::{OWN_FILES, SCRATCH_BYTES, VERSION_ANSWERED};
 use crate::protocol::text::reply::stat;
 
 /// Prints them.
@@ -95,7 +95,7 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "read_buf_bytes", workers * SCRATCH_BYTES);
     stat(out, "read_buf_bytes_free", 0);
     stat(out, "read_buf_oom", counters.requests_refused.get());
-    stat(out, "reserved_fds", 0);
+    stat(out, "reserved_fds", OWN_FILES);
 }
 
 fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
