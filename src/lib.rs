@@ -1,4 +1,106 @@
-//! memtwin
+//! memtwin: a memcached whose every write is streamed to a failover node.
+//!
+//! This page is the one place where the architecture is told. The modules tell their own parts.
+//!
+//! # Bird's eye view
+//!
+//! A node holds items in a sharded LRU and serves them to memcached clients. A node of a pair also
+//! keeps one encrypted link to its partner: what changes here is sent there, what arrives from
+//! there is merged by version, and neither side ever clears what it has. Both nodes take writes.
+//!
+//! ```text
+//!        clients                                                      partner
+//!           |                                                             |
+//!           | connect                                                     | TLS 1.3
+//!           v                                                             |
+//!    +-------------+  sockets, in turn  +-------------+  changed   +-------------+
+//!    |  acceptor   |------------------->|  workers    |----------->|  link       |
+//!    +-------------+                    |  1 to -t    |  keys      +-------------+
+//!           ^                           +-------------+             |     ^
+//!           | opens, closes                    | read, change       |     | read at the moment
+//!           |                                  v                    |     | of sending
+//!           |                           +-------------+  records    |     |
+//!           |     expire, flush         |  store      |<------------+     |
+//!           |   +---------------------->|  (shards)   |-------------------+
+//!           |   |                       +-------------+
+//!           |  +--------------+
+//!           |  | housekeeping |
+//!           |  +--------------+
+//!           +---- the link: the partner's table is here, or there is no partner
+//! ```
+//!
+//! - **Acceptor**, one thread: accepts while the node serves and deals the sockets to the workers.
+//! - **Workers**, one thread each with a runtime of its own; no work is stolen. A *turn* of a
+//!   connection is one read, all complete requests in it, one write, in three steps that are kept
+//!   apart: *execute*, *hand over* the keys that changed, *release* the replies. It can stop before
+//!   any request, for its budget or for a reader that does not read; the rest waits.
+//! - **Link**, one thread with a runtime of its own. Workers leave it batches of slots (8 bytes for
+//!   a key) in a bounded channel and wake it only when it is parked. It reads each record from the
+//!   store at the moment it goes on the wire, so ten writes of a key may travel as one.
+//! - **Housekeeping**, one thread: the wall clock, expired items, delayed flushes.
+//!
+//! # Code map
+//!
+//! - `main.rs` tells the life of a process in order; [`boot`], [`privileges`] and [`logs`] are its
+//!   steps. [`pair`] runs two nodes on one machine, for a person to see.
+//! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
+//!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
+//! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
+//! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
+//!   family.
+//! - [`store`]: items, shards, the memory account, eviction, the expiry wheel, clocks and stamps.
+//!   `ops` is what commands use, `replica` what the link uses, `door` where entries change.
+//! - [`replication`]: `link` is the state machine of a link (events and time in, frames out) and
+//!   `wire` its frames; `life` decides when a node serves; `handover` leads from the workers to the
+//!   link; `key` and `tls` make and prove the pair's key; `peer` is the thread around them, which
+//!   only moves bytes.
+//! - [`server`]: sockets. `conversation` is a text conversation without its socket, `connection`
+//!   the loop that owns one, `node` what all threads of a node share.
+//! - [`stats`]: counters, and what `stats` prints of them.
+//!
+//! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,
+//! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/door.rs` puts it,
+//! stamps it and marks its slot dirty; at the end of the turn `replication/handover.rs` takes the
+//! slot, and `replication/link/outbound.rs` reads the item again and writes its record.
+//!
+//! # Invariants
+//!
+//! What is written here is as much about what is absent.
+//!
+//! **Dependencies point one way:** `server` to `command` and `replication`, `command` to `store`
+//! and `protocol`, `replication` to `store`. [`protocol`] and [`store`] know neither tokio nor each
+//! other; [`replication`] knows nothing of clients; [`stats`] only reads, and does not know
+//! [`replication`]; nothing but `boot` imports [`server`].
+//!
+//! **One door.** Every change of an entry, whether a command, a record, expiry, eviction or a flush
+//! makes it, passes one function of its shard. Account, expiry wheel, tombstones and dirty marks
+//! hang there and nowhere else.
+//!
+//! **No two locks.** No code holds two shard locks, nothing is freed under one, and nothing waits,
+//! reads or writes a socket under one. Large values leave the lock as counted references.
+//!
+//! **A hash is never believed.** Keys are compared whole; a collision mixes no items up.
+//!
+//! **Table order is stamp order.** A stamp is taken under the lock of its key's shard. It is never
+//! rewritten or clamped, and it is the CAS unique: a stale `cas` fails after a failover, too.
+//!
+//! **Merge, never wipe.** Of two versions of a key the later one stays, whoever has it. A node
+//! clears nothing to make room for its partner's copy. What removes a version that the partner has
+//! not confirmed leaves a tombstone.
+//!
+//! **Clients never wait for the partner.** A full channel, a slow link or a frozen partner costs a
+//! pass over the table later, never a client's time now. There is no unbounded queue.
+//!
+//! **An empty node does not answer.** A client port opens when the partner's table is here, or when
+//! no partner was there to be asked for long enough.
+//!
+//! **The link is pure.** It has no socket, clock, thread or random number of its own, so that the
+//! simulation plays the machine that production runs.
+//!
+//! **Everything has a limit with a name** in [`limits`], and a stated behaviour at it.
+//!
+//! [`Config`]: config::Config
+
 pub mod boot;
 pub mod cli;
 pub mod command;

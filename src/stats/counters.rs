@@ -3,8 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that one thread writes and others read: an addition without a locked instruction.
+///
+/// A reset notes where the count stands instead of writing it, or an addition under way on another
+/// thread would bring the old count back.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct Counter {
+    count: AtomicU64,
+    reset_at: AtomicU64,
+}
 
 impl Counter {
     /// Counts one.
@@ -14,30 +20,31 @@ impl Counter {
 
     /// Counts several. Only the owning thread may.
     pub fn add(&self, amount: u64) {
-        self.0.store(
-            self.0.load(Ordering::Relaxed).wrapping_add(amount),
-            Ordering::Relaxed,
-        );
+        let count = self.count.load(Ordering::Relaxed);
+        self.count
+            .store(count.wrapping_add(amount), Ordering::Relaxed);
     }
 
     /// Counts one from any thread.
     pub fn count_shared(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes one back from any thread.
     pub fn uncount_shared(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The present value.
+    /// The count since the last reset.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        let reset_at = self.reset_at.load(Ordering::Relaxed);
+        self.count.load(Ordering::Relaxed).wrapping_sub(reset_at)
     }
 
     /// Starts again (`stats reset`).
     pub fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        let count = self.count.load(Ordering::Relaxed);
+        self.reset_at.store(count, Ordering::Relaxed);
     }
 }
 
@@ -45,14 +52,16 @@ macro_rules! counters {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
+        // Sets of different writers share no cache line, and no pair of lines fetched as one.
+        #[repr(align(128))]
         pub struct $name {
             $($(#[$field_doc])* pub $field: Counter,)*
         }
 
         impl $name {
-            /// Starts all of them again.
-            pub fn reset(&self) {
-                $(self.$field.reset();)*
+            /// Every counter with its name.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
+                [$((stringify!($field), &self.$field),)*].into_iter()
             }
         }
     };
@@ -117,15 +126,13 @@ counters! {
 counters! {
     /// What the node counts beside its workers; written by any thread.
     NodeCounters {
-        /// Open client connections.
+        /// Client connections that are open now; no reset changes it.
         curr_connections,
         /// Client connections ever accepted.
         total_connections,
         /// Connections refused at `-c`.
         rejected_connections,
-        /// Lines or values given up because their buffers held their share of memory.
+        /// Connections closed because long lines held their share of memory.
         requests_refused,
-        /// Hand-overs to the link that did not fit its queue.
-        handover_overflows,
     }
 }

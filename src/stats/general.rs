@@ -1,12 +1,158 @@
-//! `stats`: memcached's general statistics.
+//! `stats`: memcached's general statistics, in its order.
 
-use super::view::NodeView;
-use crate::limits::VERSION_ANSWERED;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use super::NodeView;
+use crate::limits::{OWN_FILES, SCRATCH_BYTES, VERSION_ANSWERED};
 use crate::protocol::text::reply::stat;
 
-/// Prints them in memcached's order.
+/// Prints them.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    process(view, out);
+    connections(view, out);
+    commands(view, out);
+    service(view, out);
+    for (name, value) in MACHINERY {
+        stat(out, name, value);
+    }
+    contents(view, out);
+}
+
+/// Prints counters of the workers; each has the name of its key.
+macro_rules! counts {
+    ($view:ident, $out:ident: $($name:ident)*) => {
+        $(stat($out, stringify!($name), $view.sum(|counters| &counters.$name));)*
+    };
+}
+
+/// memcached's threads that move slab pages, walk LRUs and write logs: there are none here.
+const MACHINERY: [(&str, &str); 20] = [
+    ("slab_reassign_rescues", "0"),
+    ("slab_reassign_chunk_rescues", "0"),
+    ("slab_reassign_inline_reclaim", "0"),
+    ("slab_reassign_busy_items", "0"),
+    ("slab_reassign_busy_deletes", "0"),
+    ("slab_reassign_busy_nomem", "0"),
+    ("slab_reassign_last_busy_status", "none"),
+    ("slab_reassign_running", "0"),
+    ("slabs_moved", "0"),
+    ("lru_crawler_running", "0"),
+    ("lru_crawler_starts", "0"),
+    ("lru_maintainer_juggles", "0"),
+    ("malloc_fails", "0"),
+    ("log_worker_dropped", "0"),
+    ("log_worker_written", "0"),
+    ("log_watcher_skipped", "0"),
+    ("log_watcher_sent", "0"),
+    ("log_watchers", "0"),
+    ("unexpected_napi_ids", "0"),
+    ("round_robin_fallback", "0"),
+];
+
+fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "pid", std::process::id());
+    // Never 0, as in memcached: tools divide by it.
+    stat(out, "uptime", (view.uptime_ms() / 1000).max(1));
+    stat(out, "time", view.now.unix_secs());
     stat(out, "version", VERSION_ANSWERED);
-    stat(out, "cmd_get", view.sum(|counters| &counters.cmd_get));
+    stat(out, "libevent", "none");
+    stat(out, "pointer_size", usize::BITS);
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok();
+    let user = usage.map(|usage| usage.user_time());
+    let system = usage.map(|usage| usage.system_time());
+    stat(out, "rusage_user", seconds(user));
+    stat(out, "rusage_system", seconds(system));
+}
+
+/// Seconds with six digits after the point.
+fn seconds(time: Option<TimeVal>) -> String {
+    let time = time.unwrap_or_else(|| TimeVal::new(0, 0));
+    format!("{}.{:06}", time.tv_sec(), time.tv_usec())
+}
+
+fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let counters = view.counters;
+    let open = counters.curr_connections.get();
+    let workers = view.workers.len();
+    stat(out, "max_connections", view.config.client.connections_max);
+    stat(out, "curr_connections", open);
+    stat(out, "total_connections", counters.total_connections.get());
+    stat(
+        out,
+        "rejected_connections",
+        counters.rejected_connections.get(),
+    );
+    stat(out, "connection_structures", open);
+    // Replies are no objects here.
+    stat(out, "response_obj_oom", 0);
+    stat(out, "response_obj_count", 0);
+    stat(out, "response_obj_bytes", 0);
+    // One buffer for all connections of a worker.
+    stat(out, "read_buf_count", workers);
+    stat(out, "read_buf_bytes", workers * SCRATCH_BYTES);
+    stat(out, "read_buf_bytes_free", 0);
+    stat(out, "read_buf_oom", counters.requests_refused.get());
+    stat(out, "reserved_fds", OWN_FILES);
+}
+
+fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    counts!(view, out: cmd_get cmd_set cmd_flush cmd_touch);
+    stat(out, "cmd_meta", 0);
+    counts!(view, out: get_hits get_misses get_expired get_flushed);
+    counts!(view, out: delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits);
+    counts!(view, out: cas_misses cas_hits cas_badval touch_hits touch_misses);
+    counts!(view, out: store_too_large store_no_memory);
+    stat(out, "auth_cmds", 0);
+    stat(out, "auth_errors", 0);
+}
+
+fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let limit_bytes = view.store.limit_bytes();
+    let tables_bytes = limit_bytes.saturating_sub(view.store.memory().budget_bytes);
+    counts!(view, out: bytes_read bytes_written);
+    stat(out, "limit_maxbytes", limit_bytes);
+    // At the limit a client is told so and closed; accepting never stops.
+    stat(out, "accepting_conns", 1);
+    stat(out, "listen_disabled_num", 0);
+    stat(out, "time_in_listen_disabled_us", 0);
+    stat(out, "threads", view.workers.len());
+    counts!(view, out: conn_yields);
+    // The table of tables; each grows by itself, a little at a time.
+    stat(
+        out,
+        "hash_power_level",
+        view.store.shard_count().trailing_zeros(),
+    );
+    stat(out, "hash_bytes", tables_bytes);
+    stat(out, "hash_is_expanding", 0);
+}
+
+fn contents(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let memory = view.store.memory();
+    let counters = view.store.counters();
+    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    // A key that yields its slot to another is evicted too.
+    let evictions = get(&counters.evictions) + get(&counters.collisions_evicted);
+    let reclaimed = get(&counters.reclaimed);
+    stat(out, "bytes", memory.used_bytes);
+    stat(out, "curr_items", memory.live_items);
+    counts!(view, out: total_items);
+    stat(out, "slab_global_page_pool", 0);
+    stat(out, "expired_unfetched", get(&counters.expired_unfetched));
+    stat(out, "evicted_unfetched", get(&counters.evicted_unfetched));
+    stat(out, "evicted_active", 0);
+    stat(out, "evictions", evictions);
+    stat(out, "reclaimed", reclaimed);
+    stat(out, "crawler_reclaimed", 0);
+    stat(out, "crawler_items_checked", 0);
+    stat(out, "lrutail_reflocked", 0);
+    stat(out, "moves_to_cold", 0);
+    stat(out, "moves_to_warm", 0);
+    stat(out, "moves_within_lru", 0);
+    // Whoever needs room makes it: there is no thread that does it for others.
+    stat(out, "direct_reclaims", evictions + reclaimed);
+    stat(out, "lru_bumps_dropped", 0);
 }

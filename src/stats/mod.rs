@@ -1,7 +1,14 @@
 //! Counters, and what `stats` prints of them. Reads everything, changes nothing but on `reset`.
+//!
+//! The keys and their order are memcached 1.6.45's, whether or not the thing they name exists here:
+//! a key that an exporter knows is never missing. What each prints is told in COMPATIBILITY.md.
 
 mod counters;
 mod general;
+mod reset;
+mod settings;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use counters::{Counter, NodeCounters, WorkerCounters};

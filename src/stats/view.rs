@@ -1,6 +1,6 @@
 //! `stats` and its sub-commands.
 
-use super::{Counter, NodeCounters, WorkerCounters, general};
+use super::{Counter, NodeCounters, WorkerCounters, general, reset, settings};
 use crate::config::Config;
 use crate::protocol::text::reply;
 use crate::store::{Now, Store};
@@ -32,9 +32,16 @@ impl NodeView<'_> {
             .map(|worker| counter(worker).get())
             .sum()
     }
+
+    /// How long the node has been running.
+    pub(super) fn uptime_ms(&self) -> u64 {
+        self.now.boot_ms.saturating_sub(self.started_boot_ms)
+    }
 }
 
 /// Answers `stats <args>`. `replication` prints the lines of `stats replication`.
+///
+/// memcached takes the beginning of a word for the word: `stats res` resets, and so does `stats r`.
 pub fn answer(
     view: &NodeView<'_>,
     replication: &dyn Fn(&mut Vec<u8>),
@@ -43,6 +50,11 @@ pub fn answer(
 ) {
     match args.first().copied() {
         None => general::print(view, out),
+        Some(word) if b"reset".starts_with(word) => {
+            reset::reset(view);
+            return reply::line(out, "RESET");
+        }
+        Some(word) if b"settings".starts_with(word) => settings::print(view, out),
         Some(b"replication") => replication(out),
         Some(_) => return reply::line(out, "ERROR"),
     }

@@ -8,6 +8,9 @@ use parking_lot::Mutex;
 use crate::replication::life::NodeState;
 use crate::replication::link::LinkCounters;
 
+/// What a node prints of what it does not have.
+const NONE: &str = "none";
+
 /// How the link stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
@@ -81,7 +84,8 @@ impl PeerStatus {
         self.strangers.load(Ordering::Relaxed)
     }
 
-    /// Names and values of `stats replication`, in their order.
+    /// Names and values of `stats replication`, in their order. Every value is one word, but for
+    /// the reason of a refusal; a node that is alone has neither side nor mode nor link.
     #[must_use]
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let live = self.live.lock();
@@ -91,16 +95,25 @@ impl PeerStatus {
             LinkState::Up => "up",
             LinkState::Refused(_) => "refused",
         };
+        let in_pair = |word: &str| {
+            let word = if self.side.is_some() { word } else { NONE };
+            word.to_owned()
+        };
         let side = self
             .side
-            .map_or_else(|| "none".to_owned(), |side| side.to_string());
+            .map_or_else(|| NONE.to_owned(), |side| side.to_string());
+        let node_id = if self.node_id.is_empty() {
+            NONE
+        } else {
+            &self.node_id
+        };
         let mut lines = vec![
             ("memtwin_version", env!("CARGO_PKG_VERSION").to_owned()),
             ("node_state", live.state.word().to_owned()),
             ("side", side),
-            ("node_id", self.node_id.clone()),
-            ("mode", "async".to_owned()),
-            ("link", link.to_owned()),
+            ("node_id", node_id.to_owned()),
+            ("mode", in_pair("async")),
+            ("link", in_pair(link)),
         ];
         if let LinkState::Refused(reason) = &live.link {
             lines.push(("link_refused", reason.clone()));
@@ -154,5 +167,34 @@ impl PeerStatus {
     /// Counts a stranger; how many there were with it.
     pub(super) fn count_stranger(&self) -> u64 {
         self.strangers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(status: &PeerStatus, wanted: &str) -> String {
+        let lines = status.lines();
+        let found = lines.into_iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value).unwrap()
+    }
+
+    #[test]
+    fn a_node_that_is_alone_has_no_link_to_be_up_or_down() {
+        let alone = PeerStatus::new(String::new(), None);
+        for name in ["side", "node_id", "mode", "link"] {
+            assert_eq!(shown(&alone, name), NONE, "{name}");
+        }
+        assert_eq!(shown(&alone, "node_state"), "serving");
+        let paired = PeerStatus::new("n1".to_owned(), Some(0));
+        for (name, value) in [
+            ("side", "0"),
+            ("node_id", "n1"),
+            ("mode", "async"),
+            ("link", "down"),
+        ] {
+            assert_eq!(shown(&paired, name), value, "{name}");
+        }
     }
 }

@@ -1,0 +1,264 @@
+use super::*;
+use crate::config::{Address, Config};
+use crate::store::{Batch, Counters, Now, Store, StoreConfig};
+
+/// What a plain build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
+/// `item_stats_totals` in its source.
+const GENERAL: &str = "\
+    pid uptime time version libevent pointer_size rusage_user rusage_system max_connections \
+    curr_connections total_connections rejected_connections connection_structures \
+    response_obj_oom response_obj_count response_obj_bytes read_buf_count read_buf_bytes \
+    read_buf_bytes_free read_buf_oom reserved_fds cmd_get cmd_set cmd_flush cmd_touch cmd_meta \
+    get_hits get_misses get_expired get_flushed delete_misses delete_hits incr_misses incr_hits \
+    decr_misses decr_hits cas_misses cas_hits cas_badval touch_hits touch_misses store_too_large \
+    store_no_memory auth_cmds auth_errors bytes_read bytes_written limit_maxbytes \
+    accepting_conns listen_disabled_num time_in_listen_disabled_us threads conn_yields \
+    hash_power_level hash_bytes hash_is_expanding slab_reassign_rescues \
+    slab_reassign_chunk_rescues slab_reassign_inline_reclaim slab_reassign_busy_items \
+    slab_reassign_busy_deletes slab_reassign_busy_nomem slab_reassign_last_busy_status \
+    slab_reassign_running slabs_moved lru_crawler_running lru_crawler_starts \
+    lru_maintainer_juggles malloc_fails log_worker_dropped log_worker_written \
+    log_watcher_skipped log_watcher_sent log_watchers unexpected_napi_ids round_robin_fallback \
+    bytes curr_items total_items slab_global_page_pool expired_unfetched evicted_unfetched \
+    evicted_active evictions reclaimed crawler_reclaimed crawler_items_checked \
+    lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru direct_reclaims \
+    lru_bumps_dropped";
+
+/// The same of `process_stat_settings`.
+const SETTINGS: &str = "\
+    maxbytes maxconns tcpport udpport inter verbosity oldest evictions domain_socket umask \
+    shutdown_command growth_factor chunk_size num_threads num_threads_per_udp stat_key_prefix \
+    detail_enabled reqs_per_event cas_enabled tcp_backlog binding_protocol auth_enabled_sasl \
+    auth_enabled_ascii item_size_max maxconns_fast hashpower_init slab_reassign slab_automove \
+    slab_automove_ratio slab_automove_window slab_chunk_max lru_crawler lru_crawler_sleep \
+    lru_crawler_tocrawl tail_repair_time flush_enabled dump_enabled hash_algorithm \
+    lru_maintainer_thread lru_segmented hot_lru_pct warm_lru_pct hot_max_factor warm_max_factor \
+    temp_lru temporary_ttl idle_timeout watcher_logbuf_size worker_logbuf_size \
+    read_buf_mem_limit track_sizes inline_ascii_response ext_item_size ext_item_age ext_low_ttl \
+    ext_recache_rate ext_wbuf_size ext_compact_under ext_drop_under ext_max_sleep ext_max_frag \
+    slab_automove_freeratio ext_drop_unread num_napi_ids memory_file client_flags_size";
+
+const STARTED_BOOT_MS: u64 = 1_000_000;
+
+struct TestNode {
+    config: Config,
+    store: Store,
+    workers: Vec<WorkerCounters>,
+    counters: NodeCounters,
+    now: Now,
+}
+
+impl TestNode {
+    fn new() -> Self {
+        Self {
+            config: Config::default(),
+            store: Store::new(&StoreConfig {
+                limit_bytes: 64 << 20,
+                item_bytes_max: 1 << 20,
+                evicting: true,
+                hash_secret: [0; 16],
+                side: 0,
+                replicated: false,
+            }),
+            workers: (0..3).map(|_| WorkerCounters::default()).collect(),
+            counters: NodeCounters::default(),
+            now: Now {
+                boot_ms: STARTED_BOOT_MS,
+                wall_ms: 5_000_000_000,
+            },
+        }
+    }
+
+    fn answer(&self, args: &str) -> String {
+        let view = NodeView {
+            config: &self.config,
+            store: &self.store,
+            workers: &self.workers,
+            counters: &self.counters,
+            now: self.now,
+            started_boot_ms: STARTED_BOOT_MS,
+            verbosity: 0,
+        };
+        let args: Vec<_> = args.split_whitespace().map(str::as_bytes).collect();
+        let mut out = Vec::new();
+        let replication = |out: &mut Vec<u8>| out.extend_from_slice(b"STAT link none\r\n");
+        answer(&view, &replication, &args, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The value of one key.
+    fn value(&self, args: &str, wanted: &str) -> String {
+        let answer = self.answer(args);
+        let stats = lines(&answer);
+        let found = stats.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| (*value).to_owned()).unwrap()
+    }
+}
+
+/// Names and values of an answer that is all `STAT` lines and an `END`.
+fn lines(answer: &str) -> Vec<(&str, &str)> {
+    let stats = answer.strip_suffix("END\r\n").unwrap();
+    let lines = stats.split_terminator("\r\n");
+    lines
+        .map(|line| {
+            let rest = line.strip_prefix("STAT ").unwrap();
+            rest.split_once(' ').unwrap()
+        })
+        .collect()
+}
+
+fn names(answer: &str) -> Vec<&str> {
+    lines(answer).into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_keys_are_those_of_memcached_in_its_order() {
+    let node = TestNode::new();
+    let general: Vec<_> = GENERAL.split_whitespace().collect();
+    assert_eq!(general.len(), 93);
+    assert_eq!(names(&node.answer("")), general);
+    let settings: Vec<_> = SETTINGS.split_whitespace().collect();
+    assert_eq!(names(&node.answer("settings")), settings);
+}
+
+/// prometheus/memcached_exporter drops a line whose value has a space.
+#[test]
+fn every_value_is_one_word() {
+    let node = TestNode::new();
+    for answer in [node.answer(""), node.answer("settings")] {
+        for (name, value) in lines(&answer) {
+            assert!(!value.is_empty() && !value.contains(' '), "{name} {value}");
+        }
+    }
+}
+
+/// A counter that nobody can see is not worth counting. Each gets a number of its own.
+#[test]
+fn every_counter_is_shown() {
+    let node = TestNode::new();
+    let mut expected = Vec::new();
+    let worker_counters = node.workers[1].each();
+    let all = worker_counters.chain(node.counters.each()).enumerate();
+    for (index, (name, counter)) in all {
+        let number = 700_000 + index as u64;
+        counter.add(number);
+        expected.push((name, number));
+    }
+    for (name, number) in expected {
+        // The one with another name in memcached.
+        let key = match name {
+            "requests_refused" => "read_buf_oom",
+            name => name,
+        };
+        assert_eq!(node.value("", key), number.to_string(), "{name}");
+    }
+}
+
+#[test]
+fn what_the_store_counts_is_shown() {
+    let node = TestNode::new();
+    let Counters {
+        evictions,
+        evicted_unfetched,
+        reclaimed,
+        expired_unfetched,
+        collisions_evicted,
+        // `stats replication` shows these.
+        tombstones_dropped: _,
+        records_refused: _,
+    } = node.store.counters();
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    evictions.store(100, relaxed);
+    collisions_evicted.store(20, relaxed);
+    reclaimed.store(3, relaxed);
+    evicted_unfetched.store(4, relaxed);
+    expired_unfetched.store(5, relaxed);
+    for (key, value) in [
+        ("evictions", "120"),
+        ("reclaimed", "3"),
+        ("direct_reclaims", "123"),
+        ("evicted_unfetched", "4"),
+        ("expired_unfetched", "5"),
+    ] {
+        assert_eq!(node.value("", key), value, "{key}");
+    }
+}
+
+#[test]
+fn workers_are_summed() {
+    let node = TestNode::new();
+    node.workers[0].get_hits.add(5);
+    node.workers[2].get_hits.add(7);
+    assert_eq!(node.value("", "get_hits"), "12");
+    assert_eq!(node.value("", "threads"), "3");
+}
+
+#[test]
+fn a_reset_spares_what_there_is() {
+    let node = TestNode::new();
+    for (_, counter) in node.workers[0].each().chain(node.counters.each()) {
+        counter.add(9);
+    }
+    let evictions = &node.store.counters().evictions;
+    evictions.store(9, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(node.answer("reset"), "RESET\r\n");
+    for (name, counter) in node.workers[0].each() {
+        assert_eq!(counter.get(), 0, "{name}");
+    }
+    assert_eq!(node.value("", "evictions"), "0");
+    assert_eq!(node.value("", "total_connections"), "0");
+    assert_eq!(node.value("", "rejected_connections"), "0");
+    assert_eq!(node.value("", "read_buf_oom"), "0");
+    assert_eq!(node.value("", "curr_connections"), "9");
+    node.workers[0].cmd_get.count();
+    assert_eq!(node.value("", "cmd_get"), "1");
+}
+
+#[test]
+fn the_beginning_of_a_word_is_the_word() {
+    let node = TestNode::new();
+    for args in ["r", "res", "reset", "reset now"] {
+        assert_eq!(node.answer(args), "RESET\r\n", "{args}");
+    }
+    for args in ["s", "set", "settings", "settings now"] {
+        assert!(node.answer(args).starts_with("STAT maxbytes "), "{args}");
+    }
+    for args in ["bogus", "resets", "settingsx", "RESET", "repl", "slabs"] {
+        assert_eq!(node.answer(args), "ERROR\r\n", "{args}");
+    }
+    assert_eq!(node.answer("replication"), "STAT link none\r\nEND\r\n");
+}
+
+#[test]
+fn settings_say_where_clients_are_served() {
+    let mut node = TestNode::new();
+    let mut shown = |listen: &[&str]| {
+        let listen = listen.iter().map(|text| Address::parse(text).unwrap());
+        node.config.client.listen = listen.collect();
+        let port = node.value("settings", "tcpport");
+        (port, node.value("settings", "inter"))
+    };
+    for (listen, port, inter) in [
+        (&["*:11211"][..], "11211", "NULL"),
+        (&[], "0", "NULL"),
+        (&["127.0.0.1:7", "[::1]:7"], "7", "127.0.0.1,::1"),
+        (&["127.0.0.1:7", "[::1]:8"], "7", "127.0.0.1,[::1]:8"),
+    ] {
+        assert_eq!(shown(listen), (port.to_owned(), inter.to_owned()));
+    }
+}
+
+#[test]
+fn times_are_since_the_start() {
+    let mut node = TestNode::new();
+    assert_eq!(node.value("", "uptime"), "1");
+    assert_eq!(node.value("settings", "oldest"), "0");
+    node.store.flush(&mut Batch::at(node.now));
+    assert_eq!(node.value("settings", "oldest"), "1");
+    node.now.boot_ms += 61_999;
+    node.now.wall_ms += 61_999;
+    assert_eq!(node.value("", "uptime"), "61");
+    node.store.flush(&mut Batch::at(node.now));
+    assert_eq!(node.value("settings", "oldest"), "61");
+    assert_eq!(node.value("", "time"), node.now.unix_secs().to_string());
+}
