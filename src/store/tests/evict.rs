@@ -291,7 +291,7 @@ fn act(store: &Store, random: u64, now: Now) {
             store.record(&key, &[2; 500], stamp, Origin::Live);
         }
         14 => _ = store.apply_tombstone(&key, version(store.stamps().highest().get()), now),
-        _ if random % 50 == 0 => store.expire(now, |_| {}),
+        _ if random.is_multiple_of(50) => store.expire(now, |_| {}),
         _ => store.promote(store.slot_of(&key), now),
     }
 }

@@ -81,6 +81,17 @@ fn a_key_set_and_deleted_again_and_again_fills_no_wheel() {
 }
 
 #[test]
+fn an_item_written_again_and_again_is_queued_once() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for _ in 0..10 {
+        store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut batch);
+    }
+    let shard = store.shard(store.slot_of(b"k")).lock();
+    assert_eq!(shard.wheel.len, 1);
+}
+
+#[test]
 fn an_expired_item_tells_the_partner_unless_it_knew() {
     let store = replicated(64 * MEBIBYTE);
     let mut batch = Batch::at(START);

@@ -5,6 +5,7 @@ mod door;
 mod evict;
 mod expiry;
 mod model;
+mod operations;
 mod replica;
 
 use super::hash::KeyHasher;
