@@ -4,27 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::operations::{Age, KEYS, Op, op};
+use super::operations::{Age, Entry, KEYS, Op, key_of, op, value_of};
 use super::*;
-
-#[derive(Clone, Debug, PartialEq)]
-enum Entry {
-    Live {
-        value: Vec<u8>,
-        deadline_ms: u64,
-        version: Version,
-        confirmed: bool,
-    },
-    Tombstone(Version),
-}
-
-impl Entry {
-    fn version(&self) -> Version {
-        match self {
-            Self::Live { version, .. } | Self::Tombstone(version) => *version,
-        }
-    }
-}
 
 /// The store and what it should hold.
 struct Model {
@@ -35,15 +16,6 @@ struct Model {
     highest: Stamp,
     flush_at_ms: u64,
     announced: BTreeSet<u64>,
-}
-
-fn key_of(key: u8) -> Vec<u8> {
-    vec![b'k'; 1 + usize::from(key)]
-}
-
-/// Values of 1 to 9 size classes.
-fn value_of(value: u8) -> Vec<u8> {
-    vec![value; usize::from(value) * 3]
 }
 
 impl Model {
@@ -447,8 +419,16 @@ fn run(ops: Vec<Op>, replicated: bool, colliding: bool) {
     }
 }
 
+fn settings() -> ProptestConfig {
+    ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(settings())]
 
     #[test]
     fn a_lone_store_answers_like_a_map(ops in prop::collection::vec(op(), 1..120)) {

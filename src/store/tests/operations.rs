@@ -1,6 +1,8 @@
-//! Random operations for the model.
+//! What the model is made of: random operations, and the entries they lead to.
 
 use proptest::prelude::*;
+
+use super::Version;
 
 /// Keys that operations are about.
 pub(super) const KEYS: u8 = 8;
@@ -52,4 +54,33 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => (key(), age()).prop_map(|(k, a)| Op::Refuse(k, a)),
         4 => (key(), any::<bool>()).prop_map(|(k, right)| Op::Confirm(k, right)),
     ]
+}
+
+/// What a key should hold; dead items stay until they are met.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Entry {
+    Live {
+        value: Vec<u8>,
+        deadline_ms: u64,
+        version: Version,
+        confirmed: bool,
+    },
+    Tombstone(Version),
+}
+
+impl Entry {
+    pub(super) fn version(&self) -> Version {
+        match self {
+            Self::Live { version, .. } | Self::Tombstone(version) => *version,
+        }
+    }
+}
+
+pub(super) fn key_of(key: u8) -> Vec<u8> {
+    vec![b'k'; 1 + usize::from(key)]
+}
+
+/// Values of 1 to 9 size classes.
+pub(super) fn value_of(value: u8) -> Vec<u8> {
+    vec![value; usize::from(value) * 3]
 }
