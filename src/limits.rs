@@ -20,10 +20,14 @@ pub const UNFINISHED_SHARE: u64 = 8;
 pub const UNFINISHED_SMALL_BYTES: usize = 64 << 10;
 /// Tombstones may hold one part in this many of memory; then the oldest goes and is counted.
 pub const TOMBSTONE_SHARE: u64 = 8;
-/// Tombstones met at the cold end that one eviction promotes and skips.
-pub const TOMBSTONES_SKIPPED: usize = 8;
-/// Shards whose coldest items are compared for one eviction.
-pub const EVICTION_SAMPLE: usize = 4;
+/// Tombstones that one change of a shard drops at most.
+pub const TOMBSTONES_DROPPED: usize = 8;
+/// Entries that may not go, met at the cold end, that one eviction promotes and skips.
+pub const EVICTIONS_SKIPPED: usize = 8;
+/// Shards whose coldest items are compared for one eviction, at least.
+pub const EVICTION_SAMPLE: u64 = 4;
+/// Entries that the shards compared for one eviction hold together, at least.
+pub const EVICTION_SAMPLE_ENTRIES: u64 = 64;
 /// Entries that one hold of a shard's lock may expire.
 pub const EXPIRY_STEP_ENTRIES: usize = 64;
 /// A hit promotes at the latest when the last promotion is this old.

@@ -1,7 +1,7 @@
 //! The memory account charges what the allocator really takes.
 //!
-//! A wrong class lets the node outgrow `-m`: counting 1,103 bytes as 1,136 instead of 1,280 was 13 %
-//! too little for every item of that size.
+//! A wrong class lets the node outgrow `-m`: counting an item of 1,103 bytes as 1,152 instead of
+//! 1,280 was 10 % too little for every one of that size.
 
 use memtwin::store::size_class_bytes;
 use tikv_jemalloc_ctl::{epoch, stats};

@@ -14,6 +14,8 @@ pub struct Batch {
     pub promoted: Vec<u64>,
     /// Entries that left the table; freed outside the locks.
     pub(crate) retired: Vec<Item>,
+    /// The shard that was last written to.
+    pub(crate) written: Option<usize>,
 }
 
 impl Batch {

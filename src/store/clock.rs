@@ -1,4 +1,5 @@
-//! Time as the store sees it: handed in once per turn, so that tests and the simulator can make it up.
+//! Time as the store sees it: handed in once per turn, so that tests and the simulator can make it
+//! up.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

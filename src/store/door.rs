@@ -7,12 +7,12 @@
 use std::sync::atomic::Ordering;
 
 use super::batch::Batch;
-use super::item::{Item, NEVER, tick_of};
+use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
-use super::shard::{EMPTY_TAIL, Shard};
+use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
-use super::stamp::Version;
-use super::wheel::Wheel;
+use super::stamp::{Stamp, Version};
+use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -37,21 +37,51 @@ pub(crate) struct At {
     pub(crate) slot: u64,
     /// Whether its key's own slot is another one, which some other key holds or held.
     pub(crate) displaced: bool,
+    /// Whether it holds another key's entry, which must yield.
+    pub(crate) full: bool,
+}
+
+impl At {
+    /// The place of an entry that is in the table.
+    pub(crate) fn of(slot: u64, item: &Item) -> Self {
+        Self {
+            slot,
+            displaced: item.is_displaced(),
+            full: false,
+        }
+    }
+
+    /// The place of a key whose own slot is `home`.
+    pub(crate) fn new(place: &Place<'_>, home: u64) -> Self {
+        let (&slot, full) = match place {
+            Place::Held(slot, _) | Place::Vacant(slot) => (slot, false),
+            Place::Full(slot) => (slot, true),
+        };
+        Self {
+            slot,
+            displaced: slot != home,
+            full,
+        }
+    }
 }
 
 /// What is to become of a slot.
 #[derive(Debug)]
 pub(crate) enum Change<'k> {
-    /// Holds this item, which is charged to the account already.
+    /// Holds this item, which is charged to the account already. A cold one enters at the cold
+    /// end, or keeps the place of the entry it replaces.
     Put { item: Item, cold: bool },
     /// Holds `key` no longer.
     Remove { key: &'k [u8] },
     /// Lives until another deadline.
     Touch { deadline_ms: u64 },
+    /// The partner holds the same version; the earlier deadline counts.
+    Meet { deadline_ms: u64 },
 }
 
 impl Shard {
-    /// Changes one entry and everything that depends on it.
+    /// Changes one entry and everything that depends on it. Returns the stamp of what was put,
+    /// touched or left as a tombstone.
     pub(crate) fn change(
         &mut self,
         shared: &Shared,
@@ -59,142 +89,157 @@ impl Shard {
         at: At,
         change: Change<'_>,
         cause: Cause,
-    ) {
+    ) -> Option<Stamp> {
         let slot = at.slot;
-        if let Change::Touch { deadline_ms } = change {
-            return self.touch(shared, batch, slot, deadline_ms);
-        }
-        let cold = matches!(change, Change::Put { cold: true, .. });
-        let new = self.successor(shared, batch, slot, change, cause);
-        let dirty = shared.replicated && (cause == Cause::Client || leaves_news(&new, cause));
-        if let Some(item) = &new {
-            self.enter(shared, batch, at, item, cold);
-        }
-        match self.swap(slot, new, cold) {
-            Some(old) => self.leave(shared, batch, old),
-            None if self.table.len() == 1 => self.publish_tail(shared),
-            None => {}
-        }
-        if dirty {
+        let (stamp, news) = match change {
+            Change::Touch { deadline_ms } => (self.touch(shared, batch, slot, deadline_ms), true),
+            Change::Meet { deadline_ms } => {
+                self.meet(batch, slot, deadline_ms);
+                (None, false)
+            }
+            Change::Put { item, cold } => {
+                if cause == Cause::Client {
+                    item.set_version(Version::written(shared.stamps.next(batch.now)));
+                } else {
+                    item.set_confirmed(true);
+                }
+                let stamp = item.stamp();
+                batch.written = Some(self.index);
+                self.put(shared, batch, at, item, cold);
+                (Some(stamp), cause == Cause::Client)
+            }
+            Change::Remove { .. } if at.full => {
+                shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
+                (None, false)
+            }
+            Change::Remove { key } => match self.tombstone_for(shared, batch, slot, key, cause) {
+                Some(tombstone) => {
+                    let stamp = tombstone.stamp();
+                    self.put(shared, batch, at, tombstone, false);
+                    (Some(stamp), true)
+                }
+                None => {
+                    self.take_out(shared, batch, slot);
+                    (None, cause == Cause::Client)
+                }
+            },
+        };
+        if news && shared.replicated {
             batch.dirty.push(slot);
         }
-        if cause != Cause::Reclaim {
+        if self.tombstones.count > 0 && cause != Cause::Reclaim {
             self.limit_tombstones(shared, batch);
         }
+        stamp
     }
 
-    /// What the slot holds next. Whatever removes a version that the partner has not confirmed
-    /// leaves a tombstone: a client's removal with a new stamp, others with the removed version.
-    fn successor(
+    /// Whatever removes a version that the partner has not confirmed leaves a tombstone: a
+    /// client's removal with a new stamp, others with the removed version.
+    fn tombstone_for(
         &self,
         shared: &Shared,
         batch: &Batch,
         slot: u64,
-        change: Change<'_>,
+        key: &[u8],
         cause: Cause,
     ) -> Option<Item> {
-        match change {
-            Change::Put { item, .. } => {
-                if cause == Cause::Client {
-                    item.set_version(Version::written(shared.stamps.next(batch.now)));
-                }
-                item.set_confirmed(cause == Cause::Record);
-                Some(item)
-            }
-            Change::Remove { key } if cause == Cause::Client && shared.replicated => {
-                let version = Version::written(shared.stamps.next(batch.now));
-                charged_tombstone(shared, key, version)
-            }
-            Change::Remove { key } if matches!(cause, Cause::Expiry | Cause::Eviction) => {
-                let old = self.table.peek(&slot)?;
-                let needed = shared.replicated && !old.is_confirmed() && !old.is_tombstone();
-                needed.then(|| charged_tombstone(shared, key, old.version()))?
-            }
-            Change::Remove { .. } | Change::Touch { .. } => None,
+        if !shared.replicated {
+            return None;
         }
+        let version = match cause {
+            Cause::Client => Version::written(shared.stamps.next(batch.now)),
+            Cause::Expiry | Cause::Eviction => {
+                let old = self.table.peek(&slot)?;
+                if old.is_confirmed() || old.is_tombstone() {
+                    return None;
+                }
+                old.version()
+            }
+            Cause::Record | Cause::Reclaim => return None,
+        };
+        let item = Item::tombstone(key, version)?;
+        shared.account.charge(cost_bytes(&item));
+        Some(item)
     }
 
-    /// Prepares an item for its place in the table.
-    fn enter(&mut self, shared: &Shared, batch: &Batch, at: At, item: &Item, cold: bool) {
-        let tick = tick_of(batch.now);
-        let tail = shared.tail(self.index);
-        item.set_accessed(tick);
-        item.set_promoted(if cold && tail != EMPTY_TAIL {
-            tail
-        } else {
-            tick
-        });
+    /// Puts an item into a slot, whatever was in it.
+    fn put(&mut self, shared: &Shared, batch: &mut Batch, at: At, item: Item, cold: bool) {
         let slot = at.slot;
-        let old = self.table.peek(&slot);
-        let queued = old.map_or(0, Item::wheel_slot);
-        let key_is_new = old.is_none_or(Item::is_tombstone);
-        item.set_wheel_slot(queued);
+        let is_live = !item.is_tombstone();
+        let tick = tick_of(batch.now);
+        item.set_accessed(tick);
+        item.set_promoted(tick);
         if at.displaced {
             item.set_displaced();
             self.displaced += 1;
         }
-        if item.is_tombstone() {
-            self.tombstones += 1;
-            self.tombstone_order.push_back(slot);
-            shared.account.tombstones.fetch_add(1, RELAXED);
-            shared
-                .account
-                .tombstone_bytes
-                .fetch_add(cost_bytes(item), RELAXED);
+        if !is_live {
+            self.tombstones.enter(&shared.account, slot, &item);
+        }
+        let old = if cold {
+            self.insert_cold(shared, slot, item)
         } else {
-            if key_is_new {
-                shared.account.live_items.fetch_add(1, RELAXED);
-            }
-            self.queue_expiry(batch, slot, item);
+            self.table.push(slot, item).map(|(_, old)| old)
+        };
+        let hottest = self.table.peek_mru().map(|(_, item)| item);
+        let new = if cold {
+            self.table.peek(&slot)
+        } else {
+            hottest
+        };
+        if let (Some(new), Some(old)) = (new, &old) {
+            new.set_wheel_slot(old.wheel_slot());
+        }
+        if let Some(new) = new.filter(|_| is_live) {
+            self.wheel.watch(&self.table, slot, new, batch.now);
+        }
+        let was_live = old.as_ref().is_some_and(|old| !old.is_tombstone());
+        shared.account.count_live(was_live, is_live);
+        match old {
+            Some(old) => self.leave(shared, batch, old, at.full),
+            None if self.table.len() == 1 => self.publish_tail(shared),
+            None => {}
         }
     }
 
-    /// Queues an item for its deadline unless it is queued no later already.
-    pub(crate) fn queue_expiry(&mut self, batch: &Batch, slot: u64, item: &Item) {
-        let deadline_ms = item.deadline_ms();
-        if deadline_ms == NEVER {
-            return;
+    /// Inserts at the cold end; what replaces an entry takes over its place and its times.
+    fn insert_cold(&mut self, shared: &Shared, slot: u64, item: Item) -> Option<Item> {
+        if let Some(place) = self.table.peek_mut(&slot) {
+            item.set_times_of(place);
+            return Some(std::mem::replace(place, item));
         }
-        let bucket = Wheel::bucket_of(deadline_ms, batch.now);
-        let queued = item.wheel_slot();
-        if queued == 0 || queued > bucket {
-            self.wheel.queue(bucket, slot);
-            item.set_wheel_slot(bucket);
+        let tail = shared.tail(self.index);
+        if tail != EMPTY_TAIL {
+            item.set_promoted(tail);
         }
+        self.table.push(slot, item);
+        self.table.demote(&slot);
+        None
     }
 
-    /// Swaps the slot's entry. The table keeps its node on an overwrite, so the value is swapped
-    /// in place.
-    fn swap(&mut self, slot: u64, new: Option<Item>, cold: bool) -> Option<(Item, bool)> {
-        let Some(new) = new else {
-            return self.table.pop(&slot).map(|old| (old, true));
-        };
-        let new_is_live = !new.is_tombstone();
-        let old = match self.table.get_mut(&slot) {
-            Some(place) => Some(std::mem::replace(place, new)),
-            None => {
-                self.table.push(slot, new);
-                None
-            }
-        };
-        if cold {
-            self.table.demote(&slot);
+    /// Empties a slot.
+    fn take_out(&mut self, shared: &Shared, batch: &mut Batch, slot: u64) {
+        if let Some(old) = self.table.pop(&slot) {
+            shared.account.count_live(!old.is_tombstone(), false);
+            self.leave(shared, batch, old, false);
         }
-        old.map(|old| (old, !new_is_live))
     }
 
     /// Takes an entry that is out of the table off the books.
-    fn leave(&mut self, shared: &Shared, batch: &mut Batch, (old, key_is_gone): (Item, bool)) {
-        self.displaced -= usize::from(old.is_displaced());
+    fn leave(&mut self, shared: &Shared, batch: &mut Batch, old: Item, yielded: bool) {
+        if old.is_displaced() {
+            self.displaced -= 1;
+        }
         if old.is_tombstone() {
-            self.tombstones -= 1;
-            shared.account.tombstones.fetch_sub(1, RELAXED);
-            shared
-                .account
-                .tombstone_bytes
-                .fetch_sub(cost_bytes(&old), RELAXED);
-        } else if key_is_gone {
-            shared.account.live_items.fetch_sub(1, RELAXED);
+            self.tombstones.leave(&shared.account, &old);
+        }
+        if yielded {
+            let counter = if old.is_tombstone() {
+                &shared.counters.tombstones_dropped
+            } else {
+                &shared.counters.collisions_evicted
+            };
+            counter.fetch_add(1, RELAXED);
         }
         if old.promoted() == shared.tail(self.index) || self.table.len() <= 1 {
             self.publish_tail(shared);
@@ -203,10 +248,14 @@ impl Shard {
     }
 
     /// Changes a deadline in place: a touch must not change the CAS, so it takes a second stamp.
-    fn touch(&mut self, shared: &Shared, batch: &mut Batch, slot: u64, deadline_ms: u64) {
-        let Some(item) = self.table.peek(&slot).cloned() else {
-            return;
-        };
+    fn touch(
+        &mut self,
+        shared: &Shared,
+        batch: &Batch,
+        slot: u64,
+        deadline_ms: u64,
+    ) -> Option<Stamp> {
+        let item = self.table.peek(&slot)?;
         let touched = shared.stamps.next(batch.now);
         item.set_deadline_ms(deadline_ms);
         item.set_version(Version {
@@ -214,9 +263,18 @@ impl Shard {
             ..item.version()
         });
         item.set_confirmed(false);
-        self.queue_expiry(batch, slot, &item);
-        if shared.replicated {
-            batch.dirty.push(slot);
+        self.wheel.watch(&self.table, slot, item, batch.now);
+        Some(touched)
+    }
+
+    fn meet(&mut self, batch: &Batch, slot: u64, deadline_ms: u64) {
+        let Some(item) = self.table.peek(&slot) else {
+            return;
+        };
+        item.set_confirmed(true);
+        if deadline_ms < item.deadline_ms() {
+            item.set_deadline_ms(deadline_ms);
+            self.wheel.watch(&self.table, slot, item, batch.now);
         }
     }
 
@@ -236,39 +294,19 @@ impl Shard {
         shared.publish_tail(self.index, self.tail_tick());
     }
 
-    /// Beyond their share of memory the oldest tombstone goes and is counted: its key may return
-    /// from the partner.
+    /// Beyond their share of memory the oldest tombstones go and are counted: their keys may
+    /// return from the partner.
     fn limit_tombstones(&mut self, shared: &Shared, batch: &mut Batch) {
-        if self.tombstone_order.len() > 2 * self.tombstones + 64 {
-            let table = &self.table;
-            self.tombstone_order
-                .retain(|slot| table.peek(slot).is_some_and(Item::is_tombstone));
-        }
-        if self.tombstones == 0 || !shared.account.tombstones_over_limit() {
-            return;
-        }
-        while let Some(slot) = self.tombstone_order.pop_front() {
-            if let Some(old) = self.table.peek(&slot).filter(|item| item.is_tombstone()) {
-                let key = old.clone();
-                shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
-                let at = At {
-                    slot,
-                    displaced: key.is_displaced(),
-                };
-                let removal = Change::Remove { key: key.key() };
-                return self.change(shared, batch, at, removal, Cause::Reclaim);
+        self.tombstones.sweep(&self.table);
+        for _ in 0..limits::TOMBSTONES_DROPPED {
+            if !shared.account.tombstones_over_limit() {
+                return;
             }
+            let Some(slot) = self.tombstones.pop_oldest(&self.table) else {
+                return;
+            };
+            shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
+            self.take_out(shared, batch, slot);
         }
     }
-}
-
-/// Whether a removal left something that the partner must be told.
-fn leaves_news(new: &Option<Item>, cause: Cause) -> bool {
-    matches!(cause, Cause::Expiry | Cause::Eviction) && new.is_some()
-}
-
-fn charged_tombstone(shared: &Shared, key: &[u8], version: Version) -> Option<Item> {
-    let item = Item::tombstone(key, version)?;
-    shared.account.charge(cost_bytes(&item));
-    Some(item)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::Batch;
 use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
-use super::memory::cost_bytes;
+use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
 use super::{Store, replica};
 use crate::limits;
@@ -60,7 +60,11 @@ impl Incoming {
         let start = self.filled_bytes;
         let mut taken = 0;
         if let Some(item) = &mut self.item {
-            item.with_value_mut(|value| taken = fill(&mut value[start..]));
+            item.with_value_mut(|value| {
+                let rest = &mut value[start..];
+                let rest_len = rest.len();
+                taken = fill(rest).min(rest_len);
+            });
         }
         self.filled_bytes += taken;
     }
@@ -146,21 +150,15 @@ impl Store {
         value_len: usize,
         batch: &mut Batch,
     ) -> Result<Incoming, NoRoom> {
-        let cost = ITEM_HEADER_BYTES + key.len() + value_len;
+        let account = &self.shared.account;
+        let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
         let may_refuse = value_len > limits::UNFINISHED_SMALL_BYTES;
-        if !self
-            .shared
-            .account
-            .begin_unfinished(cost as u64, may_refuse)
-        {
+        if !account.begin_unfinished(cost, may_refuse) {
             return Err(NoRoom);
         }
-        let allocated = self.allocate(key, head, value_len);
-        self.shared.account.end_unfinished(cost as u64);
-        let item = allocated?;
-        self.shared
-            .account
-            .begin_unfinished(cost_bytes(&item), false);
+        let item = self
+            .allocate(key, head, value_len)
+            .inspect_err(|_| account.end_unfinished(cost))?;
         let incoming = Incoming {
             shared: Arc::clone(&self.shared),
             item: Some(item),
@@ -198,14 +196,25 @@ impl Store {
         })
     }
 
+    /// Whether a record of this size fits without evicting anything. A pass asks before it takes
+    /// one: what is taken is charged at once, and other threads would evict for it.
+    pub fn has_room(&self, key_len: usize, value_len: usize) -> bool {
+        let cost = cost_of_allocation(ITEM_HEADER_BYTES + key_len + value_len);
+        self.shared.account.has_room(cost)
+    }
+
+    /// Charges before it allocates: under `-M` nothing may go over the budget.
     fn allocate(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Result<Item, NoRoom> {
-        let item = Item::allocate(key, head, value_len).ok_or(NoRoom)?;
-        let cost = cost_bytes(&item);
-        self.shared.account.charge(cost);
-        if !self.shared.evicting && self.shared.account.is_over_budget() {
-            self.shared.account.refund(cost);
+        let account = &self.shared.account;
+        let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
+        if self.shared.evicting {
+            account.charge(cost);
+        } else if !account.try_charge(cost) {
             return Err(NoRoom);
         }
-        Ok(item)
+        Item::allocate(key, head, value_len).ok_or_else(|| {
+            account.refund(cost);
+            NoRoom
+        })
     }
 }

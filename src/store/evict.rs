@@ -1,16 +1,13 @@
 //! Keeping the budget: the coldest of a few shards' coldest entries goes, until all is within it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::Store;
 use super::batch::Batch;
 use super::door::{At, Cause, Change};
-use super::item::tick_of;
+use super::item::{tick_of, ticks_since};
 use super::shard::{EMPTY_TAIL, Shard};
 use crate::limits;
-
-/// Spreads the samples of all threads over the shards.
-static SAMPLES: AtomicU32 = AtomicU32::new(0);
 
 impl Store {
     /// Frees what a turn's change retired and makes room if it went over the budget. Called
@@ -25,11 +22,8 @@ impl Store {
     }
 
     pub(super) fn evict_to_budget(&self, batch: &mut Batch) {
-        if !self.shared.evicting {
-            return;
-        }
-        while self.shared.account.is_over_budget() {
-            self.shared.sweep_pinned();
+        self.shared.sweep_pinned();
+        while self.shared.evicting && self.shared.account.is_over_budget() {
             if !self.evict_one(batch) {
                 return;
             }
@@ -39,53 +33,58 @@ impl Store {
     /// Evicts one entry; false if there is none that may go.
     fn evict_one(&self, batch: &mut Batch) -> bool {
         for _ in 0..limits::EVICTION_SAMPLE {
-            let Some(coldest) = self.coldest_sampled(batch) else {
+            if self.shared.account.snapshot().live_items == 0 {
                 return false;
-            };
-            let mut shard = self.shards[coldest].lock();
-            let evicted = self.evict_tail(&mut shard, batch);
-            drop(shard);
-            self.shared.free_retired(batch);
-            if evicted {
+            }
+            let coldest = self.coldest_sampled(batch);
+            if coldest.is_some_and(|shard| self.evict_from(shard, batch)) {
                 return true;
             }
         }
-        false
+        // What may not go fills the cold ends of all that was sampled.
+        (0..self.shards.len()).any(|shard| self.evict_from(shard, batch))
     }
 
-    /// The shard with the coldest tail among a few; among all if those few are empty.
+    fn evict_from(&self, shard: usize, batch: &mut Batch) -> bool {
+        let mut shard = self.shards[shard].lock();
+        let evicted = self.evict_tail(&mut shard, batch);
+        drop(shard);
+        self.shared.free_retired(batch);
+        evicted
+    }
+
+    /// The shard with the coldest tail among a few, met in a random order. The fewer entries a
+    /// shard holds the more are looked at: the tail of a shard of one is no colder than any entry.
     fn coldest_sampled(&self, batch: &Batch) -> Option<usize> {
         let mask = self.shards.len() - 1;
-        let seed = SAMPLES
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_mul(0x9e37_79b9);
-        let sample = (0..limits::EVICTION_SAMPLE as u32)
-            .map(|nth| seed.rotate_left(nth * 8) as usize >> 4 & mask);
-        self.coldest_of(sample, batch).or_else(|| {
-            let start = seed as usize >> 4;
-            self.coldest_of((0..=mask).map(|nth| (start + nth) & mask), batch)
-        })
-    }
-
-    fn coldest_of(&self, shards: impl Iterator<Item = usize>, batch: &Batch) -> Option<usize> {
         let tick = tick_of(batch.now);
-        shards
-            .filter(|&index| self.shared.tail(index) != EMPTY_TAIL)
-            .max_by_key(|&index| tick.wrapping_sub(self.shared.tail(index)))
+        let seed = self.shared.eviction_seed();
+        let (start, stride) = ((seed >> 32) as usize, (seed >> 8) as usize | 1);
+        let shards = self.shards.len() as u64;
+        let wanted = limits::EVICTION_SAMPLE_ENTRIES * shards / self.shared.entries().max(1);
+        let wanted = wanted.max(limits::EVICTION_SAMPLE);
+        (0..=mask)
+            .map(|nth| start.wrapping_add(nth.wrapping_mul(stride)) & mask)
+            .filter(|&shard| self.shared.tail(shard) != EMPTY_TAIL)
+            .take(wanted as usize)
+            .max_by_key(|&shard| {
+                let age = ticks_since(tick, self.shared.tail(shard));
+                // Of equals, not the one that was just written.
+                (age, batch.written != Some(shard))
+            })
     }
 
-    /// Evicts the coldest live entry. Tombstones met on the way are promoted and skipped, a few
-    /// at most: they must outlive the items whose removal they carry.
+    /// Evicts the coldest live entry. Met on the way and promoted are, a few at most, tombstones,
+    /// which must outlive the items whose removal they carry, and items that somebody reads right
+    /// now, which would free nothing.
     fn evict_tail(&self, shard: &mut Shard, batch: &mut Batch) -> bool {
         let counters = &self.shared.counters;
-        for _ in 0..=limits::TOMBSTONES_SKIPPED {
+        for _ in 0..=limits::EVICTIONS_SKIPPED {
             let Some((&slot, item)) = shard.table.peek_lru() else {
-                shard.publish_tail(&self.shared);
                 return false;
             };
-            if item.is_tombstone() {
+            if item.is_tombstone() || !item.is_unique() {
                 shard.promote(&self.shared, slot, tick_of(batch.now));
-                shard.publish_tail(&self.shared);
                 continue;
             }
             if self.shared.is_flushed(item) || item.is_expired(batch.now) {
@@ -97,14 +96,10 @@ impl Store {
                 if !item.is_fetched() {
                     counters.evicted_unfetched.fetch_add(1, Ordering::Relaxed);
                 }
-                let at = At {
-                    slot,
-                    displaced: item.is_displaced(),
-                };
+                let at = At::of(slot, &item);
                 let removal = Change::Remove { key: item.key() };
                 shard.change(&self.shared, batch, at, removal, Cause::Eviction);
             }
-            shard.publish_tail(&self.shared);
             return true;
         }
         false

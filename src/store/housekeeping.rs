@@ -1,7 +1,9 @@
 //! What a housekeeping thread does about once a second: expire, free, fire.
 
+use std::sync::atomic::Ordering;
+
 use super::batch::Batch;
-use super::{Now, Store};
+use super::{Item, Now, Store};
 use crate::limits;
 
 impl Store {
@@ -17,7 +19,41 @@ impl Store {
             }
         }
         hand_over(&mut batch);
+        self.reclaim_flushed(&mut batch);
         self.shared.sweep_pinned();
+    }
+
+    /// Frees what the last flush killed, once per flush: without deadlines and under `-M` nothing
+    /// else would.
+    fn reclaim_flushed(&self, batch: &mut Batch) {
+        let floor = self.floor();
+        let before = self.reclaimed_floor.swap(floor.get(), Ordering::Relaxed);
+        if before == floor.get() {
+            return;
+        }
+        let mut dead = Vec::new();
+        for shard in &self.shards {
+            dead.clear();
+            let is_dead = |item: &Item| !item.is_tombstone() && item.stamp() < floor;
+            let locked = shard.lock();
+            dead.extend(
+                locked
+                    .entries()
+                    .filter(|(_, item)| is_dead(item))
+                    .map(|(slot, _)| slot),
+            );
+            drop(locked);
+            for step in dead.chunks(limits::EXPIRY_STEP_ENTRIES) {
+                let mut locked = shard.lock();
+                for &slot in step {
+                    if locked.peek(slot).is_some_and(is_dead) {
+                        self.bury(&mut locked, slot, batch);
+                    }
+                }
+                drop(locked);
+                self.shared.free_retired(batch);
+            }
+        }
     }
 
     /// One hold of one shard's lock; true if more has fired.
@@ -38,9 +74,7 @@ impl Store {
             if self.shared.is_flushed(item) || item.is_expired(batch.now) {
                 self.bury(&mut shard, slot, batch);
             } else {
-                let item = item.clone();
-                shard.queue_expiry(batch, slot, &item);
-                batch.retired.push(item);
+                shard.requeue(slot, batch.now);
             }
         }
         drop(shard);

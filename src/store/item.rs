@@ -14,6 +14,8 @@ use super::stamp::{Stamp, Version};
 pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;
 /// Bytes kept between key and value when the CAS unique was set by the client.
 const CAS_BYTES: usize = 8;
+/// What short items begin as: copying them is faster than filling byte by byte.
+static ZEROES: [u8; 2048] = [0; 2048];
 /// Access times count in units of 64 ms, so that 32 bits last for years.
 const TICK_SHIFT: u32 = 6;
 const RELAXED: Ordering = Ordering::Relaxed;
@@ -59,7 +61,7 @@ struct Header {
 }
 
 /// What a client or a record says of an item beside key and value.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ItemHead {
     /// The client's opaque 32 bits.
     pub client_flags: u32,
@@ -71,6 +73,18 @@ pub struct ItemHead {
     pub cas: Option<u64>,
 }
 
+impl Default for ItemHead {
+    /// Never expires.
+    fn default() -> Self {
+        Self {
+            client_flags: 0,
+            deadline_ms: NEVER,
+            marks: 0,
+            cas: None,
+        }
+    }
+}
+
 /// A handle to one entry.
 #[derive(Clone, Debug)]
 pub struct Item(ThinArc<Header, u8>);
@@ -78,6 +92,7 @@ pub struct Item(ThinArc<Header, u8>);
 impl Item {
     /// Allocates an item whose value is still zeroes. `None` if the machine has no memory.
     pub(crate) fn allocate(key: &[u8], head: &ItemHead, value_len: usize) -> Option<Self> {
+        debug_assert!(key.len() <= usize::from(u8::MAX));
         let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
         let len = key.len() + cas_len + value_len;
         let header = Header {
@@ -92,8 +107,11 @@ impl Item {
             marks: AtomicU8::new(head.marks & marks::ALL),
             key_len: key.len() as u8,
         };
-        let zeroes = std::iter::repeat_n(0u8, len);
-        let mut item = Self(ThinArc::try_from_header_and_iter(header, zeroes).ok()?);
+        let item = match ZEROES.get(..len) {
+            Some(zeroes) => ThinArc::try_from_header_and_slice(header, zeroes),
+            None => ThinArc::try_from_header_and_iter(header, std::iter::repeat_n(0, len)),
+        };
+        let mut item = Self(item.ok()?);
         item.write(|bytes| {
             bytes[..key.len()].copy_from_slice(key);
             if let Some(cas) = head.cas {
@@ -105,11 +123,7 @@ impl Item {
 
     /// A tombstone of `version`: it keeps the key, so that the partner can find its copy.
     pub(crate) fn tombstone(key: &[u8], version: Version) -> Option<Self> {
-        let head = ItemHead {
-            deadline_ms: NEVER,
-            ..ItemHead::default()
-        };
-        let item = Self::allocate(key, &head, 0)?;
+        let item = Self::allocate(key, &ItemHead::default(), 0)?;
         item.set_local(local::TOMBSTONE, true);
         item.set_version(version);
         Some(item)
@@ -166,6 +180,11 @@ impl Item {
             stamp: Stamp::from_raw(self.header().stamp.load(RELAXED)),
             touched,
         }
+    }
+
+    /// The stamp of its value.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::from_raw(self.header().stamp.load(RELAXED))
     }
 
     pub(crate) fn set_version(&self, version: Version) {
@@ -268,7 +287,13 @@ impl Item {
         }
     }
 
-    /// Ticks of its last promotion and of its last access, see [`tick_of`].
+    /// Takes over when an entry was last promoted and used.
+    pub(crate) fn set_times_of(&self, other: &Self) {
+        self.set_promoted(other.promoted());
+        self.set_accessed(other.header().accessed.load(RELAXED));
+    }
+
+    /// The tick of its last promotion, see [`tick_of`].
     pub(crate) fn promoted(&self) -> u32 {
         self.header().promoted.load(RELAXED)
     }
@@ -279,7 +304,8 @@ impl Item {
 
     /// Milliseconds since a client last used it, to 64 ms.
     pub fn idle_ms(&self, now: Now) -> u64 {
-        u64::from(tick_of(now).wrapping_sub(self.header().accessed.load(RELAXED))) << TICK_SHIFT
+        let accessed = self.header().accessed.load(RELAXED);
+        u64::from(ticks_since(tick_of(now), accessed)) << TICK_SHIFT
     }
 
     pub(crate) fn set_accessed(&self, tick: u32) {
@@ -299,6 +325,12 @@ impl Item {
         ITEM_HEADER_BYTES + self.0.slice.len()
     }
 
+    /// The same before it is allocated.
+    pub(crate) fn bytes_to_allocate(key: &[u8], head: &ItemHead, value_len: usize) -> usize {
+        let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
+        ITEM_HEADER_BYTES + key.len() + cas_len + value_len
+    }
+
     /// Whether this is the only handle.
     pub(crate) fn is_unique(&self) -> bool {
         self.0.with_arc(triomphe::Arc::is_unique)
@@ -308,6 +340,12 @@ impl Item {
 /// A moment in units of 64 ms on the boot-time clock.
 pub(crate) fn tick_of(now: Now) -> u32 {
     (now.boot_ms >> TICK_SHIFT) as u32
+}
+
+/// Ticks from `earlier` to `tick`; none if it is later. Turns of several threads overlap, so an
+/// entry may have been used a tick after this turn began.
+pub(crate) fn ticks_since(tick: u32, earlier: u32) -> u32 {
+    (tick.wrapping_sub(earlier) as i32).max(0) as u32
 }
 
 /// Ticks in a number of milliseconds.

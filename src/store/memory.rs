@@ -49,6 +49,30 @@ impl Account {
         self.used_bytes.fetch_add(bytes, RELAXED);
     }
 
+    /// Charges if it fits.
+    pub(crate) fn try_charge(&self, bytes: u64) -> bool {
+        let before = self.used_bytes.fetch_add(bytes, RELAXED);
+        let fits = before.saturating_add(bytes) <= self.budget_bytes;
+        if !fits {
+            self.refund(bytes);
+        }
+        fits
+    }
+
+    /// Whether so many bytes more would fit.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        self.used_bytes.load(RELAXED).saturating_add(bytes) <= self.budget_bytes
+    }
+
+    /// Counts what a slot held and holds.
+    pub(crate) fn count_live(&self, was_live: bool, is_live: bool) {
+        match (was_live, is_live) {
+            (false, true) => _ = self.live_items.fetch_add(1, RELAXED),
+            (true, false) => _ = self.live_items.fetch_sub(1, RELAXED),
+            _ => {}
+        }
+    }
+
     pub(crate) fn refund(&self, bytes: u64) {
         self.used_bytes.fetch_sub(bytes, RELAXED);
     }
@@ -89,7 +113,12 @@ impl Account {
 
 /// What an item costs: its size class and its part of the table and the expiry wheel.
 pub(crate) fn cost_bytes(item: &Item) -> u64 {
-    (size_class_bytes(item.allocated_bytes()) + limits::ENTRY_OVERHEAD_BYTES) as u64
+    cost_of_allocation(item.allocated_bytes())
+}
+
+/// The same for an allocation that is still to be made.
+pub(crate) fn cost_of_allocation(bytes: usize) -> u64 {
+    (size_class_bytes(bytes) + limits::ENTRY_OVERHEAD_BYTES) as u64
 }
 
 /// The bytes jemalloc takes for a request of 1 byte or more: 16-byte steps to 128, then four

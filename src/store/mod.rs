@@ -24,6 +24,7 @@ mod shared;
 mod stamp;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 mod wheel;
 
 use std::sync::Arc;
@@ -74,6 +75,8 @@ pub struct Store {
     limit_bytes: AtomicU64,
     /// Boot-time milliseconds of a delayed flush, or [`NEVER`].
     flush_at_ms: AtomicU64,
+    /// The flush floor below which all memory has been taken back.
+    reclaimed_floor: AtomicU64,
 }
 
 impl Store {
@@ -97,6 +100,7 @@ impl Store {
             item_bytes_max: config.item_bytes_max,
             limit_bytes: AtomicU64::new(config.limit_bytes),
             flush_at_ms: AtomicU64::new(NEVER),
+            reclaimed_floor: AtomicU64::new(0),
         }
     }
 

@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 use super::batch::Batch;
 use super::door::{At, Cause, Change};
 use super::draft::Draft;
-use super::hash::KeyHash;
-use super::item::{Item, NEVER, tick_of, ticks};
-use super::shard::{EMPTY_TAIL, Shard};
+use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
+use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::stamp::Stamp;
 use super::{Now, Store};
 use crate::limits;
@@ -38,8 +37,17 @@ pub enum Action<'s> {
     Touch(u64),
 }
 
+/// What a command met under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    Live,
+    /// Dead by its deadline or by a flush: it must go.
+    Dead,
+    Nothing,
+}
+
 impl Store {
-    /// Shows a live item and counts it as used.
+    /// Shows a live item and counts it as used. `show` runs under the lock of the item's shard.
     pub fn read<R>(
         &self,
         key: &[u8],
@@ -48,17 +56,15 @@ impl Store {
     ) -> Result<R, Miss> {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
-        let (slot, item) = match self.look(&shard, hash, key, batch.now) {
-            Ok(found) => found,
-            Err((miss, dead)) => {
-                if let Some(slot) = dead {
-                    self.bury(&mut shard, slot, batch);
-                    drop(shard);
-                    self.shared.free_retired(batch);
-                }
-                return Err(miss);
+        let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
+        if let Err(miss) = self.check_life(item, batch.now) {
+            if miss != Miss::Absent {
+                self.bury(&mut shard, slot, batch);
+                drop(shard);
+                self.shared.free_retired(batch);
             }
-        };
+            return Err(miss);
+        }
         let tick = tick_of(batch.now);
         item.mark_fetched(tick);
         let shown = show(item);
@@ -69,7 +75,10 @@ impl Store {
     }
 
     /// Shows the entry of a key, or that there is none, and does what `decide` says, in one hold
-    /// of the lock. Returns the stamp of what was put or removed.
+    /// of the lock. Returns the stamp of what was put, touched or left as a tombstone.
+    ///
+    /// A draft that `decide` owns but does not return is freed under the lock: keep it outside and
+    /// take it from there.
     pub fn update<'s, R>(
         &'s self,
         key: &[u8],
@@ -78,14 +87,19 @@ impl Store {
     ) -> (R, Option<Stamp>) {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
-        let found = self.look(&shard, hash, key, batch.now);
-        let slot = found.as_ref().ok().map(|(slot, _)| *slot);
-        let dead = found.as_ref().err().and_then(|(_, dead)| *dead);
-        let (action, result) = decide(found.map(|(_, item)| item).map_err(|(miss, _)| miss));
-        if let Some(slot) = dead {
-            self.bury(&mut shard, slot, batch);
-        }
-        let stamp = self.act(&mut shard, (hash, slot), key, action, batch);
+        let place = shard.locate(hash, key);
+        let at = At::new(&place, hash.slot());
+        let shown = match place {
+            Place::Held(_, item) => self.check_life(item, batch.now).map(|()| item),
+            Place::Vacant(_) | Place::Full(_) => Err(Miss::Absent),
+        };
+        let met = match shown {
+            Ok(_) => Met::Live,
+            Err(Miss::Absent) => Met::Nothing,
+            Err(Miss::Expired | Miss::Flushed) => Met::Dead,
+        };
+        let (action, result) = decide(shown);
+        let stamp = self.act(&mut shard, at, met, key, action, batch);
         drop(shard);
         self.settle(batch);
         (result, stamp)
@@ -94,62 +108,52 @@ impl Store {
     fn act(
         &self,
         shard: &mut Shard,
-        (hash, live_slot): (KeyHash, Option<u64>),
+        at: At,
+        met: Met,
         key: &[u8],
         action: Action<'_>,
         batch: &mut Batch,
     ) -> Option<Stamp> {
-        let change = match action {
-            Action::Keep => return None,
-            Action::Promote => {
-                self.promote_in(shard, live_slot?, tick_of(batch.now), batch);
-                return None;
-            }
-            Action::Touch(deadline_ms) => {
-                live_slot?;
-                Change::Touch { deadline_ms }
-            }
-            Action::Remove if live_slot.is_none() && !self.shared.replicated => return None,
-            Action::Remove => Change::Remove { key },
-            Action::Put(draft) => Change::Put {
+        let change = match (action, met) {
+            (Action::Put(draft), _) => Change::Put {
                 item: draft.into_item()?,
                 cold: false,
             },
+            (Action::Remove, Met::Live) => Change::Remove { key },
+            (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
+            (Action::Touch(deadline_ms), Met::Live) => {
+                self.count_use(shard, at.slot, true, batch);
+                Change::Touch { deadline_ms }
+            }
+            (Action::Promote, Met::Live) => {
+                self.count_use(shard, at.slot, false, batch);
+                return None;
+            }
+            (_, Met::Dead) => {
+                self.bury(shard, at.slot, batch);
+                return None;
+            }
+            (_, Met::Live | Met::Nothing) => return None,
         };
-        let at = self.place(shard, hash, key, live_slot);
-        shard.change(&self.shared, batch, at, change, Cause::Client);
-        shard.peek(at.slot).map(|item| item.version().latest())
-    }
-
-    /// Where the key's entry is or goes.
-    pub(super) fn place(&self, shard: &Shard, hash: KeyHash, key: &[u8], known: Option<u64>) -> At {
-        let slot = known
-            .or_else(|| shard.find(hash, key).map(|(slot, _)| slot))
-            .unwrap_or_else(|| shard.vacant_slot(hash));
-        At {
-            slot,
-            displaced: slot != hash.slot(),
+        if met == Met::Dead {
+            let reclaimed = u64::from(matches!(change, Change::Put { .. }));
+            let counters = &self.shared.counters;
+            counters.reclaimed.fetch_add(reclaimed, Ordering::Relaxed);
+            shard.peek(at.slot).inspect(|item| self.count_death(item));
         }
+        shard.change(&self.shared, batch, at, change, Cause::Client)
     }
 
-    /// The live entry of a key; else why there is none, and the slot of a dead one that was met
-    /// and must go.
-    fn look<'a>(
-        &self,
-        shard: &'a Shard,
-        hash: KeyHash,
-        key: &[u8],
-        now: Now,
-    ) -> Result<(u64, &'a Item), (Miss, Option<u64>)> {
-        let (slot, item) = shard.find(hash, key).ok_or((Miss::Absent, None))?;
+    /// Whether an entry is a live item; else why its key is a miss.
+    fn check_life(&self, item: &Item, now: Now) -> Result<(), Miss> {
         if item.is_tombstone() {
-            Err((Miss::Absent, None))
+            Err(Miss::Absent)
         } else if self.shared.is_flushed(item) {
-            Err((Miss::Flushed, Some(slot)))
+            Err(Miss::Flushed)
         } else if item.is_expired(now) {
-            Err((Miss::Expired, Some(slot)))
+            Err(Miss::Expired)
         } else {
-            Ok((slot, item))
+            Ok(())
         }
     }
 
@@ -158,43 +162,49 @@ impl Store {
         let Some(item) = shard.peek(slot).cloned() else {
             return;
         };
-        let flushed = self.shared.is_flushed(&item);
-        let cause = if flushed {
+        self.count_death(&item);
+        let cause = if self.shared.is_flushed(&item) {
             Cause::Reclaim
         } else {
             Cause::Expiry
         };
-        if !flushed && !item.is_fetched() {
-            self.shared
-                .counters
-                .expired_unfetched
-                .fetch_add(1, Ordering::Relaxed);
-        }
-        let at = At {
-            slot,
-            displaced: item.is_displaced(),
-        };
-        shard.change(
-            &self.shared,
-            batch,
-            at,
-            Change::Remove { key: item.key() },
-            cause,
-        );
+        let removal = Change::Remove { key: item.key() };
+        shard.change(&self.shared, batch, At::of(slot, &item), removal, cause);
     }
 
-    /// A hit promotes when the last promotion is older than an eighth of the coldest entry's, at
+    fn count_death(&self, item: &Item) {
+        if !self.shared.is_flushed(item) && !item.is_fetched() {
+            let counters = &self.shared.counters;
+            counters.expired_unfetched.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an entry as used by a client, as a read or (a failed `add`) not.
+    fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, batch: &mut Batch) {
+        let tick = tick_of(batch.now);
+        let Some(item) = shard.peek(slot) else {
+            return;
+        };
+        if is_read {
+            item.mark_fetched(tick);
+        } else {
+            item.set_accessed(tick);
+        }
+        if self.promotion_is_due(shard.index, item, tick) {
+            self.promote_in(shard, slot, tick, batch);
+        }
+    }
+
+    /// A use promotes when the last promotion is older than an eighth of the coldest entry's, at
     /// most a minute: a fixed minute would turn a small busy cache into a queue.
     fn promotion_is_due(&self, shard: usize, item: &Item, tick: u32) -> bool {
-        let age = tick.wrapping_sub(item.promoted());
+        let age = ticks_since(tick, item.promoted());
         if age == 0 {
             return false;
         }
-        let tail = self.shared.tail(shard);
-        let tail_age = if tail == EMPTY_TAIL {
-            0
-        } else {
-            tick.wrapping_sub(tail)
+        let tail_age = match self.shared.tail(shard) {
+            EMPTY_TAIL => 0,
+            tail => ticks_since(tick, tail),
         };
         age > (tail_age / 8).min(ticks(limits::PROMOTION_MS_MAX))
     }

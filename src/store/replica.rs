@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::batch::Batch;
 use super::door::{At, Cause, Change};
 use super::draft::Incoming;
+use super::hash::KeyHash;
 use super::item::{Item, ItemHead, NEVER, tick_of};
 use super::memory::cost_bytes;
 use super::shard::Shard;
@@ -73,8 +74,8 @@ impl RecordHead {
 
 /// How an arriving version compares with what is here.
 enum Standing {
-    Newer(Option<u64>),
-    Equal(u64),
+    Newer,
+    Equal,
     Older(Version),
 }
 
@@ -93,8 +94,9 @@ impl Store {
         drop(incoming);
         self.shared.stamps.absorb(version.latest());
         let mut batch = Batch::at(now);
-        let mut shard = self.shard(self.slot_of(item.key())).lock();
-        let (verdict, unused) = self.apply_in(&mut shard, item, version, origin, &mut batch);
+        let hash = self.shared.hasher.hash(item.key());
+        let mut shard = self.shard(hash.slot()).lock();
+        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, &mut batch);
         drop(shard);
         if let Some(unused) = unused {
             batch.retired.push(unused);
@@ -107,35 +109,27 @@ impl Store {
     fn apply_in(
         &self,
         shard: &mut Shard,
+        hash: KeyHash,
         item: Item,
-        version: Version,
         origin: Origin,
         batch: &mut Batch,
     ) -> (Verdict, Option<Item>) {
-        let floor = self.shared.floor();
-        if version.stamp < floor {
-            return (Verdict::Superseded(Version::written(floor)), Some(item));
-        }
-        let slot = match self.standing(shard, item.key(), version) {
+        let place = shard.locate(hash, item.key());
+        let at = At::new(&place, hash.slot());
+        let held = place.held();
+        match self.standing(held, item.version()) {
             Standing::Older(newer) => return (Verdict::Superseded(newer), Some(item)),
-            Standing::Equal(slot) => return (self.meet_equal(shard, slot, &item), Some(item)),
-            Standing::Newer(slot) => slot,
-        };
-        let hash = self.shared.hasher.hash(item.key());
-        let at = self.place(shard, hash, item.key(), slot);
-        let bound = !self.shared.evicting || origin == Origin::Resync;
-        let old_cost = slot.and_then(|slot| shard.peek(slot)).map_or(0, cost_bytes);
-        let grows = cost_bytes(&item) > old_cost;
-        if bound && grows && self.shared.account.is_over_budget() {
-            self.shared
-                .counters
-                .records_refused
-                .fetch_add(1, Ordering::Relaxed);
-            if slot.is_some() {
+            Standing::Equal => return (self.meet(shard, at, &item, batch), Some(item)),
+            Standing::Newer => {}
+        }
+        let may_evict = self.shared.evicting && origin == Origin::Live;
+        let grows = cost_bytes(&item) > held.map_or(0, cost_bytes);
+        if !may_evict && grows && self.shared.account.is_over_budget() {
+            if held.is_some() {
                 let removal = Change::Remove { key: item.key() };
                 shard.change(&self.shared, batch, at, removal, Cause::Record);
             }
-            return (Verdict::NoRoom, Some(item));
+            return (self.refused(), Some(item));
         }
         let put = Change::Put {
             item,
@@ -147,62 +141,77 @@ impl Store {
 
     /// Applies a deletion: an older entry goes, and no tombstone of our own is kept.
     pub fn apply_tombstone(&self, key: &[u8], version: Version, now: Now) -> Verdict {
-        self.shared.stamps.absorb(version.latest());
-        let mut batch = Batch::at(now);
-        let mut shard = self.shard(self.slot_of(key)).lock();
-        let verdict = match self.standing(&shard, key, version) {
-            Standing::Older(newer) => Verdict::Superseded(newer),
-            // Equal: what was confirmed here stays; it must not die with the sender's copy.
-            Standing::Equal(_) | Standing::Newer(None) => Verdict::Applied,
-            Standing::Newer(Some(slot)) => {
-                let displaced = shard.peek(slot).is_some_and(Item::is_displaced);
-                let at = At { slot, displaced };
-                let removal = Change::Remove { key };
-                shard.change(&self.shared, &mut batch, at, removal, Cause::Record);
-                Verdict::Applied
-            }
-        };
-        drop(shard);
-        self.settle(&mut batch);
-        verdict
+        match self.remove_older(key, version, now) {
+            Some((newer, _)) if newer > version => Verdict::Superseded(newer),
+            _ => Verdict::Applied,
+        }
     }
 
     /// A record that does not fit here: the older version held is removed all the same.
     pub fn refuse(&self, key: &[u8], version: Version, now: Now) -> Verdict {
-        self.shared
-            .counters
-            .records_refused
-            .fetch_add(1, Ordering::Relaxed);
-        match self.apply_tombstone(key, version, now) {
-            Verdict::Applied => Verdict::NoRoom,
-            other => other,
+        match self.remove_older(key, version, now) {
+            None => self.refused(),
+            Some((held, is_live)) if held == version && is_live => Verdict::Applied,
+            Some((held, _)) => Verdict::Superseded(held),
         }
     }
 
-    fn standing(&self, shard: &Shard, key: &[u8], version: Version) -> Standing {
-        let Some((slot, held)) = shard.find(self.shared.hasher.hash(key), key) else {
-            return Standing::Newer(None);
+    fn refused(&self) -> Verdict {
+        let counters = &self.shared.counters;
+        counters.records_refused.fetch_add(1, Ordering::Relaxed);
+        Verdict::NoRoom
+    }
+
+    /// Removes what is older than `version`. If that or a newer version is here, returns which,
+    /// and whether it is live.
+    fn remove_older(&self, key: &[u8], version: Version, now: Now) -> Option<(Version, bool)> {
+        self.shared.stamps.absorb(version.latest());
+        let mut batch = Batch::at(now);
+        let hash = self.shared.hasher.hash(key);
+        let mut shard = self.shard(hash.slot()).lock();
+        let place = shard.locate(hash, key);
+        let at = At::new(&place, hash.slot());
+        let held = place.held();
+        let stays = match self.standing(held, version) {
+            Standing::Older(newer) => Some((newer, false)),
+            // What was confirmed here stays; it must not die with the sender's copy.
+            Standing::Equal => held.map(|item| (version, !item.is_tombstone())),
+            Standing::Newer => None,
         };
-        match held.version().cmp(&version) {
-            std::cmp::Ordering::Less => Standing::Newer(Some(slot)),
-            std::cmp::Ordering::Equal => Standing::Equal(slot),
-            std::cmp::Ordering::Greater => Standing::Older(held.version()),
+        if stays.is_none() && held.is_some() {
+            let removal = Change::Remove { key };
+            shard.change(&self.shared, &mut batch, at, removal, Cause::Record);
+        }
+        drop(shard);
+        self.settle(&mut batch);
+        stays
+    }
+
+    fn standing(&self, held: Option<&Item>, version: Version) -> Standing {
+        let floor = self.shared.floor();
+        if version.stamp < floor {
+            return Standing::Older(Version::written(floor));
+        }
+        let Some(held) = held.map(Item::version) else {
+            return Standing::Newer;
+        };
+        match held.cmp(&version) {
+            std::cmp::Ordering::Less => Standing::Newer,
+            std::cmp::Ordering::Equal => Standing::Equal,
+            std::cmp::Ordering::Greater => Standing::Older(held),
         }
     }
 
     /// Both sides hold this version: the earlier deadline wins. A tombstone here stays: what has
     /// expired or was evicted does not return.
-    fn meet_equal(&self, shard: &mut Shard, slot: u64, item: &Item) -> Verdict {
-        let Some(held) = shard.peek(slot) else {
-            return Verdict::Applied;
+    fn meet(&self, shard: &mut Shard, at: At, item: &Item, batch: &mut Batch) -> Verdict {
+        if shard.peek(at.slot).is_some_and(Item::is_tombstone) {
+            return Verdict::Superseded(item.version());
+        }
+        let meeting = Change::Meet {
+            deadline_ms: item.deadline_ms(),
         };
-        if held.is_tombstone() {
-            return Verdict::Superseded(held.version());
-        }
-        if item.deadline_ms() < held.deadline_ms() {
-            held.set_deadline_ms(item.deadline_ms());
-        }
-        held.set_confirmed(true);
+        shard.change(&self.shared, batch, at, meeting, Cause::Record);
         Verdict::Applied
     }
 
@@ -215,11 +224,8 @@ impl Store {
         };
         if held.is_tombstone() {
             let held = held.clone();
-            let at = At {
-                slot,
-                displaced: held.is_displaced(),
-            };
             let removal = Change::Remove { key: held.key() };
+            let at = At::of(slot, &held);
             shard.change(&self.shared, &mut batch, at, removal, Cause::Reclaim);
         } else {
             held.set_confirmed(true);
@@ -243,7 +249,7 @@ impl Store {
     /// Appends all slots of a shard, hottest first: a whole shard in one hold of its lock.
     pub fn slots_of(&self, shard: usize, out: &mut Vec<u64>) {
         if let Some(shard) = self.shards.get(shard) {
-            out.extend(shard.lock().slots());
+            out.extend(shard.lock().entries().map(|(slot, _)| slot));
         }
     }
 

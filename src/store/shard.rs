@@ -2,29 +2,49 @@
 //!
 //! Lookups are here; every change of an entry goes through [`super::door`].
 
-use std::collections::VecDeque;
-
 use lru::LruCache;
 
+use super::clock::Now;
 use super::hash::{BuildIdentity, KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
+use super::tombstones::Tombstones;
 use super::wheel::Wheel;
 
 /// Published as the tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
 
+/// Unbounded: at a capacity the crate evicts without a word.
+pub(crate) type Table = LruCache<u64, Item, BuildIdentity>;
+
 /// See the module. `index` is its place among the shards.
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(super) index: usize,
-    /// Unbounded: at a capacity the crate evicts without a word.
-    pub(super) table: LruCache<u64, Item, BuildIdentity>,
+    pub(super) table: Table,
     pub(super) wheel: Wheel,
     /// Entries that live in another slot than their hash's first.
     pub(super) displaced: usize,
-    /// Slots of tombstones, oldest first; some may be gone already.
-    pub(super) tombstone_order: VecDeque<u64>,
-    pub(super) tombstones: usize,
+    pub(super) tombstones: Tombstones,
+}
+
+/// Where a key's entry is, or goes.
+pub(crate) enum Place<'a> {
+    /// Its entry, live or a tombstone.
+    Held(u64, &'a Item),
+    /// It has none; this slot is free.
+    Vacant(u64),
+    /// It has none, and other keys have all its slots: the one in this slot must yield. It takes
+    /// eight keys of one 64-bit hash.
+    Full(u64),
+}
+
+impl<'a> Place<'a> {
+    pub(crate) fn held(&self) -> Option<&'a Item> {
+        match self {
+            Self::Held(_, item) => Some(item),
+            Self::Vacant(_) | Self::Full(_) => None,
+        }
+    }
 }
 
 impl Shard {
@@ -34,8 +54,7 @@ impl Shard {
             table: LruCache::unbounded_with_hasher(BuildIdentity),
             wheel: Wheel::default(),
             displaced: 0,
-            tombstone_order: VecDeque::new(),
-            tombstones: 0,
+            tombstones: Tombstones::default(),
         }
     }
 
@@ -45,23 +64,42 @@ impl Shard {
         match self.table.peek(&slot) {
             Some(item) if item.key() == key => Some((slot, item)),
             _ if self.displaced == 0 => None,
-            _ => (1..SLOTS_PER_KEY).find_map(|nth| {
-                let slot = hash.nth_slot(nth);
-                self.table
-                    .peek(&slot)
-                    .filter(|item| item.key() == key)
-                    .map(|item| (slot, item))
-            }),
+            _ => self.find_displaced(hash, key),
         }
     }
 
-    /// Where a key that is not in the table goes: the first of its slots that no other key has.
-    /// If all are taken (which needs eight keys of one 64-bit hash) the last one's key yields.
-    pub(crate) fn vacant_slot(&self, hash: KeyHash) -> u64 {
-        (0..SLOTS_PER_KEY)
-            .map(|nth| hash.nth_slot(nth))
-            .find(|slot| !self.table.contains(slot))
-            .unwrap_or_else(|| hash.nth_slot(SLOTS_PER_KEY - 1))
+    #[cold]
+    fn find_displaced(&self, hash: KeyHash, key: &[u8]) -> Option<(u64, &Item)> {
+        (1..SLOTS_PER_KEY).find_map(|nth| {
+            let slot = hash.nth_slot(nth);
+            let item = self.table.peek(&slot)?;
+            (item.key() == key).then_some((slot, item))
+        })
+    }
+
+    /// The entry of `key`, or where it goes.
+    pub(crate) fn locate(&self, hash: KeyHash, key: &[u8]) -> Place<'_> {
+        let slot = hash.slot();
+        match self.table.peek(&slot) {
+            Some(item) if item.key() == key => Place::Held(slot, item),
+            None if self.displaced == 0 => Place::Vacant(slot),
+            _ => self.locate_displaced(hash, key),
+        }
+    }
+
+    /// The first of the key's slots that no other key has; if all are taken, one with a tombstone.
+    #[cold]
+    fn locate_displaced(&self, hash: KeyHash, key: &[u8]) -> Place<'_> {
+        if let Some((slot, item)) = self.find_displaced(hash, key) {
+            return Place::Held(slot, item);
+        }
+        let mut slots = (0..SLOTS_PER_KEY).map(|nth| hash.nth_slot(nth));
+        if let Some(slot) = slots.clone().find(|slot| !self.table.contains(slot)) {
+            return Place::Vacant(slot);
+        }
+        let last = hash.nth_slot(SLOTS_PER_KEY - 1);
+        let is_tombstone = |slot: &u64| self.table.peek(slot).is_some_and(Item::is_tombstone);
+        Place::Full(slots.find(is_tombstone).unwrap_or(last))
     }
 
     /// Whatever is in a slot.
@@ -69,9 +107,16 @@ impl Shard {
         self.table.peek(&slot)
     }
 
-    /// All slots, hottest first.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = u64> + '_ {
-        self.table.iter().map(|(slot, _)| *slot)
+    /// All entries with their slots, hottest first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &Item)> {
+        self.table.iter().map(|(slot, item)| (*slot, item))
+    }
+
+    /// Queues an entry whose bucket has fired too early for its deadline.
+    pub(crate) fn requeue(&mut self, slot: u64, now: Now) {
+        if let Some(item) = self.table.peek(&slot) {
+            self.wheel.watch(&self.table, slot, item, now);
+        }
     }
 
     /// The tick of the coldest entry's last promotion.

@@ -1,6 +1,6 @@
 //! What all shards share: account, stamps, flush floor, hasher, counters, tail ticks.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -30,6 +30,10 @@ pub(crate) struct Shared {
     tails: Box<[AtomicU32]>,
     /// Entries out of the table that somebody still reads: charged until they are let go.
     pinned: Mutex<Vec<Item>>,
+    /// How many those are, read without their lock.
+    pinned_count: AtomicUsize,
+    /// Spreads the samples of evictions over the shards.
+    evictions_tried: AtomicU32,
 }
 
 impl Shared {
@@ -50,6 +54,8 @@ impl Shared {
             floor: AtomicU64::new(0),
             tails: (0..shards).map(|_| AtomicU32::new(EMPTY_TAIL)).collect(),
             pinned: Mutex::new(Vec::new()),
+            pinned_count: AtomicUsize::new(0),
+            evictions_tried: AtomicU32::new(0),
         }
     }
 
@@ -66,7 +72,7 @@ impl Shared {
 
     /// Whether a flush has killed the item.
     pub(crate) fn is_flushed(&self, item: &Item) -> bool {
-        item.version().stamp < self.floor()
+        item.stamp() < self.floor()
     }
 
     pub(crate) fn tail(&self, shard: usize) -> u32 {
@@ -88,19 +94,34 @@ impl Shared {
         if item.is_unique() {
             self.account.refund(cost_bytes(&item));
         } else {
-            self.pinned.lock().push(item);
+            let mut pinned = self.pinned.lock();
+            pinned.push(item);
+            self.pinned_count.store(pinned.len(), RELAXED);
         }
     }
 
     /// Frees entries whose last reader is gone.
     pub(crate) fn sweep_pinned(&self) {
-        let let_go: Vec<_> = self
-            .pinned
-            .lock()
-            .extract_if(.., |item| item.is_unique())
-            .collect();
+        if self.pinned_count.load(RELAXED) == 0 {
+            return;
+        }
+        let mut pinned = self.pinned.lock();
+        let let_go: Vec<_> = pinned.extract_if(.., |item| item.is_unique()).collect();
+        self.pinned_count.store(pinned.len(), RELAXED);
+        drop(pinned);
         for item in let_go {
             self.account.refund(cost_bytes(&item));
         }
+    }
+
+    /// A number that differs from one eviction to the next.
+    pub(crate) fn eviction_seed(&self) -> u64 {
+        let tried = self.evictions_tried.fetch_add(1, RELAXED);
+        u64::from(tried).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Live entries and tombstones of all shards.
+    pub(crate) fn entries(&self) -> u64 {
+        self.account.live_items.load(RELAXED) + self.account.tombstones.load(RELAXED)
     }
 }

@@ -7,27 +7,69 @@
 use std::collections::BTreeMap;
 
 use super::clock::Now;
+use super::item::{Item, NEVER};
+use super::shard::Table;
 
 /// A bucket spans 16.4 s of deadlines.
 const BUCKET_SHIFT: u32 = 14;
 /// How many buckets ahead an entry may be queued: about 70 minutes.
 const HORIZON_BUCKETS: u64 = 256;
+/// Stale entries that are kept before they are swept out.
+const STALE_KEPT: usize = 64;
 
 /// Buckets hold table keys; only occupied ones take memory.
 #[derive(Debug, Default)]
 pub(crate) struct Wheel {
-    buckets: BTreeMap<u32, Vec<u64>>,
+    pub(super) buckets: BTreeMap<u32, Vec<u64>>,
+    /// Entries in all buckets, stale ones included.
+    pub(super) len: usize,
 }
 
 impl Wheel {
     /// The bucket in which an item of this deadline is to be queued; never 0.
-    pub(crate) fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
+    fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
         let bucket = deadline_ms >> BUCKET_SHIFT;
         let current = now.boot_ms >> BUCKET_SHIFT;
         (bucket.clamp(current, current + HORIZON_BUCKETS) + 1) as u32
     }
 
-    pub(crate) fn queue(&mut self, bucket: u32, slot: u64) {
+    /// Queues an item of the table for its deadline unless it is queued no later already.
+    pub(crate) fn watch(&mut self, table: &Table, slot: u64, item: &Item, now: Now) {
+        let deadline_ms = item.deadline_ms();
+        if deadline_ms == NEVER {
+            return;
+        }
+        let bucket = Self::bucket_of(deadline_ms, now);
+        let queued = item.wheel_slot();
+        if queued == 0 || queued > bucket {
+            item.set_wheel_slot(bucket);
+            self.queue(bucket, slot);
+            if self.len > 2 * table.len() + STALE_KEPT {
+                self.sweep(table);
+            }
+        }
+    }
+
+    /// Throws out what was queued for entries that are gone or queued elsewhere: a key that is set
+    /// and deleted again and again would fill the memory with them.
+    fn sweep(&mut self, table: &Table) {
+        self.len = 0;
+        self.buckets.retain(|&bucket, slots| {
+            slots.retain(|slot| {
+                table
+                    .peek(slot)
+                    .is_some_and(|item| item.wheel_slot() == bucket)
+            });
+            slots.sort_unstable();
+            slots.dedup();
+            slots.shrink_to(2 * slots.len());
+            self.len += slots.len();
+            !slots.is_empty()
+        });
+    }
+
+    fn queue(&mut self, bucket: u32, slot: u64) {
+        self.len += 1;
         self.buckets.entry(bucket).or_default().push(slot);
     }
 
@@ -42,6 +84,7 @@ impl Wheel {
             }
             let slots = first.get_mut();
             let room = most.saturating_sub(out.len()).min(slots.len());
+            self.len -= room;
             out.extend(slots.drain(slots.len() - room..).map(|slot| (bucket, slot)));
             if !slots.is_empty() {
                 return true;
@@ -49,6 +92,28 @@ impl Wheel {
             first.remove();
         }
         false
+    }
+}
+
+#[cfg(test)]
+impl Wheel {
+    /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.
+    pub(super) fn audit(&self, slot: u64, item: &Item, now: Now) {
+        if item.deadline_ms() == NEVER {
+            return;
+        }
+        let bucket = item.wheel_slot();
+        // One that had passed when it was queued fires next.
+        let latest = (item.deadline_ms().max(now.boot_ms) >> BUCKET_SHIFT) + 1;
+        assert!(bucket != 0, "an item with a deadline is not queued");
+        let queued = self.buckets.get(&bucket);
+        assert!(
+            queued.is_some_and(|slots| slots.contains(&slot)),
+            "not in its bucket"
+        );
+        let len: usize = self.buckets.values().map(Vec::len).sum();
+        assert_eq!(self.len, len);
+        assert!(u64::from(bucket) <= latest, "queued too late");
     }
 }
 

@@ -1,0 +1,107 @@
+//! What a change of one entry does to everything that hangs on it.
+
+use super::*;
+
+#[test]
+fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let before = store.held(b"k").unwrap();
+    store.confirm(store.slot_of(b"k"), before.version());
+    assert!(store.touch(b"k", START.boot_ms + 5000, &mut batch));
+    let after_touch = store.held(b"k").unwrap();
+    assert_eq!(after_touch.cas(), written.get());
+    assert!(after_touch.version().touched > written);
+    assert!(
+        !after_touch.is_confirmed(),
+        "the partner does not know of the touch"
+    );
+    assert_eq!(batch.dirty.len(), 2);
+}
+
+#[test]
+fn a_client_write_is_handed_over_and_a_record_is_not() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut batch);
+    assert_eq!(batch.dirty, [store.slot_of(b"k")]);
+    store.remove(b"k", &mut batch);
+    assert_eq!(batch.dirty.len(), 2);
+    store.record(b"r", b"v", version(9 << 40), Origin::Live);
+    assert!(store.held(b"r").unwrap().is_confirmed());
+    assert_eq!(batch.dirty.len(), 2);
+}
+
+#[test]
+fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
+    store.put(b"l", b"v", &until(NEVER), &mut batch);
+    store.remove(b"l", &mut batch);
+    store.remove(b"absent", &mut batch);
+    let later = after(START, 20);
+    assert_eq!(store.get(b"k", &mut Batch::at(later)), Err(Miss::Expired));
+    assert!(batch.dirty.is_empty());
+    assert_eq!(store.memory().used_bytes, 0);
+    store.audit(later);
+}
+
+#[test]
+fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", &[1; 100_000], &until(NEVER), &mut batch);
+    let reader = store.read(b"k", &mut batch, Item::clone).unwrap();
+    store.put(b"k", b"small", &until(NEVER), &mut batch);
+    assert!(store.memory().used_bytes > 100_000);
+    assert_eq!(reader.value(), [1; 100_000]);
+    drop(reader);
+    store.expire(START, |_| {});
+    assert!(store.memory().used_bytes < 1000);
+    store.audit(START);
+}
+
+#[test]
+fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut batch);
+    let mut later = Batch::at(after(START, 20));
+    store.put(b"k", b"new", &until(NEVER), &mut later);
+    assert_eq!(later.dirty.len(), 1);
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    assert_eq!(store.counters().reclaimed.load(relaxed), 1);
+    assert_eq!(store.counters().expired_unfetched.load(relaxed), 1);
+    store.audit(later.now);
+}
+
+#[test]
+fn a_touch_counts_as_a_use() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut batch);
+    let later = after(START, 10_000);
+    store.touch(b"k", NEVER, &mut Batch::at(later));
+    let held = store.held(b"k").unwrap();
+    assert!(held.is_fetched());
+    assert!(held.idle_ms(later) < 100);
+    // A turn that began before the use sees no idle time, not four years of it.
+    assert_eq!(held.idle_ms(START), 0);
+}
+
+/// Every deletion of an absent key left a place in the order of tombstones for good, and each
+/// later change of the shard walked all of them: a million deletes took minutes and 8 MB.
+#[test]
+fn a_key_deleted_again_and_again_piles_up_nothing() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for _ in 0..1000 {
+        store.remove(b"absent", &mut batch);
+        batch.dirty.clear();
+    }
+    let shard = store.shard(store.slot_of(b"absent")).lock();
+    assert_eq!(shard.tombstones.count, 1);
+    assert!(shard.tombstones.order.len() <= 100);
+}

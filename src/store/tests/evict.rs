@@ -1,0 +1,297 @@
+//! The memory budget: kept, and kept by giving up what is least likely to be missed.
+
+use super::*;
+
+const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
+
+fn key(index: u64) -> [u8; 8] {
+    index.to_be_bytes()
+}
+
+fn assert_within_budget(store: &Store) {
+    let memory = store.memory();
+    assert!(memory.used_bytes <= memory.budget_bytes, "{memory:?}");
+}
+
+#[test]
+fn the_budget_holds_after_every_write_of_any_size() {
+    let store = store(2 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for index in 0..3000u64 {
+        batch.now = after(START, index);
+        let len = (index.wrapping_mul(0x9e37_79b9) >> 7) % 40_000;
+        let mut value = vec![1; len as usize];
+        value.resize(
+            if index % 97 == 0 {
+                700_000
+            } else {
+                len as usize
+            },
+            2,
+        );
+        store.put(&key(index), &value, &until(NEVER), &mut batch);
+        assert_within_budget(&store);
+        assert_eq!(
+            store.get(&key(index), &mut batch).as_deref(),
+            Ok(&value[..])
+        );
+    }
+    store.audit(batch.now);
+}
+
+/// Of how many hot keys a scan of cold ones leaves how many.
+fn hot_keys_left(limit_bytes: u64, value_len: usize, hot: u64, scanned: u64) -> usize {
+    let store = store(limit_bytes);
+    let value = vec![1; value_len];
+    for index in 0..hot {
+        store.put(&key(index), &value, &until(NEVER), &mut Batch::at(START));
+    }
+    let mut now = START;
+    for cold in 0..scanned {
+        now = after(now, 20);
+        store.put(
+            &key(1 << 40 | cold),
+            &value,
+            &until(NEVER),
+            &mut Batch::at(now),
+        );
+        let read = cold % hot;
+        let _ = store.get(&key(read), &mut Batch::at(now));
+    }
+    store.audit(now);
+    (0..hot)
+        .filter(|&index| store.held(&key(index)).is_some())
+        .count()
+}
+
+#[test]
+fn hot_keys_survive_a_scan() {
+    // About 7,000 items fit; the hot ones are read every 10 seconds.
+    assert_eq!(hot_keys_left(8 * MEBIBYTE, 1000, 500, 40_000), 500);
+}
+
+/// With fewer items than shards, comparing the tails of four shards compared about one: a cache
+/// of few large items evicted almost at random.
+#[test]
+fn hot_keys_survive_a_scan_of_large_items_too() {
+    // About 60 items fit into 256 shards; the hot ones are read every 400 ms.
+    assert_eq!(hot_keys_left(64 * MEBIBYTE, 1_000_000, 20, 400), 20);
+}
+
+/// A tail that another thread had touched a tick after this turn began counted as four years
+/// old, so the hottest shard was taken for the coldest.
+#[test]
+fn a_turn_that_began_earlier_still_evicts_the_coldest() {
+    let store = Store::with_hasher(&config(MEBIBYTE), KeyHasher::new(&[1; 16]));
+    let value = vec![1; 180_000];
+    store.put(b"cold", &value, &until(NEVER), &mut Batch::at(START));
+    let turn = after(START, 10_000);
+    for index in 0..4 {
+        store.put(
+            &key(index),
+            &value,
+            &until(NEVER),
+            &mut Batch::at(after(turn, 1000)),
+        );
+    }
+    store.put(b"late", &value, &until(NEVER), &mut Batch::at(turn));
+    assert!(store.held(b"cold").is_none());
+    assert_eq!(store.memory().live_items, 5);
+}
+
+#[test]
+fn tombstones_outlive_colder_items() {
+    let store = replicated(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for index in 0..100 {
+        store.remove(&key(index), &mut batch);
+    }
+    for index in 1000..5000u64 {
+        let now = after(START, index);
+        store.put(&key(index), &[1; 1000], &until(NEVER), &mut Batch::at(now));
+        // The partner knows it, so its eviction leaves nothing.
+        let held = store.held(&key(index)).unwrap().version();
+        store.confirm(store.slot_of(&key(index)), held);
+        assert_within_budget(&store);
+    }
+    assert_eq!(store.memory().tombstones, 100);
+    assert!(store.counters().evictions.load(RELAXED) > 3000);
+    assert_eq!(store.counters().tombstones_dropped.load(RELAXED), 0);
+    store.audit(after(START, 5000));
+}
+
+#[test]
+fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
+    let store = replicated(MEBIBYTE);
+    for index in 0..5000u64 {
+        let mut batch = Batch::at(after(START, index));
+        store.put(&key(index), &[1; 200], &until(NEVER), &mut batch);
+        assert_within_budget(&store);
+    }
+    store.audit(after(START, 5000));
+    assert!(store.memory().live_items > 1500);
+}
+
+#[test]
+fn without_evictions_a_full_store_refuses_and_loses_nothing() {
+    let store = Store::new(&StoreConfig {
+        evicting: false,
+        ..config(MEBIBYTE)
+    });
+    let mut batch = Batch::at(START);
+    let mut stored = Vec::new();
+    for index in 0..2000 {
+        if store
+            .put(&key(index), &[1; 1000], &until(NEVER), &mut batch)
+            .is_some()
+        {
+            stored.push(index);
+        }
+        assert_within_budget(&store);
+    }
+    assert!((500..1000).contains(&stored.len()), "{}", stored.len());
+    for index in stored {
+        assert!(store.get(&key(index), &mut batch).is_ok());
+    }
+    assert_eq!(store.counters().evictions.load(RELAXED), 0);
+    // Not even an unfinished one goes over.
+    let head = ItemHead::default();
+    assert!(
+        store
+            .incoming(b"large", &head, 500_000, &mut batch)
+            .is_err()
+    );
+    store.audit(START);
+}
+
+/// Without evictions nothing took back what a flush had killed: a full store refused all writes
+/// for ever.
+#[test]
+fn without_evictions_a_flush_makes_room() {
+    let store = Store::new(&StoreConfig {
+        evicting: false,
+        ..config(MEBIBYTE)
+    });
+    let mut batch = Batch::at(START);
+    for index in 0..2000 {
+        store.put(&key(index), &[1; 1000], &until(NEVER), &mut batch);
+    }
+    store.flush(&mut batch);
+    store.expire(START, |_| {});
+    assert_eq!(store.memory().used_bytes, 0);
+    assert!(
+        store
+            .put(b"k", &[1; 1000], &until(NEVER), &mut batch)
+            .is_some()
+    );
+    store.audit(START);
+}
+
+#[test]
+fn unfinished_items_count_and_are_refused_beyond_their_share() {
+    let store = store(8 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let head = ItemHead::default();
+    // One alone is let in however large.
+    let whole = store
+        .incoming(b"large", &head, 5 << 20, &mut batch)
+        .unwrap();
+    assert!(store.memory().used_bytes > 5 << 20);
+    assert_eq!(
+        store.incoming(b"k", &head, 70_000, &mut batch).err(),
+        Some(NoRoom)
+    );
+    assert!(
+        store.incoming(b"k", &head, 60_000, &mut batch).is_ok(),
+        "small ones never are"
+    );
+    drop(whole);
+    assert_eq!(store.memory().used_bytes, 0);
+    let mut held = Vec::new();
+    while let Ok(incoming) = store.incoming(b"k", &head, 100_000, &mut batch) {
+        held.push(incoming);
+    }
+    let held_bytes = held.len() as u64 * 100_000;
+    assert!(
+        (MEBIBYTE - 200_000..=MEBIBYTE).contains(&held_bytes),
+        "{held_bytes}"
+    );
+    // A finished one makes room for the next.
+    let mut finished = held.pop().unwrap();
+    assert!(finished.push(&[7; 100_000]));
+    let draft = finished.into_draft(&store);
+    store.update(b"k", &mut batch, |_| (Action::Put(draft), ()));
+    assert_eq!(store.get(b"k", &mut batch).unwrap(), [7; 100_000]);
+    assert!(store.incoming(b"k", &head, 100_000, &mut batch).is_ok());
+    drop(held);
+    store.audit(START);
+}
+
+/// An item held by a reader frees nothing when it is evicted: the eviction went on until nothing
+/// was left in the table.
+#[test]
+fn what_somebody_reads_is_not_evicted() {
+    let store = store(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let mut readers = Vec::new();
+    for index in 0..6 {
+        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut batch);
+        readers.push(store.read(&key(index), &mut batch, Item::clone).unwrap());
+    }
+    for index in 6..20 {
+        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut batch);
+        assert_within_budget(&store);
+    }
+    assert!((0..6).all(|index| store.held(&key(index)).is_some()));
+    drop(readers);
+    store.put(b"next", &[1; 140_000], &until(NEVER), &mut batch);
+    assert!(store.held(b"next").is_some());
+    store.audit(START);
+}
+
+#[test]
+fn threads_leave_true_books() {
+    let store = replicated(MEBIBYTE);
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let store = &store;
+            scope.spawn(move || {
+                let mut random = thread + 1;
+                for step in 0..8000u64 {
+                    random = random
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    act(store, random >> 33, after(START, step));
+                }
+            });
+        }
+    });
+    let end = after(START, 8000);
+    assert_within_budget(&store);
+    store.audit(end);
+}
+
+/// One random operation of a thread.
+fn act(store: &Store, random: u64, now: Now) {
+    let mut batch = Batch::at(now);
+    let key = key(random % 1500);
+    let deadline_ms = now.boot_ms + random % 3000;
+    match random / 1500 % 16 {
+        0..6 => _ = store.put(&key, &[1; 900], &until(deadline_ms), &mut batch),
+        6..10 => _ = store.get(&key, &mut batch),
+        10 => _ = store.remove(&key, &mut batch),
+        11 => _ = store.touch(&key, deadline_ms, &mut batch),
+        12 => {
+            if let Some(item) = store.entry(store.slot_of(&key)) {
+                store.confirm(store.slot_of(&key), item.version());
+            }
+        }
+        13 => {
+            let stamp = version(store.stamps().highest().get() + random % 3);
+            store.record(&key, &[2; 500], stamp, Origin::Live);
+        }
+        14 => _ = store.apply_tombstone(&key, version(store.stamps().highest().get()), now),
+        _ if random.is_multiple_of(50) => store.expire(now, |_| {}),
+        _ => store.promote(store.slot_of(&key), now),
+    }
+}

@@ -1,0 +1,148 @@
+//! Deadlines: found on access, taken back by the wheel, moved by touches.
+
+use super::*;
+
+#[test]
+fn housekeeping_takes_back_what_no_client_asks_for() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for index in 0..1000u64 {
+        let deadline_ms = START.boot_ms + index * 100;
+        store.put(
+            &index.to_be_bytes(),
+            b"value",
+            &until(deadline_ms),
+            &mut batch,
+        );
+    }
+    let halfway = after(START, 50_000);
+    store.expire(halfway, |_| {});
+    store.audit(halfway);
+    let left = store.memory().live_items;
+    // A bucket fires when the last of its 16.4 seconds is over.
+    assert!((500..=665).contains(&left), "{left}");
+    let end = after(START, 100_000 + 16_384);
+    store.expire(end, |_| {});
+    assert_eq!(store.memory().used_bytes, 0);
+    store.audit(end);
+}
+
+#[test]
+fn a_touched_item_outlives_its_old_bucket_and_not_its_new_one() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 1000), &mut batch);
+    store.touch(b"k", START.boot_ms + 100_000, &mut batch);
+    let between = after(START, 50_000);
+    store.expire(between, |_| {});
+    store.audit(between);
+    assert!(store.get(b"k", &mut Batch::at(between)).is_ok());
+    let end = after(START, 120_000);
+    store.expire(end, |_| {});
+    assert_eq!(store.memory().live_items, 0);
+}
+
+/// Housekeeping handed every item that it queued anew to the list of items whose readers hold
+/// them up. When such an item was replaced it waited there for itself: each session that was
+/// touched and then written once was never freed.
+#[test]
+fn an_item_that_was_queued_anew_is_freed_when_it_is_replaced() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", &[1; 10_000], &until(START.boot_ms + 1000), &mut batch);
+    store.touch(b"k", START.boot_ms + 500_000, &mut batch);
+    let later = after(START, 50_000);
+    store.expire(later, |_| {});
+    store.put(b"k", b"small", &until(NEVER), &mut Batch::at(later));
+    store.expire(later, |_| {});
+    assert!(
+        store.memory().used_bytes < 1000,
+        "{}",
+        store.memory().used_bytes
+    );
+    store.audit(later);
+}
+
+/// Every set of a key that had been deleted since queued it once more. A client that set and
+/// deleted one key 10,000 times a second would have filled 300 MB with that before the first
+/// bucket fired.
+#[test]
+fn a_key_set_and_deleted_again_and_again_fills_no_wheel() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for _ in 0..1000 {
+        store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut batch);
+        store.remove(b"k", &mut batch);
+    }
+    store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut batch);
+    store.audit(START);
+    let shard = store.shard(store.slot_of(b"k")).lock();
+    assert!(shard.wheel.len < 100, "{}", shard.wheel.len);
+}
+
+#[test]
+fn an_item_written_again_and_again_is_queued_once() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for _ in 0..10 {
+        store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut batch);
+    }
+    let shard = store.shard(store.slot_of(b"k")).lock();
+    assert_eq!(shard.wheel.len, 1);
+}
+
+#[test]
+fn an_expired_item_tells_the_partner_unless_it_knew() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for key in [b"known", b"fresh"] {
+        store.put(key, b"v", &until(START.boot_ms + 1000), &mut batch);
+    }
+    let known = store.held(b"known").unwrap().version();
+    let fresh = store.held(b"fresh").unwrap().version();
+    store.confirm(store.slot_of(b"known"), known);
+    let mut dirty = Vec::new();
+    store.expire(after(START, 40_000), |batch| dirty.append(&mut batch.dirty));
+    assert_eq!(dirty, [store.slot_of(b"fresh")]);
+    assert!(store.held(b"known").is_none());
+    let tombstone = store.held(b"fresh").unwrap();
+    assert!(tombstone.is_tombstone());
+    assert_eq!(
+        tombstone.version(),
+        fresh,
+        "expiry keeps the removed version"
+    );
+}
+
+#[test]
+fn a_flush_kills_what_is_there_and_nothing_later() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"old", b"v", &until(NEVER), &mut batch);
+    store.put(b"unread", b"v", &until(NEVER), &mut batch);
+    store.flush(&mut batch);
+    store.put(b"new", b"v", &until(NEVER), &mut batch);
+    assert_eq!(store.get(b"old", &mut batch), Err(Miss::Flushed));
+    assert_eq!(store.get(b"old", &mut batch), Err(Miss::Absent));
+    assert!(store.get(b"new", &mut batch).is_ok());
+    store.expire(START, |_| {});
+    assert_eq!(
+        store.memory().live_items,
+        1,
+        "the memory of the unread one is back"
+    );
+    store.audit(START);
+}
+
+#[test]
+fn a_delayed_flush_fires_once_and_is_replaced_by_a_later_command() {
+    let store = store(64 * MEBIBYTE);
+    store.flush_later(START.boot_ms + 1000);
+    store.flush_later(START.boot_ms + 2000);
+    assert_eq!(store.flush_if_due(after(START, 1500)), None);
+    assert!(store.flush_if_due(after(START, 2000)).is_some());
+    assert_eq!(store.flush_if_due(after(START, 9000)), None);
+    store.flush_later(START.boot_ms + 10_000);
+    store.flush(&mut Batch::at(START));
+    assert_eq!(store.flush_if_due(after(START, 20_000)), None);
+}

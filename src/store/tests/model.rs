@@ -1,0 +1,447 @@
+//! The store against a map: random operations, the same answers, and true books after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::operations::{Age, Entry, KEYS, Op, key_of, op, value_of};
+use super::*;
+
+/// The store and what it should hold.
+struct Model {
+    store: Store,
+    replicated: bool,
+    entries: BTreeMap<u8, Entry>,
+    now: Now,
+    highest: Stamp,
+    flush_at_ms: u64,
+    announced: BTreeSet<u64>,
+}
+
+impl Model {
+    fn new(replicated: bool, colliding: bool) -> Self {
+        let config = StoreConfig {
+            replicated,
+            ..config(64 * MEBIBYTE)
+        };
+        let hasher = if colliding {
+            KeyHasher::colliding()
+        } else {
+            KeyHasher::new(&[1; 16])
+        };
+        Self {
+            store: Store::with_hasher(&config, hasher),
+            replicated,
+            entries: BTreeMap::new(),
+            now: START,
+            highest: Stamp::ZERO,
+            flush_at_ms: NEVER,
+            announced: BTreeSet::new(),
+        }
+    }
+
+    fn deadline(&self, ttl: u64) -> u64 {
+        if ttl == 0 {
+            NEVER
+        } else {
+            self.now.boot_ms + ttl
+        }
+    }
+
+    fn is_dead(&self, entry: &Entry) -> bool {
+        let Entry::Live {
+            deadline_ms,
+            version,
+            ..
+        } = entry
+        else {
+            return false;
+        };
+        *deadline_ms <= self.now.boot_ms || version.stamp < self.store.floor()
+    }
+
+    fn live_value(&self, key: u8) -> Option<Vec<u8>> {
+        match self.entries.get(&key) {
+            Some(entry @ Entry::Live { value, .. }) if !self.is_dead(entry) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// A dead item that is met goes; one that the partner has not confirmed leaves a tombstone.
+    fn meet(&mut self, key: u8) {
+        let Some(entry) = self
+            .entries
+            .get(&key)
+            .filter(|entry| self.is_dead(entry))
+            .cloned()
+        else {
+            return;
+        };
+        let Entry::Live {
+            version, confirmed, ..
+        } = entry
+        else {
+            return;
+        };
+        let flushed = version.stamp < self.store.floor();
+        if self.replicated && !confirmed && !flushed {
+            self.entries.insert(key, Entry::Tombstone(version));
+        } else {
+            self.entries.remove(&key);
+        }
+    }
+
+    fn read(&mut self, key: u8) {
+        let mut batch = Batch::at(self.now);
+        let read = self.store.get(&key_of(key), &mut batch);
+        self.took(batch);
+        assert_eq!(read.ok(), self.live_value(key), "read of {key}");
+        self.meet(key);
+    }
+
+    fn took(&mut self, batch: Batch) {
+        assert!(batch.retired.is_empty());
+        self.announced.extend(batch.dirty);
+    }
+
+    fn new_stamp(&mut self, stamp: Option<Stamp>) -> Stamp {
+        let stamp = stamp.expect("a write has a stamp");
+        assert!(stamp > self.highest, "stamps rise");
+        self.highest = stamp;
+        stamp
+    }
+
+    fn set(&mut self, key: u8, value: u8, ttl: u64) {
+        let deadline_ms = self.deadline(ttl);
+        let mut batch = Batch::at(self.now);
+        let value = value_of(value);
+        let stamp = self
+            .store
+            .put(&key_of(key), &value, &until(deadline_ms), &mut batch);
+        let version = Version::written(self.new_stamp(stamp));
+        self.took(batch);
+        let entry = Entry::Live {
+            value,
+            deadline_ms,
+            version,
+            confirmed: false,
+        };
+        self.entries.insert(key, entry);
+    }
+
+    fn add(&mut self, key: u8, value: u8) {
+        let expected = self.live_value(key).is_none();
+        let mut batch = Batch::at(self.now);
+        let value = value_of(value);
+        let head = ItemHead::default();
+        let mut draft = self.store.draft(&key_of(key), &head, value.len()).ok();
+        draft
+            .iter_mut()
+            .for_each(|draft| draft.fill(|to| to.copy_from_slice(&value)));
+        let (added, stamp) = self
+            .store
+            .update(&key_of(key), &mut batch, |found| match found {
+                Ok(_) => (Action::Promote, false),
+                Err(_) => (draft.take().map_or(Action::Keep, Action::Put), true),
+            });
+        drop(draft);
+        self.took(batch);
+        assert_eq!(added, expected);
+        if added {
+            let version = Version::written(self.new_stamp(stamp));
+            let entry = Entry::Live {
+                value,
+                deadline_ms: NEVER,
+                version,
+                confirmed: false,
+            };
+            self.entries.insert(key, entry);
+        }
+    }
+
+    fn remove(&mut self, key: u8) {
+        let expected = self.live_value(key).is_some();
+        let mut batch = Batch::at(self.now);
+        let name = key_of(key);
+        let (found, stamp) = self
+            .store
+            .update(&name, &mut batch, |found| (Action::Remove, found.is_ok()));
+        self.took(batch);
+        assert_eq!(found, expected);
+        self.entries.remove(&key);
+        if self.replicated {
+            let version = Version::written(self.new_stamp(stamp));
+            self.entries.insert(key, Entry::Tombstone(version));
+        }
+    }
+
+    fn touch(&mut self, key: u8, ttl: u64) {
+        let deadline = self.deadline(ttl);
+        let expected = self.live_value(key).is_some();
+        let mut batch = Batch::at(self.now);
+        let name = key_of(key);
+        let (found, stamp) = self.store.update(&name, &mut batch, |found| {
+            (Action::Touch(deadline), found.is_ok())
+        });
+        self.took(batch);
+        assert_eq!(found, expected);
+        self.meet(key);
+        if found {
+            let stamp = self.new_stamp(stamp);
+            if let Some(Entry::Live {
+                deadline_ms,
+                version,
+                confirmed,
+                ..
+            }) = self.entries.get_mut(&key)
+            {
+                (*deadline_ms, version.touched, *confirmed) = (deadline, stamp, false);
+            }
+        }
+    }
+
+    fn meet_all(&mut self) {
+        (0..KEYS).for_each(|key| self.read(key));
+    }
+
+    fn step(&mut self, ms: u64) {
+        self.now = after(self.now, ms);
+        let due = self.flush_at_ms <= self.now.boot_ms;
+        if due {
+            self.meet_all();
+            self.flush_at_ms = NEVER;
+        }
+        let fired = self.store.flush_if_due(self.now);
+        assert_eq!(fired.is_some(), due);
+        if due {
+            self.new_stamp(fired);
+        }
+    }
+
+    fn expire(&mut self) {
+        let mut dirty = Vec::new();
+        self.store
+            .expire(self.now, |batch| dirty.append(&mut batch.dirty));
+        self.announced.extend(dirty);
+    }
+
+    fn version_of(&mut self, key: u8, age: Age) -> Version {
+        let held = self
+            .entries
+            .get(&key)
+            .map_or_else(Version::default, Entry::version);
+        match age {
+            Age::Same => held,
+            Age::Older => version(held.stamp.get().saturating_sub(1)),
+            Age::Newest => version(self.highest.get() + 5001),
+        }
+    }
+
+    /// What becomes of a record: `Ok(true)` if it is newer, `Ok(false)` if equal.
+    fn standing(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
+        self.highest = self.highest.max(arriving.latest());
+        let held = self.entries.get(&key).map(Entry::version);
+        match held {
+            _ if arriving.stamp < self.store.floor() => Err(Version::written(self.store.floor())),
+            Some(held) if held > arriving => Err(held),
+            held => Ok(held != Some(arriving)),
+        }
+    }
+
+    fn record(&mut self, (key, value, age, ttl, live): (u8, u8, Age, u64, bool)) {
+        self.read(key);
+        let version = self.version_of(key, age);
+        let origin = if live { Origin::Live } else { Origin::Resync };
+        let remaining_ms = (ttl != 0).then_some(ttl);
+        let head = RecordHead {
+            version,
+            remaining_ms,
+            ..RecordHead::default()
+        };
+        let value = value_of(value);
+        let verdict = self
+            .store
+            .record_with(&key_of(key), &value, &head, origin, self.now);
+        let deadline = self.deadline(ttl);
+        let expected = match self.standing(key, version) {
+            Err(newer) => Verdict::Superseded(newer),
+            Ok(true) => {
+                let entry = Entry::Live {
+                    value,
+                    deadline_ms: deadline,
+                    version,
+                    confirmed: true,
+                };
+                self.entries.insert(key, entry);
+                Verdict::Applied
+            }
+            Ok(false) => match self.entries.get_mut(&key) {
+                Some(Entry::Live {
+                    deadline_ms,
+                    confirmed,
+                    ..
+                }) => {
+                    (*deadline_ms, *confirmed) = (deadline.min(*deadline_ms), true);
+                    Verdict::Applied
+                }
+                _ => Verdict::Superseded(version),
+            },
+        };
+        assert_eq!(verdict, expected);
+    }
+
+    fn tombstone(&mut self, key: u8, age: Age, refused: bool) {
+        self.read(key);
+        let version = self.version_of(key, age);
+        let name = key_of(key);
+        let verdict = if refused {
+            self.store.refuse(&name, version, self.now)
+        } else {
+            self.store.apply_tombstone(&name, version, self.now)
+        };
+        let expected = match self.standing(key, version) {
+            Err(newer) => Verdict::Superseded(newer),
+            Ok(true) => {
+                self.entries.remove(&key);
+                if refused {
+                    Verdict::NoRoom
+                } else {
+                    Verdict::Applied
+                }
+            }
+            Ok(false) => match self.entries.get(&key) {
+                Some(Entry::Tombstone(_)) if refused => Verdict::Superseded(version),
+                _ => Verdict::Applied,
+            },
+        };
+        assert_eq!(verdict, expected);
+    }
+
+    fn confirm(&mut self, key: u8, right: bool) {
+        self.read(key);
+        let name = key_of(key);
+        let hash = self.store.shared.hasher.hash(&name);
+        let slot = self
+            .store
+            .shard(hash.slot())
+            .lock()
+            .find(hash, &name)
+            .map(|found| found.0);
+        let (Some(slot), Some(entry)) = (slot, self.entries.get_mut(&key)) else {
+            return;
+        };
+        if !right {
+            return self
+                .store
+                .confirm(slot, version(entry.version().stamp.get() + 7));
+        }
+        self.store.confirm(slot, entry.version());
+        match entry {
+            Entry::Live { confirmed, .. } => *confirmed = true,
+            Entry::Tombstone(_) => _ = self.entries.remove(&key),
+        }
+    }
+
+    fn run(&mut self, op: Op) {
+        match op {
+            Op::Read(key) => self.read(key),
+            Op::Set(key, value, ttl) => self.set(key, value, ttl),
+            Op::Add(key, value) => self.add(key, value),
+            Op::Remove(key) => self.remove(key),
+            Op::Touch(key, ttl) => self.touch(key, ttl),
+            Op::Flush => {
+                self.meet_all();
+                let floor = self.store.flush(&mut Batch::at(self.now));
+                self.new_stamp(Some(floor));
+                self.flush_at_ms = NEVER;
+            }
+            Op::FlushLater(ms) => {
+                self.flush_at_ms = self.now.boot_ms + ms;
+                self.store.flush_later(self.flush_at_ms);
+            }
+            Op::Step(ms) => self.step(ms),
+            Op::Expire => self.expire(),
+            Op::Record(key, value, age, ttl, live) if self.replicated => {
+                self.record((key, value, age, ttl, live));
+            }
+            Op::Tombstone(key, age) if self.replicated => self.tombstone(key, age, false),
+            Op::Refuse(key, age) if self.replicated => self.tombstone(key, age, true),
+            Op::Confirm(key, right) => self.confirm(key, right),
+            Op::Record(..) | Op::Tombstone(..) | Op::Refuse(..) => {}
+        }
+    }
+
+    fn check(&self) {
+        self.store.audit(self.now);
+        for key in 0..KEYS {
+            let held = self.store.held(&key_of(key));
+            let entry = self.entries.get(&key);
+            if held.as_ref().is_some_and(|held| !held.is_confirmed()) && self.replicated {
+                let hash = self.store.shared.hasher.hash(&key_of(key));
+                let slots: Vec<_> = (0..hash::SLOTS_PER_KEY).map(|i| hash.nth_slot(i)).collect();
+                let announced = slots.iter().any(|slot| self.announced.contains(slot));
+                assert!(announced, "{key} is unconfirmed and was never handed over");
+            }
+            if let Some(held) = &held {
+                self.compare(key, held, entry);
+            } else {
+                let gone = entry.is_none_or(|entry| self.is_dead(entry));
+                assert!(gone, "{key} is lost, expected {entry:?}");
+            }
+        }
+    }
+
+    fn compare(&self, key: u8, held: &Item, entry: Option<&Entry>) {
+        let entry = entry.unwrap_or_else(|| panic!("{key} should be gone"));
+        assert_eq!(held.version(), entry.version(), "version of {key}");
+        match entry {
+            Entry::Tombstone(_) => assert!(held.is_tombstone()),
+            Entry::Live { .. } if held.is_tombstone() => assert!(self.is_dead(entry)),
+            Entry::Live {
+                value,
+                deadline_ms,
+                confirmed,
+                ..
+            } => {
+                assert_eq!(held.value(), value);
+                assert_eq!(held.deadline_ms(), *deadline_ms);
+                assert_eq!(held.is_confirmed(), *confirmed);
+            }
+        }
+    }
+}
+
+fn run(ops: Vec<Op>, replicated: bool, colliding: bool) {
+    let mut model = Model::new(replicated, colliding);
+    for op in ops {
+        model.run(op);
+        model.check();
+    }
+}
+
+fn settings() -> ProptestConfig {
+    ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(settings())]
+
+    #[test]
+    fn a_lone_store_answers_like_a_map(ops in prop::collection::vec(op(), 1..120)) {
+        run(ops, false, false);
+    }
+
+    #[test]
+    fn a_store_with_a_partner_answers_like_a_map(ops in prop::collection::vec(op(), 1..120)) {
+        run(ops, true, false);
+    }
+
+    #[test]
+    fn keys_of_one_hash_answer_like_a_map(ops in prop::collection::vec(op(), 1..120)) {
+        run(ops, true, true);
+    }
+}

@@ -1,0 +1,273 @@
+//! Records, tombstones and verdicts: DESIGN sections 4 and 5, rule by rule.
+
+use super::*;
+
+const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
+
+fn tombstone_of(store: &Store, key: &[u8]) -> Version {
+    let held = store.held(key).expect("an entry");
+    assert!(held.is_tombstone());
+    held.version()
+}
+
+#[test]
+fn a_client_delete_takes_a_new_stamp_whether_it_found_something_or_not() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    store.confirm(store.slot_of(b"k"), Version::written(written));
+    assert!(store.remove(b"k", &mut batch));
+    let found = tombstone_of(&store, b"k");
+    assert!(found.stamp > written);
+    assert!(!store.remove(b"k", &mut batch));
+    assert!(!store.remove(b"absent", &mut batch));
+    assert!(tombstone_of(&store, b"k") > found);
+    tombstone_of(&store, b"absent");
+    assert_eq!(store.memory().tombstones, 2);
+    assert_eq!(store.memory().live_items, 0);
+    assert_eq!(store.get(b"k", &mut batch), Err(Miss::Absent));
+    store.audit(START);
+}
+
+#[test]
+fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
+    let store = replicated(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let value = vec![1; 200 << 10];
+    for key in [b"a", b"b"] {
+        store.put(key, &value, &until(NEVER), &mut batch);
+    }
+    let version = |key: &[u8]| store.held(key).unwrap().version();
+    let (a, b) = (version(b"a"), version(b"b"));
+    store.confirm(store.slot_of(b"b"), b);
+    let mut later = Batch::at(after(START, 5000));
+    for key in [b"c", b"d", b"e", b"f"] {
+        store.put(key, &value, &until(NEVER), &mut later);
+    }
+    assert_eq!(tombstone_of(&store, b"a"), a);
+    assert!(store.held(b"b").is_none());
+    assert!(
+        later.dirty.contains(&store.slot_of(b"a")),
+        "the partner must be told"
+    );
+    store.audit(later.now);
+}
+
+#[test]
+fn a_confirmed_tombstone_goes_and_a_newer_one_stays() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.remove(b"k", &mut batch);
+    let first = tombstone_of(&store, b"k");
+    store.remove(b"k", &mut batch);
+    store.confirm(store.slot_of(b"k"), first);
+    let second = tombstone_of(&store, b"k");
+    store.confirm(store.slot_of(b"k"), second);
+    assert!(store.held(b"k").is_none());
+    assert_eq!(store.memory().used_bytes, 0);
+}
+
+#[test]
+fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let older = version(written.get() - 1);
+    let held = Version::written(written);
+    assert_eq!(
+        store.apply_tombstone(b"k", older, START),
+        Verdict::Superseded(held)
+    );
+    // The partner dropped its copy of what we both have: ours stays.
+    assert_eq!(store.apply_tombstone(b"k", held, START), Verdict::Applied);
+    assert!(store.get(b"k", &mut batch).is_ok());
+    let newer = version(written.get() + (1 << 30));
+    assert_eq!(store.apply_tombstone(b"k", newer, START), Verdict::Applied);
+    assert!(store.held(b"k").is_none());
+    assert_eq!(store.memory().tombstones, 0);
+    assert!(
+        store.stamps().highest() >= newer.stamp,
+        "its stamp is absorbed"
+    );
+    store.audit(START);
+}
+
+#[test]
+fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
+    let store = replicated(64 * MEBIBYTE);
+    let head = |remaining_ms| RecordHead {
+        version: version(1 << 50),
+        remaining_ms: Some(remaining_ms),
+        ..RecordHead::default()
+    };
+    let apply = |ms| store.record_with(b"k", b"v", &head(ms), Origin::Live, START);
+    for ms in [3_600_000, 4_000_000, 60_000] {
+        assert_eq!(apply(ms), Verdict::Applied);
+    }
+    assert_eq!(
+        store.held(b"k").unwrap().deadline_ms(),
+        START.boot_ms + 60_000
+    );
+    store.audit(START);
+    let later = after(START, 80_000);
+    store.expire(later, |_| {});
+    assert!(
+        store.held(b"k").is_none(),
+        "nothing waits for the later deadline"
+    );
+}
+
+#[test]
+fn what_was_removed_here_does_not_return_at_its_own_version() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
+    let later = after(START, 20);
+    assert_eq!(store.get(b"k", &mut Batch::at(later)), Err(Miss::Expired));
+    let gone = tombstone_of(&store, b"k");
+    assert_eq!(
+        store.record(b"k", b"v", gone, Origin::Resync),
+        Verdict::Superseded(gone)
+    );
+    assert_eq!(store.refuse(b"k", gone, later), Verdict::Superseded(gone));
+    tombstone_of(&store, b"k");
+}
+
+#[test]
+fn a_record_under_the_flush_floor_is_dead() {
+    let store = replicated(64 * MEBIBYTE);
+    let floor = store.flush(&mut Batch::at(START));
+    let under = version(floor.get() - 1);
+    let dead = Verdict::Superseded(Version::written(floor));
+    assert_eq!(store.record(b"k", b"v", under, Origin::Live), dead);
+    assert_eq!(store.refuse(b"k", under, START), dead);
+    assert!(!store.raise_floor(under.stamp));
+    assert_eq!(store.memory().used_bytes, 0);
+}
+
+#[test]
+fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
+    let store = replicated(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let mut count = 0u64;
+    while store.counters().evictions.load(RELAXED) == 0 {
+        store.put(
+            &count.to_be_bytes(),
+            &[1; 10_000],
+            &until(NEVER),
+            &mut batch,
+        );
+        count += 1;
+    }
+    let items = store.memory().live_items;
+    let newer = version(1 << 52);
+    assert!(!store.has_room(1, 30_000));
+    assert_eq!(
+        store.record(b"new", &[2; 30_000], newer, Origin::Resync),
+        Verdict::NoRoom
+    );
+    assert_eq!(store.counters().records_refused.load(RELAXED), 1);
+    assert_eq!(store.counters().evictions.load(RELAXED), 1);
+    let last = (count - 1).to_be_bytes();
+    assert_eq!(
+        store.record(&last, &[2; 30_000], newer, Origin::Resync),
+        Verdict::NoRoom
+    );
+    assert!(store.held(&last).is_none(), "no stale copy stays");
+    assert_eq!(store.memory().live_items, items - 1);
+    store.audit(START);
+    assert_eq!(
+        store.record(b"new", &[2; 30_000], newer, Origin::Live),
+        Verdict::Applied
+    );
+    store.audit(START);
+}
+
+#[test]
+fn a_refused_version_that_is_here_already_is_here() {
+    let store = replicated(64 * MEBIBYTE);
+    let held = version(1 << 50);
+    store.record(b"k", b"v", held, Origin::Live);
+    assert_eq!(store.refuse(b"k", held, START), Verdict::Applied);
+    assert_eq!(
+        store.refuse(b"k", version((1 << 50) + 2), START),
+        Verdict::NoRoom
+    );
+    assert!(store.held(b"k").is_none());
+}
+
+/// A pass that brought a newer version of a hot session moved it to the cold end, where the next
+/// eviction took it.
+#[test]
+fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
+    let store = replicated(64 * MEBIBYTE);
+    let (slot, mut same_shard) = (store.slot_of(b"hot"), Vec::new());
+    let shard_of = |slot| hash::shard_of(slot, store.shard_bits);
+    for index in 0u64.. {
+        let key = index.to_be_bytes();
+        if shard_of(store.slot_of(&key)) == shard_of(slot) {
+            same_shard.push(key);
+        }
+        if same_shard.len() == 3 {
+            break;
+        }
+    }
+    store.put(&same_shard[0], b"v", &until(NEVER), &mut Batch::at(START));
+    store.put(
+        b"hot",
+        b"v",
+        &until(NEVER),
+        &mut Batch::at(after(START, 9000)),
+    );
+    store.record(b"hot", b"newer", version(1 << 50), Origin::Resync);
+    for key in &same_shard[1..] {
+        store.record(key, b"v", version(1 << 50), Origin::Resync);
+    }
+    let mut slots = Vec::new();
+    store.slots_of(shard_of(slot), &mut slots);
+    let expected = [b"hot", &same_shard[0][..], &same_shard[1], &same_shard[2]];
+    assert_eq!(slots, expected.map(|key| store.slot_of(key)));
+    store.audit(after(START, 9000));
+}
+
+#[test]
+fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
+    let store = replicated(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    for index in 0..4000u64 {
+        store.remove(&index.to_be_bytes(), &mut batch);
+    }
+    store.audit(START);
+    let memory = store.memory();
+    let dropped = store.counters().tombstones_dropped.load(RELAXED);
+    assert_eq!(memory.tombstones + dropped, 4000);
+    assert!(memory.used_bytes <= memory.budget_bytes / limits::TOMBSTONE_SHARE);
+    assert!(memory.used_bytes > memory.budget_bytes / limits::TOMBSTONE_SHARE - 200);
+    let held = |index: u64| store.held(&index.to_be_bytes()).is_some();
+    let (old, new) = (0..2000, 2000..4000);
+    let (old, new) = (
+        old.filter(|&i| held(i)).count(),
+        new.filter(|&i| held(i)).count(),
+    );
+    assert!(
+        old < new / 4,
+        "{old} of the older and {new} of the newer half are left"
+    );
+}
+
+#[test]
+fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
+    let store = replicated(64 * MEBIBYTE);
+    let head = RecordHead {
+        version: version(1 << 50),
+        ..RecordHead::default()
+    };
+    let mut incoming = store.incoming_record(b"k", &head, 100_000, START).unwrap();
+    assert!(store.memory().used_bytes > 100_000);
+    assert!(incoming.push(&[1; 60_000]));
+    assert_eq!(incoming.missing_bytes(), 40_000);
+    assert!(!incoming.push(&[1; 60_000]), "more than was announced");
+    drop(incoming);
+    assert_eq!(store.memory().used_bytes, 0);
+    assert!(store.incoming_record(b"k", &head, 2 << 20, START).is_err());
+}
