@@ -83,6 +83,7 @@ impl Fault {
     const BAD_DELTA: Self = Self::saying("CLIENT_ERROR invalid numeric delta argument");
     const BAD_DELETE: Self =
         Self::saying("CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]");
+    const NO_SHUTDOWN: Self = Self::saying("SERVER_ERROR: shutdown not enabled");
     const NOT_OURS: Self = Self {
         close: true,
         ..Self::saying("")
@@ -136,6 +137,7 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
         b"verbosity" => verbosity(args),
         b"version" => Ok(Request::Version),
         b"quit" => Ok(Request::Quit),
+        b"shutdown" => Err(Fault::NO_SHUTDOWN.quiet(is_noreply(args))),
         b"stats" => Ok(Request::Stats {
             args: tokens(args).collect(),
         }),
