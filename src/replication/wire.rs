@@ -10,11 +10,11 @@
 //!
 //! | type | frame      | body |
 //! |------|------------|------|
-//! | 1    | Hello      | `"MTWN"`, u16 lowest and u16 highest wire version spoken, u8 side, u64 incarnation, stamp clock, stamp floor, u8 + node id, u16 + policy; what follows is from a newer version and ignored |
+//! | 1    | Hello      | see below |
 //! | 2    | Welcome    | u16 wire version: the highest both speak |
 //! | 3    | Refuse     | u8 reason code, text (UTF-8, to the end) |
 //! | 4    | Record     | head, key, value (to the end; none in a tombstone) |
-//! | 5    | PieceStart | head, u32 length of the whole value, key, first bytes of the value (to the end) |
+//! | 5    | PieceStart | head with length, key, first bytes of the value (to the end) |
 //! | 6    | Piece      | u8 lane, next bytes of the value (at least one, to the end) |
 //! | 7    | PieceAbort | u8 lane |
 //! | 8    | Verdicts   | runs, at least one, to the end |
@@ -23,6 +23,20 @@
 //! | 11   | PassEnd    | nothing |
 //! | 12   | Room       | nothing |
 //! | 13   | Heartbeat  | nothing |
+//!
+//! **Hello**, after which the frame may go on with fields of newer versions, to be ignored:
+//!
+//! ```text
+//! "MTWN"
+//! u16    lowest wire version spoken
+//! u16    highest wire version spoken
+//! u8     side, 0 or 1
+//! u64    incarnation
+//! stamp  the higher of the clock and the highest stamp held
+//! stamp  flush floor
+//! u8     length of the node id, node id (UTF-8)
+//! u16    length of the policy (at most 8 KiB), policy (UTF-8)
+//! ```
 //!
 //! **Head** of a record:
 //!
@@ -60,6 +74,8 @@ mod framer;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
+
 use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
@@ -69,10 +85,8 @@ pub use decode::{Runs, Slots};
 pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
 pub use framer::Framer;
 
-/// The lowest wire version this build speaks.
-pub const WIRE_VERSION_MIN: u16 = 0;
-/// The highest wire version this build speaks.
-pub const WIRE_VERSION_MAX: u16 = 0;
+/// The wire versions this build speaks.
+pub const WIRE_VERSIONS: RangeInclusive<u16> = 0..=0;
 
 /// First bytes of a hello.
 const MAGIC: [u8; 4] = *b"MTWN";

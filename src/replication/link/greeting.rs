@@ -4,7 +4,7 @@ use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
     NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, STAMP_AHEAD_ALARM_MS, STAMP_AHEAD_MAX_MS,
 };
-use crate::replication::wire::{Frame, Hello, WIRE_VERSION_MAX, WIRE_VERSION_MIN};
+use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
 use crate::store::{Now, Stamp, Store};
 
 impl Link {
@@ -12,8 +12,8 @@ impl Link {
     /// its wall clock.
     pub(super) fn hello(&self, store: &Store, now: Now) -> Hello<'_> {
         Hello {
-            wire_min: WIRE_VERSION_MIN,
-            wire_max: WIRE_VERSION_MAX,
+            wire_min: *WIRE_VERSIONS.start(),
+            wire_max: *WIRE_VERSIONS.end(),
             side: self.config.side,
             incarnation: self.config.incarnation,
             clock: store.stamps().next(now),
@@ -40,7 +40,7 @@ impl Link {
         self.judge(hello).map_err(LinkError::Refused)?;
         self.absorb(hello.clock, store, now)?;
         self.raise_floor(hello.floor, store, now)?;
-        let wire_version = hello.wire_max.min(WIRE_VERSION_MAX);
+        let wire_version = highest_common(hello);
         Frame::Welcome { wire_version }.encode(&mut self.stream.control);
         self.phase = Phase::Greeting(Some(Partner {
             side: hello.side,
@@ -52,7 +52,7 @@ impl Link {
 
     /// The partner accepts our hello. It says so only after its own, so both are in now.
     pub(super) fn welcomed(&mut self, wire_version: u16) -> Result<(), LinkError> {
-        if !(WIRE_VERSION_MIN..=WIRE_VERSION_MAX).contains(&wire_version) {
+        if !WIRE_VERSIONS.contains(&wire_version) {
             return Err(LinkError::Protocol("a welcome to another wire version"));
         }
         let Phase::Greeting(Some(partner)) = &self.phase else {
@@ -136,11 +136,12 @@ impl Link {
 
     fn judge(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
         let refuse = |kind, reason| Err(Refusal { kind, reason });
-        if hello.wire_min > WIRE_VERSION_MAX || hello.wire_max < WIRE_VERSION_MIN {
+        let lowest_common = hello.wire_min.max(*WIRE_VERSIONS.start());
+        if highest_common(hello) < lowest_common {
             let reason = format!(
-                "one node speaks wire versions {} to {}, the other {WIRE_VERSION_MIN} to \
-                 {WIRE_VERSION_MAX}: upgrade the older one",
-                hello.wire_min, hello.wire_max
+                "one node speaks wire versions {:?}, the other {WIRE_VERSIONS:?}: upgrade the \
+                 older one",
+                hello.wire_min..=hello.wire_max
             );
             return refuse(RefusalKind::NoCommonVersion, reason);
         }
@@ -165,6 +166,11 @@ impl Link {
         }
         Ok(())
     }
+}
+
+/// The highest wire version both speak, if there is one at all.
+fn highest_common(hello: &Hello<'_>) -> u16 {
+    hello.wire_max.min(*WIRE_VERSIONS.end())
 }
 
 /// As much of a text as its field takes.

@@ -1,1 +1,134 @@
+//! What two links say to each other, step by step.
 
+mod greeting;
+mod stream;
+
+use super::*;
+use crate::replication::wire::WireError;
+use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+
+const NOW: Now = Now {
+    boot_ms: 50_000,
+    wall_ms: 200_000_000_000,
+};
+
+struct Side {
+    link: Link,
+    store: Store,
+    now: Now,
+}
+
+fn side(side: u8) -> Side {
+    let config = StoreConfig {
+        limit_bytes: 64 << 20,
+        item_bytes_max: 8 << 20,
+        evicting: true,
+        hash_secret: *b"the pair's hash ",
+        side,
+        replicated: true,
+    };
+    Side {
+        link: Link::new(link_config(side)),
+        store: Store::new(&config),
+        now: NOW,
+    }
+}
+
+fn link_config(side: u8) -> LinkConfig {
+    let node_id = format!("n{}", side + 1);
+    LinkConfig {
+        side,
+        node_id,
+        incarnation: u64::from(side),
+        policy: "nodes=n1,n2".into(),
+    }
+}
+
+impl Side {
+    /// Writes and hands the key over, as a worker does.
+    fn set(&mut self, key: &[u8], value_len: usize) {
+        let mut batch = Batch::at(self.now);
+        let head = ItemHead {
+            deadline_ms: NEVER,
+            ..ItemHead::default()
+        };
+        let draft = self.store.draft(key, &head, value_len).unwrap();
+        self.store
+            .update(key, &mut batch, |_| (Action::Put(draft), ()));
+        self.link.hand_over(&batch.dirty);
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        let mut batch = Batch::at(self.now);
+        self.store.update(key, &mut batch, |_| (Action::Remove, ()));
+        self.link.hand_over(&batch.dirty);
+    }
+
+    fn has(&self, key: &[u8]) -> bool {
+        self.store
+            .entry(self.store.slot_of(key))
+            .is_some_and(|item| !item.is_tombstone())
+    }
+
+    fn transmit(&mut self, budget_bytes: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.link
+            .transmit(&self.store, self.now, &mut out, budget_bytes);
+        out
+    }
+
+    fn received(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        self.link.received(bytes, &self.store, self.now)
+    }
+
+    fn events(&mut self) -> Vec<LinkEvent> {
+        std::iter::from_fn(|| self.link.take_event()).collect()
+    }
+}
+
+fn connect(a: &mut Side, b: &mut Side) {
+    a.link.connected(a.now, &a.store);
+    b.link.connected(b.now, &b.store);
+}
+
+/// Carries bytes to and fro until nobody has anything to say.
+fn talk(a: &mut Side, b: &mut Side) {
+    for _ in 0..10_000 {
+        let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
+        if to_a.is_empty() && to_b.is_empty() {
+            return;
+        }
+        b.received(&to_b).unwrap();
+        a.received(&to_a).unwrap();
+    }
+    panic!("they never stop");
+}
+
+fn connected_pair() -> (Side, Side) {
+    let (mut a, mut b) = (side(0), side(1));
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    assert!(a.link.is_up() && b.link.is_up());
+    (a, b)
+}
+
+/// The names of frames in a stream, for tests of their order.
+fn names(stream: &[u8]) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut framer = Framer::default();
+    let fed = framer.feed(stream, |frame| {
+        names.push(match frame {
+            Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
+            Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
+            Frame::PieceStart { .. } => "start".to_owned(),
+            Frame::Piece { .. } => "piece".to_owned(),
+            Frame::PieceAbort { .. } => "abort".to_owned(),
+            Frame::Verdicts(_) => "verdicts".to_owned(),
+            Frame::Flush { .. } => "flush".to_owned(),
+            other => format!("{other:?}"),
+        });
+        Ok::<_, WireError>(())
+    });
+    fed.unwrap();
+    names
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::store::{Item, Stamp, Store, Version};
+use crate::store::{Item, Now, Stamp, Store, Version};
 
 /// Keys the clients use; few, so that writes meet.
 pub(super) const KEYS: usize = 24;
@@ -20,6 +20,8 @@ pub(super) struct Written {
 pub(super) struct Model {
     keys: [KeyHistory; KEYS],
     contents: u64,
+    /// Whether a node may lose what it held.
+    evicts: bool,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,13 @@ pub(super) fn pattern(id: u64, value: &mut [u8]) {
 }
 
 impl Model {
+    pub(super) fn new(evicts: bool) -> Self {
+        Self {
+            evicts,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn next_content(&mut self, len: usize, deadline_ms: Option<u64>) -> Written {
         self.contents += 1;
         Written {
@@ -60,6 +69,18 @@ impl Model {
 
     pub(super) fn content(&self, which: usize, version: Version) -> Option<Written> {
         self.keys[which].log.get(&version).copied().flatten()
+    }
+
+    /// Whether the model can tell what becomes of a write at a node whose clock is behind: one that
+    /// restarted alone. It loses to what its partner holds, for good if that neither expires nor
+    /// may be evicted; but where a deletion is confirmed, thus forgotten, nothing is left to lose
+    /// to.
+    pub(super) fn foresees(&self, which: usize, store: &Store, now: Now) -> bool {
+        let (version, content) = self.keys[which].best;
+        let highest = version.latest();
+        let behind = now.wall_ms <= highest.wall_ms() && store.stamps().highest() < highest;
+        let outlives = content.is_some_and(|written| written.deadline_ms.is_none());
+        !behind || (outlives && !self.evicts)
     }
 
     /// A client's write or deletion at a node.

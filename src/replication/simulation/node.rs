@@ -155,7 +155,9 @@ impl Node {
     pub(super) fn client(&mut self, model: &mut Model, time_ms: u64, rng: &mut Rng) {
         let mut batch = Batch::at(self.now(time_ms));
         let which = rng.usize(..super::model::KEYS);
+        let writes = model.foresees(which, &self.store, batch.now);
         match rng.u8(..100) {
+            0..88 if !writes => {}
             0..55 => self.set(which, model, &mut batch, time_ms, rng),
             55..78 => self.remove(which, model, &mut batch),
             78..88 => self.touch(which, model, &mut batch, time_ms, rng),

@@ -59,7 +59,7 @@ impl World {
             pipes: Default::default(),
             dial_ms: 0,
             starts: 2,
-            model: Model::default(),
+            model: Model::new(plan.small_memory),
         }
     }
 

@@ -19,7 +19,7 @@ impl Frame<'_> {
             Self::Hello(hello) => frame(out, kind::HELLO, |out| hello.encode(out)),
             Self::Welcome { wire_version } => {
                 frame(out, kind::WELCOME, |out| {
-                    out.extend(wire_version.to_be_bytes())
+                    out.extend(wire_version.to_be_bytes());
                 });
             }
             Self::Refuse { code, reason } => frame(out, kind::REFUSE, |out| {
@@ -50,12 +50,12 @@ impl Frame<'_> {
             }
             Self::Promote(slots) => {
                 frame(out, kind::PROMOTE, |out| {
-                    out.extend_from_slice(slots.0.as_flattened())
+                    out.extend_from_slice(slots.0.as_flattened());
                 });
             }
             Self::Flush { floor } => {
                 frame(out, kind::FLUSH, |out| {
-                    out.extend(floor.get().to_be_bytes())
+                    out.extend(floor.get().to_be_bytes());
                 });
             }
             Self::PassEnd => frame(out, kind::PASS_END, |_| {}),

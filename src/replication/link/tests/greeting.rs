@@ -1,0 +1,197 @@
+//! How a link begins, is refused, and ends.
+
+use super::*;
+use crate::limits::STAMP_AHEAD_MAX_MS;
+use crate::replication::wire::{Answer, Hello, Lane};
+
+#[test]
+fn both_absorb_the_others_clock_and_floor_before_any_record() {
+    let (mut a, mut b) = (side(0), side(1));
+    b.now.wall_ms += 30_000;
+    b.set(b"key", 1);
+    let floor = b.store.flush(&mut Batch::at(b.now));
+    connect(&mut a, &mut b);
+    let hello = b.transmit(1000);
+    a.received(&hello).unwrap();
+    assert!(a.store.stamps().next(a.now) > floor);
+    assert_eq!(a.store.floor(), floor);
+    assert_eq!(a.events(), [LinkEvent::FlushRaised { floor }]);
+}
+
+/// Connects two nodes that do not fit; gives back the reasons, own and partner's, at `a`.
+fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEvent>) {
+    connect(&mut a, &mut b);
+    let (to_b, to_a) = (a.transmit(1000), b.transmit(1000));
+    let at_a = a.received(&to_a);
+    let at_b = b.received(&to_b);
+    let (farewell_a, farewell_b) = (a.transmit(1000), b.transmit(1000));
+    let kind = match at_a.as_ref().err().or_else(|| at_b.as_ref().err()) {
+        Some(LinkError::Refused(reason)) => reason.kind,
+        other => panic!("not refused: {other:?}"),
+    };
+    // Whoever did not refuse itself hears why.
+    if at_a.is_ok() {
+        assert!(matches!(
+            a.received(&farewell_b),
+            Err(LinkError::RefusedByPartner(_))
+        ));
+    }
+    if at_b.is_ok() {
+        assert!(matches!(
+            b.received(&farewell_a),
+            Err(LinkError::RefusedByPartner(_))
+        ));
+    }
+    assert!(!a.link.is_up() && !b.link.is_up());
+    assert!(a.transmit(1000).is_empty());
+    (kind, a.events(), b.events())
+}
+
+#[test]
+fn nodes_that_do_not_fit_refuse_each_other_with_a_reason_on_both_sides() {
+    let equal_sides = (side(1), side(1));
+    let mut policy = (side(0), side(1));
+    policy.1.link = Link::new(LinkConfig {
+        policy: "nodes=n1,n3".into(),
+        ..link_config(1)
+    });
+    let mut clock = (side(0), side(1));
+    clock.1.now.wall_ms += STAMP_AHEAD_MAX_MS + 1000;
+    for ((a, b), wanted) in [
+        (equal_sides, RefusalKind::EqualSides),
+        (policy, RefusalKind::PolicyDiffers),
+        (clock, RefusalKind::ClockAhead),
+    ] {
+        let (kind, at_a, at_b) = refusal(a, b);
+        assert_eq!(kind, wanted);
+        for events in [at_a, at_b] {
+            let [LinkEvent::Refused { reason, .. }] = &events[..] else {
+                panic!("{wanted:?}: {events:?}");
+            };
+            assert_eq!(reason.kind, wanted);
+            assert!(reason.reason.len() > 20);
+        }
+    }
+}
+
+#[test]
+fn a_partner_of_another_wire_version_is_refused() {
+    let mut a = side(0);
+    a.link.connected(a.now, &a.store);
+    let mut hello = Vec::new();
+    let newer = Hello {
+        wire_min: 7,
+        wire_max: 9,
+        side: 1,
+        incarnation: 1,
+        clock: Stamp::from_raw(1),
+        floor: Stamp::ZERO,
+        node_id: "",
+        policy: "",
+    };
+    Frame::Hello(newer).encode(&mut hello);
+    let Err(LinkError::Refused(reason)) = a.received(&hello) else {
+        panic!("not refused");
+    };
+    assert_eq!(reason.kind, RefusalKind::NoCommonVersion);
+}
+
+#[test]
+fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
+    let (mut a, mut b) = (side(0), side(1));
+    b.now.wall_ms += 90_000;
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    b.set(b"key", 5);
+    talk(&mut a, &mut b);
+    let alarms = |events: Vec<LinkEvent>| {
+        events
+            .iter()
+            .filter(|event| matches!(event, LinkEvent::ClockAhead { .. }))
+            .count()
+    };
+    assert_eq!(alarms(a.events()), 1);
+    assert_eq!(alarms(b.events()), 0);
+    assert!(a.link.counters().stamps_ahead >= 2);
+    assert!(a.store.stamps().highest().wall_ms() >= b.now.wall_ms);
+}
+
+#[test]
+fn frames_before_the_greeting_end_the_link() {
+    for frame in [
+        Frame::PassEnd,
+        Frame::Welcome { wire_version: 0 },
+        Frame::Heartbeat,
+    ] {
+        let mut a = side(0);
+        a.link.connected(a.now, &a.store);
+        let mut bytes = Vec::new();
+        frame.encode(&mut bytes);
+        assert!(
+            matches!(a.received(&bytes), Err(LinkError::Protocol(_))),
+            "{frame:?}"
+        );
+        assert!(a.transmit(1000).is_empty());
+    }
+}
+
+#[test]
+fn silence_of_a_second_is_down_unless_it_was_we_who_slept() {
+    let (mut a, _b) = connected_pair();
+    assert!(a.link.next_tick_ms(a.now) <= HEARTBEAT_MS);
+    let mut heartbeats = 0;
+    for _ in 0..9 {
+        a.now.boot_ms += 100;
+        a.link.tick(&a.store, a.now).unwrap();
+        heartbeats += names(&a.transmit(1000)).len();
+    }
+    assert_eq!(heartbeats, 4);
+    a.now.boot_ms += 100;
+    assert_eq!(a.link.tick(&a.store, a.now), Err(LinkError::Silent));
+
+    let (mut a, mut b) = connected_pair();
+    a.now.boot_ms += 30_000;
+    a.link.tick(&a.store, a.now).unwrap();
+    b.now.boot_ms += 300;
+    let alive = b.transmit(1000);
+    a.received(&alive).unwrap();
+    a.now.boot_ms += 190;
+    a.link.tick(&a.store, a.now).unwrap();
+}
+
+#[test]
+fn a_new_connection_forgets_all_of_the_old_one() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"large", 300_000);
+    let half = a.transmit(1);
+    b.received(&half).unwrap();
+    b.received(&[0, 0]).unwrap();
+    assert_eq!(a.link.counters().unconfirmed_records, 1);
+    // Side 1 hears of the new connection before it misses the old one.
+    a.link.disconnected(a.now);
+    connect(&mut a, &mut b);
+    assert_eq!(a.link.counters().unconfirmed_records, 0);
+    talk(&mut a, &mut b);
+    assert!(b.has(b"large"));
+}
+
+#[test]
+fn a_partner_that_misbehaves_ends_the_link_and_harms_nothing() {
+    let piece = Frame::Piece {
+        lane: Lane::Live,
+        bytes: b"x",
+    };
+    let mut verdict_on_nothing = Vec::new();
+    let mut runs = [(Answer::Applied, 1)].into_iter();
+    Frame::encode_verdicts(&mut verdict_on_nothing, || runs.next());
+    let mut piece_without_start = Vec::new();
+    piece.encode(&mut piece_without_start);
+    let giant_length = vec![0xff; 16];
+    for bytes in [verdict_on_nothing, piece_without_start, giant_length] {
+        let (mut a, _) = connected_pair();
+        assert!(a.received(&bytes).is_err());
+        assert!(!a.link.is_up());
+        assert!(a.transmit(1000).is_empty());
+        assert_eq!(a.received(b"more"), Ok(()));
+    }
+}

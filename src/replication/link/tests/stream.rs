@@ -1,0 +1,186 @@
+//! What stands where in the stream, and how much of it.
+
+use super::*;
+use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+
+#[test]
+fn a_link_up_copies_both_tables_and_tells_both_nodes() {
+    let (mut a, mut b) = (side(0), side(1));
+    a.set(b"of a", 10);
+    b.set(b"of b", 200_000);
+    b.delete(b"gone");
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    for node in [&mut a, &mut b] {
+        assert!(node.has(b"of a") && node.has(b"of b"));
+        assert_eq!(node.store.memory().tombstones, 0);
+        let events = node.events();
+        assert!(matches!(events[0], LinkEvent::Up { .. }));
+        assert!(events.contains(&LinkEvent::OwnPassDone));
+        assert!(events.contains(&LinkEvent::PartnerPassDone));
+        assert!(node.link.is_drained());
+        assert_eq!(node.link.counters().unconfirmed_bytes, 0);
+    }
+}
+
+/// Once the partner has its verdict it forgets the deletion; a last piece after that would bring
+/// the deleted session back.
+#[test]
+fn a_transfer_ends_before_the_verdict_on_what_replaced_it() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"large", 300_000);
+    let first = a.transmit(1);
+    assert_eq!(names(&first), ["start"]);
+    b.received(&first).unwrap();
+    b.now.wall_ms += 5;
+    b.delete(b"large");
+    let deletion = b.transmit(1000);
+    assert_eq!(names(&deletion), ["verdicts", "tombstone"]);
+    a.received(&deletion).unwrap();
+    let answer = a.transmit(100_000);
+    assert_eq!(names(&answer), ["abort", "verdicts"]);
+    b.received(&answer).unwrap();
+    talk(&mut a, &mut b);
+    assert!(!a.has(b"large") && !b.has(b"large"));
+    assert_eq!(b.store.memory().tombstones, 0);
+}
+
+#[test]
+fn a_local_change_ends_the_transfer_of_its_key() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"large", 300_000);
+    let mut stream = a.transmit(1);
+    a.delete(b"large");
+    stream.extend(a.transmit(100_000));
+    assert_eq!(names(&stream), ["start", "abort", "tombstone"]);
+    b.received(&stream).unwrap();
+    talk(&mut a, &mut b);
+    assert_eq!(a.link.counters().records_aborted, 1);
+    assert!(!b.has(b"large"));
+}
+
+#[test]
+fn later_keys_wait_for_a_value_up_to_a_mebibyte_and_overtake_a_larger_one() {
+    let (mut a, _) = connected_pair();
+    a.set(b"session", 150_000);
+    a.set(b"lock", 1);
+    assert_eq!(
+        names(&a.transmit(1 << 20)),
+        ["start", "piece", "piece", "lock"]
+    );
+    let (mut a, _) = connected_pair();
+    a.set(b"huge", 1_500_000);
+    a.set(b"lock", 1);
+    assert_eq!(names(&a.transmit(1 << 20))[..3], ["start", "lock", "piece"]);
+}
+
+#[test]
+fn a_flush_is_on_the_wire_before_what_was_written_after_it() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"before", 5);
+    a.store.flush(&mut Batch::at(a.now));
+    a.set(b"after", 5);
+    let stream = a.transmit(1000);
+    assert_eq!(names(&stream), ["flush", "after"]);
+    b.received(&stream).unwrap();
+    assert_eq!(b.store.floor(), a.store.floor());
+    // It does not come back.
+    assert_eq!(names(&b.transmit(1000)), ["verdicts"]);
+}
+
+#[test]
+fn a_partner_that_answers_nothing_gets_a_window_of_live_bytes_and_no_more() {
+    let (mut a, _) = connected_pair();
+    for n in 0..9000 {
+        a.set(format!("key{n}").as_bytes(), 1000);
+    }
+    let mut sent = 0;
+    for _ in 0..1000 {
+        sent += a.transmit(64 * 1024).len();
+    }
+    assert!(
+        sent <= LIVE_WINDOW_BYTES && sent > LIVE_WINDOW_BYTES - 128 * 1024,
+        "{sent}"
+    );
+    assert!(a.link.counters().queue_keys > 0);
+}
+
+#[test]
+fn a_pass_has_a_window_of_its_own_and_leaves_the_wire_to_live_records() {
+    let (mut a, mut b) = (side(0), side(1));
+    for n in 0..1000 {
+        a.set(format!("key{n}").as_bytes(), 1000);
+    }
+    connect(&mut a, &mut b);
+    for _ in 0..2 {
+        let (to_b, to_a) = (a.transmit(1), b.transmit(1));
+        a.received(&to_a).unwrap();
+        b.received(&to_b).unwrap();
+    }
+    assert!(a.link.is_up());
+    let mut sent = 0;
+    for _ in 0..100 {
+        sent += a.transmit(64 * 1024).len();
+    }
+    assert!(
+        sent <= PASS_WINDOW_BYTES + 1000 && sent > PASS_WINDOW_BYTES / 2,
+        "{sent}"
+    );
+    a.set(b"live", 10);
+    assert_eq!(names(&a.transmit(64 * 1024)), ["live"]);
+}
+
+#[test]
+fn a_busy_node_still_finishes_its_pass() {
+    let (mut a, mut b) = (side(0), side(1));
+    for n in 0..300 {
+        a.set(format!("old{n}").as_bytes(), 1000);
+    }
+    connect(&mut a, &mut b);
+    let mut written = 0;
+    while !b.events().contains(&LinkEvent::PartnerPassDone) {
+        // More than the budget, each time.
+        for n in 0..100 {
+            a.set(format!("new{n}").as_bytes(), 1000);
+            written += 1;
+        }
+        let (to_b, to_a) = (a.transmit(64 * 1024), b.transmit(64 * 1024));
+        b.received(&to_b).unwrap();
+        a.received(&to_a).unwrap();
+        assert!(written < 100_000, "the pass starves");
+    }
+    assert!(b.has(b"old0") && b.has(b"old299"));
+}
+
+#[test]
+fn an_overflow_finishes_the_pass_under_way_and_adds_another() {
+    let (mut a, mut b) = connected_pair();
+    assert_eq!(a.link.counters().pass_sent, 1);
+    a.link.overflowed();
+    talk(&mut a, &mut b);
+    let counters = a.link.counters();
+    assert_eq!((counters.pass_sent, counters.queue_overflows), (2, 1));
+    assert_eq!(b.link.counters().pass_received, 2);
+}
+
+#[test]
+fn promotions_reach_the_partner_with_the_next_heartbeat() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"hot", 5);
+    talk(&mut a, &mut b);
+    let slot = a.store.slot_of(b"hot");
+    a.link.promote(&[slot]);
+    a.now.boot_ms += HEARTBEAT_MS;
+    let stream = a.transmit(1000);
+    let mut slots = Vec::new();
+    let mut framer = Framer::default();
+    let fed = framer.feed(&stream, |frame| {
+        if let Frame::Promote(promoted) = frame {
+            slots.extend(promoted.iter());
+        }
+        Ok::<_, WireError>(())
+    });
+    fed.unwrap();
+    assert_eq!(slots, [slot]);
+    b.received(&stream).unwrap();
+}
