@@ -117,6 +117,13 @@ impl Client {
         self.read_text_line()
     }
 
+    /// Sends a line that must be answered with this one.
+    pub fn expect(&mut self, line: &str, answer: &str) -> Result<()> {
+        let got = self.ask(line)?;
+        ensure!(got == answer, "{line}: {got} instead of {answer}");
+        Ok(())
+    }
+
     /// Sends `set` with this value and returns the answer.
     pub fn set(&mut self, key: &str, value: &[u8]) -> Result<String> {
         self.store("set", key, 0, value)

@@ -191,6 +191,20 @@ impl Pair {
     }
 }
 
+/// `count` keys that begin with `prefix`.
+pub fn keys(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("{prefix}{index}")).collect()
+}
+
+/// Stores "`mark` of `key`" under each key.
+pub fn fill(client: &mut Client, keys: &[String], mark: &str) -> Result<()> {
+    for key in keys {
+        let stored = client.set(key, format!("{mark} of {key}").as_bytes())?;
+        ensure!(stored == "STORED", "set {key}: {stored}");
+    }
+    Ok(())
+}
+
 /// What a node answers to `gets` of each key, CAS unique included.
 fn answers(client: &mut Client, keys: &[String]) -> Result<Vec<Vec<u8>>> {
     keys.iter()
