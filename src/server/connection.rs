@@ -72,6 +72,7 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             let scratch = &mut *worker.scratch.borrow_mut();
+            scratch.begin_turn(&worker.node);
             let input = if self.unexecuted {
                 self.unexecuted = false;
                 Input::Tail

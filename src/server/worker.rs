@@ -36,6 +36,20 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Makes the buffers fit for a turn, whatever became of the one before: it may have ended in
+    /// a broken socket or a panic, and its replies belong to nobody else.
+    pub(super) fn begin_turn(&mut self, node: &Node) {
+        if !self.output.is_empty() {
+            self.output.clear();
+        }
+        if self.input.len() != SCRATCH_BYTES {
+            self.input.resize(SCRATCH_BYTES, 0);
+        }
+        if !self.batch.dirty.is_empty() || !self.batch.promoted.is_empty() {
+            node.hand_over(&mut self.batch);
+        }
+    }
+
     /// Forgets the replies; an outgrown buffer goes.
     pub(super) fn recycle_output(&mut self) {
         if self.output.bytes.capacity() > OUTPUT_KEPT_BYTES {
