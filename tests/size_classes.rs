@@ -1,7 +1,7 @@
 //! The memory account charges what the allocator really takes.
 //!
-//! A wrong class lets the node outgrow `-m`: counting an item of 1,103 bytes as 1,152 instead of
-//! 1,280 was 10 % too little for every one of that size.
+//! A wrong class lets the node outgrow `-m`: one byte above a power of two, items were charged a
+//! whole class too little, 2,304 bytes instead of 2,560.
 
 use memtwin::store::size_class_bytes;
 use tikv_jemalloc_ctl::{epoch, stats};
