@@ -6,26 +6,26 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it could not read by failing")]
 
 use memtwin::store::size_class_bytes;
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{Error, epoch, stats};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Bytes that jemalloc says it handed out, and bytes of the pages behind them.
-fn allocated_and_active_bytes() -> (f64, f64) {
-    epoch::advance().unwrap();
-    let allocated = stats::allocated::read().unwrap() as f64;
-    (allocated, stats::active::read().unwrap() as f64)
+fn allocated_and_active_bytes() -> Result<(f64, f64), Error> {
+    epoch::advance()?;
+    let allocated = stats::allocated::read()? as f64;
+    Ok((allocated, stats::active::read()? as f64))
 }
 
 /// What one allocation takes. Nothing is ever freed, so that no cached piece is handed out again.
-fn measure(bytes: usize, count: usize, kept: &mut Vec<Vec<u8>>) -> (f64, f64) {
+fn measure(bytes: usize, count: usize, kept: &mut Vec<Vec<u8>>) -> Result<(f64, f64), Error> {
     kept.reserve(count);
-    let before = allocated_and_active_bytes();
+    let before = allocated_and_active_bytes()?;
     kept.extend((0..count).map(|_| Vec::with_capacity(bytes)));
-    let after = allocated_and_active_bytes();
+    let after = allocated_and_active_bytes()?;
     let count = count as f64;
-    ((after.0 - before.0) / count, (after.1 - before.1) / count)
+    Ok(((after.0 - before.0) / count, (after.1 - before.1) / count))
 }
 
 // One test only: a second thread's allocations would be counted too.
@@ -37,7 +37,8 @@ fn the_size_class_of_a_request_is_what_jemalloc_takes() {
     let edges =
         (3..14).flat_map(|bits| [1 << bits, (1 << bits) + 1, 5 << (bits - 2), 7 << (bits - 2)]);
     for bytes in small.chain(edges) {
-        let (allocated, _) = measure(bytes, if bytes > 1024 { 400 } else { 1500 }, &mut kept);
+        let (allocated, _) =
+            measure(bytes, if bytes > 1024 { 400 } else { 1500 }, &mut kept).unwrap();
         let expected = size_class_bytes(bytes) as f64;
         let error = (allocated - expected).abs() / expected;
         assert!(
@@ -57,7 +58,7 @@ fn the_size_class_of_a_request_is_what_jemalloc_takes() {
     ];
     let largest = [1_100_000, 3_000_000, 9_999_999, 20 << 20, 40_000_000];
     for bytes in large.chain(larger).chain(largest) {
-        let taken = measure(bytes, 1, &mut kept);
+        let taken = measure(bytes, 1, &mut kept).unwrap();
         let expected = size_class_bytes(bytes) as f64;
         assert_eq!(taken, (expected, expected), "{bytes}: taken and in pages");
     }

@@ -14,8 +14,9 @@ use super::stamp::{Stamp, Version};
 pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;
 /// Bytes kept between key and value when the CAS unique was set by the client.
 const CAS_BYTES: usize = 8;
-/// What short items begin as: copying them is faster than filling byte by byte.
-static ZEROES: [u8; 2048] = [0; 2048];
+/// What items up to `-I`'s default begin as. A copy of it compiles to one `memset`; filling byte
+/// by byte costs a short item twice that, and a build without optimisation a hundred times.
+static ZEROES: [u8; 1 << 20] = [0; 1 << 20];
 /// Access times count in units of 64 ms, so that 32 bits last for years.
 const TICK_SHIFT: u32 = 6;
 const RELAXED: Ordering = Ordering::Relaxed;
