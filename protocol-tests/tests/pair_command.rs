@@ -1,0 +1,181 @@
+//! `memtwin pair`: the first thing a new user runs.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use protocol_tests::client::Client;
+use protocol_tests::pair::eventually;
+use protocol_tests::process;
+use protocol_tests::server::{Address, loopback};
+use protocol_tests::subject::Subject;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+/// How long the pair may take to serve or to stop.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A running `memtwin pair`, with a folder of its own for what it makes.
+struct PairCommand {
+    process: Child,
+    folder: TempDir,
+    port_base: u16,
+}
+
+impl PairCommand {
+    fn start() -> Result<Self> {
+        let port_base = free_port_base()?;
+        let folder = TempDir::new()?;
+        let process = Self::spawn(port_base, &folder)?;
+        Ok(Self {
+            process,
+            folder,
+            port_base,
+        })
+    }
+
+    fn spawn(port_base: u16, folder: &TempDir) -> Result<Child> {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log_of(folder))?;
+        Command::new(Subject::memtwin()?.program())
+            .args(["pair", "--port-base", &port_base.to_string()])
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("cannot start memtwin pair")
+    }
+
+    fn client(&self, node: u16) -> Result<Client> {
+        Client::connect(&Address::Tcp(loopback(self.port_base + node)))
+    }
+
+    fn wait_until_it_serves(&self) -> Result<()> {
+        eventually("both nodes serve", || {
+            Ok(self.client(0).is_ok() && self.client(1).is_ok())
+        })
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(log_of(&self.folder)).unwrap_or_default()
+    }
+
+    /// What it left in its temporary folder beside our log.
+    fn left_behind(&self) -> Result<usize> {
+        Ok(fs::read_dir(self.folder.path())?.count() - 1)
+    }
+}
+
+impl Drop for PairCommand {
+    fn drop(&mut self) {
+        let _ = process::signal(self.process.id(), Signal::INT);
+        let _ = wait_for_end(&mut self.process);
+    }
+}
+
+fn log_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("pair.log")
+}
+
+fn wait_for_end(process: &mut Child) -> Result<std::process::ExitStatus> {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(status) = process.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process.kill()?;
+    process.wait()?;
+    anyhow::bail!("memtwin pair had to be killed")
+}
+
+/// A base whose four ports are free, below those the kernel gives to clients.
+fn free_port_base() -> Result<u16> {
+    let mut rng = fastrand::Rng::new();
+    (0..50)
+        .map(|_| rng.u16(20_000..30_000))
+        .find(|base| {
+            [0, 1, 100, 101]
+                .iter()
+                .all(|offset| std::net::TcpListener::bind(loopback(base + offset)).is_ok())
+        })
+        .context("no four free ports")
+}
+
+#[test]
+fn it_shows_a_write_on_the_other_node_and_leaves_nothing_behind() -> Result<()> {
+    let mut pair = PairCommand::start()?;
+    pair.wait_until_it_serves()?;
+    ensure!(pair.client(0)?.set("abc", b"12345")? == "STORED");
+    let mut failover = pair.client(1)?;
+    eventually("the failover has it", || {
+        Ok(failover.get("abc")?.as_deref() == Some(&b"12345"[..]))
+    })?;
+    let log = pair.log();
+    for node in [pair.port_base, pair.port_base + 1] {
+        ensure!(
+            log.contains(&format!("127.0.0.1:{node}")),
+            "no address {node} in:\n{log}"
+        );
+    }
+    process::signal(pair.process.id(), Signal::INT)?;
+    let status = wait_for_end(&mut pair.process)?;
+    ensure!(
+        status.code() == Some(0) || status.code() == Some(130),
+        "{status}:\n{}",
+        pair.log()
+    );
+    ensure!(
+        pair.client(0).is_err() && pair.client(1).is_err(),
+        "a node outlived the pair"
+    );
+    ensure!(pair.left_behind()? == 0, "files were left behind");
+    Ok(())
+}
+
+#[test]
+fn a_killed_primary_leaves_the_failover_serving() -> Result<()> {
+    let pair = PairCommand::start()?;
+    pair.wait_until_it_serves()?;
+    let mut primary = pair.client(0)?;
+    primary.set("abc", b"12345")?;
+    let mut failover = pair.client(1)?;
+    eventually("the failover has it", || Ok(failover.get("abc")?.is_some()))?;
+    let pid = primary
+        .stats("stats")?
+        .remove("pid")
+        .context("no pid")?
+        .parse()?;
+    process::signal(pid, Signal::KILL)?;
+    eventually("the primary is gone", || Ok(pair.client(0).is_err()))?;
+    ensure!(failover.get("abc")?.as_deref() == Some(&b"12345"[..]));
+    ensure!(pair.client(1)?.get("abc")?.as_deref() == Some(&b"12345"[..]));
+    Ok(())
+}
+
+#[test]
+fn it_says_who_holds_a_port_it_needs() -> Result<()> {
+    let pair = PairCommand::start()?;
+    pair.wait_until_it_serves()?;
+    let pid = pair
+        .client(0)?
+        .stats("stats")?
+        .remove("pid")
+        .context("no pid")?;
+    let folder = TempDir::new()?;
+    let mut second = PairCommand::spawn(pair.port_base, &folder)?;
+    let status = wait_for_end(&mut second)?;
+    let said = fs::read_to_string(log_of(&folder))?;
+    ensure!(!status.success(), "it started twice:\n{said}");
+    ensure!(
+        said.contains(&pid) && said.contains("memtwin"),
+        "the holder {pid} is not named:\n{said}"
+    );
+    Ok(())
+}
