@@ -14,6 +14,9 @@ use tikv_jemalloc_ctl::{Error, epoch, stats};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// How often a large size is measured before it counts as wrong.
+const LOOKS: usize = 5;
+
 /// Bytes that jemalloc says it handed out, and bytes of the pages behind them.
 fn allocated_and_active_bytes() -> Result<(f64, f64), Error> {
     epoch::advance()?;
@@ -61,8 +64,17 @@ fn the_size_class_of_a_request_is_what_jemalloc_takes() {
     ];
     let largest = [1_100_000, 3_000_000, 9_999_999, 20 << 20, 40_000_000];
     for bytes in large.chain(larger).chain(largest) {
-        let taken = measure(bytes, 1, &mut kept).unwrap();
         let expected = size_class_bytes(bytes) as f64;
-        assert_eq!(taken, (expected, expected), "{bytes}: taken and in pages");
+        let mut taken = Vec::new();
+        // The test runner's own thread frees something now and then: of several looks at a single
+        // allocation one at least is undisturbed.
+        while taken.len() < LOOKS && taken.last() != Some(&(expected, expected)) {
+            taken.push(measure(bytes, 1, &mut kept).unwrap());
+        }
+        assert_eq!(
+            taken.last(),
+            Some(&(expected, expected)),
+            "{bytes}: taken and in pages: {taken:?}"
+        );
     }
 }
