@@ -12,6 +12,10 @@ pub const SHARD_BITS_MAX: u32 = 14;
 pub const ENTRY_OVERHEAD_BYTES: usize = 80;
 /// What an empty shard takes.
 pub const SHARD_OVERHEAD_BYTES: u64 = 512;
+/// One part in this many of `-m` is kept for the process itself, see [`PROCESS_BYTES_MAX`].
+pub const PROCESS_SHARE: u64 = 32;
+/// No more than this is kept for the process itself: code, stacks, scratch buffers.
+pub const PROCESS_BYTES_MAX: u64 = 4 << 20;
 /// A key has 1 to this many bytes; longer ones are a client error.
 pub const KEY_BYTES: usize = 250;
 /// Unfinished items may hold one part in this many of memory; then large values are refused.

@@ -89,7 +89,10 @@ impl Store {
         let shard_bits = shard_bits_for(config.limit_bytes);
         let count = 1usize << shard_bits;
         let tables_bytes = count as u64 * limits::SHARD_OVERHEAD_BYTES;
-        let account = Account::new(config.limit_bytes.saturating_sub(tables_bytes));
+        let process_bytes =
+            (config.limit_bytes / limits::PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX);
+        let kept_bytes = tables_bytes + process_bytes;
+        let account = Account::new(config.limit_bytes.saturating_sub(kept_bytes));
         let modes = (config.replicated, config.evicting);
         Self {
             shared: Arc::new(Shared::new(hasher, config.side, account, modes, count)),
