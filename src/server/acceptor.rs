@@ -76,7 +76,7 @@ impl Dealer {
             Ok(socket) => socket,
             Err(error) => {
                 if !self.failing {
-                    tracing::warn!(%error, "accepting fails; raise the limit of open files or lower -c");
+                    tracing::warn!(%error, "accepting fails; raise the limit of files or lower -c");
                 }
                 self.failing = true;
                 return true;
