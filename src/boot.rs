@@ -225,6 +225,7 @@ fn peer_setup(
     };
     let now = Clock::new().now();
     let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
+    store.stamps().begin_life(incarnation);
     Ok(PeerSetup {
         link: LinkConfig {
             side,

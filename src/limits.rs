@@ -56,6 +56,8 @@ pub const VALUE_COPY_BYTES: usize = 16 << 10;
 pub const TURN_OUTPUT_BYTES: usize = 256 << 10;
 /// A turn stops before a request once it has served this many (`-R` sets another number).
 pub const TURN_REQUESTS: u32 = 1024;
+/// A turn stops within a long `get` once it has looked for this many keys: misses fill no output.
+pub const TURN_KEYS: u32 = 8192;
 /// Bytes read at once; shared by all connections of a worker.
 pub const SCRATCH_BYTES: usize = 64 << 10;
 /// A line without an end is cut off here unless it is a `get` or `gets`.

@@ -229,7 +229,8 @@ pub fn eventually(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<
     }
 }
 
-fn make_key(subject: &Subject, path: &Path) -> Result<()> {
+/// Makes a pair's key.
+pub(crate) fn make_key(subject: &Subject, path: &Path) -> Result<()> {
     let made = Command::new(subject.program())
         .arg("keygen")
         .arg(path)

@@ -21,6 +21,8 @@ struct Dealer {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<Accepted>>,
     next: usize,
+    /// Accepting fails at present, and the log says so already.
+    failing: bool,
 }
 
 /// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
@@ -37,6 +39,7 @@ pub(super) async fn accept(
         node,
         workers,
         next: 0,
+        failing: false,
     }));
     let mut tasks = tokio::task::JoinSet::new();
     for socket in &bound {
@@ -72,10 +75,16 @@ impl Dealer {
         let socket = match accepted {
             Ok(socket) => socket,
             Err(error) => {
-                tracing::warn!(%error, "accepting failed; raise the limit of open files or lower -c");
+                if !self.failing {
+                    tracing::warn!(%error, "accepting fails; raise the limit of files or lower -c");
+                }
+                self.failing = true;
                 return true;
             }
         };
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("accepting works again");
+        }
         let counters = &self.node.counters;
         if counters.curr_connections.get() >= self.node.config.client.connections_max as u64 {
             counters.rejected_connections.count_shared();

@@ -5,7 +5,7 @@
 
 use crate::command::{self, Output, Retrieval, Stored, Turn};
 use crate::limits::{
-    GET_LINE_BYTES, GET_LINE_SPACES, INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES,
+    GET_LINE_BYTES, GET_LINE_SPACES, INCOMING_BYTES_MIN, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES,
 };
 use crate::protocol::text::{self, Fault, Keys, Request, Storage, Verb, reply};
 use crate::store::Incoming;
@@ -137,6 +137,7 @@ impl Conversation {
             return (0, Some(without_end(input)));
         };
         let used = end + 1;
+        tracing::trace!(line = %content(&input[..used]).escape_ascii(), "command");
         let out = &mut step.out.bytes;
         match text::parse(&input[..used]) {
             Err(fault) => return self.fault(fault, used, out),
@@ -233,12 +234,14 @@ impl Conversation {
         let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
         let line = content(&input[..end]);
         let mut keys = Keys(&line[start..]);
+        let mut served = 0;
         while let Some((key, rest)) = keys.split_first() {
-            if step.out.len() >= TURN_OUTPUT_BYTES {
+            if step.out.len() >= TURN_OUTPUT_BYTES || served == TURN_KEYS {
                 self.state = State::Keys(how);
                 return (line.len() - keys.0.len(), Some(Stop::Yield));
             }
             command::retrieve(step.turn, step.out, key, how);
+            served += 1;
             keys = rest;
         }
         step.out.bytes.extend_from_slice(reply::END);

@@ -3,6 +3,8 @@
 mod acceptor;
 mod connection;
 mod conversation;
+#[cfg(test)]
+mod conversation_tests;
 mod housekeeping;
 mod listen;
 mod node;

@@ -125,6 +125,7 @@ impl Console for Node {
 
     fn set_verbosity(&self, level: u32) {
         self.verbosity.store(level, Ordering::Relaxed);
+        crate::logs::set_verbosity(level);
     }
 
     fn version(&self) -> &str {

@@ -126,9 +126,11 @@ async fn serve(worker: Rc<Worker>, mut accepted: mpsc::Receiver<Accepted>) {
         };
         let mut connection = Connection::new(stream, Rc::clone(&worker));
         tokio::task::spawn_local(async move {
+            tracing::debug!("a client connected");
             let ended = std::future::poll_fn(|cx| connection.poll_serve(cx)).await;
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection broke");
+            match ended {
+                Ok(()) => tracing::debug!("a client left"),
+                Err(error) => tracing::debug!(%error, "a connection broke"),
             }
         });
     }

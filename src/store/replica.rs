@@ -85,23 +85,23 @@ impl Store {
         self.shard(slot).lock().peek(slot).cloned()
     }
 
-    /// Applies a record whose value is whole.
-    pub fn apply(&self, mut incoming: Incoming, origin: Origin, now: Now) -> Verdict {
+    /// Applies a record whose value is whole. Entries of our own that had to make room for it
+    /// are dirty in the batch, if the partner must hear of it.
+    pub fn apply(&self, mut incoming: Incoming, origin: Origin, batch: &mut Batch) -> Verdict {
         let version = incoming.version;
         let Some(item) = incoming.finish() else {
             return Verdict::NoRoom;
         };
         drop(incoming);
         self.shared.stamps.absorb(version.latest());
-        let mut batch = Batch::at(now);
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
-        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, &mut batch);
+        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, batch);
         drop(shard);
         if let Some(unused) = unused {
             batch.retired.push(unused);
         }
-        self.settle(&mut batch);
+        self.settle(batch);
         verdict
     }
 
@@ -140,16 +140,16 @@ impl Store {
     }
 
     /// Applies a deletion: an older entry goes, and no tombstone of our own is kept.
-    pub fn apply_tombstone(&self, key: &[u8], version: Version, now: Now) -> Verdict {
-        match self.remove_older(key, version, now) {
+    pub fn apply_tombstone(&self, key: &[u8], version: Version, batch: &mut Batch) -> Verdict {
+        match self.remove_older(key, version, batch) {
             Some((newer, _)) if newer > version => Verdict::Superseded(newer),
             _ => Verdict::Applied,
         }
     }
 
     /// A record that does not fit here: the older version held is removed all the same.
-    pub fn refuse(&self, key: &[u8], version: Version, now: Now) -> Verdict {
-        match self.remove_older(key, version, now) {
+    pub fn refuse(&self, key: &[u8], version: Version, batch: &mut Batch) -> Verdict {
+        match self.remove_older(key, version, batch) {
             None => self.refused(),
             Some((held, is_live)) if held == version && is_live => Verdict::Applied,
             Some((held, _)) => Verdict::Superseded(held),
@@ -164,9 +164,13 @@ impl Store {
 
     /// Removes what is older than `version`. If that or a newer version is here, returns which,
     /// and whether it is live.
-    fn remove_older(&self, key: &[u8], version: Version, now: Now) -> Option<(Version, bool)> {
+    fn remove_older(
+        &self,
+        key: &[u8],
+        version: Version,
+        batch: &mut Batch,
+    ) -> Option<(Version, bool)> {
         self.shared.stamps.absorb(version.latest());
-        let mut batch = Batch::at(now);
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
@@ -180,10 +184,10 @@ impl Store {
         };
         if stays.is_none() && held.is_some() {
             let removal = Change::Remove { key };
-            shard.change(&self.shared, &mut batch, at, removal, Cause::Record);
+            shard.change(&self.shared, batch, at, removal, Cause::Record);
         }
         drop(shard);
-        self.settle(&mut batch);
+        self.settle(batch);
         stays
     }
 

@@ -9,6 +9,8 @@ use super::clock::Now;
 
 /// Bits of a stamp below the milliseconds: an 11-bit counter and the side.
 const BELOW_MS_BITS: u32 = 12;
+/// Bits of the counter that tell lives of a node apart, see [`StampClock::begin_life`].
+const FIRST_COUNT_BITS: u32 = 10;
 /// Bits of a whole stamp: CAS uniques survive clients that keep them in a double.
 pub(crate) const STAMP_BITS: u32 = 53;
 
@@ -76,6 +78,8 @@ pub struct StampClock {
     /// The last stamp given or absorbed, without its side bit.
     last: AtomicU64,
     side: u64,
+    /// Where the counter of a new millisecond begins in this life of the node.
+    first_count: AtomicU64,
 }
 
 impl StampClock {
@@ -84,13 +88,23 @@ impl StampClock {
         Self {
             last: AtomicU64::new(0),
             side: u64::from(side & 1),
+            first_count: AtomicU64::new(0),
         }
+    }
+
+    /// Lets the counter of each millisecond begin elsewhere than in other lives of this node, in
+    /// the lower half of its 2,048. A node that starts again alone with its clock set back lives
+    /// through the same milliseconds twice, and no two values of a key may get the same stamp.
+    pub fn begin_life(&self, incarnation: u64) {
+        let spread = incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let first_count = spread >> (u64::BITS - FIRST_COUNT_BITS);
+        self.first_count.store(first_count, Ordering::Relaxed);
     }
 
     /// A stamp above every stamp given or absorbed before. A full counter carries into the
     /// milliseconds, so it never waits.
     pub fn next(&self, now: Now) -> Stamp {
-        let wall = now.wall_ms << (BELOW_MS_BITS - 1);
+        let wall = now.wall_ms << (BELOW_MS_BITS - 1) | self.first_count.load(Ordering::Relaxed);
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
             let next = wall.max(last + 1);
@@ -145,6 +159,31 @@ mod tests {
             }) > ahead
         );
         assert!(clock.highest() > ahead);
+    }
+
+    #[test]
+    fn two_lives_in_the_same_milliseconds_take_different_stamps() {
+        let wall_ms = 77;
+        let stamps = |incarnation| {
+            let clock = StampClock::new(0);
+            clock.begin_life(incarnation);
+            (0..100u64)
+                .map(|nth| {
+                    let now = Now {
+                        boot_ms: 0,
+                        wall_ms: wall_ms + nth / 10,
+                    };
+                    clock.next(now)
+                })
+                .collect::<Vec<_>>()
+        };
+        let first = stamps(1);
+        assert!(first.is_sorted_by(|a, b| a < b));
+        assert_eq!(first[99].wall_ms(), wall_ms + 9);
+        for incarnation in 2..20 {
+            let later = stamps(incarnation);
+            assert!(later.iter().all(|stamp| !first.contains(stamp)));
+        }
     }
 
     #[test]

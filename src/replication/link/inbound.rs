@@ -3,7 +3,7 @@
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
 use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Now, Origin, Store, Verdict, Version};
+use crate::store::{Batch, Now, Origin, Store, Verdict, Version};
 
 impl Link {
     pub(super) fn handle(
@@ -53,18 +53,20 @@ impl Link {
         let version = record.head.version;
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
+        let mut batch = Batch::at(now);
         let verdict = if record.tombstone {
-            store.apply_tombstone(record.key, version, now)
+            store.apply_tombstone(record.key, version, &mut batch)
         } else {
             match store.incoming_record(record.key, &record.head, record.value.len(), now) {
                 Ok(mut incoming) => {
                     incoming.push(record.value);
-                    store.apply(incoming, origin(record.lane), now)
+                    store.apply(incoming, origin(record.lane), &mut batch)
                 }
-                Err(_) => store.refuse(record.key, version, now),
+                Err(_) => store.refuse(record.key, version, &mut batch),
             }
         };
-        drop_flushed(record.key, version, store, now);
+        drop_flushed(record.key, version, store, &mut batch);
+        self.hand_over(&batch.dirty);
         self.judged(verdict)
     }
 
@@ -117,11 +119,13 @@ impl Link {
         let Some(inbound) = place.take() else {
             return Ok(());
         };
+        let mut batch = Batch::at(now);
         let verdict = match inbound.incoming {
-            Some(incoming) => store.apply(incoming, origin(lane), now),
-            None => store.refuse(&inbound.key, inbound.version, now),
+            Some(incoming) => store.apply(incoming, origin(lane), &mut batch),
+            None => store.refuse(&inbound.key, inbound.version, &mut batch),
         };
-        drop_flushed(&inbound.key, inbound.version, store, now);
+        drop_flushed(&inbound.key, inbound.version, store, &mut batch);
+        self.hand_over(&batch.dirty);
         self.judged(verdict)
     }
 
@@ -202,9 +206,9 @@ impl Link {
 
 /// A record that a flush has killed still removes what it replaces: a tombstone that it superseded
 /// would otherwise wait for it for ever.
-fn drop_flushed(key: &[u8], version: Version, store: &Store, now: Now) {
+fn drop_flushed(key: &[u8], version: Version, store: &Store, batch: &mut Batch) {
     if version.stamp < store.floor() {
-        store.apply_tombstone(key, version, now);
+        store.apply_tombstone(key, version, batch);
     }
 }
 

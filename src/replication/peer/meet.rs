@@ -1,7 +1,7 @@
 //! How the two nodes meet: side 0 dials, side 1 is dialled, and both prove the pair's key.
 //!
-//! Side 0 listens too, where it is told an address: only a node that wrongly is side 0 as well comes
-//! there, and a refused link says what an empty line would not.
+//! Side 0 listens too, where it is told an address: only a node that wrongly is side 0 as well
+//! comes there, and a refused link says what an empty line would not.
 
 use std::collections::VecDeque;
 use std::io;

@@ -16,7 +16,6 @@ pub(super) const TTL_MS_MAX: u64 = 4000;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) side: usize,
-    incarnation: u64,
     pub(super) store: Store,
     pub(super) link: Link,
     /// Written by the link, not yet taken by the socket.
@@ -50,10 +49,11 @@ impl Node {
             incarnation,
             policy: "nodes=n1,n2".to_owned(),
         });
+        let store = Store::new(config);
+        store.stamps().begin_life(incarnation);
         Self {
             side,
-            incarnation,
-            store: Store::new(config),
+            store,
             link,
             out: Vec::new(),
             connected: false,
@@ -72,14 +72,11 @@ impl Node {
         }
     }
 
-    /// This node's clocks: both differ from the other's. A node that starts again alone with its
-    /// clock set back may take, for the same key, a stamp of its earlier life; here each life has
-    /// milliseconds of its own.
+    /// This node's clocks: both differ from the other's.
     pub(super) fn now(&self, time_ms: u64) -> Now {
-        let wall_ms = (200_000_000_000 + time_ms).saturating_add_signed(self.wall_offset_ms);
         Now {
             boot_ms: time_ms + 1_000_000 * (self.side as u64 + 1),
-            wall_ms: wall_ms & !15 | self.incarnation & 15,
+            wall_ms: (200_000_000_000 + time_ms).saturating_add_signed(self.wall_offset_ms),
         }
     }
 

@@ -290,8 +290,50 @@ fn act(store: &Store, random: u64, now: Now) {
             let stamp = version(store.stamps().highest().get() + random % 3);
             store.record(&key, &[2; 500], stamp, Origin::Live);
         }
-        14 => _ = store.apply_tombstone(&key, version(store.stamps().highest().get()), now),
+        14 => {
+            _ = store.apply_tombstone(
+                &key,
+                version(store.stamps().highest().get()),
+                &mut Batch::at(now),
+            )
+        }
         _ if random.is_multiple_of(50) => store.expire(now, |_| {}),
         _ => store.promote(store.slot_of(&key), now),
+    }
+}
+
+/// The partner's write made room by evicting a write of ours that it had not confirmed: the
+/// tombstone that this left was not sent before the next pass over the table.
+#[test]
+fn what_a_record_evicts_is_news_for_the_partner() {
+    let store = replicated(MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let mut written = 0u32;
+    while store.counters().evictions.load(RELAXED) == 0 {
+        store.put(
+            &written.to_be_bytes(),
+            &[1; 1000],
+            &until(NEVER),
+            &mut batch,
+        );
+        written += 1;
+    }
+    batch.dirty.clear();
+    let head = RecordHead {
+        version: version(1 << 51),
+        ..RecordHead::default()
+    };
+    for record in 0..20u32 {
+        let key = [&b"record"[..], &record.to_be_bytes()].concat();
+        let mut incoming = store.incoming_record(&key, &head, 1000, START).unwrap();
+        incoming.push(&[2; 1000]);
+        assert_eq!(
+            store.apply(incoming, Origin::Live, &mut batch),
+            Verdict::Applied
+        );
+    }
+    assert!(!batch.dirty.is_empty());
+    for slot in batch.dirty {
+        assert!(store.entry(slot).unwrap().is_tombstone());
     }
 }

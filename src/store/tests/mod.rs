@@ -101,10 +101,10 @@ impl Store {
         now: Now,
     ) -> Verdict {
         let Ok(mut incoming) = self.incoming_record(key, head, value.len(), now) else {
-            return self.refuse(key, head.version, now);
+            return self.refuse(key, head.version, &mut Batch::at(now));
         };
         assert!(incoming.push(value));
-        self.apply(incoming, origin, now)
+        self.apply(incoming, origin, &mut Batch::at(now))
     }
 
     fn held(&self, key: &[u8]) -> Option<Item> {

@@ -295,9 +295,10 @@ impl Model {
         let version = self.version_of(key, age);
         let name = key_of(key);
         let verdict = if refused {
-            self.store.refuse(&name, version, self.now)
+            self.store.refuse(&name, version, &mut Batch::at(self.now))
         } else {
-            self.store.apply_tombstone(&name, version, self.now)
+            self.store
+                .apply_tombstone(&name, version, &mut Batch::at(self.now))
         };
         let expected = match self.standing(key, version) {
             Err(newer) => Verdict::Superseded(newer),

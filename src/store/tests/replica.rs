@@ -75,14 +75,20 @@ fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
     let older = version(written.get() - 1);
     let held = Version::written(written);
     assert_eq!(
-        store.apply_tombstone(b"k", older, START),
+        store.apply_tombstone(b"k", older, &mut Batch::at(START)),
         Verdict::Superseded(held)
     );
     // The partner dropped its copy of what we both have: ours stays.
-    assert_eq!(store.apply_tombstone(b"k", held, START), Verdict::Applied);
+    assert_eq!(
+        store.apply_tombstone(b"k", held, &mut Batch::at(START)),
+        Verdict::Applied
+    );
     assert!(store.get(b"k", &mut batch).is_ok());
     let newer = version(written.get() + (1 << 30));
-    assert_eq!(store.apply_tombstone(b"k", newer, START), Verdict::Applied);
+    assert_eq!(
+        store.apply_tombstone(b"k", newer, &mut Batch::at(START)),
+        Verdict::Applied
+    );
     assert!(store.held(b"k").is_none());
     assert_eq!(store.memory().tombstones, 0);
     assert!(
@@ -129,7 +135,10 @@ fn what_was_removed_here_does_not_return_at_its_own_version() {
         store.record(b"k", b"v", gone, Origin::Resync),
         Verdict::Superseded(gone)
     );
-    assert_eq!(store.refuse(b"k", gone, later), Verdict::Superseded(gone));
+    assert_eq!(
+        store.refuse(b"k", gone, &mut Batch::at(later)),
+        Verdict::Superseded(gone)
+    );
     tombstone_of(&store, b"k");
 }
 
@@ -140,7 +149,7 @@ fn a_record_under_the_flush_floor_is_dead() {
     let under = version(floor.get() - 1);
     let dead = Verdict::Superseded(Version::written(floor));
     assert_eq!(store.record(b"k", b"v", under, Origin::Live), dead);
-    assert_eq!(store.refuse(b"k", under, START), dead);
+    assert_eq!(store.refuse(b"k", under, &mut Batch::at(START)), dead);
     assert!(!store.raise_floor(under.stamp));
     assert_eq!(store.memory().used_bytes, 0);
 }
@@ -188,9 +197,12 @@ fn a_refused_version_that_is_here_already_is_here() {
     let store = replicated(64 * MEBIBYTE);
     let held = version(1 << 50);
     store.record(b"k", b"v", held, Origin::Live);
-    assert_eq!(store.refuse(b"k", held, START), Verdict::Applied);
     assert_eq!(
-        store.refuse(b"k", version((1 << 50) + 2), START),
+        store.refuse(b"k", held, &mut Batch::at(START)),
+        Verdict::Applied
+    );
+    assert_eq!(
+        store.refuse(b"k", version((1 << 50) + 2), &mut Batch::at(START)),
         Verdict::NoRoom
     );
     assert!(store.held(b"k").is_none());

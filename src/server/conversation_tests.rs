@@ -1,0 +1,184 @@
+//! However a client's bytes are cut, it gets the same replies.
+
+use proptest::prelude::*;
+
+use super::conversation::{Console, Conversation, Stop};
+use crate::command::{Output, Turn};
+use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
+use crate::stats::WorkerCounters;
+use crate::store::{Batch, Now, Store, StoreConfig};
+
+const NOW: Now = Now {
+    boot_ms: 1_000_000,
+    wall_ms: 200_000_000_000,
+};
+
+/// Lengths on both sides of every length at which something else is done.
+const EDGES: [usize; 7] = [0, 1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 100_000];
+
+struct Nobody;
+
+impl Console for Nobody {
+    fn stats(&self, _args: &[&[u8]], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"END\r\n");
+    }
+
+    fn set_verbosity(&self, _level: u32) {}
+
+    fn version(&self) -> &str {
+        "1"
+    }
+}
+
+fn store() -> Store {
+    Store::new(&StoreConfig {
+        limit_bytes: 64 << 20,
+        item_bytes_max: 70_000,
+        evicting: true,
+        hash_secret: [7; 16],
+        side: 0,
+        replicated: false,
+    })
+}
+
+/// What one client is answered, as its connection shows the bytes, cut in `pieces` of these
+/// lengths (over and over). Also how often its turn ended before its bytes did.
+fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
+    let counters = WorkerCounters::default();
+    let mut conversation = Conversation::default();
+    let (mut tail, mut answered, mut yields) = (Vec::new(), Vec::new(), 0);
+    let mut rest = bytes;
+    for piece in pieces.iter().cycle() {
+        let (now, later) = rest.split_at((*piece).min(rest.len()));
+        tail.extend_from_slice(now);
+        rest = later;
+        loop {
+            let mut batch = Batch::at(NOW);
+            let mut output = Output::default();
+            let mut turn = Turn {
+                store,
+                batch: &mut batch,
+                counters: &counters,
+            };
+            let (used, stop) = conversation.run(&tail, &mut turn, &mut output, &Nobody, 100);
+            for (from, chunk) in output.chunks_after(0) {
+                answered.extend_from_slice(&chunk.bytes()[from..]);
+            }
+            assert!(
+                output.len() < TURN_OUTPUT_BYTES + 80_000,
+                "a turn answers only so much"
+            );
+            tail.drain(..used);
+            match stop {
+                Stop::Yield => {
+                    assert!(
+                        used > 0 && !tail.is_empty(),
+                        "a turn that ends too early goes on"
+                    );
+                    yields += 1;
+                }
+                Stop::NeedMore => break,
+                Stop::Close => return (answered, yields),
+            }
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    (answered, yields)
+}
+
+fn value(len: usize) -> Vec<u8> {
+    (0..len).map(|at| b"abc\r\n xyz"[at % 9]).collect()
+}
+
+fn storage(verb: &str, key: u8, len: usize, end: &str, noreply: bool) -> Vec<u8> {
+    let noreply = if noreply { " noreply" } else { "" };
+    let line = format!("{verb} key{key} 5 0 {len}{noreply}\r\n");
+    [line.as_bytes(), &value(len), end.as_bytes()].concat()
+}
+
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![
+        2 => 0usize..40,
+        3 => (prop::sample::select(&EDGES[..]), 0usize..8)
+            .prop_map(|(edge, off)| (edge + off).saturating_sub(4)),
+    ]
+}
+
+fn request() -> impl Strategy<Value = Vec<u8>> {
+    let verb = prop::sample::select(vec!["set", "set", "add", "replace", "append", "prepend"]);
+    let end = prop_oneof![9 => Just("\r\n"), 1 => Just("xx")];
+    let line = prop::sample::select(vec![
+        "get key1\r\n",
+        "gets key1 key2 nothing key3\r\n",
+        "gat 100 key1 key2\n",
+        "delete key2\r\n",
+        "incr key1 5\r\n",
+        "touch key3 0 noreply\r\n",
+        "no such command\r\n",
+        "set key1 0 0 -1\r\n",
+        "version\r\n",
+        "\r\n",
+    ]);
+    prop_oneof![
+        5 => (verb, 0u8..4, length(), end, any::<bool>())
+            .prop_map(|(verb, key, len, end, noreply)| storage(verb, key, len, end, noreply)),
+        4 => line.prop_map(|line| line.as_bytes().to_vec()),
+        1 => (1usize..4000).prop_map(|keys| {
+            format!("get{}\r\n", " key1 k key2 key3".repeat(keys / 4)).into_bytes()
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_cut_of_the_same_bytes_is_answered_alike(
+        requests in prop::collection::vec(request(), 1..12),
+        pieces in prop::collection::vec(
+            prop_oneof![1usize..20, 1000usize..5000, Just(SCRATCH_BYTES)], 1..6),
+    ) {
+        let bytes = requests.concat();
+        let (whole, _) = replies(&store(), &bytes, &[bytes.len().max(1)]);
+        let (cut, _) = replies(&store(), &bytes, &pieces);
+        prop_assert!(whole == cut, "{} and {} bytes", whole.len(), cut.len());
+    }
+}
+
+#[test]
+fn a_pipeline_cut_at_any_byte_is_answered_alike() {
+    let bytes = [
+        storage("set", 1, 3, "\r\n", false),
+        b"get key1 key2\r\n".to_vec(),
+        storage("append", 1, 1025, "\r\n", false),
+        storage("set", 2, 20, "xx", true),
+        b"gats 10 key1\ndelete key1 0\r\nincr key1 1\r\nget".to_vec(),
+    ]
+    .concat();
+    let whole = replies(&store(), &bytes, &[bytes.len()]);
+    for cut in 1..bytes.len() {
+        // CAS uniques are equal, too: both stores take their stamps from the same clock.
+        assert_eq!(
+            replies(&store(), &bytes, &[cut, bytes.len()]),
+            whole,
+            "cut at {cut}"
+        );
+    }
+    assert_eq!(replies(&store(), &bytes, &[1]), whole);
+}
+
+/// A megabyte of keys that are not there fills no output: one turn looked for all of them and kept
+/// the worker's other clients waiting for tens of milliseconds.
+#[test]
+fn a_long_line_of_misses_is_served_in_steps() {
+    let line = format!("gat 100{}\r\n", " k".repeat(30_000));
+    let (answered, yields) = replies(&store(), line.as_bytes(), &[line.len()]);
+    assert_eq!(answered, b"END\r\n");
+    assert!(yields >= 3, "{yields} steps");
+}
