@@ -3,7 +3,10 @@
 //! A wrong class lets the node outgrow `-m`: one byte above a power of two, items were charged a
 //! whole class too little, 2,304 bytes instead of 2,560.
 
-#![allow(clippy::unwrap_used, reason = "a test says what it could not read by failing")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what it could not read by failing"
+)]
 
 use memtwin::store::size_class_bytes;
 use tikv_jemalloc_ctl::{Error, epoch, stats};
