@@ -11,6 +11,6 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-pub use key::{Key, decode as decode_key};
+pub use key::Key;
 pub use options::{Flags, Options};
 pub use request::{Inspection, Request, Verb, parse, parse_inspection};
