@@ -161,3 +161,35 @@ fn write_at_random(mut client: Client, keys: &[String], writer: usize) -> Result
     }
     Ok(())
 }
+
+/// Whoever is told to recache a stale item is told so once, on whichever node the others ask.
+#[test]
+fn meta_marks_travel() -> Result<()> {
+    let pair = Pair::start(&NEVER_ALONE)?;
+    for (here, there) in [(0, 1), (1, 0)] {
+        let mut client = pair.client(here)?;
+        let mut other = pair.client(there)?;
+        client.send(b"ms c3RhbGU= 3 b E1000 T3000\r\nold\r\n")?;
+        ensure!(client.read_line()? == "HD");
+        client.expect("md stale I E2000", "HD")?;
+        client.expect("mg stale k c R1", "HD kc3RhbGU= b c2000 X W")?;
+        wait_for_answer(&mut other, "mg stale k c u", "HD kc3RhbGU= b c2000 Z X")?;
+        client.expect("mg vivified N30 c E3000", "HD c3000 W")?;
+        wait_for_answer(&mut other, "mg vivified c u", "HD c3000 Z")?;
+        client.expect("ma number N0 J41 E4000", "HD")?;
+        wait_for_answer(&mut other, "mg number c u", "HD c4000")?;
+        client.expect("md stale x E5000 F6", "HD")?;
+        wait_for_answer(&mut other, "mg stale s f c u", "HD s0 f6 c5000")?;
+        for key in ["stale", "vivified", "number"] {
+            client.expect(&format!("md {key}"), "HD")?;
+            wait_for_answer(&mut other, &format!("mg {key} u"), "EN")?;
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_answer(client: &mut Client, line: &str, wanted: &str) -> Result<()> {
+    eventually(&format!("{wanted:?} to {line:?}"), || {
+        Ok(client.ask(line)? == wanted)
+    })
+}

@@ -2,7 +2,7 @@
 
 use super::turn::{Turn, count_miss};
 use crate::protocol::text::numeric_value;
-use crate::store::{Action, Item, ItemHead, Miss, Store};
+use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
 
 /// A longer value is no number.
 const NUMBER_BYTES_MAX: usize = 1 << 14;
@@ -46,13 +46,7 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], delta: u64, incr: bool) -> De
 }
 
 fn changed<'s>(store: &'s Store, item: &Item, delta: u64, incr: bool) -> (Action<'s>, Delta) {
-    let old = item.value();
-    let number = if old.len() > NUMBER_BYTES_MAX {
-        None
-    } else {
-        numeric_value(old)
-    };
-    let Some(number) = number else {
+    let Some(number) = number_of(item) else {
         return (Action::Keep, Delta::NonNumeric);
     };
     let number = if incr {
@@ -60,22 +54,47 @@ fn changed<'s>(store: &'s Store, item: &Item, delta: u64, incr: bool) -> (Action
     } else {
         number.saturating_sub(delta)
     };
+    match with_number(store, item, number, item.deadline_ms(), None) {
+        Ok(draft) => (Action::Put(draft), Delta::Value(number)),
+        Err(NoRoom) => (Action::Keep, Delta::NoMemory),
+    }
+}
+
+/// The number that an item's value is.
+pub(super) fn number_of(item: &Item) -> Option<u64> {
+    let value = item.value();
+    if value.len() > NUMBER_BYTES_MAX {
+        return None;
+    }
+    numeric_value(value)
+}
+
+/// The same item with another number. As memcached does, a shorter number is padded with spaces to
+/// the old length; a longer one is a new item, which nobody has read or marked.
+pub(super) fn with_number<'s>(
+    store: &'s Store,
+    item: &Item,
+    number: u64,
+    deadline_ms: u64,
+    cas: Option<u64>,
+) -> Result<Draft<'s>, NoRoom> {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
+    let len = digits.len().max(item.value().len());
+    let in_place = len == item.value().len();
     let head = ItemHead {
         client_flags: item.client_flags(),
-        deadline_ms: item.deadline_ms(),
-        marks: item.marks(),
-        cas: None,
+        deadline_ms,
+        marks: if in_place { item.marks() } else { 0 },
+        cas,
     };
-    // As memcached does, a shorter number is padded with spaces to the old length.
-    let len = digits.len().max(old.len());
-    let Ok(mut draft) = store.draft(item.key(), &head, len) else {
-        return (Action::Keep, Delta::NoMemory);
-    };
+    let mut draft = store.draft(item.key(), &head, len)?;
     draft.fill(|value| {
         value[..digits.len()].copy_from_slice(digits);
         value[digits.len()..].fill(b' ');
     });
-    (Action::Put(draft), Delta::Value(number))
+    if in_place {
+        draft.keep_history_of(item);
+    }
+    Ok(draft)
 }

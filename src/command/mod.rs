@@ -5,6 +5,7 @@ mod delete;
 mod exptime;
 mod flush;
 mod get;
+pub mod meta;
 mod output;
 mod storage;
 mod touch;

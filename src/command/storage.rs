@@ -195,7 +195,8 @@ fn joined<'s>(
     let head = ItemHead {
         client_flags: old.client_flags(),
         deadline_ms: old.deadline_ms(),
-        marks: old.marks(),
+        // A new item, as in memcached: neither stale nor won by anybody.
+        marks: 0,
         cas: None,
     };
     let len = old.value().len() + data.len();

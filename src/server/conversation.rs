@@ -3,6 +3,8 @@
 //! It can stop before any request, and between the keys of a long `get`; what it has not executed
 //! stays with the caller and is shown again.
 
+mod meta;
+
 use crate::command::{self, Output, Retrieval, Stored, Turn};
 use crate::limits::{
     GET_LINE_BYTES, GET_LINE_SPACES, INCOMING_BYTES_MIN, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES,
@@ -59,6 +61,8 @@ struct Receiving {
     noreply: bool,
     incoming: Incoming,
     line_end: Vec<u8>,
+    /// What followed `ms`; then the fields of the classic commands mean nothing.
+    meta: Option<Box<[u8]>>,
 }
 
 /// The parts of a step that do not change from request to request.
@@ -196,6 +200,11 @@ impl Conversation {
                 step.console.set_verbosity(level);
                 say(out, noreply, "OK");
             }
+            Ok(Request::Meta { verb, args }) => {
+                return self.meta(verb, args, &input[used..], used, step);
+            }
+            Ok(Request::MetaNothing) => out.extend_from_slice(meta::reply::NOTHING),
+            Ok(Request::MetaInspect { args }) => meta::inspect(args, step),
             Ok(Request::Version) => {
                 out.extend_from_slice(b"VERSION ");
                 reply::line(out, step.console.version());
@@ -295,6 +304,7 @@ impl Conversation {
                     noreply: request.noreply,
                     incoming,
                     line_end: Vec::new(),
+                    meta: None,
                 }));
             }
             Err(stored) => {
@@ -315,7 +325,11 @@ impl Conversation {
             noreply,
             incoming,
             line_end,
+            meta,
         } = *receiving;
+        if let Some(args) = meta {
+            return meta::finish(&args, incoming, &line_end, step);
+        }
         if line_end != b"\r\n" {
             return bad_chunk(step, noreply);
         }

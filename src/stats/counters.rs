@@ -88,7 +88,9 @@ counters! {
         cmd_flush,
         /// Keys of `touch`, `gat`, `gats`.
         cmd_touch,
-        /// Of these, found.
+        /// `me` commands; memcached does not count the others here.
+        cmd_meta,
+        /// Of the touched keys, found.
         touch_hits,
         /// Of these, not found.
         touch_misses,

@@ -100,7 +100,7 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
 
 fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
     counts!(view, out: cmd_get cmd_set cmd_flush cmd_touch);
-    stat(out, "cmd_meta", 0);
+    counts!(view, out: cmd_meta);
     counts!(view, out: get_hits get_misses get_expired get_flushed);
     counts!(view, out: delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits);
     counts!(view, out: cas_misses cas_hits cas_badval touch_hits touch_misses);

@@ -73,8 +73,8 @@ pub(crate) enum Change<'k> {
     Put { item: Item, cold: bool },
     /// Holds `key` no longer.
     Remove { key: &'k [u8] },
-    /// Lives until another deadline.
-    Touch { deadline_ms: u64 },
+    /// Lives until another deadline, or bears other marks.
+    Touch { deadline_ms: u64, marks: u8 },
     /// The partner holds the same version; the earlier deadline counts.
     Meet { deadline_ms: u64 },
 }
@@ -92,7 +92,10 @@ impl Shard {
     ) -> Option<Stamp> {
         let slot = at.slot;
         let (stamp, news) = match change {
-            Change::Touch { deadline_ms } => (self.touch(shared, batch, slot, deadline_ms), true),
+            Change::Touch { deadline_ms, marks } => {
+                let touched = self.touch(shared, batch, slot, (deadline_ms, marks));
+                (touched, true)
+            }
             Change::Meet { deadline_ms } => {
                 self.meet(batch, slot, deadline_ms);
                 (None, false)
@@ -167,7 +170,7 @@ impl Shard {
         let slot = at.slot;
         let is_live = !item.is_tombstone();
         let tick = tick_of(batch.now);
-        item.set_accessed(tick);
+        item.begin_history(tick);
         item.set_promoted(tick);
         if at.displaced {
             item.set_displaced();
@@ -247,17 +250,19 @@ impl Shard {
         batch.retired.push(old);
     }
 
-    /// Changes a deadline in place: a touch must not change the CAS, so it takes a second stamp.
+    /// Changes deadline and marks in place: a touch must not change the CAS, so it takes a second
+    /// stamp.
     fn touch(
         &mut self,
         shared: &Shared,
         batch: &Batch,
         slot: u64,
-        deadline_ms: u64,
+        (deadline_ms, marks): (u64, u8),
     ) -> Option<Stamp> {
         let item = self.table.peek(&slot)?;
         let touched = shared.stamps.next(batch.now);
         item.set_deadline_ms(deadline_ms);
+        item.set_marks(marks);
         item.set_version(Version {
             touched,
             ..item.version()

@@ -31,6 +31,21 @@ impl Draft<'_> {
         }
     }
 
+    /// Gives the item another deadline and other marks.
+    pub fn amend(&self, deadline_ms: u64, marks: u8) {
+        if let Some(item) = &self.item {
+            item.set_deadline_ms(deadline_ms);
+            item.set_marks(marks);
+        }
+    }
+
+    /// Takes over whether and when `old` was last read.
+    pub fn keep_history_of(&self, old: &Item) {
+        if let Some(item) = &self.item {
+            item.set_history_of(old);
+        }
+    }
+
     pub(super) fn into_item(mut self) -> Option<Item> {
         self.item.take()
     }

@@ -245,6 +245,10 @@ impl Item {
         self.header().marks.load(RELAXED)
     }
 
+    pub(crate) fn set_marks(&self, marks: u8) {
+        self.header().marks.store(marks & marks::ALL, RELAXED);
+    }
+
     /// Whether a client has read it since it was stored.
     pub fn is_fetched(&self) -> bool {
         self.local(local::FETCHED)
@@ -285,6 +289,19 @@ impl Item {
         }
         if !self.local(local::FETCHED) {
             self.set_local(local::FETCHED, true);
+        }
+    }
+
+    /// Takes over whether and when an entry was last read: the same item to its readers.
+    pub(crate) fn set_history_of(&self, other: &Self) {
+        self.set_local(local::FETCHED, other.is_fetched());
+        self.set_accessed(other.header().accessed.load(RELAXED));
+    }
+
+    /// Counts as used now, unless it has taken over another entry's history.
+    pub(crate) fn begin_history(&self, tick: u32) {
+        if self.header().accessed.load(RELAXED) == 0 {
+            self.set_accessed(tick);
         }
     }
 

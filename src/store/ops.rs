@@ -33,8 +33,19 @@ pub enum Action<'s> {
     Put(Draft<'s>),
     /// Be gone; with a partner also when nothing was there.
     Remove,
-    /// Live until another deadline, in boot-time milliseconds.
+    /// Count as read.
+    Read,
+    /// Live until another deadline, in boot-time milliseconds; counts as read.
     Touch(u64),
+    /// The same with other marks, counted as read or not.
+    Amend {
+        /// Boot-time milliseconds.
+        deadline_ms: u64,
+        /// See [`super::marks`].
+        marks: u8,
+        /// Whether it counts as read.
+        is_read: bool,
+    },
 }
 
 /// What a command met under its key.
@@ -122,11 +133,29 @@ impl Store {
             (Action::Remove, Met::Live) => Change::Remove { key },
             (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
             (Action::Touch(deadline_ms), Met::Live) => {
+                let marks = shard.peek(at.slot)?.marks();
                 self.count_use(shard, at.slot, true, batch);
-                Change::Touch { deadline_ms }
+                Change::Touch { deadline_ms, marks }
+            }
+            (
+                Action::Amend {
+                    deadline_ms,
+                    marks,
+                    is_read,
+                },
+                Met::Live,
+            ) => {
+                if is_read {
+                    self.count_use(shard, at.slot, true, batch);
+                }
+                Change::Touch { deadline_ms, marks }
             }
             (Action::Promote, Met::Live) => {
                 self.count_use(shard, at.slot, false, batch);
+                return None;
+            }
+            (Action::Read, Met::Live) => {
+                self.count_use(shard, at.slot, true, batch);
                 return None;
             }
             (_, Met::Dead) => {

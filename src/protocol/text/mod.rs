@@ -12,6 +12,7 @@ mod token;
 pub use number::{numeric_value, strict_i32, strict_u32, strict_u64};
 pub use request::{Fault, Keys, Request, parse};
 pub use storage::{Storage, Verb};
+pub(super) use token::tokens;
 
 #[cfg(test)]
 mod tests;

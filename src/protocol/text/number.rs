@@ -2,8 +2,8 @@
 
 /// Digits of a 32-bit number with its sign.
 const I32_CHARS: usize = 11;
-/// Digits of a 64-bit number with its sign.
-const U64_CHARS: usize = 20;
+/// Digits of a 64-bit number, and two more that may lead it.
+const U64_CHARS: usize = 22;
 
 /// Digits only, within 32 bits.
 pub fn strict_u32(token: &[u8]) -> Option<u32> {

@@ -4,6 +4,7 @@ use super::number;
 use super::storage::{self, Storage, Verb};
 use super::token::{is_noreply, last_token, tokens};
 use crate::limits::KEY_BYTES;
+use crate::protocol::meta;
 
 /// The keys of a retrieval command, not split yet: there may be many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,12 @@ pub enum Request<'a> {
     FlushAll { exptime: i32, noreply: bool },
     /// `verbosity`.
     Verbosity { level: u32, noreply: bool },
+    /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
+    Meta { verb: meta::Verb, args: &'a [u8] },
+    /// `mn`.
+    MetaNothing,
+    /// `me`, with what follows; see [`meta::parse_inspection`].
+    MetaInspect { args: &'a [u8] },
     /// `version`.
     Version,
     /// `quit`.
@@ -89,7 +96,7 @@ impl Fault {
         ..Self::saying("")
     };
 
-    const fn saying(reply: &'static str) -> Self {
+    pub(in crate::protocol) const fn saying(reply: &'static str) -> Self {
         Self {
             reply,
             swallow_bytes: 0,
@@ -133,6 +140,12 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
         b"incr" => arithmetic(args, true),
         b"decr" => arithmetic(args, false),
         b"touch" => touch(args),
+        b"mg" => Ok(meta(meta::Verb::Get, args)),
+        b"ms" => Ok(meta(meta::Verb::Set, args)),
+        b"md" => Ok(meta(meta::Verb::Delete, args)),
+        b"ma" => Ok(meta(meta::Verb::Arithmetic, args)),
+        b"mn" => Ok(Request::MetaNothing),
+        b"me" => Ok(Request::MetaInspect { args }),
         b"flush_all" => flush_all(args),
         b"verbosity" => verbosity(args),
         b"version" => Ok(Request::Version),
@@ -151,6 +164,10 @@ fn unknown(line: &[u8]) -> Fault {
         return Fault::NOT_OURS;
     }
     Fault::UNKNOWN.quiet(is_noreply(line))
+}
+
+fn meta(verb: meta::Verb, args: &[u8]) -> Request<'_> {
+    Request::Meta { verb, args }
 }
 
 fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {

@@ -11,7 +11,7 @@ pub(super) fn token(input: &[u8]) -> IResult<&[u8], &[u8]> {
 }
 
 /// All tokens of a line, lazily.
-pub(super) fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> + '_ {
+pub(in crate::protocol) fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> + '_ {
     let mut rest = line;
     std::iter::from_fn(move || {
         let (after, found) = token(rest).ok()?;

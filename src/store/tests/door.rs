@@ -105,3 +105,61 @@ fn a_key_deleted_again_and_again_piles_up_nothing() {
     assert_eq!(shard.tombstones.count, 1);
     assert!(shard.tombstones.order.len() <= 100);
 }
+
+/// A change of marks that took no stamp would be lost at the next merge: two clients of a pair
+/// would both be told to recache a stale item.
+#[test]
+fn marks_are_changed_like_a_deadline_and_travel() {
+    let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
+    let mut batch = Batch::at(START);
+    let written = here.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let amended = Action::Amend {
+        deadline_ms: START.boot_ms + 5000,
+        marks: marks::STALE | marks::TOKEN_SENT,
+        is_read: false,
+    };
+    let ((), stamp) = here.update(b"k", &mut batch, |_| (amended, ()));
+    let item = here.held(b"k").unwrap();
+    assert_eq!(item.cas(), written.get());
+    assert_eq!(Some(item.version().touched), stamp);
+    assert_eq!(item.marks(), marks::STALE | marks::TOKEN_SENT);
+    assert_eq!(item.deadline_ms(), START.boot_ms + 5000);
+    assert!(!item.is_fetched() && !item.is_confirmed());
+    assert_eq!(batch.dirty.len(), 2);
+    let head = RecordHead::of(&item, START);
+    there.record_with(b"k", b"v", &head, Origin::Live, START);
+    assert_eq!(there.held(b"k").unwrap().marks(), item.marks());
+    here.audit(START);
+    there.audit(START);
+}
+
+#[test]
+fn a_touch_leaves_the_marks() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let head = ItemHead {
+        marks: marks::STALE,
+        ..ItemHead::default()
+    };
+    store.put(b"k", b"v", &head, &mut batch);
+    store.touch(b"k", NEVER, &mut batch);
+    assert_eq!(store.held(b"k").unwrap().marks(), marks::STALE);
+}
+
+#[test]
+fn an_item_put_over_its_like_keeps_its_history() {
+    let store = store(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut batch);
+    store.get(b"k", &mut batch).unwrap();
+    let old = store.held(b"k").unwrap();
+    let later = after(START, 10_000);
+    let draft = store.draft(b"k", &until(NEVER), 1).unwrap();
+    draft.keep_history_of(&old);
+    store.update(b"k", &mut Batch::at(later), |_| (Action::Put(draft), ()));
+    let new = store.held(b"k").unwrap();
+    assert!(new.is_fetched());
+    assert_eq!(new.idle_ms(later), old.idle_ms(later));
+    drop(old);
+    store.audit(later);
+}

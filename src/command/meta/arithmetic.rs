@@ -1,0 +1,197 @@
+//! `ma`.
+
+use super::time::{after_flag, left_secs};
+use super::{cas_of, status};
+use crate::command::arithmetic::{number_of, with_number};
+use crate::command::turn::{Turn, count_miss};
+use crate::protocol::meta::{Options, Request, reply};
+use crate::protocol::text;
+use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, Stamp, Store};
+
+/// What became of it.
+enum Outcome {
+    Done(Done),
+    NotFound,
+    OtherCas,
+    NonNumeric,
+    NoMemory,
+}
+
+/// A number that was put.
+struct Done {
+    number: u64,
+    /// Before the flags of this request.
+    deadline_ms: u64,
+    created: bool,
+}
+
+/// Answers `ma`.
+pub fn arithmetic(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
+    let options = &request.options;
+    let incr = !matches!(options.mode, Some(b'D' | b'-'));
+    let (store, now) = (turn.store, turn.now());
+    let ((outcome, miss), stamp) =
+        store.update(&request.key.bytes, turn.batch, |entry| match entry {
+            Ok(item) => {
+                let (action, outcome) = change(store, item, request, incr, now);
+                (action, (outcome, None))
+            }
+            Err(miss) => {
+                let (action, outcome) = create(store, request, now);
+                (action, (outcome, Some(miss)))
+            }
+        });
+    count(turn, &outcome, miss, incr);
+    match outcome {
+        Outcome::Done(done) => {
+            if !options.quiet {
+                answer(turn, out, request, &done, stamp);
+            }
+        }
+        Outcome::NotFound => status(out, "NF", request),
+        Outcome::OtherCas => status(out, "EX", request),
+        Outcome::NonNumeric => text::reply::line(
+            out,
+            "CLIENT_ERROR cannot increment or decrement non-numeric value",
+        ),
+        Outcome::NoMemory if miss.is_none() => {
+            text::reply::line(out, "SERVER_ERROR out of memory");
+        }
+        Outcome::NoMemory => {
+            text::reply::line(out, "SERVER_ERROR Out of memory allocating new item");
+        }
+    }
+}
+
+fn count(turn: &Turn<'_>, outcome: &Outcome, miss: Option<Miss>, incr: bool) {
+    let counters = turn.counters;
+    if let Some(miss) = miss {
+        count_miss(counters, miss);
+    }
+    match (outcome, incr) {
+        (Outcome::Done(Done { created: true, .. }), _) => counters.total_items.count(),
+        (Outcome::Done(_), true) => counters.incr_hits.count(),
+        (Outcome::Done(_), false) => counters.decr_hits.count(),
+        (Outcome::NotFound, true) => counters.incr_misses.count(),
+        (Outcome::NotFound, false) => counters.decr_misses.count(),
+        _ => {}
+    }
+}
+
+fn change<'s>(
+    store: &'s Store,
+    item: &Item,
+    request: &Request<'_>,
+    incr: bool,
+    now: Now,
+) -> (Action<'s>, Outcome) {
+    let options = &request.options;
+    let other_cas = options
+        .compare
+        .is_some_and(|wanted| wanted != 0 && wanted != item.cas());
+    if other_cas && !item.value().is_empty() {
+        return (Action::Keep, Outcome::OtherCas);
+    }
+    let Some(number) = number_of(item) else {
+        return (Action::Keep, Outcome::NonNumeric);
+    };
+    let delta = options.delta.unwrap_or(1);
+    let number = if incr {
+        number.wrapping_add(delta)
+    } else {
+        number.saturating_sub(delta)
+    };
+    let before_ms = item.deadline_ms();
+    let deadline_ms = final_deadline(request, before_ms, false, now);
+    let done = Done {
+        number,
+        deadline_ms: before_ms,
+        created: false,
+    };
+    if deadline_ms <= now.boot_ms {
+        return (Action::Remove, Outcome::Done(done));
+    }
+    match with_number(store, item, number, deadline_ms, options.cas) {
+        Ok(draft) => (Action::Put(draft), Outcome::Done(done)),
+        Err(NoRoom) => (Action::Keep, Outcome::NoMemory),
+    }
+}
+
+/// With `N` a missing item is created with the number of `J`.
+fn create<'s>(store: &'s Store, request: &Request<'_>, now: Now) -> (Action<'s>, Outcome) {
+    let Options {
+        vivify,
+        cas,
+        initial,
+        ..
+    } = request.options;
+    if vivify.is_none() {
+        return (Action::Keep, Outcome::NotFound);
+    }
+    let head = ItemHead {
+        deadline_ms: final_deadline(request, NEVER, true, now),
+        cas,
+        ..ItemHead::default()
+    };
+    let done = Outcome::Done(Done {
+        number: initial,
+        deadline_ms: NEVER,
+        created: true,
+    });
+    if head.deadline_ms <= now.boot_ms {
+        return (Action::Remove, done);
+    }
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(initial).as_bytes();
+    match store.draft(&request.key.bytes, &head, digits.len()) {
+        Ok(mut draft) => {
+            draft.fill(|value| value.copy_from_slice(digits));
+            (Action::Put(draft), done)
+        }
+        Err(NoRoom) => (Action::Keep, Outcome::NoMemory),
+    }
+}
+
+fn final_deadline(request: &Request<'_>, before_ms: u64, created: bool, now: Now) -> u64 {
+    request
+        .flags
+        .iter()
+        .fold(before_ms, |deadline_ms, (letter, _)| {
+            after_flag(letter, deadline_ms, &request.options, created, now)
+        })
+}
+
+/// Flags are answered in the order of the request: `t` before `T` shows the deadline before it.
+fn answer(
+    turn: &Turn<'_>,
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    done: &Done,
+    stamp: Option<Stamp>,
+) {
+    let now = turn.now();
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(done.number).as_bytes();
+    if request.options.value {
+        reply::value_head(out, digits.len());
+    } else {
+        out.extend_from_slice(b"HD");
+    }
+    let mut deadline_ms = done.deadline_ms;
+    for (letter, word) in request.flags.iter() {
+        deadline_ms = after_flag(letter, deadline_ms, &request.options, done.created, now);
+        match letter {
+            b'c' => reply::number(out, b'c', cas_of(turn, request, stamp)),
+            b't' if deadline_ms == NEVER => reply::number(out, b't', -1),
+            b't' => reply::number(out, b't', left_secs(deadline_ms, now) as u32),
+            b'O' => reply::echo(out, word),
+            b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    if request.options.value {
+        out.extend_from_slice(digits);
+        out.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,300 @@
+//! `ms`.
+
+use super::cas_of;
+use super::rewrite::{Rewritten, rewrite};
+use super::time::deadline_of;
+use crate::command::storage::Stored;
+use crate::command::turn::{Turn, count_miss};
+use crate::protocol::meta::{Options, Request, reply};
+use crate::protocol::text;
+use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Stamp, Store, marks};
+
+/// What `ms` does with what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Set,
+    Add,
+    Replace,
+    Append,
+    Prepend,
+    /// Only over this CAS unique.
+    Cas(u64),
+}
+
+impl Mode {
+    /// A CAS unique turns `set` and `replace` into `cas`; `add` ignores it.
+    fn of(options: &Options) -> Self {
+        match (options.mode, options.compare) {
+            (Some(b'E'), _) => Self::Add,
+            (Some(b'A'), _) => Self::Append,
+            (Some(b'P'), _) => Self::Prepend,
+            (_, Some(wanted)) => Self::Cas(wanted),
+            (Some(b'R'), None) => Self::Replace,
+            (_, None) => Self::Set,
+        }
+    }
+
+    fn joins(self) -> bool {
+        matches!(self, Self::Append | Self::Prepend)
+    }
+}
+
+/// Carries out `ms` whose data is at hand, and answers it.
+pub fn set(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, data: &[u8]) {
+    let head = item_head(turn, request);
+    match turn.store.draft(&request.key.bytes, &head, data.len()) {
+        Err(NoRoom) => refuse_no_memory(turn, out, request),
+        Ok(mut draft) => {
+            draft.fill(|value| value.copy_from_slice(data));
+            put(turn, out, request, draft, data);
+        }
+    }
+}
+
+/// Makes the item of an `ms` whose data has not come in yet, or answers why not.
+pub fn begin(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) -> Option<Incoming> {
+    let head = item_head(turn, request);
+    let key = &request.key.bytes;
+    let incoming = turn
+        .store
+        .incoming(key, &head, request.data_len, turn.batch)
+        .ok();
+    if incoming.is_none() {
+        refuse_no_memory(turn, out, request);
+    }
+    incoming
+}
+
+/// Carries out an `ms` whose data has come in over several turns, and answers it.
+pub fn set_incoming(
+    turn: &mut Turn<'_>,
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    incoming: Incoming,
+) {
+    let data = if Mode::of(&request.options).joins() {
+        incoming.value().to_vec()
+    } else {
+        Vec::new()
+    };
+    put(turn, out, request, incoming.into_draft(turn.store), &data);
+}
+
+/// Whatever the mode, an `ms` that is too large leaves nothing behind.
+pub fn discard_too_large(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
+    turn.counters.store_too_large.count();
+    discard(turn, request);
+    text::reply::line(out, "SERVER_ERROR object too large for cache");
+}
+
+fn refuse_no_memory(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
+    turn.counters.store_no_memory.count();
+    discard(turn, request);
+    text::reply::line(out, "SERVER_ERROR out of memory storing object");
+}
+
+fn discard(turn: &mut Turn<'_>, request: &Request<'_>) {
+    turn.store
+        .update(&request.key.bytes, turn.batch, |_| (Action::Remove, ()));
+}
+
+fn item_head(turn: &Turn<'_>, request: &Request<'_>) -> ItemHead {
+    let options = &request.options;
+    let creates = Mode::of(options).joins() && options.vivify.is_some();
+    let exptime = if creates {
+        options.vivify
+    } else {
+        options.exptime
+    };
+    ItemHead {
+        client_flags: options.client_flags,
+        deadline_ms: deadline_of(exptime, turn.now()),
+        marks: if request.key.is_base64 {
+            marks::BASE64_KEY
+        } else {
+            0
+        },
+        cas: options.cas,
+    }
+}
+
+/// What became of it: the stamp and the length of what was put.
+type Outcome = (Stored, Option<Miss>, Option<Stamp>, usize);
+
+fn put(
+    turn: &mut Turn<'_>,
+    out: &mut Vec<u8>,
+    request: &Request<'_>,
+    draft: Draft<'_>,
+    data: &[u8],
+) {
+    turn.counters.cmd_set.count();
+    let mode = Mode::of(&request.options);
+    let outcome = if mode.joins() {
+        drop(draft);
+        join(turn, request, data, mode)
+    } else {
+        replace(turn, request, draft, mode)
+    };
+    count(turn, mode, &outcome);
+    answer(turn, out, request, &outcome);
+}
+
+fn replace(turn: &mut Turn<'_>, request: &Request<'_>, draft: Draft<'_>, mode: Mode) -> Outcome {
+    let now = turn.now();
+    let expired = item_head(turn, request).deadline_ms <= now.boot_ms;
+    let mut draft = Some(draft);
+    let ((stored, miss), stamp) = turn.store.update(&request.key.bytes, turn.batch, |entry| {
+        let miss = entry.err();
+        let (action, stored) = match (mode, entry) {
+            (Mode::Set, _) | (Mode::Add, Err(_)) | (Mode::Replace, Ok(_)) => {
+                (fresh(draft.take(), expired), Stored::Stored)
+            }
+            (Mode::Add, Ok(_)) => (Action::Promote, Stored::NotStored),
+            (Mode::Cas(_), Err(_)) => (Action::Keep, Stored::NotFound),
+            (Mode::Cas(wanted), Ok(item)) if item.cas() == wanted && wanted != 0 => {
+                (fresh(draft.take(), expired), Stored::Stored)
+            }
+            (Mode::Cas(wanted), Ok(item)) if is_stale_write(request, wanted, item) => {
+                (stale(draft.take(), item, request), Stored::Stored)
+            }
+            (Mode::Cas(_), Ok(_)) => (Action::Keep, Stored::Exists),
+            _ => (Action::Keep, Stored::NotStored),
+        };
+        (action, (stored, miss))
+    });
+    (stored, miss, stamp, request.data_len)
+}
+
+/// What expires at once only removes what was there.
+fn fresh(draft: Option<Draft<'_>>, expired: bool) -> Action<'_> {
+    match draft {
+        Some(draft) if !expired => Action::Put(draft),
+        _ => Action::Remove,
+    }
+}
+
+/// With `I`, a lower CAS unique may write: the value is old, but better than none.
+fn is_stale_write(request: &Request<'_>, wanted: u64, item: &Item) -> bool {
+    request.options.stale && (1..item.cas()).contains(&wanted)
+}
+
+/// The deadline stays and so does who has won the item; it is stale from now on.
+fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &Request<'_>) -> Action<'s> {
+    let Some(draft) = draft else {
+        return Action::Keep;
+    };
+    let own = if request.key.is_base64 {
+        marks::BASE64_KEY
+    } else {
+        0
+    };
+    let kept = old.marks() & marks::TOKEN_SENT;
+    draft.amend(old.deadline_ms(), own | kept | marks::STALE);
+    Action::Put(draft)
+}
+
+/// `append` and `prepend`. With `N` the data alone becomes the item where nothing is.
+fn join(turn: &mut Turn<'_>, request: &Request<'_>, data: &[u8], mode: Mode) -> Outcome {
+    let options = &request.options;
+    let (store, now) = (turn.store, turn.now());
+    let head = item_head(turn, request);
+    let len = std::cell::Cell::new(data.len());
+    let judge = |entry: Result<&Item, Miss>| match (entry, options.compare) {
+        (Err(miss), _) if options.vivify.is_none() => Some((Stored::NotStored, Some(miss))),
+        (Ok(item), Some(wanted)) if wanted != 0 && wanted != item.cas() => {
+            Some((Stored::Exists, None))
+        }
+        _ => None,
+    };
+    let make = |old: Option<&Item>| match old {
+        Some(old) => {
+            len.set(old.value().len() + data.len());
+            joined(store, old, data, mode, options.cas).map(Action::Put)
+        }
+        None if head.deadline_ms <= now.boot_ms => Ok(Action::Remove),
+        None => {
+            len.set(data.len());
+            let mut draft = store.draft(&request.key.bytes, &head, data.len())?;
+            draft.fill(|value| value.copy_from_slice(data));
+            Ok(Action::Put(draft))
+        }
+    };
+    match rewrite(turn, &request.key.bytes, judge, make) {
+        Rewritten::Done(stamp) => (Stored::Stored, None, stamp, len.get()),
+        Rewritten::Left((stored, miss)) => (stored, miss, None, data.len()),
+        Rewritten::NoRoom => (Stored::NotStored, None, None, data.len()),
+    }
+}
+
+/// A new item like the old one, but for its marks: it is neither stale nor won by anybody.
+fn joined<'s>(
+    store: &'s Store,
+    old: &Item,
+    data: &[u8],
+    mode: Mode,
+    cas: Option<u64>,
+) -> Result<Draft<'s>, NoRoom> {
+    let head = ItemHead {
+        client_flags: old.client_flags(),
+        deadline_ms: old.deadline_ms(),
+        marks: 0,
+        cas,
+    };
+    let len = old.value().len() + data.len();
+    if !store.fits(old.key().len(), old.client_flags(), len) {
+        return Err(NoRoom);
+    }
+    let mut draft = store.draft(old.key(), &head, len)?;
+    let (first, second) = match mode {
+        Mode::Prepend => (data, old.value()),
+        _ => (old.value(), data),
+    };
+    draft.fill(|value| {
+        value[..first.len()].copy_from_slice(first);
+        value[first.len()..].copy_from_slice(second);
+    });
+    Ok(draft)
+}
+
+fn count(turn: &Turn<'_>, mode: Mode, (stored, miss, ..): &Outcome) {
+    let counters = turn.counters;
+    if let Some(miss) = *miss {
+        count_miss(counters, miss);
+    }
+    if *stored == Stored::Stored {
+        counters.total_items.count();
+    }
+    if let Mode::Cas(_) = mode {
+        match stored {
+            Stored::Stored => counters.cas_hits.count(),
+            Stored::Exists => counters.cas_badval.count(),
+            _ => counters.cas_misses.count(),
+        }
+    }
+}
+
+fn answer(turn: &Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, outcome: &Outcome) {
+    let (stored, _, stamp, value_len) = *outcome;
+    let is_stored = stored == Stored::Stored;
+    if is_stored && request.options.quiet {
+        return;
+    }
+    out.extend_from_slice(match stored {
+        Stored::Stored => b"HD",
+        Stored::Exists => b"EX",
+        Stored::NotFound => b"NF",
+        _ => b"NS",
+    });
+    for (letter, word) in request.flags.iter() {
+        match letter {
+            b'O' => reply::echo(out, word),
+            b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
+            b'c' if is_stored => reply::number(out, b'c', cas_of(turn, request, stamp)),
+            b'c' => reply::number(out, b'c', 0),
+            b's' => reply::number(out, b's', value_len),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

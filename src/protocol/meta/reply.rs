@@ -1,0 +1,79 @@
+//! Words of meta answers, as bytes. Every word but the first brings the space before it.
+
+use super::key;
+
+/// The answer to `mn`.
+pub const NOTHING: &[u8] = b"MN\r\n";
+
+/// A flag without an argument.
+pub fn flag(out: &mut Vec<u8>, letter: u8) {
+    out.extend_from_slice(&[b' ', letter]);
+}
+
+/// A flag with a number.
+pub fn number(out: &mut Vec<u8>, letter: u8, value: impl itoa::Integer) {
+    flag(out, letter);
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// A word as the client sent it.
+pub fn echo(out: &mut Vec<u8>, word: &[u8]) {
+    out.push(b' ');
+    out.extend_from_slice(word);
+}
+
+/// `k`, and a `b` after it where the key is in base64.
+pub fn key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
+    flag(out, b'k');
+    if in_base64 {
+        key::encode(key, out);
+        flag(out, b'b');
+    } else {
+        out.extend_from_slice(key);
+    }
+}
+
+/// `VA <size>`, before the flags.
+pub fn value_head(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(b"VA ");
+    out.extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
+}
+
+/// What `me` shows of an item.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The key itself.
+    pub key: &'a [u8],
+    /// Whether it is shown in base64.
+    pub in_base64: bool,
+    /// Seconds left to live; -1 for ever.
+    pub expires_secs: i64,
+    /// Seconds since it was used.
+    pub idle_secs: u64,
+    /// The CAS unique.
+    pub cas: u64,
+    /// Whether it has been read.
+    pub fetched: bool,
+    /// The slab class memcached would keep it in.
+    pub class: usize,
+    /// Bytes memcached would take for it.
+    pub size_bytes: usize,
+}
+
+/// The answer to `me`.
+pub fn shown(out: &mut Vec<u8>, shown: &Shown<'_>) {
+    use std::io::Write;
+    out.extend_from_slice(b"ME ");
+    if shown.in_base64 {
+        key::encode(shown.key, out);
+    } else {
+        out.extend_from_slice(shown.key);
+    }
+    let fetched = if shown.fetched { "yes" } else { "no" };
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        out,
+        " exp={} la={} cas={} fetch={fetched} cls={} size={}\r\n",
+        shown.expires_secs, shown.idle_secs, shown.cas, shown.class, shown.size_bytes
+    );
+}

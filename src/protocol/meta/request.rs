@@ -1,0 +1,136 @@
+//! A meta command's line, parsed.
+
+use std::borrow::Cow;
+
+use super::key::{self, Key};
+use super::options::{BAD_FORMAT, Error, Flags, Options};
+use crate::limits::KEY_BYTES;
+use crate::protocol::text::{Fault, strict_i32, tokens};
+
+const BAD_MODE_SET: &str = "CLIENT_ERROR invalid mode for ms M token";
+const BAD_MODE_ARITHMETIC: &str = "CLIENT_ERROR invalid mode for ma M token";
+const BAD_FLAG_ARITHMETIC: &str = "CLIENT_ERROR invalid or duplicate flag";
+const LONG_OPAQUE: &str = "CLIENT_ERROR opaque token too long";
+
+/// Which command it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `mg`
+    Get,
+    /// `ms`
+    Set,
+    /// `md`
+    Delete,
+    /// `ma`
+    Arithmetic,
+}
+
+/// `mg`, `ms`, `md` or `ma`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// Which of them.
+    pub verb: Verb,
+    /// The key.
+    pub key: Key<'a>,
+    /// `ms`: bytes of data that follow, without their CRLF.
+    pub data_len: usize,
+    /// What the flags say.
+    pub options: Options,
+    /// The flags in their order.
+    pub flags: Flags<'a>,
+}
+
+/// Parses what follows the command's word.
+pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
+    let (key, rest) = word(args).ok_or(Fault::saying(BAD_FORMAT))?;
+    let (data_len, rest) = match verb {
+        Verb::Set => data_len(rest).ok_or(Fault::saying(BAD_FORMAT))?,
+        _ => (0, rest),
+    };
+    let words_before = if verb == Verb::Set { 3 } else { 2 };
+    let flags = Flags(rest);
+    if !flags.are_flags(words_before) {
+        return Err(Fault::saying(BAD_FORMAT));
+    }
+    let fault = |words| Fault {
+        swallow_bytes: if verb == Verb::Set { data_len + 2 } else { 0 },
+        ..Fault::saying(words)
+    };
+    let options = if key.len() > KEY_BYTES {
+        Err(Error(BAD_FORMAT))
+    } else {
+        Options::parse(key, flags, words_before)
+    };
+    let mut options = options.map_err(|Error(words)| match verb {
+        Verb::Arithmetic => fault(BAD_FLAG_ARITHMETIC),
+        _ => fault(words),
+    })?;
+    if let Some(words) = bad_mode(verb, options.mode) {
+        return Err(fault(words));
+    }
+    if !flags.opaque_fits() {
+        return Err(fault(LONG_OPAQUE));
+    }
+    let key = match options.binary_key.take() {
+        Some(bytes) => Key {
+            bytes: Cow::Owned(bytes),
+            is_base64: true,
+        },
+        None => Key {
+            bytes: Cow::Borrowed(key),
+            is_base64: false,
+        },
+    };
+    Ok(Request {
+        verb,
+        key,
+        data_len,
+        options,
+        flags,
+    })
+}
+
+/// The modes memcached knows; other commands do not look at theirs.
+fn bad_mode(verb: Verb, mode: Option<u8>) -> Option<&'static str> {
+    match (verb, mode?) {
+        (Verb::Set, b'E' | b'A' | b'P' | b'R' | b'S') => None,
+        (Verb::Set, _) => Some(BAD_MODE_SET),
+        (Verb::Arithmetic, b'I' | b'+' | b'D' | b'-') => None,
+        (Verb::Arithmetic, _) => Some(BAD_MODE_ARITHMETIC),
+        (Verb::Get | Verb::Delete, _) => None,
+    }
+}
+
+fn data_len(args: &[u8]) -> Option<(usize, &[u8])> {
+    let (len, rest) = word(args)?;
+    let len = strict_i32(len).filter(|len| (0..=i32::MAX - 2).contains(len))?;
+    Some((len as usize, rest))
+}
+
+/// `me <key> [b]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection<'a> {
+    /// The key; only an item knows whether it is shown in base64.
+    pub key: Cow<'a, [u8]>,
+}
+
+/// Parses what follows `me`. Flags other than a first `b` mean nothing.
+pub fn parse_inspection(args: &[u8]) -> Result<Inspection<'_>, Fault> {
+    let (key, rest) = word(args).ok_or(Fault::saying(BAD_FORMAT))?;
+    let flags = Flags(rest);
+    if !flags.are_flags(2) || key.len() > KEY_BYTES {
+        return Err(Fault::saying(BAD_FORMAT));
+    }
+    if tokens(rest).next() != Some(b"b") {
+        return Ok(Inspection { key: key.into() });
+    }
+    let key = key::decode(key).ok_or(Fault::saying(BAD_FORMAT))?;
+    Ok(Inspection { key: key.into() })
+}
+
+/// The first word and what follows it.
+fn word(args: &[u8]) -> Option<(&[u8], &[u8])> {
+    let first = tokens(args).next()?;
+    let start = args.iter().position(|&byte| byte != b' ')?;
+    Some((first, &args[start + first.len()..]))
+}

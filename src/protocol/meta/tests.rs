@@ -1,0 +1,157 @@
+//! Properties of the meta grammar; its words are checked against memcached by the transcripts.
+
+use proptest::prelude::*;
+
+use super::key::{decode, encode};
+use super::*;
+use crate::protocol::text::Fault;
+
+fn fault(verb: Verb, args: &str) -> &'static str {
+    parse(verb, args.as_bytes()).unwrap_err().reply
+}
+
+fn letters(request: &Request<'_>) -> Vec<u8> {
+    request.flags.iter().map(|(letter, _)| letter).collect()
+}
+
+#[test]
+fn flags_keep_their_order_and_their_words() {
+    let request = parse(Verb::Get, b" key  v Oabc   t T30 k ").unwrap();
+    assert_eq!(&request.key.bytes[..], b"key");
+    assert_eq!(letters(&request), b"vOtTk");
+    assert_eq!(request.flags.iter().nth(1), Some((b'O', &b"Oabc"[..])));
+    assert!(request.options.value);
+    assert_eq!(request.options.exptime, Some(30));
+    assert_eq!(request.options.vivify, None);
+}
+
+#[test]
+fn ms_knows_its_length_before_its_flags() {
+    let request = parse(Verb::Set, b" k 12 F7 MA").unwrap();
+    assert_eq!(request.data_len, 12);
+    assert_eq!(request.options.client_flags, 7);
+    assert_eq!(request.options.mode, Some(b'A'));
+    for args in ["", " k", " k x", " k -1", " k 2147483646", " k 2 !"] {
+        let fault = parse(Verb::Set, args.as_bytes()).unwrap_err();
+        assert_eq!(fault, Fault::saying("CLIENT_ERROR bad command line format"));
+    }
+    let fault = parse(Verb::Set, b" k 12 z").unwrap_err();
+    assert_eq!(fault.swallow_bytes, 14);
+}
+
+#[test]
+fn of_several_bad_arguments_the_last_names_the_error() {
+    let bad_token = "CLIENT_ERROR bad token in command line format";
+    assert_eq!(fault(Verb::Get, " k Tx"), bad_token);
+    assert_eq!(
+        fault(Verb::Get, " k Tx J"),
+        "CLIENT_ERROR invalid numeric initial value"
+    );
+    assert_eq!(fault(Verb::Get, " k Tx Fx"), bad_token);
+    assert_eq!(
+        fault(Verb::Get, " k Fx"),
+        "CLIENT_ERROR bad command line format"
+    );
+    assert_eq!(
+        fault(Verb::Get, " k Tx v v J"),
+        "CLIENT_ERROR duplicate flag"
+    );
+    assert_eq!(fault(Verb::Get, " k Tx z v v"), "CLIENT_ERROR invalid flag");
+    assert_eq!(
+        fault(Verb::Arithmetic, " k Tx"),
+        "CLIENT_ERROR invalid or duplicate flag"
+    );
+}
+
+#[test]
+fn words_that_are_no_flags_are_told_from_flags_that_are_unknown() {
+    assert_eq!(fault(Verb::Get, " k 1"), "CLIENT_ERROR invalid flag");
+    assert_eq!(fault(Verb::Get, " k _"), "CLIENT_ERROR invalid flag");
+    for word in ["!", "~", "{", "@", "-1", "\u{e9}"] {
+        let args = format!(" k v {word}");
+        assert_eq!(
+            fault(Verb::Get, &args),
+            "CLIENT_ERROR bad command line format",
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn a_command_has_at_most_20_words() {
+    let flags = "b c f h k l q s t u v E1 N1 R1 T1 O1 P1 L1";
+    assert!(parse(Verb::Get, format!(" YQ== {flags}").as_bytes()).is_ok());
+    for (verb, args) in [
+        (Verb::Get, format!(" YQ== {flags} I")),
+        (Verb::Set, format!(" YQ== 1 {flags}")),
+    ] {
+        let too_long = "CLIENT_ERROR options flags are too long";
+        assert_eq!(fault(verb, &args), too_long);
+    }
+}
+
+#[test]
+fn keys_are_decoded_as_memcached_does() {
+    for (text, key) in [
+        ("Zm9v", "foo"),
+        ("Zm9vYg==", "foob"),
+        ("Z-m_9\tv", "foo"),
+        ("YQ==Zm9v", "a"),
+        ("Y=Q=", "`"),
+    ] {
+        assert_eq!(decode(text.as_bytes()).as_deref(), Some(key.as_bytes()));
+    }
+    for text in ["Zm9", "====", "Y===", "", "----"] {
+        assert_eq!(decode(text.as_bytes()), None, "{text}");
+    }
+}
+
+#[test]
+fn me_knows_no_flag_but_a_first_b() {
+    let key = |args: &'static [u8]| parse_inspection(args).unwrap().key.into_owned();
+    assert_eq!(key(b" YQ== b"), b"a");
+    assert_eq!(key(b" YQ== b b"), b"a");
+    assert_eq!(key(b" YQ== x b"), b"YQ==");
+    assert_eq!(key(b" YQ=="), b"YQ==");
+    assert!(parse_inspection(b" YQ b").is_err());
+    assert!(parse_inspection(b" ").is_err());
+}
+
+proptest! {
+    #[test]
+    fn every_key_survives_base64(key in proptest::collection::vec(any::<u8>(), 1..=187)) {
+        let mut text = Vec::new();
+        encode(&key, &mut text);
+        prop_assert_eq!(decode(&text), Some(key));
+    }
+
+    #[test]
+    fn any_line_is_parsed_or_refused(args in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for verb in [Verb::Get, Verb::Set, Verb::Delete, Verb::Arithmetic] {
+            if let Ok(request) = parse(verb, &args) {
+                prop_assert!((1..=250).contains(&request.key.bytes.len()));
+                prop_assert!(request.flags.iter().all(|(letter, word)| word[0] == letter));
+            }
+        }
+        let _ = parse_inspection(&args);
+    }
+
+    #[test]
+    fn plausible_lines_too(args in "( [a-zA-Z]{1,2}[0-9]{0,12}){1,22} ?") {
+        for verb in [Verb::Get, Verb::Set, Verb::Delete, Verb::Arithmetic] {
+            match parse(verb, args.as_bytes()) {
+                Ok(request) => {
+                    let mut once = letters(&request);
+                    once.sort_unstable();
+                    once.dedup();
+                    prop_assert_eq!(once.len(), request.flags.iter().count());
+                }
+                Err(fault) => {
+                    prop_assert!(fault.reply.starts_with("CLIENT_ERROR "));
+                    prop_assert!(!fault.close);
+                    prop_assert!(verb == Verb::Set || fault.swallow_bytes == 0);
+                }
+            }
+        }
+    }
+}
