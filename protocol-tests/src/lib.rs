@@ -11,6 +11,7 @@ pub mod pair;
 pub mod process;
 pub mod proxy;
 pub mod random;
+mod random_meta;
 pub mod replies;
 pub mod server;
 pub mod subject;

@@ -95,7 +95,8 @@ impl Generator {
 
     fn request(&mut self) -> Request {
         let bytes = match self.rng.u32(0..100) {
-            0..24 => self.storage(),
+            0..14 => self.storage(),
+            14..24 => self.meta(),
             24..32 => return self.cas_last_seen(),
             32..52 => self.retrieval(),
             52..64 => self.arithmetic(),
@@ -109,6 +110,11 @@ impl Generator {
             _ => self.garbage(),
         };
         Request::Bytes(bytes)
+    }
+
+    /// With the same unique on both servers, so that uniques can be compared as they are.
+    fn meta(&mut self) -> Vec<u8> {
+        crate::random_meta::request(&mut self.rng, self.oracle)
     }
 
     fn storage(&mut self) -> Vec<u8> {

@@ -103,11 +103,50 @@ fn known_attacks_on_the_text_protocol_are_answered() -> Result<()> {
         ("CVE-2023-46853", "get key\n".to_owned(), "END"),
         ("2026-05", "slabs reassign 999 -5\r\n".to_owned(), ""),
         ("2026-05", "slabs automove window 0\r\n".to_owned(), ""),
-        ("2026-07", "ms key S99 T0 F x x\r\n".to_owned(), ""),
+        (
+            "2026-07",
+            "ms key S99 T0 F x x\r\n".to_owned(),
+            "CLIENT_ERROR bad command line format",
+        ),
+        (
+            "2026-07",
+            "ms key 2 T0 F x x\r\nab\r\n".to_owned(),
+            "CLIENT_ERROR duplicate flag",
+        ),
+        (
+            "2026-07",
+            "ms key 2 C\r\nab\r\nmn\r\n".to_owned(),
+            "CLIENT_ERROR bad token in command line format\r\nMN\r\n",
+        ),
         (
             "CVE-2020-22570",
             "mg key s s s s v v O k q t t c f\r\n".to_owned(),
-            "",
+            "CLIENT_ERROR duplicate flag",
+        ),
+        (
+            "CVE-2020-22570",
+            format!("mg key{}\r\n", " v".repeat(900)),
+            "CLIENT_ERROR options flags are too long",
+        ),
+        (
+            "CVE-2020-22570",
+            format!("mg key k O{long}\r\n"),
+            "CLIENT_ERROR opaque token too long",
+        ),
+        (
+            "meta keys",
+            format!("mg {} b k v\r\n", "////".repeat(63)),
+            "CLIENT_ERROR bad command line format",
+        ),
+        (
+            "meta keys",
+            format!("me {} b\r\n", "=".repeat(248)),
+            "CLIENT_ERROR bad command line format",
+        ),
+        (
+            "meta lengths",
+            "ms key 2147483646 T0\r\n".to_owned(),
+            "CLIENT_ERROR bad command line format",
         ),
         ("2026-07", "\r\n\r\n\r\n\r\n".to_owned(), "CLIENT_ERROR"),
     ];
@@ -165,8 +204,14 @@ fn frames_of_the_binary_protocol_do_no_harm() -> Result<()> {
 fn random_bytes_do_no_harm() -> Result<()> {
     let server = start(&[])?;
     let mut rng = fastrand::Rng::with_seed(7);
-    let words: [&[u8]; 12] = [
+    let words: [&[u8]; 18] = [
         b"get ",
+        b"mg ",
+        b"ms ",
+        b"ma ",
+        b"md ",
+        b" b k v N1 T1 O1",
+        b" 5 T-1 MA I\r\n",
         b"set ",
         b" 0 0 ",
         b"\r\n",

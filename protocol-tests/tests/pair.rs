@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
-use protocol_tests::pair::{Pair, fill, keys};
+use protocol_tests::pair::{Pair, eventually, fill, keys};
 
 /// A node that must not start without its partner.
 const NEVER_ALONE: [&str; 2] = ["--start-alone-after", "never"];
@@ -170,7 +170,7 @@ fn meta_marks_travel() -> Result<()> {
         let mut client = pair.client(here)?;
         let mut other = pair.client(there)?;
         client.send(b"ms c3RhbGU= 3 b E1000 T3000\r\nold\r\n")?;
-        ensure!(client.read_line()? == "HD");
+        ensure!(client.read_text_line()? == "HD");
         client.expect("md stale I E2000", "HD")?;
         client.expect("mg stale k c R1", "HD kc3RhbGU= b c2000 X W")?;
         wait_for_answer(&mut other, "mg stale k c u", "HD kc3RhbGU= b c2000 Z X")?;

@@ -39,6 +39,13 @@ impl Draft<'_> {
         }
     }
 
+    /// Counts the item as read: whoever made it has been shown it.
+    pub fn count_as_read(&self) {
+        if let Some(item) = &self.item {
+            item.mark_fetched(0);
+        }
+    }
+
     /// Takes over whether and when `old` was last read.
     pub fn keep_history_of(&self, old: &Item) {
         if let Some(item) = &self.item {

@@ -107,7 +107,7 @@ fn remains<'s>(
     if options.stale {
         head.marks = (head.marks | marks::STALE) & !marks::TOKEN_SENT;
     } else {
-        head.cas = head.cas.or(Some(old.cas()));
+        head.cas = head.cas.or_else(|| Some(old.cas()));
     }
     if head.deadline_ms <= now.boot_ms {
         return Ok(Action::Remove);

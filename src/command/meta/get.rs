@@ -75,7 +75,12 @@ fn get_and_change(
                 return (Action::Remove, Ok(Some(miss)));
             }
             match store.draft(&request.key.bytes, &head, 0) {
-                Ok(draft) => (Action::Put(draft), Ok(Some(miss))),
+                Ok(draft) => {
+                    if !request.options.unused {
+                        draft.count_as_read();
+                    }
+                    (Action::Put(draft), Ok(Some(miss)))
+                }
                 Err(_) => (Action::Keep, Err(miss)),
             }
         }

@@ -18,9 +18,9 @@ pub struct Key<'a> {
 
 /// Decodes as memcached does: bytes outside the alphabet are skipped, whole groups of four are
 /// wanted, the first padded group is the last. `None` if that leaves no key.
-pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut digits: Vec<u8> = text.iter().copied().filter(is_digit).collect();
-    if digits.is_empty() || digits.len() % 4 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(4) {
         return None;
     }
     let mut padding = 0;

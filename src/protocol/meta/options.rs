@@ -132,7 +132,8 @@ impl Options {
             b'J' => self.initial = number(argument, strict_u64, BAD_INITIAL)?,
             // memcached has no words of its own for this one.
             b'F' => {
-                self.client_flags = number(argument, strict_u32, BAD_FORMAT).map_err(|_| None)?
+                let read = number(argument, strict_u32, BAD_FORMAT);
+                self.client_flags = read.map_err(|_| None)?;
             }
             b'M' => self.mode = Some(argument.first().copied().unwrap_or_default()),
             b'O' | b'P' | b'L' | b'k' | b's' | b't' | b'c' | b'f' => {}
