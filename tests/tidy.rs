@@ -6,7 +6,7 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory;
 use memtwin::cli::Cli;
@@ -55,7 +55,7 @@ fn texts() -> Vec<(String, String)> {
     texts
 }
 
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     let inside = path.strip_prefix(root()).unwrap();
     inside.to_string_lossy().into_owned()
 }
