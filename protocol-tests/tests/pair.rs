@@ -6,7 +6,7 @@
 
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
-use protocol_tests::pair::{Pair, fill, keys};
+use protocol_tests::pair::{Pair, eventually, fill, keys};
 use protocol_tests::writers;
 
 /// A node that must not start without its partner.
