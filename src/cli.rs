@@ -80,7 +80,7 @@ pub struct MemcachedFlags {
     /// Access mask of the unix socket, in octal [default: 700]
     #[arg(short = 'a', long, value_name = "mask")]
     pub unix_mask: Option<String>,
-    /// Addresses to listen on: host, host:port, `[::1]:port`, a list of them [default: every address]
+    /// Addresses to listen on: host, host:port, `[::1]:port`, a list [default: every address]
     #[arg(short, long, value_name = "addr")]
     pub listen: Vec<String>,
     /// User to become (needed when started as root)

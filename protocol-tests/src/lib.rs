@@ -16,3 +16,4 @@ pub mod replies;
 pub mod server;
 pub mod subject;
 pub mod transcript;
+pub mod writers;

@@ -18,6 +18,10 @@ use crate::subject::{Kind, Subject};
 
 /// How long a server may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Ports that are tried for one server.
+const START_TRIES: u32 = 5;
+/// What a server says whose port is taken.
+const PORT_TAKEN: &str = "Address already in use";
 /// Ports are handed out from below the range of outgoing connections.
 const PORT_FIRST: u16 = 20_000;
 const PORT_COUNT: u16 = 10_000;
@@ -42,14 +46,23 @@ pub struct Server {
 
 impl Server {
     /// Starts `subject` with `flags` on a free loopback port and waits until it answers.
+    ///
+    /// Another program may take the port in between; then it is started on the next one.
     pub fn start(subject: &Subject, flags: &[&str]) -> Result<Self> {
-        let port = free_port()?;
-        let text = port.to_string();
-        let mut all = vec!["-l", "127.0.0.1", "-p", &text];
-        all.extend(flags);
-        let server = Self::spawn(subject, &all, Address::Tcp(loopback(port)))?;
-        server.wait_until_it_answers(START_PATIENCE)?;
-        Ok(server)
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let port = free_port()?;
+            let text = port.to_string();
+            let mut all = vec!["-l", "127.0.0.1", "-p", &text];
+            all.extend(flags);
+            let server = Self::spawn(subject, &all, Address::Tcp(loopback(port)))?;
+            match server.wait_until_it_answers(START_PATIENCE) {
+                Ok(()) => return Ok(server),
+                Err(_) if tries < START_TRIES && server.log().contains(PORT_TAKEN) => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Starts `subject` with `flags` on a unix socket and waits until it answers.

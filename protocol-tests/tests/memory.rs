@@ -2,18 +2,17 @@
 //!
 //! Meant for the release build; memcached's figures are measured beside it and only reported.
 
-use std::thread;
-
 use anyhow::{Result, ensure};
 use protocol_tests::server::Server;
 use protocol_tests::subject::{Kind, Subject};
+use protocol_tests::writers;
 
 const MIB: u64 = 1 << 20;
 /// What a full server may take, as a multiple of `-m`.
 const RATIO_MAX: f64 = 1.2;
 /// How much is written, as a multiple of `-m`.
 const WRITTEN_RATIO: f64 = 1.5;
-const WRITERS: u64 = 2;
+const WRITERS: usize = 2;
 /// Bytes sent at once.
 const PIPELINE_BYTES: usize = 256 << 10;
 
@@ -73,23 +72,9 @@ fn measure_all(values: Values) -> Result<()> {
 fn measure(subject: &Subject, values: Values, limit_mib: u64) -> Result<f64> {
     let server = Server::start(subject, &["-m", &limit_mib.to_string(), "-t", "2"])?;
     let bytes_each = (limit_mib * MIB) as f64 * WRITTEN_RATIO / WRITERS as f64;
-    let filled: Result<Vec<()>> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
-                let server = &server;
-                scope.spawn(move || fill(server, values, writer, bytes_each as u64))
-            })
-            .collect();
-        writers
-            .into_iter()
-            .map(|writer| {
-                writer
-                    .join()
-                    .unwrap_or_else(|_| anyhow::bail!("a writer panicked"))
-            })
-            .collect()
-    });
-    filled?;
+    writers::run(WRITERS, |writer| {
+        fill(&server, values, writer as u64, bytes_each as u64)
+    })?;
     let stats = server.connect()?.stats("stats")?;
     // Filled to the brim, else the figure says nothing.
     ensure!(

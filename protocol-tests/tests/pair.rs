@@ -4,11 +4,10 @@
 //! Convergence is waited for by asking again and again within a generous bound; no test asserts
 //! how long anything takes.
 
-use std::thread;
-
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
 use protocol_tests::pair::{Pair, eventually, fill, keys};
+use protocol_tests::writers;
 
 /// A node that must not start without its partner.
 const NEVER_ALONE: [&str; 2] = ["--start-alone-after", "never"];
@@ -125,23 +124,9 @@ fn a_slow_link_loses_nothing() -> Result<()> {
 fn concurrent_writers_on_both_sides_end_with_equal_bytes() -> Result<()> {
     let pair = Pair::start(&NEVER_ALONE)?;
     let all = keys("shared", 20);
-    let written: Result<Vec<()>> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..6)
-            .map(|writer: usize| {
-                let (pair, all) = (&pair, &all);
-                scope.spawn(move || write_at_random(pair.client(writer % 2)?, all, writer))
-            })
-            .collect();
-        writers
-            .into_iter()
-            .map(|writer| {
-                writer
-                    .join()
-                    .unwrap_or_else(|_| anyhow::bail!("a writer panicked"))
-            })
-            .collect()
-    });
-    written?;
+    writers::run(6, |writer| {
+        write_at_random(pair.client(writer % 2)?, &all, writer)
+    })?;
     pair.wait_until_equal(&all)
 }
 

@@ -45,13 +45,7 @@ fn two_equal_sides_refuse_each_other_and_stay_closed() -> Result<()> {
     pair.set_flag(1, "--side", "0")?;
     pair.launch(0)?;
     pair.launch(1)?;
-    stays_closed(&pair, 0)?;
-    stays_closed(&pair, 1)?;
-    for side in 0..2 {
-        let log = pair.node(side)?.log();
-        ensure!(log.contains("side"), "side {side} does not say why:\n{log}");
-    }
-    Ok(())
+    both_stay_closed_and_name(&pair, "side")
 }
 
 #[test]
@@ -61,11 +55,14 @@ fn a_stranger_is_refused_and_neither_opens() -> Result<()> {
     pair.set_flag(1, "--key-file", &key)?;
     pair.launch(0)?;
     pair.launch(1)?;
-    stays_closed(&pair, 0)?;
-    stays_closed(&pair, 1)?;
+    both_stay_closed_and_name(&pair, "key")
+}
+
+fn both_stay_closed_and_name(pair: &Pair, reason: &str) -> Result<()> {
     for side in 0..2 {
+        stays_closed(pair, side)?;
         let log = pair.node(side)?.log();
-        ensure!(log.contains("key"), "side {side} does not say why:\n{log}");
+        ensure!(log.contains(reason), "side {side} does not say why:\n{log}");
     }
     Ok(())
 }

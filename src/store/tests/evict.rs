@@ -291,11 +291,8 @@ fn act(store: &Store, random: u64, now: Now) {
             store.record(&key, &[2; 500], stamp, Origin::Live);
         }
         14 => {
-            _ = store.apply_tombstone(
-                &key,
-                version(store.stamps().highest().get()),
-                &mut Batch::at(now),
-            )
+            let newest = version(store.stamps().highest().get());
+            store.apply_tombstone(&key, newest, &mut Batch::at(now));
         }
         _ if random.is_multiple_of(50) => store.expire(now, |_| {}),
         _ => store.promote(store.slot_of(&key), now),
