@@ -35,7 +35,7 @@ pub(crate) fn request(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
 }
 
 fn get(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
-    let mut words = format!("mg {}", key(rng));
+    let mut words = format!("mg {}", key(rng, oracle));
     for flag in ["v", "k", "s", "f", "q", "u", "h", "Oget"] {
         maybe(rng, &mut words, flag);
     }
@@ -65,7 +65,7 @@ fn set(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
     let key = if number {
         pick(rng, &NUMBER_KEYS).to_owned()
     } else {
-        key(rng)
+        key(rng, oracle)
     };
     // The length comes before a `b`.
     let (name, base64) = key.split_once(' ').unwrap_or((&key, ""));
@@ -85,8 +85,10 @@ fn set(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
     }
     let modes = if number {
         ["S", "E", "R", "S"].as_slice()
+    } else if oracle == Oracle::New {
+        ["E", "A", "P", "R", "S", "X", "Aa"].as_slice()
     } else {
-        &["E", "A", "P", "R", "S", "X", "Aa"]
+        &["E", "A", "P", "R", "S"]
     };
     maybe_with(rng, &mut words, "M", modes);
     maybe_with(rng, &mut words, "T", &TIMES);
@@ -106,7 +108,7 @@ fn set(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
 }
 
 fn delete(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
-    let mut words = format!("md {}", key(rng));
+    let mut words = format!("md {}", key(rng, oracle));
     for flag in ["k", "q", "Odel"] {
         maybe(rng, &mut words, flag);
     }
@@ -133,7 +135,12 @@ fn arithmetic(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
         "D",
         &["1", "10", "1500", "18446744073709551615"],
     );
-    maybe_with(rng, &mut words, "M", &["I", "+", "D", "-", "incr", "Decr"]);
+    let modes = if oracle == Oracle::New {
+        ["I", "+", "D", "-", "incr", "Decr"].as_slice()
+    } else {
+        &["I", "+", "D", "-"]
+    };
+    maybe_with(rng, &mut words, "M", modes);
     maybe_with(rng, &mut words, "N", &["0", "1000"]);
     maybe_with(rng, &mut words, "J", &["0", "13", "99"]);
     odd(rng, oracle, &mut words);
@@ -153,10 +160,12 @@ fn odd(rng: &mut Rng, oracle: Oracle, words: &mut String) {
     words.push_str(word);
 }
 
-fn key(rng: &mut Rng) -> String {
+fn key(rng: &mut Rng, oracle: Oracle) -> String {
     match rng.u32(0..8) {
         0..2 => pick(rng, &BASE64_KEYS).to_owned(),
-        2 => pick(rng, &["mmissing", "!!!! b"]).to_owned(),
+        // Each command of 1.6.18 has other words for a key that is no base64.
+        2 if oracle == Oracle::New => "!!!! b".to_owned(),
+        3 => "mmissing".to_owned(),
         _ => pick(rng, &TEXT_KEYS).to_owned(),
     }
 }
