@@ -83,7 +83,7 @@ fn hot_keys_survive_a_scan_of_large_items_too() {
 #[test]
 fn a_turn_that_began_earlier_still_evicts_the_coldest() {
     let store = Store::with_hasher(&config(MEBIBYTE), KeyHasher::new(&[1; 16]));
-    let value = vec![1; 180_000];
+    let value = vec![1; 160_000];
     store.put(b"cold", &value, &until(NEVER), &mut Batch::at(START));
     let turn = after(START, 10_000);
     for index in 0..4 {
