@@ -5,6 +5,7 @@
 //! `memcached` (or the one named in `MEMCACHED_BIN`), or memtwin (`MEMTWIN_BIN`, else what the
 //! workspace has built, release before debug).
 
+pub mod attacks;
 pub mod client;
 pub mod msm;
 pub mod pair;

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use protocol_tests::attacks;
 use protocol_tests::client::Client;
 use protocol_tests::pair::eventually;
 use protocol_tests::process;
@@ -55,102 +56,8 @@ fn grown_bytes(server: &Server, before: u64) -> Result<u64> {
 #[test]
 fn known_attacks_on_the_text_protocol_are_answered() -> Result<()> {
     let server = start(&["-vv"])?;
-    let long = "k".repeat(1500);
-    let spaces = " ".repeat(200);
-    let attacks = [
-        (
-            "CVE-2009-2415",
-            "set a 0 0 -1\r\n".to_owned(),
-            "CLIENT_ERROR",
-        ),
-        (
-            "CVE-2009-2415",
-            "set a 0 0 4294967295\r\n".to_owned(),
-            "CLIENT_ERROR",
-        ),
-        (
-            "CVE-2009-2415",
-            "set a 0 0 -2147483648\r\n".to_owned(),
-            "CLIENT_ERROR",
-        ),
-        (
-            "CVE-2009-2415",
-            "append a 0 0 2147483647\r\n".to_owned(),
-            "CLIENT_ERROR",
-        ),
-        ("CVE-2009-1255", "stats maps\r\n".to_owned(), "ERROR"),
-        ("CVE-2009-1255", "stats malloc\r\n".to_owned(), "ERROR"),
-        (
-            "CVE-2013-0179",
-            format!("delete {long}\r\n"),
-            "CLIENT_ERROR",
-        ),
-        ("CVE-2013-0179", format!("get {long}\r\n"), "CLIENT_ERROR"),
-        (
-            "CVE-2013-0179",
-            format!("touch {long} 0\r\n"),
-            "CLIENT_ERROR",
-        ),
-        (
-            "CVE-2013-7290",
-            format!("incr {long} 1\r\n"),
-            "CLIENT_ERROR",
-        ),
-        ("CVE-2013-7291", format!("gat 0 {long}\r\n"), "CLIENT_ERROR"),
-        ("CVE-2019-11596", "lru mode\r\n".to_owned(), "ERROR"),
-        ("CVE-2019-11596", "lru temp_ttl\r\n".to_owned(), "ERROR"),
-        ("CVE-2023-46852", format!("get{spaces}key1 key2\r\n"), "END"),
-        ("CVE-2023-46853", "get key\n".to_owned(), "END"),
-        ("2026-05", "slabs reassign 999 -5\r\n".to_owned(), ""),
-        ("2026-05", "slabs automove window 0\r\n".to_owned(), ""),
-        (
-            "2026-07",
-            "ms key S99 T0 F x x\r\n".to_owned(),
-            "CLIENT_ERROR bad command line format",
-        ),
-        (
-            "2026-07",
-            "ms key 2 T0 F x x\r\nab\r\n".to_owned(),
-            "CLIENT_ERROR duplicate flag",
-        ),
-        (
-            "2026-07",
-            "ms key 2 C\r\nab\r\nmn\r\n".to_owned(),
-            "CLIENT_ERROR bad token in command line format\r\nMN\r\n",
-        ),
-        (
-            "CVE-2020-22570",
-            "mg key s s s s v v O k q t t c f\r\n".to_owned(),
-            "CLIENT_ERROR duplicate flag",
-        ),
-        (
-            "CVE-2020-22570",
-            format!("mg key{}\r\n", " v".repeat(900)),
-            "CLIENT_ERROR options flags are too long",
-        ),
-        (
-            "CVE-2020-22570",
-            format!("mg key k O{long}\r\n"),
-            "CLIENT_ERROR opaque token too long",
-        ),
-        (
-            "meta keys",
-            format!("mg {} b k v\r\n", "////".repeat(63)),
-            "CLIENT_ERROR bad command line format",
-        ),
-        (
-            "meta keys",
-            format!("me {} b\r\n", "=".repeat(248)),
-            "CLIENT_ERROR bad command line format",
-        ),
-        (
-            "meta lengths",
-            "ms key 2147483646 T0\r\n".to_owned(),
-            "CLIENT_ERROR bad command line format",
-        ),
-        ("2026-07", "\r\n\r\n\r\n\r\n".to_owned(), "CLIENT_ERROR"),
-    ];
-    for (bug, input, answer) in attacks {
+    let attacks = attacks::on_classic_commands().into_iter();
+    for (bug, input, answer) in attacks.chain(attacks::on_meta_commands()) {
         let got = throw(&server, input.as_bytes())?;
         ensure!(
             got.starts_with(answer.as_bytes()),
