@@ -107,6 +107,9 @@ pub struct MemcachedFlags {
     /// Requests of one connection before others have a turn [default: 20]
     #[arg(short = 'R', long, value_name = "num", allow_hyphen_values = true)]
     pub max_reqs_per_event: Option<String>,
+    /// Protocol of clients: ascii, binary, or auto, which looks at the first byte [default: auto]
+    #[arg(short = 'B', long, value_name = "name")]
+    pub protocol: Option<String>,
     /// Log more; -vv logs commands too
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,

@@ -78,6 +78,21 @@ pub struct Client {
     pub backlog: i32,
     /// Requests of one connection before others have a turn (`-R`).
     pub requests_per_event: usize,
+    /// What clients speak (`-B`).
+    #[serde(deserialize_with = "units::protocol")]
+    pub protocol: Protocol,
+}
+
+/// What clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// The first byte of a connection tells.
+    #[default]
+    Auto,
+    /// Text only.
+    Ascii,
+    /// Binary only.
+    Binary,
 }
 
 /// `[memory]`: what items may use.
@@ -157,6 +172,7 @@ impl Default for Client {
             connections_max: 1024,
             backlog: 1024,
             requests_per_event: REQUESTS_PER_EVENT_DEFAULT,
+            protocol: Protocol::Auto,
         }
     }
 }

@@ -54,8 +54,9 @@
 //!   `wire` its frames; `life` decides when a node serves; `handover` leads from the workers to the
 //!   link; `key` and `tls` make and prove the pair's key; `peer` is the thread around them, which
 //!   only moves bytes.
-//! - [`server`]: sockets. `conversation` is a text conversation without its socket, `connection`
-//!   the loop that owns one, `node` what all threads of a node share.
+//! - [`server`]: sockets. `conversation` is a text conversation without its socket, `binary` a
+//!   binary one, `dialogue` whichever a client has begun, `connection` the loop that owns one,
+//!   `node` what all threads of a node share.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,

@@ -68,6 +68,8 @@ pub const GET_LINE_BYTES: usize = 1 << 20;
 pub const GET_LINE_SPACES: usize = 100;
 /// A value whose data is not all there is received straight into its item from this size on.
 pub const INCOMING_BYTES_MIN: usize = 1024;
+/// Longest body of a packet of the binary protocol; a longer one closes the connection.
+pub const BINARY_BODY_BYTES: usize = 1 << 30;
 /// Reply buffers larger than this are given back after a turn.
 pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 

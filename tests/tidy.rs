@@ -17,10 +17,7 @@ const FILE_LINES_MAX: usize = 450;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Functions that were longer when the rule came: they may shrink, and none may join them.
-const LONG_FUNCTIONS: [(&str, usize); 2] = [
-    ("src/cli/apply.rs:apply_memcached", 72),
-    ("src/server/conversation.rs:line", 78),
-];
+const LONG_FUNCTIONS: [(&str, usize); 1] = [("src/server/conversation.rs:line", 78)];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

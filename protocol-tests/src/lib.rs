@@ -8,6 +8,7 @@
 pub mod attacks;
 pub mod client;
 pub mod msm;
+pub mod packets;
 pub mod pair;
 pub mod process;
 pub mod proxy;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -125,6 +125,18 @@ impl Server {
         client
             .ask("version")
             .is_ok_and(|answer| answer.starts_with("VERSION "))
+    }
+
+    /// It runs, has not panicked, and serves a client that behaves.
+    pub fn is_well(&self) -> Result<()> {
+        ensure!(self.is_running(), "the server has ended:\n{}", self.log());
+        let mut client = self.connect()?;
+        let answer = client.set("well", b"behaved")?;
+        ensure!(answer == "STORED", "set: {answer}");
+        ensure!(client.get("well")?.as_deref() == Some(b"behaved".as_slice()));
+        ensure!(client.ask("delete well")? == "DELETED");
+        ensure!(!self.log().contains("panicked"), "a panic:\n{}", self.log());
+        Ok(())
     }
 
     /// Whether the port (or socket) takes connections at all.

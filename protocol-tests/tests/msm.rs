@@ -1,5 +1,5 @@
 //! Sessions of a real Tomcat survive the death of a node of a memtwin pair, where stock memcached
-//! loses them.
+//! loses them; in both protocols, and with either of MSM's usual serializers.
 //!
 //! Needs `java`, `mvn` and `memcached` on the PATH, and memtwin's release build (or `MEMTWIN_BIN`).
 //! `MSM_SUBJECTS=memcached` or `memtwin` runs one server only.
@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use parking_lot::Mutex;
 use protocol_tests::msm::{Build, Cache, Crowd, Program, Report, Settings, Tally, Tomcat};
 
 const SESSIONS: usize = 200;
@@ -58,23 +59,59 @@ const SCENARIOS: [Scenario; 3] = [
     },
 ];
 
+/// What MSM speaks, and how it writes sessions.
+#[derive(Clone, Copy)]
+struct Speech {
+    name: &'static str,
+    protocol: &'static str,
+    with_kryo: bool,
+}
+
+/// Two cores carry the Tomcats of one test at a time.
+static STAGE_IS_FREE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn sessions_survive() -> Result<()> {
+    sessions_survive_in(Speech {
+        name: "text",
+        protocol: "text",
+        with_kryo: false,
+    })
+}
+
+#[test]
+fn sessions_survive_in_the_binary_protocol() -> Result<()> {
+    sessions_survive_in(Speech {
+        name: "binary",
+        protocol: "binary",
+        with_kryo: false,
+    })
+}
+
+/// As most users of MSM have it.
+#[test]
+fn sessions_survive_in_the_binary_protocol_with_kryo() -> Result<()> {
+    sessions_survive_in(Speech {
+        name: "binary, Kryo",
+        protocol: "binary",
+        with_kryo: true,
+    })
+}
+
+fn sessions_survive_in(speech: Speech) -> Result<()> {
+    let _stage = STAGE_IS_FREE.lock();
     let build = Build::make()?;
     let mut report = Report::default();
     let mut failures = Vec::new();
     for scenario in &SCENARIOS {
         for program in Program::chosen()? {
-            let played = play(scenario, program, &build);
+            let name = format!("{}: {}", speech.name, scenario.name);
+            let played = play(scenario, speech, program, &build);
             if let Ok(tally) = &played {
-                report.add(scenario.name, program, *tally);
+                report.add(name.clone(), program, *tally);
             }
             if let Err(failure) = played.and_then(|tally| judge(scenario, program, tally)) {
-                failures.push(format!(
-                    "{}, {}: {failure:#}",
-                    scenario.name,
-                    program.name()
-                ));
+                failures.push(format!("{name}, {}: {failure:#}", program.name()));
             }
         }
     }
@@ -85,9 +122,9 @@ fn sessions_survive() -> Result<()> {
 }
 
 /// Runs a scenario; its files stay for reading when it fails.
-fn play(scenario: &Scenario, program: Program, build: &Build) -> Result<Tally> {
+fn play(scenario: &Scenario, speech: Speech, program: Program, build: &Build) -> Result<Tally> {
     let dir = tempfile::Builder::new().prefix("memtwin-msm-").tempdir()?;
-    let played = play_in(dir.path(), scenario, program, build);
+    let played = play_in(dir.path(), scenario, speech, program, build);
     let good = played
         .as_ref()
         .is_ok_and(|tally| judge(scenario, program, *tally).is_ok());
@@ -103,9 +140,16 @@ fn play(scenario: &Scenario, program: Program, build: &Build) -> Result<Tally> {
     played
 }
 
-fn play_in(dir: &Path, scenario: &Scenario, program: Program, build: &Build) -> Result<Tally> {
+fn play_in(
+    dir: &Path,
+    scenario: &Scenario,
+    speech: Speech,
+    program: Program,
+    build: &Build,
+) -> Result<Tally> {
     let cache = Cache::start(program, dir)?;
-    let tomcats = Tomcat::start_all(build, dir, &(scenario.settings)(&cache))?;
+    let settings = (scenario.settings)(&cache).map(|settings| speech.add_to(settings));
+    let tomcats = Tomcat::start_all(build, dir, &settings)?;
     let mut stage = Stage { cache, tomcats };
     // A cold JVM's first pages take longer than MSM gives a node to answer.
     Crowd::new(20).visit(&stage.tomcats)?;
@@ -171,6 +215,24 @@ fn kill_one_node_then_the_other(stage: &mut Stage, crowd: &mut Crowd) -> Result<
     awake.pace(&stage.tomcats, Duration::from_secs(5))?;
     stage.cache.kill(1)?;
     crowd.visit(&stage.tomcats)
+}
+
+impl Speech {
+    fn add_to(self, settings: Settings) -> Settings {
+        let settings = settings.set("memcachedProtocol", self.protocol);
+        if !self.with_kryo {
+            return settings;
+        }
+        let factory = "de.javakaffee.web.msm.serializer.kryo.KryoTranscoderFactory";
+        let opened = ["lang", "util", "lang.reflect", "util.concurrent"];
+        opened
+            .iter()
+            .fold(settings, |settings, package| {
+                // Kryo writes private fields of the JDK's own classes.
+                settings.jvm_option(format!("--add-opens=java.base/java.{package}=ALL-UNNAMED"))
+            })
+            .set("transcoderFactoryClass", factory)
+    }
 }
 
 fn sticky_two_nodes(cache: &Cache) -> [Settings; 2] {

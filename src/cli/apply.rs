@@ -32,16 +32,9 @@ fn apply_memcached(
     config: &mut Config,
     flagged: &mut Vec<&'static str>,
 ) -> Result<(), Problem> {
-    if flags
-        .udp_port
-        .as_deref()
-        .is_some_and(|port| atoi(port) != 0)
-    {
-        let text = "-U: UDP is not served, because a datagram with a forged sender turns a cache \
-                    into an amplifier of attacks on others: write -U 0 or leave it out";
-        return Err(Problem::new(EXIT_USAGE, text));
-    }
+    refuse_udp(&flags)?;
     apply_listen(&flags, config, flagged)?;
+    apply_protocol(&flags, config, flagged)?;
     let count = |text: Option<String>| text.map(|text| atoi(&text).clamp(0, 1 << 40) as usize);
     let Config {
         client,
@@ -97,6 +90,29 @@ fn apply_memcached(
     put(flags.user.map(Some), &mut node.user, "node.user", flagged);
     let verbosity = (flags.verbose > 0).then_some(flags.verbose);
     put(verbosity, &mut node.verbosity, "node.verbosity", flagged);
+    Ok(())
+}
+
+fn refuse_udp(flags: &MemcachedFlags) -> Result<(), Problem> {
+    if flags.udp_port.as_deref().is_none_or(|port| atoi(port) == 0) {
+        return Ok(());
+    }
+    let text = "-U: UDP is not served, because a datagram with a forged sender turns a cache into \
+                an amplifier of attacks on others: write -U 0 or leave it out";
+    Err(Problem::new(EXIT_USAGE, text))
+}
+
+fn apply_protocol(
+    flags: &MemcachedFlags,
+    config: &mut Config,
+    flagged: &mut Vec<&'static str>,
+) -> Result<(), Problem> {
+    let protocol = flags.protocol.as_deref().map(units::parse_protocol);
+    let protocol = protocol
+        .transpose()
+        .map_err(|words| Problem::new(EXIT_USAGE, words))?;
+    let into = &mut config.client.protocol;
+    put(protocol, into, "client.protocol", flagged);
     Ok(())
 }
 

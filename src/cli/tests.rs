@@ -3,7 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Protocol};
 
 fn read(line: &str) -> Result<Config, Problem> {
     let args = format!("memtwin {line}");
@@ -57,6 +57,13 @@ fn flags_have_memcacheds_forms() {
         (config.node.verbosity, config.node.user.as_deref()),
         (2, Some("root"))
     );
+    for (line, protocol) in [
+        ("-B ascii", Protocol::Ascii),
+        ("-Bbinary", Protocol::Binary),
+        ("--protocol=auto", Protocol::Auto),
+    ] {
+        assert_eq!(read(line).unwrap().client.protocol, protocol, "{line}");
+    }
     let config = read("-s /tmp/x -a 0755 --mem=65").unwrap();
     assert_eq!(config.client.socket.as_deref(), Some(Path::new("/tmp/x")));
     assert!(config.client.socket_mode == 0o755 && config.client.addresses.is_empty());
@@ -110,6 +117,7 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-p 65536",
         "-U 11211",
         "-p 0",
+        "-B http",
     ] {
         assert_eq!(exit(line).0, 64, "{line}");
     }

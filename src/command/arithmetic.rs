@@ -1,8 +1,9 @@
 //! `incr` and `decr`.
 
+use super::exptime::deadline_ms;
 use super::turn::{Turn, count_miss};
 use crate::protocol::text::numeric_value;
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
+use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Stamp, Store};
 
 /// A longer value is no number.
 const NUMBER_BYTES_MAX: usize = 1 << 14;
@@ -10,8 +11,10 @@ const NUMBER_BYTES_MAX: usize = 1 << 14;
 /// What became of an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delta {
-    /// The new number.
-    Value(u64),
+    /// The new number, and the CAS unique it has now.
+    Value(u64, u64),
+    /// Another version is there.
+    Exists,
     /// Nothing is there.
     NotFound,
     /// What is there is no number.
@@ -20,14 +23,50 @@ pub enum Delta {
     NoMemory,
 }
 
+/// What to do with a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// How much to add or subtract.
+    pub delta: u64,
+    /// Add, or else subtract.
+    pub incr: bool,
+    /// The CAS unique that must be there, 0 for any.
+    pub only_over: u64,
+    /// Where nothing is, the number to begin with, and its expiry time.
+    pub initial: Option<(u64, i64)>,
+}
+
+impl Step {
+    /// A step from whatever version is there; where nothing is, nothing begins.
+    pub fn new(delta: u64, incr: bool) -> Self {
+        Self {
+            delta,
+            incr,
+            only_over: 0,
+            initial: None,
+        }
+    }
+}
+
 /// Adds to a decimal number (wrapping at 2^64) or subtracts from it (stopping at 0). The client
 /// flags and the deadline stay, the CAS unique changes.
-pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], delta: u64, incr: bool) -> Delta {
+pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
     let store = turn.store;
-    let ((outcome, miss), _) = store.update(key, turn.batch, |entry| match entry {
-        Err(miss) => (Action::Keep, (Delta::NotFound, Some(miss))),
-        Ok(item) => {
-            let (action, outcome) = changed(store, item, delta, incr);
+    let now = turn.now();
+    let initial = step
+        .initial
+        .map(|(number, exptime)| (number, deadline_ms(exptime, now)));
+    let ((outcome, miss), stamp) = store.update(key, turn.batch, |entry| match (entry, initial) {
+        (Err(miss), None) => (Action::Keep, (Delta::NotFound, Some(miss))),
+        (Err(miss), Some((number, deadline_ms))) if deadline_ms <= now.boot_ms => {
+            (Action::Keep, (Delta::Value(number, 0), Some(miss)))
+        }
+        (Err(miss), Some((number, deadline_ms))) => {
+            let (action, outcome) = begun(store, key, number, deadline_ms);
+            (action, (outcome, Some(miss)))
+        }
+        (Ok(item), _) => {
+            let (action, outcome) = changed(store, item, step);
             (action, (outcome, None::<Miss>))
         }
     });
@@ -35,27 +74,49 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], delta: u64, incr: bool) -> De
     if let Some(miss) = miss {
         count_miss(counters, miss);
     }
-    match (outcome, incr) {
-        (Delta::Value(_), true) => counters.incr_hits.count(),
-        (Delta::Value(_), false) => counters.decr_hits.count(),
+    match (outcome, step.incr) {
+        // A number that begins is neither a hit nor a miss.
+        (Delta::Value(..), _) if miss.is_some() => counters.total_items.count(),
+        (Delta::Value(..), true) => counters.incr_hits.count(),
+        (Delta::Value(..), false) => counters.decr_hits.count(),
         (Delta::NotFound, true) => counters.incr_misses.count(),
         (Delta::NotFound, false) => counters.decr_misses.count(),
         _ => {}
     }
-    outcome
+    match outcome {
+        Delta::Value(number, _) => Delta::Value(number, stamp.map_or(0, Stamp::get)),
+        other => other,
+    }
 }
 
-fn changed<'s>(store: &'s Store, item: &Item, delta: u64, incr: bool) -> (Action<'s>, Delta) {
+fn begun<'s>(store: &'s Store, key: &[u8], number: u64, deadline_ms: u64) -> (Action<'s>, Delta) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(number).as_bytes();
+    let head = ItemHead {
+        deadline_ms,
+        ..ItemHead::default()
+    };
+    let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
+        return (Action::Keep, Delta::NoMemory);
+    };
+    draft.fill(|value| value.copy_from_slice(digits));
+    (Action::Put(draft), Delta::Value(number, 0))
+}
+
+fn changed<'s>(store: &'s Store, item: &Item, step: &Step) -> (Action<'s>, Delta) {
+    if step.only_over != 0 && step.only_over != item.cas() {
+        return (Action::Keep, Delta::Exists);
+    }
     let Some(number) = number_of(item) else {
         return (Action::Keep, Delta::NonNumeric);
     };
-    let number = if incr {
-        number.wrapping_add(delta)
+    let number = if step.incr {
+        number.wrapping_add(step.delta)
     } else {
-        number.saturating_sub(delta)
+        number.saturating_sub(step.delta)
     };
     match with_number(store, item, number, item.deadline_ms(), None) {
-        Ok(draft) => (Action::Put(draft), Delta::Value(number)),
+        Ok(draft) => (Action::Put(draft), Delta::Value(number, 0)),
         Err(NoRoom) => (Action::Keep, Delta::NoMemory),
     }
 }

@@ -6,12 +6,12 @@ use crate::store::{EPOCH_UNIX_MS, Stamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
 /// absolute time in the past kills what was stored before it. Returns the floor if it was raised.
-pub fn flush_all(turn: &mut Turn<'_>, exptime: i32) -> Option<Stamp> {
+pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
     turn.counters.cmd_flush.count();
     if exptime <= 0 {
         return Some(turn.store.flush(turn.batch));
     }
-    let at_ms = deadline_ms(i64::from(exptime), turn.now());
+    let at_ms = deadline_ms(exptime, turn.now());
     if at_ms > turn.now().boot_ms {
         turn.store.flush_later(at_ms);
         return None;

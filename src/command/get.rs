@@ -17,15 +17,16 @@ pub struct Retrieval {
 /// Answers one key; a miss answers nothing.
 pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieval) {
     match how.touch {
-        None => get(turn, out, key, how.with_cas),
-        Some(deadline_ms) => get_and_touch(turn, out, key, how.with_cas, deadline_ms),
-    }
+        None => get(turn, key, |item| show(out, item, how.with_cas)),
+        Some(deadline_ms) => {
+            get_and_touch(turn, key, deadline_ms, |item| show(out, item, how.with_cas))
+        }
+    };
 }
 
-fn get(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], with_cas: bool) {
-    let found = turn
-        .store
-        .read(key, turn.batch, |item| show(out, item, with_cas));
+/// Shows an item, under its lock; false if there is none.
+pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+    let found = turn.store.read(key, turn.batch, show);
     turn.counters.cmd_get.count();
     match found {
         Ok(()) => turn.counters.get_hits.count(),
@@ -34,20 +35,21 @@ fn get(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], with_cas: bool) {
             count_miss(turn.counters, miss);
         }
     }
+    found.is_ok()
 }
 
-fn get_and_touch(
+/// The same for an item that is given another deadline; one that has passed is a deletion.
+pub fn get_and_touch(
     turn: &mut Turn<'_>,
-    out: &mut Output,
     key: &[u8],
-    with_cas: bool,
     deadline_ms: u64,
-) {
+    show: impl FnOnce(&Item),
+) -> bool {
     let expires_now = deadline_ms <= turn.now().boot_ms;
     let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
         Err(miss) => (Action::Keep, Err(miss)),
         Ok(item) => {
-            show(out, item, with_cas);
+            show(item);
             (
                 if expires_now {
                     Action::Remove
@@ -66,6 +68,7 @@ fn get_and_touch(
             count_miss(turn.counters, miss);
         }
     }
+    found.is_ok()
 }
 
 fn show(out: &mut Output, item: &Item, with_cas: bool) {

@@ -11,11 +11,11 @@ mod storage;
 mod touch;
 mod turn;
 
-pub use arithmetic::{Delta, arithmetic};
-pub use delete::delete;
+pub use arithmetic::{Delta, Step, arithmetic};
+pub use delete::{Deleted, delete};
 pub use exptime::deadline_ms;
 pub use flush::flush_all;
-pub use get::{Retrieval, retrieve};
+pub use get::{Retrieval, get, get_and_touch, retrieve};
 pub use output::{Chunk, Output};
 pub use storage::{Stored, begin, discard_too_large, store, store_incoming};
 pub use touch::touch;

@@ -4,13 +4,13 @@ use super::exptime::deadline_ms;
 use super::turn::{Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
-use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Store};
+use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Stamp, Store};
 
 /// What became of a storage command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It is in the table.
-    Stored,
+    /// It is in the table, with this CAS unique; 0 if its time was over when it came.
+    Stored(u64),
     /// The condition did not hold.
     NotStored,
     /// Another version is there.
@@ -59,7 +59,7 @@ pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Inco
 fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
     ItemHead {
         client_flags: request.client_flags,
-        deadline_ms: deadline_ms(i64::from(request.exptime), turn.now()),
+        deadline_ms: deadline_ms(request.exptime, turn.now()),
         marks: 0,
         cas: None,
     }
@@ -93,7 +93,7 @@ fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]
         drop(draft);
         return join(turn, request, data);
     }
-    let expired = deadline_ms(i64::from(request.exptime), turn.now()) <= turn.now().boot_ms;
+    let expired = deadline_ms(request.exptime, turn.now()) <= turn.now().boot_ms;
     let put = |draft| {
         if expired {
             Action::Remove
@@ -101,35 +101,39 @@ fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]
             Action::Put(draft)
         }
     };
-    let (outcome, _) = turn.store.update(request.key, turn.batch, |entry| {
+    let ((stored, miss), stamp) = turn.store.update(request.key, turn.batch, |entry| {
         let miss = entry.err();
         let (action, stored) = match (request.verb, entry) {
             (Verb::Set, _) | (Verb::Add, Err(_)) | (Verb::Replace, Ok(_)) => {
-                (put(draft), Stored::Stored)
+                (put(draft), Stored::Stored(0))
             }
             (Verb::Add, Ok(_)) => (Action::Promote, Stored::NotStored),
             (Verb::Cas(_), Err(_)) => (Action::Keep, Stored::NotFound),
             (Verb::Cas(wanted), Ok(item)) if item.cas() == wanted && wanted != 0 => {
-                (put(draft), Stored::Stored)
+                (put(draft), Stored::Stored(0))
             }
             (Verb::Cas(_), Ok(_)) => (Action::Keep, Stored::Exists),
             (Verb::Replace | Verb::Append | Verb::Prepend, _) => (Action::Keep, Stored::NotStored),
         };
         (action, (stored, miss))
     });
-    count(turn, request.verb, outcome)
+    let stored = match stored {
+        Stored::Stored(_) => Stored::Stored(stamp.map_or(0, Stamp::get)),
+        other => other,
+    };
+    count(turn, request.verb, (stored, miss))
 }
 
 fn count(turn: &Turn<'_>, verb: Verb, (stored, miss): (Stored, Option<Miss>)) -> Stored {
     if let Some(miss) = miss {
         count_miss(turn.counters, miss);
     }
-    if stored == Stored::Stored {
+    if matches!(stored, Stored::Stored(_)) {
         turn.counters.total_items.count();
     }
     if matches!(verb, Verb::Cas(_)) {
         match stored {
-            Stored::Stored => turn.counters.cas_hits.count(),
+            Stored::Stored(_) => turn.counters.cas_hits.count(),
             Stored::Exists => turn.counters.cas_badval.count(),
             _ => turn.counters.cas_misses.count(),
         }
@@ -168,21 +172,27 @@ fn try_join(
 ) -> Option<Stored> {
     let store = turn.store;
     let made = seen.map(|old| (old.version(), joined(store, request, &old, data)));
-    let (stored, _) = store.update(request.key, turn.batch, |entry| {
+    let (stored, stamp) = store.update(request.key, turn.batch, |entry| {
         let Ok(item) = entry else {
             return (Action::Keep, Some(Stored::NotStored));
         };
+        if request.only_over != 0 && request.only_over != item.cas() {
+            return (Action::Keep, Some(Stored::Exists));
+        }
         let draft = match made {
             Some((version, draft)) if version == item.version() => draft,
             Some(_) => return (Action::Keep, None),
             None => joined(store, request, item, data),
         };
         match draft {
-            Some(draft) => (Action::Put(draft), Some(Stored::Stored)),
+            Some(draft) => (Action::Put(draft), Some(Stored::Stored(0))),
             None => (Action::Keep, Some(Stored::NotStored)),
         }
     });
-    stored
+    match stored? {
+        Stored::Stored(_) => Some(Stored::Stored(stamp.map_or(0, Stamp::get))),
+        other => Some(other),
+    }
 }
 
 /// The longer item; `None` if it is too large or there is no memory.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::Mode;
+use super::{Mode, Protocol};
 
 /// Reads `512KB`, `20MB`, `1GB` as bytes; the units are powers of two.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
@@ -41,6 +41,18 @@ pub(crate) fn parse_mode(text: &str) -> Result<Mode, String> {
     }
 }
 
+/// Reads which protocol clients speak.
+pub(crate) fn parse_protocol(text: &str) -> Result<Protocol, String> {
+    match text {
+        "auto" => Ok(Protocol::Auto),
+        "ascii" => Ok(Protocol::Ascii),
+        "binary" => Ok(Protocol::Binary),
+        _ => Err(format!(
+            "Invalid value for binding protocol: {text} -- should be one of auto, binary, or ascii"
+        )),
+    }
+}
+
 /// Reads the side of a node.
 pub(crate) fn parse_side(text: &str) -> Result<u8, String> {
     match text {
@@ -63,6 +75,11 @@ pub(super) fn patience<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
 
 pub(super) fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Mode, D::Error> {
     parse_mode(&text(from, "\"async\"")?).map_err(de::Error::custom)
+}
+
+pub(super) fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
+    let text = text(from, "\"auto\", \"ascii\" or \"binary\"")?;
+    parse_protocol(&text).map_err(de::Error::custom)
 }
 
 pub(super) fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {

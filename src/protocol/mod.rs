@@ -1,4 +1,5 @@
 //! Pure grammars: bytes to borrowed requests, replies to bytes. No tokio, no store.
 
+pub mod binary;
 pub mod meta;
 pub mod text;

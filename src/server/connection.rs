@@ -9,7 +9,8 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::conversation::{Conversation, Stop};
+use super::conversation::Stop;
+use super::dialogue::Dialogue;
 use super::pending::Pending;
 use super::stream::Stream;
 use super::worker::{Scratch, Worker};
@@ -21,7 +22,7 @@ use crate::limits::{LINE_ACCOUNTED_BYTES, SCRATCH_BYTES, VALUE_DIRECT_BYTES};
 pub(super) struct Connection {
     stream: Stream,
     worker: Rc<Worker>,
-    conversation: Conversation,
+    dialogue: Dialogue,
     /// Bytes that are no whole request yet, or that the last turn had no budget for.
     tail: Vec<u8>,
     /// Bytes of `tail` that the node's account of long lines knows of.
@@ -49,8 +50,8 @@ impl Connection {
     pub(super) fn new(stream: Stream, worker: Rc<Worker>) -> Self {
         Self {
             stream,
+            dialogue: Dialogue::new(worker.node.config.client.protocol),
             worker,
-            conversation: Conversation::default(),
             tail: Vec::new(),
             accounted_bytes: 0,
             pending: None,
@@ -81,6 +82,7 @@ impl Connection {
             };
             let stop = match input {
                 Input::End => return Poll::Ready(Ok(())),
+                Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
                 Input::Value => continue,
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
@@ -106,7 +108,7 @@ impl Connection {
     ) -> Poll<io::Result<Input>> {
         let counters = self.worker.counters();
         if self.tail.is_empty()
-            && let Some(incoming) = self.conversation.receiving()
+            && let Some(incoming) = self.dialogue.receiving()
             && incoming.missing_bytes() >= VALUE_DIRECT_BYTES
         {
             let mut polled = Poll::Pending;
@@ -177,7 +179,7 @@ impl Connection {
             counters: self.worker.counters(),
         };
         let requests_max = self.worker.requests_per_turn;
-        self.conversation
+        self.dialogue
             .run(input, &mut turn, &mut scratch.output, node, requests_max)
     }
 

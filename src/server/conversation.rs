@@ -5,7 +5,7 @@
 
 mod meta;
 
-use crate::command::{self, Output, Retrieval, Stored, Turn};
+use crate::command::{self, Deleted, Output, Retrieval, Stored, Turn};
 use crate::limits::{
     GET_LINE_BYTES, GET_LINE_SPACES, INCOMING_BYTES_MIN, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES,
 };
@@ -57,7 +57,7 @@ enum State {
 struct Receiving {
     verb: Verb,
     client_flags: u32,
-    exptime: i32,
+    exptime: i64,
     noreply: bool,
     incoming: Incoming,
     line_end: Vec<u8>,
@@ -168,7 +168,7 @@ impl Conversation {
                 return self.storage(&storage, &input[used..], used, step);
             }
             Ok(Request::Delete { key, noreply }) => {
-                let found = command::delete(step.turn, key);
+                let found = command::delete(step.turn, key, 0) == Deleted::Deleted;
                 say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
             }
             Ok(Request::Touch {
@@ -186,14 +186,11 @@ impl Conversation {
                 incr,
                 noreply,
             }) => {
-                arithmetic(
-                    out,
-                    noreply,
-                    command::arithmetic(step.turn, key, delta, incr),
-                );
+                let by = command::Step::new(delta, incr);
+                arithmetic(out, noreply, command::arithmetic(step.turn, key, &by));
             }
             Ok(Request::FlushAll { exptime, noreply }) => {
-                command::flush_all(step.turn, exptime);
+                command::flush_all(step.turn, i64::from(exptime));
                 say(out, noreply, "OK");
             }
             Ok(Request::Verbosity { level, noreply }) => {
@@ -341,6 +338,7 @@ impl Conversation {
             client_flags,
             exptime,
             data_len,
+            only_over: 0,
             noreply,
         };
         let stored = command::store_incoming(step.turn, &request, incoming);
@@ -400,7 +398,7 @@ fn bad_chunk(step: &mut Step<'_, '_>, noreply: bool) {
 
 fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
     let words = match stored {
-        Stored::Stored => "STORED",
+        Stored::Stored(_) => "STORED",
         Stored::NotStored => "NOT_STORED",
         Stored::Exists => "EXISTS",
         Stored::NotFound => "NOT_FOUND",
@@ -413,8 +411,9 @@ fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
 fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
     use command::Delta;
     match outcome {
-        Delta::Value(value) if !noreply => reply::number(out, value),
-        Delta::Value(_) => {}
+        Delta::Value(value, _) if !noreply => reply::number(out, value),
+        Delta::Value(..) => {}
+        Delta::Exists => say(out, noreply, "EXISTS"),
         Delta::NotFound => say(out, noreply, "NOT_FOUND"),
         Delta::NonNumeric => say(
             out,

@@ -1,10 +1,12 @@
 //! The only place with client sockets: acceptor, workers, connections, drain.
 
 mod acceptor;
+mod binary;
 mod connection;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
+mod dialogue;
 mod housekeeping;
 mod listen;
 mod node;
@@ -19,6 +21,7 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
+pub use binary::BinaryConversation;
 pub use conversation::{Console, Conversation, Stop};
 pub use listen::BindError;
 pub use node::{Node, ReplicationStats};

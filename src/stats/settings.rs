@@ -4,7 +4,7 @@
 
 use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Protocol};
 use crate::limits::BUFFERS_SHARE;
 use crate::protocol::text::reply::stat;
 use crate::store::Stamp;
@@ -108,8 +108,12 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "reqs_per_event", client.requests_per_event);
     stat(out, "cas_enabled", "yes");
     stat(out, "tcp_backlog", client.backlog);
-    // The binary protocol is not spoken yet.
-    stat(out, "binding_protocol", "ascii");
+    let protocol = match client.protocol {
+        Protocol::Auto => "auto-negotiate",
+        Protocol::Ascii => "ascii",
+        Protocol::Binary => "binary",
+    };
+    stat(out, "binding_protocol", protocol);
     stat(out, "auth_enabled_sasl", "no");
     stat(out, "auth_enabled_ascii", "no");
     stat(out, "item_size_max", memory.max_item_bytes);

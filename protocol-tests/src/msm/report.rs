@@ -8,12 +8,12 @@ use super::crowd::Tally;
 /// The figures of every scenario and server.
 #[derive(Default)]
 pub struct Report {
-    rows: Vec<(&'static str, Program, Tally)>,
+    rows: Vec<(String, Program, Tally)>,
 }
 
 impl Report {
     /// Adds what the visits after a scenario's faults met.
-    pub fn add(&mut self, scenario: &'static str, program: Program, tally: Tally) {
+    pub fn add(&mut self, scenario: String, program: Program, tally: Tally) {
         self.rows.push((scenario, program, tally));
     }
 }

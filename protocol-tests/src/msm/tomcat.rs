@@ -53,15 +53,21 @@ impl Build {
 /// How a Tomcat and its MSM are set up.
 #[derive(Clone, Default)]
 pub struct Settings {
-    properties: Vec<String>,
+    jvm_options: Vec<String>,
     arguments: Vec<String>,
 }
 
 impl Settings {
     /// Adds a Java system property.
     #[must_use]
-    pub fn property(mut self, name: &str, value: &str) -> Self {
-        self.properties.push(format!("-D{name}={value}"));
+    pub fn property(self, name: &str, value: &str) -> Self {
+        self.jvm_option(format!("-D{name}={value}"))
+    }
+
+    /// Adds an option of the Java virtual machine.
+    #[must_use]
+    pub fn jvm_option(mut self, option: String) -> Self {
+        self.jvm_options.push(option);
         self
     }
 
@@ -117,7 +123,7 @@ impl Tomcat {
         // Standard input stays open as long as the `Child`: the program ends with it.
         let process = Command::new("java")
             .args(JVM_OPTIONS)
-            .args(&settings.properties)
+            .args(&settings.jvm_options)
             .args(["-cp", &build.class_path, "memtwin.msm.SessionTomcat"])
             .arg(format!("baseDir={}", dir.display()))
             .args(&settings.arguments)

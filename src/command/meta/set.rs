@@ -148,15 +148,15 @@ fn replace(turn: &mut Turn<'_>, request: &Request<'_>, draft: Draft<'_>, mode: M
         let miss = entry.err();
         let (action, stored) = match (mode, entry) {
             (Mode::Set, _) | (Mode::Add, Err(_)) | (Mode::Replace, Ok(_)) => {
-                (fresh(draft.take(), expired), Stored::Stored)
+                (fresh(draft.take(), expired), Stored::Stored(0))
             }
             (Mode::Add, Ok(_)) => (Action::Promote, Stored::NotStored),
             (Mode::Cas(_), Err(_)) => (Action::Keep, Stored::NotFound),
             (Mode::Cas(wanted), Ok(item)) if item.cas() == wanted && wanted != 0 => {
-                (fresh(draft.take(), expired), Stored::Stored)
+                (fresh(draft.take(), expired), Stored::Stored(0))
             }
             (Mode::Cas(wanted), Ok(item)) if is_stale_write(request, wanted, item) => {
-                (stale(draft.take(), item, request), Stored::Stored)
+                (stale(draft.take(), item, request), Stored::Stored(0))
             }
             (Mode::Cas(_), Ok(_)) => (Action::Keep, Stored::Exists),
             _ => (Action::Keep, Stored::NotStored),
@@ -221,7 +221,7 @@ fn join(turn: &mut Turn<'_>, request: &Request<'_>, data: &[u8], mode: Mode) -> 
         }
     };
     match rewrite(turn, &request.key.bytes, judge, make) {
-        Rewritten::Done(stamp) => (Stored::Stored, None, stamp, len.get()),
+        Rewritten::Done(stamp) => (Stored::Stored(0), None, stamp, len.get()),
         Rewritten::Left((stored, miss)) => (stored, miss, None, data.len()),
         Rewritten::NoRoom => (Stored::NotStored, None, None, data.len()),
     }
@@ -262,12 +262,12 @@ fn count(turn: &Turn<'_>, mode: Mode, (stored, miss, ..): &Outcome) {
     if let Some(miss) = *miss {
         count_miss(counters, miss);
     }
-    if *stored == Stored::Stored {
+    if matches!(stored, Stored::Stored(_)) {
         counters.total_items.count();
     }
     if let Mode::Cas(_) = mode {
         match stored {
-            Stored::Stored => counters.cas_hits.count(),
+            Stored::Stored(_) => counters.cas_hits.count(),
             Stored::Exists => counters.cas_badval.count(),
             _ => counters.cas_misses.count(),
         }
@@ -276,12 +276,12 @@ fn count(turn: &Turn<'_>, mode: Mode, (stored, miss, ..): &Outcome) {
 
 fn answer(turn: &Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, outcome: &Outcome) {
     let (stored, _, stamp, value_len) = *outcome;
-    let is_stored = stored == Stored::Stored;
+    let is_stored = matches!(stored, Stored::Stored(_));
     if is_stored && request.options.quiet {
         return;
     }
     out.extend_from_slice(match stored {
-        Stored::Stored => b"HD",
+        Stored::Stored(_) => b"HD",
         Stored::Exists => b"EX",
         Stored::NotFound => b"NF",
         _ => b"NS",

@@ -32,9 +32,11 @@ pub struct Storage<'a> {
     /// The client's opaque 32 bits.
     pub client_flags: u32,
     /// As the client wrote it, see `command::exptime`.
-    pub exptime: i32,
+    pub exptime: i64,
     /// Bytes of data that follow, without their CRLF.
     pub data_len: usize,
+    /// What `append` and `prepend` need to find there, 0 for any version. Text has no such thing.
+    pub only_over: u64,
     /// No reply is wanted.
     pub noreply: bool,
 }
@@ -60,7 +62,7 @@ pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
         return Err(fault);
     }
     let client_flags = number::client_flags(flags).ok_or(fault)?;
-    let exptime = number::exptime(exptime).ok_or(fault)?;
+    let exptime = i64::from(number::exptime(exptime).ok_or(fault)?);
     let verb = match verb {
         Verb::Cas(_) => Verb::Cas(parts.next().and_then(number::strict_u64).ok_or(fault)?),
         other => other,
@@ -71,6 +73,7 @@ pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
         client_flags,
         exptime,
         data_len,
+        only_over: 0,
         noreply,
     })
 }

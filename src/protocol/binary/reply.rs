@@ -1,0 +1,168 @@
+//! Replies of the binary protocol, as bytes.
+
+use super::header::Header;
+use super::opcode::Opcode;
+
+const MAGIC_REPLY: u8 = 0x81;
+/// The opcode of statistics: each is a packet of its own.
+const STAT: Opcode = Opcode(0x10);
+
+/// How a request went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Status {
+    /// Done.
+    Ok = 0,
+    /// Nothing is there.
+    NotFound = 1,
+    /// Something, or another version, is there.
+    Exists = 2,
+    /// Larger than `-I`.
+    TooLarge = 3,
+    /// The packet is no such command's.
+    InvalidArguments = 4,
+    /// There was nothing to append to, or no room for more.
+    NotStored = 5,
+    /// What is there is no number.
+    NonNumeric = 6,
+    /// No such opcode.
+    UnknownCommand = 0x81,
+    /// No memory.
+    NoMemory = 0x82,
+}
+
+impl Status {
+    /// The body of a reply with this status, in memcached's words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Ok => "",
+            Self::NotFound => "Not found",
+            Self::Exists => "Data exists for key.",
+            Self::TooLarge => "Too large.",
+            Self::InvalidArguments => "Invalid arguments",
+            Self::NotStored => "Not stored.",
+            Self::NonNumeric => "Non-numeric server-side value for incr or decr",
+            Self::UnknownCommand => "Unknown command",
+            Self::NoMemory => "Out of memory",
+        }
+    }
+}
+
+/// The lengths of a reply's parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lengths {
+    extras: u8,
+    key: usize,
+    /// Extras, key and value.
+    body: usize,
+}
+
+/// A reply without a body.
+pub fn done(out: &mut Vec<u8>, header: &Header, cas: u64) {
+    head(
+        out,
+        header.opcode,
+        header.opaque,
+        Status::Ok,
+        Lengths::default(),
+        cas,
+    );
+}
+
+/// A reply whose body is a value.
+pub fn value(out: &mut Vec<u8>, header: &Header, value: &[u8], cas: u64) {
+    let lengths = Lengths {
+        body: value.len(),
+        ..Lengths::default()
+    };
+    head(out, header.opcode, header.opaque, Status::Ok, lengths, cas);
+    out.extend_from_slice(value);
+}
+
+/// A reply that says what went wrong, in memcached's words.
+pub fn error(out: &mut Vec<u8>, header: &Header, status: Status) {
+    error_saying(out, header, status, status.words());
+}
+
+/// The same in words of one's own.
+pub fn error_saying(out: &mut Vec<u8>, header: &Header, status: Status, words: &str) {
+    let lengths = Lengths {
+        body: words.len(),
+        ..Lengths::default()
+    };
+    head(out, header.opcode, header.opaque, status, lengths, 0);
+    out.extend_from_slice(words.as_bytes());
+}
+
+/// A miss that names its key.
+pub fn missing_key(out: &mut Vec<u8>, header: &Header, key: &[u8]) {
+    let lengths = Lengths {
+        key: key.len(),
+        body: key.len(),
+        ..Lengths::default()
+    };
+    head(
+        out,
+        header.opcode,
+        header.opaque,
+        Status::NotFound,
+        lengths,
+        0,
+    );
+    out.extend_from_slice(key);
+}
+
+/// Everything of a hit before its value, which the caller appends.
+pub fn hit_head(
+    out: &mut Vec<u8>,
+    header: &Header,
+    key: &[u8],
+    client_flags: u32,
+    value_len: usize,
+    cas: u64,
+) {
+    let lengths = Lengths {
+        extras: 4,
+        key: key.len(),
+        body: 4 + key.len() + value_len,
+    };
+    head(out, header.opcode, header.opaque, Status::Ok, lengths, cas);
+    out.extend_from_slice(&client_flags.to_be_bytes());
+    out.extend_from_slice(key);
+}
+
+/// One statistic; with an empty name and value, the end of them.
+pub fn stat(out: &mut Vec<u8>, header: &Header, name: &[u8], value: &[u8]) {
+    let lengths = Lengths {
+        extras: 0,
+        key: name.len(),
+        body: name.len() + value.len(),
+    };
+    head(out, STAT, header.opaque, Status::Ok, lengths, 0);
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+}
+
+fn head(
+    out: &mut Vec<u8>,
+    opcode: Opcode,
+    opaque: [u8; 4],
+    status: Status,
+    lengths: Lengths,
+    cas: u64,
+) {
+    // Keys have 250 bytes and values a gibibyte at most.
+    let key = (lengths.key as u16).to_be_bytes();
+    let status = (status as u16).to_be_bytes();
+    let body = (lengths.body as u32).to_be_bytes();
+    let mut bytes = [0; super::HEADER_BYTES];
+    bytes[0] = MAGIC_REPLY;
+    bytes[1] = opcode.0;
+    bytes[2..4].copy_from_slice(&key);
+    bytes[4] = lengths.extras;
+    bytes[6..8].copy_from_slice(&status);
+    bytes[8..12].copy_from_slice(&body);
+    bytes[12..16].copy_from_slice(&opaque);
+    bytes[16..24].copy_from_slice(&cas.to_be_bytes());
+    out.extend_from_slice(&bytes);
+}

@@ -1,0 +1,251 @@
+//! From a header to a request, or to a fault.
+
+use nom::Parser;
+use nom::number::complete::{be_u32, be_u64};
+
+use super::header::{HEADER_BYTES, Header};
+use super::opcode::Command;
+use super::reply::Status;
+use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
+
+/// What a storage command does with what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Store in any case.
+    Set,
+    /// Store only where nothing is.
+    Add,
+    /// Store only where something is.
+    Replace,
+    /// Put the value behind what is there.
+    Append,
+    /// Put the value before what is there.
+    Prepend,
+}
+
+/// A storage command without its value, which follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Store<'a> {
+    /// What to do.
+    pub write: Write,
+    /// 1 to 250 bytes of any kind.
+    pub key: &'a [u8],
+    /// The client's opaque 32 bits.
+    pub client_flags: u32,
+    /// 0 is never, up to 30 days are relative seconds, more is a Unix time. Nothing is negative.
+    pub exptime: u32,
+    /// Bytes of the value.
+    pub value_len: usize,
+}
+
+/// One request; the header says whether it is quiet and which version it is about.
+#[allow(missing_docs, reason = "fields carry the protocol's own names")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// A hit is answered with the value, and with the key if `with_key`.
+    Get { key: &'a [u8], with_key: bool },
+    /// The same for an item that is given another expiry time first.
+    GetAndTouch {
+        key: &'a [u8],
+        exptime: u32,
+        with_key: bool,
+    },
+    /// Only gives it another expiry time.
+    Touch { key: &'a [u8], exptime: u32 },
+    /// A value follows.
+    Store(Store<'a>),
+    /// `delete`.
+    Delete { key: &'a [u8] },
+    /// Where nothing is, the number begins at `initial`; without an `exptime` nothing is made.
+    Arithmetic {
+        key: &'a [u8],
+        incr: bool,
+        delta: u64,
+        initial: u64,
+        exptime: Option<u32>,
+    },
+    /// `flush_all`, at once unless told when.
+    Flush { exptime: u32 },
+    /// Answered, so that a client knows that everything before it is done.
+    Noop,
+    /// The version.
+    Version,
+    /// Statistics; the key is what follows the text protocol's `stats`.
+    Stat { key: &'a [u8] },
+    /// Close.
+    Quit,
+}
+
+/// A packet that is not obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What to answer.
+    pub status: Status,
+    /// Bytes after the header to ignore; `None` to close instead, for where the next packet
+    /// begins can no longer be trusted.
+    pub swallow_bytes: Option<usize>,
+}
+
+impl Fault {
+    const CLOSE_INVALID: Self = Self::closing(Status::InvalidArguments);
+
+    const fn closing(status: Status) -> Self {
+        Self {
+            status,
+            swallow_bytes: None,
+        }
+    }
+}
+
+/// An `incr` or `decr` with this expiry time makes no new number.
+const NO_CREATION: u32 = u32::MAX;
+
+impl Header {
+    /// Finds what is wrong with a packet before anything but its header has come in.
+    ///
+    /// # Errors
+    ///
+    /// What to answer, and how to go on.
+    pub fn check(&self) -> Result<Command, Fault> {
+        if self.key_len + self.extras_len > self.body_len {
+            return Err(Fault::closing(Status::UnknownCommand));
+        }
+        if self.body_len > BINARY_BODY_BYTES || self.key_len > KEY_BYTES {
+            return Err(Fault::CLOSE_INVALID);
+        }
+        let unknown = Fault {
+            status: Status::UnknownCommand,
+            swallow_bytes: Some(self.body_len),
+        };
+        let command = self.opcode.command().ok_or(unknown)?;
+        if !self.fits(command) {
+            return Err(Fault::CLOSE_INVALID);
+        }
+        match command {
+            // Without passwords these are commands as unknown as any; clients then go on.
+            Command::SaslList | Command::SaslAuth | Command::SaslStep => Err(unknown),
+            _ => Ok(command),
+        }
+    }
+
+    /// Whether the lengths are those that a command has.
+    fn fits(&self, command: Command) -> bool {
+        let has_key = self.key_len > 0;
+        let has_value = self.value_len() > 0;
+        match command {
+            Command::Get | Command::GetKey | Command::Delete => {
+                has_key && self.extras_len == 0 && !has_value
+            }
+            Command::Touch | Command::GetAndTouch | Command::GetKeyAndTouch => {
+                has_key && self.extras_len == 4 && !has_value
+            }
+            Command::Set | Command::Add | Command::Replace => has_key && self.extras_len == 8,
+            Command::Append | Command::Prepend | Command::SaslAuth | Command::SaslStep => {
+                has_key && self.extras_len == 0
+            }
+            Command::Increment | Command::Decrement => {
+                has_key && self.extras_len == 20 && !has_value
+            }
+            Command::Flush => matches!(self.extras_len, 0 | 4) && !has_key && !has_value,
+            Command::Stat => self.extras_len == 0 && !has_value,
+            Command::Noop | Command::Version | Command::Quit | Command::SaslList => {
+                self.body_len == 0
+            }
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Reads a packet whose header has been checked. `packet` holds at least
+    /// [`Header::head_len`] bytes; `None` if it does not.
+    pub fn parse(header: &Header, command: Command, packet: &'a [u8]) -> Option<Self> {
+        let extras_end = HEADER_BYTES + header.extras_len;
+        let extras = packet.get(HEADER_BYTES..extras_end)?;
+        let key = packet.get(extras_end..header.head_len())?;
+        let request = match command {
+            Command::Get => Self::Get {
+                key,
+                with_key: false,
+            },
+            Command::GetKey => Self::Get {
+                key,
+                with_key: true,
+            },
+            Command::Touch | Command::GetAndTouch | Command::GetKeyAndTouch => {
+                touching(command, key, u32_of(extras)?)
+            }
+            Command::Set => Self::Store(storage(Write::Set, header, extras, key)?),
+            Command::Add => Self::Store(storage(Write::Add, header, extras, key)?),
+            Command::Replace => Self::Store(storage(Write::Replace, header, extras, key)?),
+            Command::Append => Self::Store(joining(Write::Append, header, key)),
+            Command::Prepend => Self::Store(joining(Write::Prepend, header, key)),
+            Command::Delete => Self::Delete { key },
+            Command::Increment => arithmetic(true, extras, key)?,
+            Command::Decrement => arithmetic(false, extras, key)?,
+            Command::Flush => Self::Flush {
+                exptime: u32_of(extras).unwrap_or(0),
+            },
+            Command::Noop => Self::Noop,
+            Command::Version => Self::Version,
+            Command::Stat => Self::Stat { key },
+            Command::Quit => Self::Quit,
+            Command::SaslList | Command::SaslAuth | Command::SaslStep => return None,
+        };
+        Some(request)
+    }
+}
+
+fn u32_of(extras: &[u8]) -> Option<u32> {
+    extras.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+}
+
+fn touching(command: Command, key: &[u8], exptime: u32) -> Request<'_> {
+    match command {
+        Command::Touch => Request::Touch { key, exptime },
+        _ => Request::GetAndTouch {
+            key,
+            exptime,
+            with_key: command == Command::GetKeyAndTouch,
+        },
+    }
+}
+
+fn storage<'a>(write: Write, header: &Header, extras: &[u8], key: &'a [u8]) -> Option<Store<'a>> {
+    let (client_flags, exptime) = fields(extras, (be_u32, be_u32))?;
+    Some(Store {
+        write,
+        key,
+        client_flags,
+        exptime,
+        value_len: header.value_len(),
+    })
+}
+
+/// Flags and expiry time are those of what is there.
+fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> Store<'a> {
+    Store {
+        write,
+        key,
+        client_flags: 0,
+        exptime: 0,
+        value_len: header.value_len(),
+    }
+}
+
+fn arithmetic<'a>(incr: bool, extras: &[u8], key: &'a [u8]) -> Option<Request<'a>> {
+    let (delta, initial, exptime) = fields(extras, (be_u64, be_u64, be_u32))?;
+    Some(Request::Arithmetic {
+        key,
+        incr,
+        delta,
+        initial,
+        exptime: (exptime != NO_CREATION).then_some(exptime),
+    })
+}
+
+fn fields<'a, T>(
+    extras: &'a [u8],
+    mut parser: impl Parser<&'a [u8], Output = T, Error = nom::error::Error<&'a [u8]>>,
+) -> Option<T> {
+    parser.parse(extras).ok().map(|(_, fields)| fields)
+}

@@ -1,0 +1,272 @@
+//! The binary conversation of one connection, without its socket: packets in, replies out.
+//!
+//! Like the text conversation it can stop before any request; what it has not executed stays with
+//! the caller and is shown again.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use super::conversation::{Console, Stop};
+use crate::command::{self, Output, Turn};
+use crate::limits::{INCOMING_BYTES_MIN, TURN_OUTPUT_BYTES};
+use crate::protocol::binary::{
+    Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Store, Write, reply,
+};
+use crate::protocol::text::{Storage, Verb};
+use crate::store::Incoming;
+
+/// What has been agreed on so far.
+#[derive(Debug, Default)]
+pub struct BinaryConversation {
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// A packet comes next.
+    #[default]
+    Packet,
+    /// A value comes next.
+    Value(Box<Receiving>),
+    /// Data nobody wants comes next.
+    Swallow(usize),
+}
+
+/// A storage command whose value has not all come in.
+#[derive(Debug)]
+struct Receiving {
+    header: Header,
+    write: Write,
+    client_flags: u32,
+    exptime: u32,
+    incoming: Incoming,
+}
+
+/// The parts of a step that do not change from request to request.
+struct Step<'a, 't> {
+    turn: &'a mut Turn<'t>,
+    out: &'a mut Output,
+    console: &'a dyn Console,
+}
+
+impl BinaryConversation {
+    /// Executes requests until one of the reasons to stop; returns the bytes used.
+    pub fn run(
+        &mut self,
+        input: &[u8],
+        turn: &mut Turn<'_>,
+        out: &mut Output,
+        console: &dyn Console,
+        requests_max: u32,
+    ) -> (usize, Stop) {
+        let mut step = Step { turn, out, console };
+        let mut used = 0;
+        let mut requests = 0;
+        loop {
+            if self.is_complete() {
+                self.finish_value(&mut step);
+            }
+            if used == input.len() {
+                return (used, Stop::NeedMore);
+            }
+            if step.out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
+                return (used, Stop::Yield);
+            }
+            let (taken, stop) = self.step(&input[used..], &mut step);
+            used += taken;
+            if let Some(stop) = stop {
+                return (used, stop);
+            }
+            requests += 1;
+        }
+    }
+
+    /// A value that is being received, to be filled straight from the socket.
+    pub fn receiving(&mut self) -> Option<&mut Incoming> {
+        match &mut self.state {
+            State::Value(receiving) => Some(&mut receiving.incoming),
+            _ => None,
+        }
+    }
+
+    /// Whether a value has come in whole and waits to be stored: nothing follows it.
+    pub fn is_complete(&self) -> bool {
+        matches!(&self.state, State::Value(receiving) if receiving.incoming.missing_bytes() == 0)
+    }
+
+    fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+        match &mut self.state {
+            State::Packet => self.packet(input, step),
+            State::Value(receiving) => {
+                let taken = input.len().min(receiving.incoming.missing_bytes());
+                receiving.incoming.push(&input[..taken]);
+                (taken, None)
+            }
+            State::Swallow(left) => {
+                let taken = input.len().min(*left);
+                *left -= taken;
+                if *left == 0 {
+                    self.state = State::Packet;
+                }
+                (taken, None)
+            }
+        }
+    }
+
+    fn packet(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+        let Some(header) = Header::parse(input) else {
+            let is_ours = input.first() == Some(&MAGIC_REQUEST);
+            return (0, Some(if is_ours { Stop::NeedMore } else { Stop::Close }));
+        };
+        let command = match header.check() {
+            Ok(command) => command,
+            Err(fault) => return self.fault(&header, fault, step),
+        };
+        let Some(request) = Request::parse(&header, command, input) else {
+            return (0, Some(Stop::NeedMore));
+        };
+        let used = header.head_len();
+        match request {
+            Request::Store(store) => self.store(&header, &store, &input[used..], step),
+            Request::Quit => {
+                if !header.opcode.is_quiet() {
+                    reply::done(&mut step.out.bytes, &header, 0);
+                }
+                (used, Some(Stop::Close))
+            }
+            request => {
+                step.answer(&header, request);
+                (used, None)
+            }
+        }
+    }
+
+    fn fault(
+        &mut self,
+        header: &Header,
+        fault: Fault,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        reply::error(&mut step.out.bytes, header, fault.status);
+        let Some(bytes) = fault.swallow_bytes else {
+            return (0, Some(Stop::Close));
+        };
+        self.swallow(bytes);
+        (HEADER_BYTES, None)
+    }
+
+    fn swallow(&mut self, bytes: usize) {
+        self.state = if bytes == 0 {
+            State::Packet
+        } else {
+            State::Swallow(bytes)
+        };
+    }
+
+    fn store(
+        &mut self,
+        header: &Header,
+        store: &Store<'_>,
+        rest: &[u8],
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let used = header.head_len();
+        let fits = step
+            .turn
+            .store
+            .fits(store.key.len(), store.client_flags, store.value_len);
+        if !fits {
+            let stored = command::discard_too_large(step.turn, &unconditional(store));
+            step.stored(header, store.write, stored);
+            self.swallow(store.value_len);
+            return (used, None);
+        }
+        if let Some(value) = rest.get(..store.value_len) {
+            let stored = command::store(step.turn, &storage(header, store), value);
+            step.stored(header, store.write, stored);
+            return (used + store.value_len, None);
+        }
+        if store.value_len < INCOMING_BYTES_MIN {
+            return (0, Some(Stop::NeedMore));
+        }
+        self.begin_value(header, store, step);
+        (used, None)
+    }
+
+    /// Makes the item before its value is here, so that the value goes straight into it.
+    fn begin_value(&mut self, header: &Header, store: &Store<'_>, step: &mut Step<'_, '_>) {
+        match command::begin(step.turn, &unconditional(store)) {
+            Ok(incoming) => {
+                self.state = State::Value(Box::new(Receiving {
+                    header: *header,
+                    write: store.write,
+                    client_flags: store.client_flags,
+                    exptime: store.exptime,
+                    incoming,
+                }));
+            }
+            Err(stored) => {
+                step.stored(header, store.write, stored);
+                self.swallow(store.value_len);
+            }
+        }
+    }
+
+    fn finish_value(&mut self, step: &mut Step<'_, '_>) {
+        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+            return;
+        };
+        let Receiving {
+            header,
+            write,
+            client_flags,
+            exptime,
+            incoming,
+        } = *receiving;
+        let key = incoming.key().to_vec();
+        let store = Store {
+            write,
+            key: &key,
+            client_flags,
+            exptime,
+            value_len: incoming.value().len(),
+        };
+        let stored = command::store_incoming(step.turn, &storage(&header, &store), incoming);
+        step.stored(&header, write, stored);
+    }
+}
+
+/// A storage command as commands know it: with a CAS unique every `set`, `add` and `replace` is a
+/// `cas`.
+fn storage<'a>(header: &Header, store: &Store<'a>) -> Storage<'a> {
+    let unconditional = unconditional(store);
+    let verb = match unconditional.verb {
+        Verb::Set | Verb::Add | Verb::Replace if header.cas != 0 => Verb::Cas(header.cas),
+        verb => verb,
+    };
+    Storage {
+        verb,
+        only_over: header.cas,
+        ..unconditional
+    }
+}
+
+/// The same whatever version is there.
+fn unconditional<'a>(store: &Store<'a>) -> Storage<'a> {
+    Storage {
+        verb: match store.write {
+            Write::Set => Verb::Set,
+            Write::Add => Verb::Add,
+            Write::Replace => Verb::Replace,
+            Write::Append => Verb::Append,
+            Write::Prepend => Verb::Prepend,
+        },
+        key: store.key,
+        client_flags: store.client_flags,
+        exptime: i64::from(store.exptime),
+        data_len: store.value_len,
+        only_over: 0,
+        noreply: false,
+    }
+}

@@ -1,0 +1,166 @@
+//! Executes a request whose packet is all there, and the replies of storage commands.
+
+use super::Step;
+use crate::command::{self, Deleted, Delta, Stored, deadline_ms};
+use crate::protocol::binary::{Header, Request, Status, Write, reply};
+use crate::protocol::text;
+use crate::store::Item;
+
+impl Step<'_, '_> {
+    pub(super) fn answer(&mut self, header: &Header, request: Request<'_>) {
+        match request {
+            Request::Get { key, with_key } => {
+                let out = &mut *self.out;
+                let found = command::get(self.turn, key, |item| hit(out, header, item, with_key));
+                self.missed(found, header, key, with_key);
+            }
+            Request::GetAndTouch {
+                key,
+                exptime,
+                with_key,
+            } => {
+                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+                let out = &mut *self.out;
+                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                    hit(out, header, item, with_key);
+                });
+                self.missed(found, header, key, with_key);
+            }
+            Request::Touch { key, exptime } => {
+                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+                let out = &mut self.out.bytes;
+                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                    reply::hit_head(out, header, &[], item.client_flags(), 0, item.cas());
+                });
+                self.missed(found, header, key, false);
+            }
+            Request::Delete { key } => match command::delete(self.turn, key, header.cas) {
+                Deleted::Deleted => self.done(header, 0),
+                Deleted::NotFound => self.error(header, Status::NotFound),
+                Deleted::Exists => self.error(header, Status::Exists),
+            },
+            Request::Arithmetic {
+                key,
+                incr,
+                delta,
+                initial,
+                exptime,
+            } => {
+                let step = command::Step {
+                    delta,
+                    incr,
+                    only_over: header.cas,
+                    initial: exptime.map(|exptime| (initial, i64::from(exptime))),
+                };
+                let outcome = command::arithmetic(self.turn, key, &step);
+                self.counted(header, outcome);
+            }
+            Request::Flush { exptime } => {
+                command::flush_all(self.turn, i64::from(exptime));
+                self.done(header, 0);
+            }
+            Request::Noop => self.done(header, 0),
+            Request::Version => {
+                let version = self.console.version().as_bytes();
+                reply::value(&mut self.out.bytes, header, version, 0);
+            }
+            Request::Stat { key } => self.stat(header, key),
+            // The conversation has seen to these.
+            Request::Store(_) | Request::Quit => {}
+        }
+    }
+
+    /// The reply of a storage command.
+    pub(super) fn stored(&mut self, header: &Header, write: Write, stored: Stored) {
+        let status = match (stored, write) {
+            (Stored::Stored(cas), _) => return self.done(header, cas),
+            (Stored::Exists, _) | (Stored::NotStored, Write::Add) => Status::Exists,
+            (Stored::NotFound, _) | (Stored::NotStored, Write::Replace) => Status::NotFound,
+            (Stored::NotStored, _) => Status::NotStored,
+            (Stored::TooLarge, _) => Status::TooLarge,
+            (Stored::NoMemory, _) => {
+                return self.no_memory(header, "Out of memory allocating item");
+            }
+        };
+        self.error(header, status);
+    }
+
+    fn counted(&mut self, header: &Header, outcome: Delta) {
+        match outcome {
+            Delta::Value(..) if header.opcode.is_quiet() => {}
+            Delta::Value(number, cas) => {
+                reply::value(&mut self.out.bytes, header, &number.to_be_bytes(), cas);
+            }
+            Delta::Exists => self.error(header, Status::Exists),
+            Delta::NotFound => self.error(header, Status::NotFound),
+            Delta::NonNumeric => self.error(header, Status::NonNumeric),
+            Delta::NoMemory => self.no_memory(header, "Out of memory incrementing value"),
+        }
+    }
+
+    /// A quiet miss is no answer at all.
+    fn missed(&mut self, found: bool, header: &Header, key: &[u8], with_key: bool) {
+        if found || header.opcode.is_quiet() {
+            return;
+        }
+        if with_key {
+            reply::missing_key(&mut self.out.bytes, header, key);
+        } else {
+            self.error(header, Status::NotFound);
+        }
+    }
+
+    /// A quiet success is no answer at all.
+    fn done(&mut self, header: &Header, cas: u64) {
+        if !header.opcode.is_quiet() {
+            reply::done(&mut self.out.bytes, header, cas);
+        }
+    }
+
+    fn error(&mut self, header: &Header, status: Status) {
+        reply::error(&mut self.out.bytes, header, status);
+    }
+
+    fn no_memory(&mut self, header: &Header, words: &str) {
+        reply::error_saying(&mut self.out.bytes, header, Status::NoMemory, words);
+    }
+
+    /// Statistics are written as text, then each line becomes a packet.
+    fn stat(&mut self, header: &Header, key: &[u8]) {
+        let mut lines = Vec::new();
+        let args: Vec<&[u8]> = key
+            .split(|&byte| byte == b' ')
+            .filter(|word| !word.is_empty())
+            .collect();
+        // Text takes the beginning of these words for the words; here only a whole word counts.
+        let is_part = |whole: &[u8]| {
+            args.first()
+                .is_some_and(|word| whole.starts_with(word) && *word != whole)
+        };
+        let is_unclear = args.is_empty() != key.is_empty();
+        if !is_unclear && !is_part(b"reset") && !is_part(b"settings") {
+            self.console.stats(&args, &mut lines);
+        }
+        if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {
+            return self.error(header, Status::NotFound);
+        }
+        let out = &mut self.out.bytes;
+        for line in lines.split(|&byte| byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if let Some(rest) = line.strip_prefix(b"STAT ") {
+                let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+                let (name, value) = rest.split_at(end);
+                reply::stat(out, header, name, value.get(1..).unwrap_or_default());
+            }
+        }
+        reply::stat(out, header, &[], &[]);
+    }
+}
+
+fn hit(out: &mut command::Output, header: &Header, item: &Item, with_key: bool) {
+    let key = if with_key { item.key() } else { &[] };
+    let len = item.value().len();
+    let flags = item.client_flags();
+    reply::hit_head(&mut out.bytes, header, key, flags, len, item.cas());
+    out.push_value(item);
+}
