@@ -15,6 +15,7 @@ use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::reply;
+use crate::reload::Reloads;
 use crate::replication::handover::{HandoverEnd, handover};
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
@@ -124,6 +125,7 @@ pub fn banner(config: &Config, sockets: &Sockets) {
 pub struct Running {
     server: Server,
     link: PeerOrGate,
+    reloads: Reloads,
 }
 
 /// Who opens the client port.
@@ -163,7 +165,18 @@ impl Running {
             }
             None => PeerOrGate::Alone(gate),
         };
-        Ok(Self { server, link })
+        let reloads = Reloads::default();
+        Ok(Self {
+            server,
+            link,
+            reloads,
+        })
+    }
+
+    /// What it reads anew on SIGHUP.
+    #[must_use]
+    pub fn reloads(&self) -> &Reloads {
+        &self.reloads
     }
 
     /// Stops: no new clients, the present ones let go, the partner given all it is owed.
@@ -259,11 +272,12 @@ fn replication_stats(status: Arc<PeerStatus>, store: Arc<Store>) -> ReplicationS
     }))
 }
 
-/// Waits until the process is told to stop; the name of the signal.
+/// Waits until the process is told to stop, and meanwhile reads anew what it is told to; the name
+/// of the signal.
 ///
 /// # Errors
 /// The system gives no signal handler.
-pub fn wait_for_signal() -> Result<&'static str, Problem> {
+pub fn wait_for_signal(reloads: &Reloads) -> Result<&'static str, Problem> {
     let refused = |error: io::Error| {
         Problem::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
     };
@@ -279,8 +293,7 @@ pub fn wait_for_signal() -> Result<&'static str, Problem> {
             tokio::select! {
                 _ = terminate.recv() => return Ok("SIGTERM"),
                 _ = interrupt.recv() => return Ok("SIGINT"),
-                // memcached reads its files anew and goes on.
-                _ = hangup.recv() => tracing::info!("SIGHUP: there is nothing to read anew"),
+                _ = hangup.recv() => reloads.run(),
             }
         }
     })

@@ -45,6 +45,7 @@
 //!   steps. [`pair`] runs two nodes on one machine, for a person to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
+//! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
 //!   family.
@@ -111,6 +112,7 @@ pub mod logs;
 pub mod pair;
 pub mod privileges;
 pub mod protocol;
+pub mod reload;
 pub mod replication;
 pub mod server;
 pub mod stats;

@@ -47,7 +47,7 @@ fn serve(cli: Cli) -> Result<(), Problem> {
     let sockets = boot::bind(&config)?;
     boot::banner(&config, &sockets);
     let node = Running::start(config, key, sockets)?;
-    let signal = boot::wait_for_signal()?;
+    let signal = boot::wait_for_signal(node.reloads())?;
     tracing::info!(
         signal,
         "stopping: clients first, then what the partner is owed"
