@@ -34,6 +34,8 @@ pub const EVICTION_SAMPLE: u64 = 4;
 pub const EVICTION_SAMPLE_ENTRIES: u64 = 64;
 /// Entries that one hold of a shard's lock may expire.
 pub const EXPIRY_STEP_ENTRIES: usize = 64;
+/// Items that one step of a walk shows, in one hold of a shard's lock.
+pub const WALK_STEP_ENTRIES: usize = 64;
 /// A hit promotes at the latest when the last promotion is this old.
 pub const PROMOTION_MS_MAX: u64 = 60_000;
 /// Tries to append to a value outside its shard's lock before it is done under the lock.

@@ -3,6 +3,7 @@
 //! - [`ops`] is what commands use: read, update, flush.
 //! - [`replica`] is what the link uses: records, verdicts, confirmations, table walks.
 //! - [`door`] is the one place where an entry changes.
+//! - [`walk`] shows all items, for dumps and statistics.
 //! - [`evict`] keeps the budget; [`wheel`] finds what has expired.
 //!
 //! **Invariant:** no code holds two shard locks; nothing is freed under one.
@@ -25,6 +26,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod walk;
 mod wheel;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use memory::{Memory, size_class_bytes};
 pub use ops::{Action, Miss};
 pub use replica::{Origin, RecordHead, Verdict};
 pub use stamp::{Stamp, StampClock, Version};
+pub use walk::Walk;
 
 use crate::limits;
 use memory::Account;

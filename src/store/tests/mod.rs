@@ -7,6 +7,7 @@ mod expiry;
 mod model;
 mod operations;
 mod replica;
+mod walk;
 
 use super::hash::KeyHasher;
 use super::memory::cost_bytes;
