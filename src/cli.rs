@@ -2,15 +2,20 @@
 
 mod apply;
 mod exit;
+pub mod extended;
+mod flags;
+mod listen;
+mod numbers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Address, Mode, Problem, units};
 
 pub use apply::load;
+pub use flags::MemcachedFlags;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -64,63 +69,6 @@ pub enum Verb {
     },
 }
 
-/// memcached's flags. The values are texts because memcached reads numbers as C's `atoi` does:
-/// `-m 64m` is 64, and `-t x` is 0.
-#[derive(Debug, Args, Default)]
-pub struct MemcachedFlags {
-    /// TCP port to listen on; -1 takes a free one, 0 none [default: 11211]
-    #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub port: Option<String>,
-    /// UDP port; only 0 (off), for a server that answers UDP amplifies attacks on others
-    #[arg(short = 'U', long, value_name = "num", allow_hyphen_values = true)]
-    pub udp_port: Option<String>,
-    /// Unix socket to listen on, instead of TCP
-    #[arg(short = 's', long, value_name = "file")]
-    pub unix_socket: Option<PathBuf>,
-    /// Access mask of the unix socket, in octal [default: 700]
-    #[arg(short = 'a', long, value_name = "mask")]
-    pub unix_mask: Option<String>,
-    /// Addresses to listen on: host, host:port, `[::1]:port`, a list [default: every address]
-    #[arg(short, long, value_name = "addr")]
-    pub listen: Vec<String>,
-    /// User to become (needed when started as root)
-    #[arg(short, long, value_name = "user")]
-    pub user: Option<String>,
-    /// Memory for items and tables, in megabytes [default: 64]
-    #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub memory_limit: Option<String>,
-    /// Return an error when memory is exhausted, instead of evicting
-    #[arg(short = 'M', long)]
-    pub disable_evictions: bool,
-    /// Largest item, 1k to 1024m [default: 1m]
-    #[arg(short = 'I', long, value_name = "num")]
-    pub max_item_size: Option<String>,
-    /// Simultaneous connections [default: 1024]
-    #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub conn_limit: Option<String>,
-    /// Worker threads [default: 4]
-    #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub threads: Option<String>,
-    /// Connections the kernel keeps before they are accepted [default: 1024]
-    #[arg(short = 'b', long, value_name = "num", allow_hyphen_values = true)]
-    pub listen_backlog: Option<String>,
-    /// Requests of one connection before others have a turn [default: 20]
-    #[arg(short = 'R', long, value_name = "num", allow_hyphen_values = true)]
-    pub max_reqs_per_event: Option<String>,
-    /// Protocol of clients: ascii, binary, or auto, which looks at the first byte [default: auto]
-    #[arg(short = 'B', long, value_name = "name")]
-    pub protocol: Option<String>,
-    /// Log more; -vv logs commands too
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// Print this help and exit
-    #[arg(short, long, action = ArgAction::Help)]
-    pub help: Option<bool>,
-    /// Print the version and exit
-    #[arg(short = 'V', long, action = ArgAction::Version)]
-    pub version: Option<bool>,
-}
-
 /// memtwin's own flags; `config/memtwin.toml` explains them.
 #[derive(Debug, Args, Default)]
 pub struct OwnFlags {
@@ -153,14 +101,20 @@ pub struct OwnFlags {
     pub start_alone_after: Option<String>,
 }
 
-/// Reads a command line; help and version are printed by whoever gets them.
+/// Reads a command line; help, version and licence are printed by whoever gets them.
 ///
 /// # Errors
-/// The text to print and the exit code, which is 0 for help and version.
+/// The text to print and the exit code, which is 0 for these three.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
     let args: Vec<OsString> = args.into_iter().collect();
-    Cli::try_parse_from(&args).map_err(|error| exit::problem_of(&error, &args))
+    let cli = Cli::try_parse_from(&args).map_err(|error| exit::problem_of(&error, &args))?;
+    if cli.memcached.license {
+        return Err(Problem::new(0, LICENSE));
+    }
+    Ok(cli)
 }
+
+const LICENSE: &str = concat!("memcached 1.6.45\n\n", include_str!("../LICENSE"));
 
 #[cfg(test)]
 mod tests;

@@ -6,19 +6,26 @@
 
 pub mod address;
 pub mod check;
+mod client;
 mod file;
+mod listen;
 pub mod problem;
+mod tls;
+pub mod tuning;
 pub(crate) mod units;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 pub use address::Address;
+pub use client::{Client, Protocol};
 pub use file::read_file;
+pub use listen::{Listen, ListenTls};
 pub use problem::Problem;
+pub use tls::{Tls, TlsVersion};
+pub use tuning::Tuning;
 
 /// What `-R` is unless it is given.
 pub const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
@@ -31,12 +38,17 @@ pub struct Config {
     pub node: Node,
     /// Where and how clients are served.
     pub client: Client,
+    /// Encryption of clients' connections.
+    pub tls: Tls,
     /// What items may use.
     pub memory: Memory,
     /// The partner.
     pub replication: Replication,
     /// What is known of memcached-session-manager.
     pub msm: Msm,
+    /// What memcached can be told and has no meaning here.
+    #[serde(skip)]
+    pub tuning: Tuning,
 }
 
 /// `[node]`: who this node is.
@@ -52,47 +64,14 @@ pub struct Node {
     pub user: Option<String>,
     /// How much is logged: 0 state changes, 1 more, 2 every command (`-v`).
     pub verbosity: u8,
-}
-
-/// `[client]`: where and how clients are served.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Client {
-    /// TCP addresses as written (`-l`, `-p`); unused with `socket`.
-    pub listen: Vec<Address>,
-    /// `listen`, resolved by [`check`]: a group for each, of which at least one must be bound
-    /// (a name or `*` may resolve to an address family that this host does not have).
-    #[serde(skip)]
-    pub addresses: Vec<Vec<SocketAddr>>,
-    /// Unix socket (`-s`), instead of TCP.
-    pub socket: Option<PathBuf>,
-    /// Access mode of the unix socket (`-a`).
-    #[serde(rename = "socket_mask", deserialize_with = "units::octal")]
-    pub socket_mode: u32,
-    /// Worker threads (`-t`).
-    pub threads: usize,
-    /// Simultaneous connections (`-c`).
-    #[serde(rename = "connections")]
-    pub connections_max: usize,
-    /// Connections the kernel keeps before they are accepted (`-b`).
-    pub backlog: i32,
-    /// Requests of one connection before others have a turn (`-R`).
-    pub requests_per_event: usize,
-    /// What clients speak (`-B`).
-    #[serde(deserialize_with = "units::protocol")]
-    pub protocol: Protocol,
-}
-
-/// What clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// The first byte of a connection tells.
-    #[default]
-    Auto,
-    /// Text only.
-    Ascii,
-    /// Binary only.
-    Binary,
+    /// Whether the node detaches from who started it (`-d`).
+    pub daemon: bool,
+    /// Where its process id is written (`-P`).
+    pub pid_file: Option<PathBuf>,
+    /// Whether its memory is never swapped out (`-k`).
+    pub lock_memory: bool,
+    /// Whether a crash may leave a core file of any size (`-r`).
+    pub core_dumps: bool,
 }
 
 /// `[memory]`: what items may use.
@@ -158,22 +137,6 @@ impl Config {
         let mut nodes = self.msm.nodes.clone();
         nodes.sort();
         format!("msm.aware={} msm.nodes={}", self.msm.aware, nodes.join(","))
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            listen: vec![Address::any(Some(address::PORT_DEFAULT))],
-            addresses: Vec::new(),
-            socket: None,
-            socket_mode: 0o700,
-            threads: 4,
-            connections_max: 1024,
-            backlog: 1024,
-            requests_per_event: REQUESTS_PER_EVENT_DEFAULT,
-            protocol: Protocol::Auto,
-        }
     }
 }
 

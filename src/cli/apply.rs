@@ -1,8 +1,10 @@
 //! From the command line, and the file it names, to a checked [`Config`].
 
-use super::{Cli, MemcachedFlags, OwnFlags};
-use crate::config::problem::{EXIT_SYSTEM, EXIT_USAGE, Problem};
-use crate::config::{Address, Config, address, check::check, read_file, units};
+use super::exit::EXIT_BAD_FLAG;
+use super::numbers::{atof, atoi, item_bytes, octal};
+use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
+use crate::config::problem::{EXIT_USAGE, Problem};
+use crate::config::{Config, check::check, read_file, units};
 
 /// Defaults, then the file, then the flags, then the check of the whole.
 ///
@@ -13,233 +15,197 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
     let mut config = file
         .as_ref()
         .map_or_else(Config::default, |file| file.config.clone());
-    let mut flagged = Vec::new();
-    apply_memcached(cli.memcached, &mut config, &mut flagged)?;
-    apply_own(cli.own, &mut config, &mut flagged)?;
+    let mut layer = Layer {
+        config: &mut config,
+        flagged: Vec::new(),
+    };
+    apply_memcached(cli.memcached, &mut layer)?;
+    apply_own(cli.own, &mut layer)?;
+    let flagged = layer.flagged;
     check(config, file.as_ref(), &flagged)
 }
 
-/// Puts a flag's value, where there is one, into its setting.
-fn put<T>(value: Option<T>, into: &mut T, key: &'static str, flagged: &mut Vec<&'static str>) {
-    if let Some(value) = value {
-        *into = value;
-        flagged.push(key);
+/// The configuration while flags are put over it, and the keys they have set.
+pub(super) struct Layer<'c> {
+    pub(super) config: &'c mut Config,
+    pub(super) flagged: Vec<&'static str>,
+}
+
+impl Layer<'_> {
+    /// Puts a flag's value, where there is one, into its setting.
+    pub(super) fn put<T>(
+        &mut self,
+        key: &'static str,
+        value: Option<T>,
+        setting: impl FnOnce(&mut Config) -> &mut T,
+    ) {
+        if let Some(value) = value {
+            *setting(self.config) = value;
+            self.flagged.push(key);
+        }
+    }
+
+    /// A flag without a value: turns a setting on or off.
+    fn switch(
+        &mut self,
+        key: &'static str,
+        given: bool,
+        to: bool,
+        setting: impl FnOnce(&mut Config) -> &mut bool,
+    ) {
+        self.put(key, given.then_some(to), setting);
     }
 }
 
-fn apply_memcached(
-    flags: MemcachedFlags,
-    config: &mut Config,
-    flagged: &mut Vec<&'static str>,
-) -> Result<(), Problem> {
-    refuse_udp(&flags)?;
-    apply_listen(&flags, config, flagged)?;
-    apply_protocol(&flags, config, flagged)?;
-    let count = |text: Option<String>| text.map(|text| atoi(&text).clamp(0, 1 << 40) as usize);
-    let Config {
-        client,
-        memory,
-        node,
-        ..
-    } = config;
-    put(
-        flags.unix_socket.map(Some),
-        &mut client.socket,
-        "client.socket",
-        flagged,
-    );
-    let mode = flags.unix_mask.map(|text| octal(&text));
-    put(mode, &mut client.socket_mode, "client.socket_mask", flagged);
-    put(
-        count(flags.threads),
-        &mut client.threads,
-        "client.threads",
-        flagged,
-    );
-    put(
-        count(flags.conn_limit),
-        &mut client.connections_max,
-        "client.connections",
-        flagged,
-    );
-    let requests = count(flags.max_reqs_per_event);
-    put(
-        requests,
-        &mut client.requests_per_event,
-        "client.requests_per_event",
-        flagged,
-    );
-    let backlog = flags.listen_backlog.map(|text| atoi(&text) as i32);
-    put(backlog, &mut client.backlog, "client.backlog", flagged);
-    let limit = count(flags.memory_limit).map(|megabytes| megabytes << 20);
-    put(limit, &mut memory.limit_bytes, "memory.limit", flagged);
-    let item = flags.max_item_size.map(|text| item_bytes(&text));
-    put(
-        item,
-        &mut memory.max_item_bytes,
-        "memory.max_item_size",
-        flagged,
-    );
-    let evictions = flags.disable_evictions.then_some(false);
-    put(
-        evictions,
-        &mut memory.evictions,
-        "memory.evictions",
-        flagged,
-    );
-    put(flags.user.map(Some), &mut node.user, "node.user", flagged);
-    let verbosity = (flags.verbose > 0).then_some(flags.verbose);
-    put(verbosity, &mut node.verbosity, "node.verbosity", flagged);
-    Ok(())
+fn count(text: Option<String>) -> Option<usize> {
+    text.map(|text| atoi(&text).clamp(0, 1 << 40) as usize)
 }
 
-fn refuse_udp(flags: &MemcachedFlags) -> Result<(), Problem> {
-    if flags.udp_port.as_deref().is_none_or(|port| atoi(port) == 0) {
-        return Ok(());
+fn bad_flag(text: &str) -> Problem {
+    Problem::new(EXIT_BAD_FLAG, text)
+}
+
+fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
+    listen::apply(&flags, layer)?;
+    apply_switches(&flags, layer);
+    apply_slabs(&flags, layer.config)?;
+    for list in &flags.extended {
+        let keys = extended::apply(list, layer.config).map_err(|words| bad_flag(&words))?;
+        layer.flagged.extend(keys);
     }
-    let text = "-U: UDP is not served, because a datagram with a forged sender turns a cache into \
-                an amplifier of attacks on others: write -U 0 or leave it out";
-    Err(Problem::new(EXIT_USAGE, text))
-}
-
-fn apply_protocol(
-    flags: &MemcachedFlags,
-    config: &mut Config,
-    flagged: &mut Vec<&'static str>,
-) -> Result<(), Problem> {
     let protocol = flags.protocol.as_deref().map(units::parse_protocol);
     let protocol = protocol
         .transpose()
         .map_err(|words| Problem::new(EXIT_USAGE, words))?;
-    let into = &mut config.client.protocol;
-    put(protocol, into, "client.protocol", flagged);
+    layer.put("client.protocol", protocol, |c| &mut c.client.protocol);
+    let socket = flags.unix_socket.map(Some);
+    layer.put("client.socket", socket, |c| &mut c.client.socket);
+    let mode = flags.unix_mask.map(|text| octal(&text));
+    layer.put("client.socket_mask", mode, |c| &mut c.client.socket_mode);
+    let threads = count(flags.threads);
+    layer.put("client.threads", threads, |c| &mut c.client.threads);
+    let connections = count(flags.conn_limit);
+    layer.put("client.connections", connections, |c| {
+        &mut c.client.connections_max
+    });
+    let requests = count(flags.max_reqs_per_event);
+    layer.put("client.requests_per_event", requests, |c| {
+        &mut c.client.requests_per_event
+    });
+    let backlog = flags.listen_backlog.map(|text| atoi(&text) as i32);
+    layer.put("client.backlog", backlog, |c| &mut c.client.backlog);
+    let auth_file = flags.auth_file.map(Some);
+    layer.put("client.auth_file", auth_file, |c| &mut c.client.auth_file);
+    if let Some(text) = flags.delimiter {
+        let Some(first) = text.trim_start().bytes().next() else {
+            return Err(bad_flag("No delimiter specified"));
+        };
+        layer.put("client.prefix_delimiter", Some(first), |c| {
+            &mut c.client.prefix_delimiter
+        });
+        layer.put("client.detail", Some(true), |c| &mut c.client.detail);
+    }
+    let limit = count(flags.memory_limit).map(|megabytes| megabytes << 20);
+    layer.put("memory.limit", limit, |c| &mut c.memory.limit_bytes);
+    let item = flags.max_item_size.map(|text| item_bytes(&text));
+    layer.put("memory.max_item_size", item, |c| {
+        &mut c.memory.max_item_bytes
+    });
+    layer.put("node.user", flags.user.map(Some), |c| &mut c.node.user);
+    let verbosity = (flags.verbose > 0).then_some(flags.verbose);
+    layer.put("node.verbosity", verbosity, |c| &mut c.node.verbosity);
+    let pid_file = flags.pidfile.map(Some);
+    layer.put("node.pid_file", pid_file, |c| &mut c.node.pid_file);
+    layer.config.tuning.memory_file = flags.memory_file;
     Ok(())
 }
 
-/// `-l` replaces the addresses, `-p` the ports of those that `-l` names without one.
-fn apply_listen(
-    flags: &MemcachedFlags,
-    config: &mut Config,
-    flagged: &mut Vec<&'static str>,
-) -> Result<(), Problem> {
-    let port = match flags.port.as_deref().map(atoi) {
-        None => None,
-        Some(-1) => Some(0),
-        Some(0) => {
-            config.client.listen.clear();
-            flagged.push("client.listen");
-            return Ok(());
-        }
-        Some(port) => Some(u16::try_from(port).map_err(|_| {
-            Problem::new(EXIT_USAGE, format!("ERROR: Invalid port number {port}."))
-        })?),
-    };
-    let mut listen = Vec::new();
-    for text in flags.listen.iter().flat_map(|list| list.split([',', ';'])) {
-        let mut address = Address::parse(text)
-            .map_err(|words| Problem::new(EXIT_SYSTEM, format!("-l: {words}")))?;
-        address.port = address.port.or(port).or(Some(address::PORT_DEFAULT));
-        if !text.is_empty() && !listen.contains(&address) {
-            listen.push(address);
+fn apply_switches(flags: &MemcachedFlags, layer: &mut Layer<'_>) {
+    let shutdown = flags.enable_shutdown;
+    layer.switch("client.shutdown_command", shutdown, true, |c| {
+        &mut c.client.shutdown_command
+    });
+    layer.switch("client.sasl", flags.enable_sasl, true, |c| {
+        &mut c.client.sasl
+    });
+    layer.switch("client.cas", flags.disable_cas, false, |c| {
+        &mut c.client.cas
+    });
+    let flush = flags.disable_flush_all;
+    layer.switch("client.flush_all", flush, false, |c| {
+        &mut c.client.flush_all
+    });
+    layer.switch("client.dumps", flags.disable_dumping, false, |c| {
+        &mut c.client.dumps
+    });
+    layer.switch("client.watch", flags.disable_watch, false, |c| {
+        &mut c.client.watch
+    });
+    layer.switch("tls.enabled", flags.enable_ssl, true, |c| {
+        &mut c.tls.enabled
+    });
+    let evictions = flags.disable_evictions;
+    layer.switch("memory.evictions", evictions, false, |c| {
+        &mut c.memory.evictions
+    });
+    layer.switch("node.daemon", flags.daemon, true, |c| &mut c.node.daemon);
+    layer.switch("node.lock_memory", flags.lock_memory, true, |c| {
+        &mut c.node.lock_memory
+    });
+    layer.switch("node.core_dumps", flags.enable_coredumps, true, |c| {
+        &mut c.node.core_dumps
+    });
+    layer.config.tuning.large_pages = flags.enable_largepages;
+}
+
+/// What shapes memcached's slabs, and its threads by network queue.
+fn apply_slabs(flags: &MemcachedFlags, config: &mut Config) -> Result<(), Problem> {
+    let tuning = &mut config.tuning;
+    if let Some(text) = &flags.slab_growth_factor {
+        tuning.slabs.growth_factor = atof(text);
+        if tuning.slabs.growth_factor <= 1.0 {
+            return Err(bad_flag("Factor must be greater than 1"));
         }
     }
-    if !listen.is_empty() {
-        put(
-            Some(listen),
-            &mut config.client.listen,
-            "client.listen",
-            flagged,
-        );
-    } else if port.is_some() {
-        for address in &mut config.client.listen {
-            address.port = port;
+    if let Some(text) = &flags.slab_min_size {
+        tuning.slabs.min_size_bytes = atoi(text).max(0) as usize;
+        if tuning.slabs.min_size_bytes == 0 {
+            return Err(bad_flag("Chunk size must be greater than 0"));
         }
-        flagged.push("client.listen");
+    }
+    if let Some(text) = &flags.napi_ids {
+        tuning.napi_ids = atoi(text);
+        if tuning.napi_ids <= 0 {
+            return Err(bad_flag(
+                "Maximum number of NAPI IDs must be greater than 0",
+            ));
+        }
     }
     Ok(())
 }
 
-fn apply_own(
-    flags: OwnFlags,
-    config: &mut Config,
-    flagged: &mut Vec<&'static str>,
-) -> Result<(), Problem> {
-    let Config {
-        node,
-        replication,
-        msm,
-        ..
-    } = config;
-    put(flags.node_id, &mut node.id, "node.id", flagged);
-    put(flags.side.map(Some), &mut node.side, "node.side", flagged);
+fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
+    layer.put("node.id", flags.node_id, |c| &mut c.node.id);
+    layer.put("node.side", flags.side.map(Some), |c| &mut c.node.side);
     let listen = flags.replication_listen.map(Some);
-    put(
-        listen,
-        &mut replication.listen,
-        "replication.listen",
-        flagged,
-    );
+    layer.put("replication.listen", listen, |c| &mut c.replication.listen);
     let failover = flags.failover.map(Some);
-    put(
-        failover,
-        &mut replication.failover,
-        "replication.failover",
-        flagged,
-    );
-    put(
-        flags.replication_mode,
-        &mut replication.mode,
-        "replication.mode",
-        flagged,
-    );
+    layer.put("replication.failover", failover, |c| {
+        &mut c.replication.failover
+    });
+    let mode = flags.replication_mode;
+    layer.put("replication.mode", mode, |c| &mut c.replication.mode);
     let key_file = flags.key_file.map(Some);
-    put(
-        key_file,
-        &mut replication.key_file,
-        "replication.key_file",
-        flagged,
-    );
+    layer.put("replication.key_file", key_file, |c| {
+        &mut c.replication.key_file
+    });
     let nodes = (!flags.msm_nodes.is_empty()).then_some(flags.msm_nodes);
-    put(nodes, &mut msm.nodes, "msm.nodes", flagged);
-    let patience = flags
-        .start_alone_after
-        .as_deref()
-        .map(units::parse_patience)
-        .transpose();
+    layer.put("msm.nodes", nodes, |c| &mut c.msm.nodes);
+    let patience = flags.start_alone_after;
+    let patience = patience.as_deref().map(units::parse_patience).transpose();
     let patience = patience
         .map_err(|words| Problem::new(EXIT_USAGE, format!("--start-alone-after: {words}")))?;
     let alone = "replication.start_alone_after";
-    put(patience, &mut replication.start_alone_after, alone, flagged);
+    layer.put(alone, patience, |c| &mut c.replication.start_alone_after);
     Ok(())
-}
-
-/// A number as C's `atoi` reads it: what follows the digits is ignored, no digits are 0.
-fn atoi(text: &str) -> i64 {
-    let text = text.trim_start();
-    let (sign, digits) = match text.as_bytes().first() {
-        Some(b'-') => (-1, &text[1..]),
-        Some(b'+') => (1, &text[1..]),
-        _ => (1, text),
-    };
-    let digits = digits.bytes().take_while(u8::is_ascii_digit).take(12);
-    sign * digits.fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
-}
-
-fn octal(text: &str) -> u32 {
-    let digits = text
-        .trim_start()
-        .bytes()
-        .take_while(|byte| matches!(byte, b'0'..=b'7'))
-        .take(9);
-    digits.fold(0, |number, digit| number * 8 + u32::from(digit - b'0'))
-}
-
-/// `-I`: a number of bytes, or of KiB or MiB with the unit behind it.
-fn item_bytes(text: &str) -> usize {
-    let shift = match text.as_bytes().last() {
-        Some(b'k' | b'K') => 10,
-        Some(b'm' | b'M') => 20,
-        _ => 0,
-    };
-    (atoi(text).clamp(0, 1 << 40) as usize).saturating_mul(1 << shift)
 }

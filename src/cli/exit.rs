@@ -4,11 +4,12 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::extended;
 use crate::config::Problem;
 use crate::config::problem::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
-const EXIT_BAD_FLAG: u8 = 1;
+pub(super) const EXIT_BAD_FLAG: u8 = 1;
 const VERBS: [&str; 3] = ["keygen", "check-config", "pair"];
 const OWN_FLAGS: [&str; 9] = [
     "--config",
@@ -32,7 +33,12 @@ pub(super) fn problem_of(error: &clap::Error, args: &[OsString]) -> Problem {
             _ => EXIT_USAGE,
         },
     };
-    Problem::new(exit, error.render().to_string().trim_end())
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    if error.kind() == ErrorKind::DisplayHelp && !is_verb(args) {
+        return Problem::new(exit, format!("{text}\n\n{}", extended::help()));
+    }
+    Problem::new(exit, text)
 }
 
 fn is_verb(args: &[OsString]) -> bool {

@@ -64,7 +64,7 @@ fn flags_have_memcacheds_forms() {
     ] {
         assert_eq!(read(line).unwrap().client.protocol, protocol, "{line}");
     }
-    let config = read("-s /tmp/x -a 0755 --mem=65").unwrap();
+    let config = read("-s /tmp/x -a 0755 --memory-l=65").unwrap();
     assert_eq!(config.client.socket.as_deref(), Some(Path::new("/tmp/x")));
     assert!(config.client.socket_mode == 0o755 && config.client.addresses.is_empty());
     assert_eq!(config.memory.limit_bytes, 65 << 20);
@@ -97,8 +97,33 @@ fn listen_takes_lists_repeats_and_ports() {
 #[test]
 fn memcacheds_flags_exit_with_memcacheds_codes() {
     for line in [
-        "-Z",
         "--nonsense",
+        "-D",
+        "-f 1",
+        "-n 0",
+        "-N 0",
+        "-o nonsense",
+        "-o modern,,track_sizes",
+        "-o hashpower",
+        "-o hashpower=11",
+        "-o hashpower=33",
+        "-o slab_automove=3",
+        "-o slab_automove_ratio=0",
+        "-o slab_automove_window=2",
+        "-o tail_repair_time=9",
+        "-o hash_algorithm=md5",
+        "-o lru_crawler_sleep=1000001",
+        "-o lru_crawler_tocrawl=x",
+        "-o hot_lru_pct=80",
+        "-o warm_max_factor=0",
+        "-o watcher_logbuf_size=1k",
+        "-o slab_chunk_max=0",
+        "-o slab_chunk_max=1025",
+        "-o slab_sizes=",
+        "-o ssl_verify_mode=4",
+        "-o ssl_min_version=4",
+        "-o ssl_key",
+        "-o ext_path=/tmp/x:1G",
         "-t 0",
         "-t x",
         "-c 0",
@@ -118,10 +143,27 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-U 11211",
         "-p 0",
         "-B http",
+        "-S -B ascii",
+        "-S -B auto",
+        "-Y file -B binary",
+        "-t 2 -N 3",
+        "-o slab_chunk_max=1024 -I 600k",
+        "-o slab_chunk_max=300 -I 600k",
+        "-o slab_sizes=10-100",
+        "-o slab_sizes=100-100",
+        "-o slab_sizes=100-104",
+        "-o hot_lru_pct=50,warm_lru_pct=31",
+        "-o no_lru_maintainer,temporary_ttl=5",
     ] {
         assert_eq!(exit(line).0, 64, "{line}");
     }
-    for line in ["-l 127.0.0.1:x", "-l [::1", "-l no.such.host.invalid"] {
+    for line in [
+        "-l 127.0.0.1:x",
+        "-l [::1",
+        "-p -2",
+        "-l proto[http]:::1",
+        "-l no.such.host.invalid",
+    ] {
         assert_eq!(exit(line).0, 71, "{line}");
     }
     assert!(exit("-U 11211").1.contains("amplifier"));

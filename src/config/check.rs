@@ -1,8 +1,10 @@
 //! What no single value can be wrong about: how the settings fit together.
 
+mod tuning;
+
 use super::file::ConfigFile;
 use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
-use super::{Address, Config};
+use super::{Address, Config, Protocol};
 
 /// memcached's bounds of `-I`.
 const ITEM_BYTES_MIN: usize = 1 << 10;
@@ -25,8 +27,12 @@ pub fn check(
     file: Option<&ConfigFile>,
     flagged: &[&'static str],
 ) -> Result<Config, Problem> {
+    let said =
+        |key: &str| flagged.contains(&key) || file.is_some_and(|file| file.place_of(key).is_some());
     let outcome = check_client(&config)
+        .and_then(|()| check_protocol(&mut config, said("client.protocol")))
         .and_then(|()| check_memory(&config))
+        .and_then(|()| tuning::check(&config))
         .and_then(|()| check_pair(&config))
         .and_then(|()| check_msm(&config))
         .and_then(|()| resolve(&mut config));
@@ -81,6 +87,32 @@ fn check_client(config: &Config) -> Result<(), Misfit> {
         return misfit("client.listen", EXIT_USAGE, text);
     }
     Ok(())
+}
+
+/// Who authenticates with `-S` speaks binary, with `-Y` text.
+fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
+    let client = &mut config.client;
+    let wanted = match (client.sasl, client.auth_file.is_some()) {
+        (false, false) => return Ok(()),
+        (true, false) => Protocol::Binary,
+        (false, true) => Protocol::Ascii,
+        (true, true) => {
+            let text = "-S is for the binary protocol and -Y for the text protocol: write one";
+            return misfit("client.auth_file", EXIT_USAGE, text);
+        }
+    };
+    if !is_said {
+        client.protocol = wanted;
+    }
+    if client.protocol == wanted {
+        return Ok(());
+    }
+    let text = if client.sasl {
+        "ERROR: You cannot allow the ASCII protocol while using SASL."
+    } else {
+        "ERROR: You cannot allow the BINARY protocol while using ascii authentication tokens."
+    };
+    misfit("client.protocol", EXIT_USAGE, text)
 }
 
 fn check_memory(config: &Config) -> Result<(), Misfit> {
@@ -167,7 +199,8 @@ fn resolve(config: &mut Config) -> Result<(), Misfit> {
         config.client.addresses.clear();
         return Ok(());
     }
-    let groups = config.client.listen.iter().map(|address| {
+    let groups = config.client.listen.iter().map(|listen| {
+        let address = &listen.address;
         address.resolve().map_err(|error| Misfit {
             key: "client.listen",
             exit: EXIT_SYSTEM,

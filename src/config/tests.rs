@@ -8,7 +8,7 @@ use super::*;
 const EXPLAINED: &str = include_str!("../../config/memtwin.toml");
 const PRIMARY: &str = include_str!("../../config/primary.toml");
 const FAILOVER: &str = include_str!("../../config/failover.toml");
-const SECTIONS: [&str; 5] = ["node", "client", "memory", "replication", "msm"];
+const SECTIONS: [&str; 6] = ["node", "client", "tls", "memory", "replication", "msm"];
 
 fn parse(text: &str) -> Config {
     file::ConfigFile::parse(Path::new("test"), text.to_owned())
@@ -91,7 +91,7 @@ fn the_shown_defaults_are_the_real_ones() {
         with_default += usize::from(!is_example);
     }
     assert_eq!(parse(EXPLAINED), Config::default());
-    assert_eq!(with_default, 15);
+    assert_eq!(with_default, 36);
 }
 
 #[test]

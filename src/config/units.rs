@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Mode, Protocol};
+use super::{Mode, Protocol, TlsVersion};
 
 /// Reads `512KB`, `20MB`, `1GB` as bytes; the units are powers of two.
 pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
@@ -53,6 +53,16 @@ pub(crate) fn parse_protocol(text: &str) -> Result<Protocol, String> {
     }
 }
 
+/// Reads what ends the prefix of a key: one byte.
+pub(crate) fn parse_delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        [byte] => Ok(*byte),
+        _ => Err(format!(
+            "`{text}` is no delimiter: write one character, as in \":\""
+        )),
+    }
+}
+
 /// Reads the side of a node.
 pub(crate) fn parse_side(text: &str) -> Result<u8, String> {
     match text {
@@ -80,6 +90,30 @@ pub(super) fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Mode, D::Error>
 pub(super) fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
     let text = text(from, "\"auto\", \"ascii\" or \"binary\"")?;
     parse_protocol(&text).map_err(de::Error::custom)
+}
+
+pub(super) fn delimiter<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    parse_delimiter(&text(from, "one character such as \":\"")?).map_err(de::Error::custom)
+}
+
+pub(super) fn verify_mode<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    match i64::deserialize(from)? {
+        mode @ 0..=3 => Ok(mode as u8),
+        other => Err(de::Error::custom(format!(
+            "verify_mode {other} does not exist: write 0 (no certificate is asked for), 1 (one \
+             that is shown must be good) or 2 (every client must show one)"
+        ))),
+    }
+}
+
+pub(super) fn tls_version<'de, D: Deserializer<'de>>(from: D) -> Result<TlsVersion, D::Error> {
+    match text(from, "\"1.2\" or \"1.3\"")?.as_str() {
+        "1.2" => Ok(TlsVersion::V1_2),
+        "1.3" => Ok(TlsVersion::V1_3),
+        other => Err(de::Error::custom(format!(
+            "TLS {other} is not spoken: write \"1.2\" or \"1.3\""
+        ))),
+    }
 }
 
 pub(super) fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {

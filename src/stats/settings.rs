@@ -1,10 +1,12 @@
 //! `stats settings`: what the node was started with, in memcached's order.
 //!
-//! A setting of something that does not exist here prints memcached's default.
+//! What has no meaning here prints what the command line said of it, else memcached's default.
+
+use std::path::Path;
 
 use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
-use crate::config::{Address, Config, Protocol};
+use crate::config::{Config, Listen, Protocol, Tls};
 use crate::limits::BUFFERS_SHARE;
 use crate::protocol::text::reply::stat;
 use crate::store::Stamp;
@@ -13,47 +15,146 @@ use crate::store::Stamp;
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     addresses(view, out);
     service(view, out);
-    constants(out, &SLABS_AND_CRAWLER);
-    stat(out, "flush_enabled", "yes");
-    // There are no dumps of keys yet.
-    stat(out, "dump_enabled", "no");
-    stat(out, "hash_algorithm", "siphash13");
-    constants(out, &LRU);
-    let lines_bytes = view.store.limit_bytes() / BUFFERS_SHARE;
-    stat(out, "read_buf_mem_limit", lines_bytes);
-    constants(out, &REST);
+    slabs(view.config, out);
+    lru(view, out);
+    storage(view.config, out);
+    if view.config.tls.enabled {
+        tls(&view.config.tls, out);
+    }
+    let tuning = &view.config.tuning;
+    stat(out, "num_napi_ids", tuning.napi_ids);
+    stat(
+        out,
+        "memory_file",
+        path_or(tuning.memory_file.as_deref(), "(null)"),
+    );
+    stat(out, "client_flags_size", 4);
 }
 
-const SLABS_AND_CRAWLER: [(&str, &str); 10] = [
-    ("hashpower_init", "0"),
-    ("slab_reassign", "yes"),
-    ("slab_automove", "1"),
-    ("slab_automove_ratio", "0.80"),
-    ("slab_automove_window", "10"),
-    ("slab_chunk_max", "524288"),
-    ("lru_crawler", "yes"),
-    ("lru_crawler_sleep", "100"),
-    ("lru_crawler_tocrawl", "0"),
-    ("tail_repair_time", "0"),
-];
+fn yes_no(setting: bool) -> &'static str {
+    if setting { "yes" } else { "no" }
+}
 
-const LRU: [(&str, &str); 11] = [
-    ("lru_maintainer_thread", "yes"),
-    ("lru_segmented", "yes"),
-    ("hot_lru_pct", "20"),
-    ("warm_lru_pct", "40"),
-    ("hot_max_factor", "0.20"),
-    ("warm_max_factor", "2.00"),
-    ("temp_lru", "no"),
-    ("temporary_ttl", "61"),
-    ("idle_timeout", "0"),
-    ("watcher_logbuf_size", "262144"),
-    ("worker_logbuf_size", "65536"),
-];
+fn path_or(path: Option<&Path>, none: &'static str) -> String {
+    path.map_or_else(|| none.to_owned(), |path| path.display().to_string())
+}
 
-const REST: [(&str, &str); 16] = [
-    ("track_sizes", "no"),
-    ("inline_ascii_response", "no"),
+fn addresses(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let Config { client, tuning, .. } = view.config;
+    let port = tcp_port(view.config);
+    stat(out, "maxbytes", view.store.limit_bytes());
+    stat(out, "maxconns", client.connections_max);
+    stat(out, "tcpport", port);
+    stat(out, "udpport", 0);
+    match &tuning.interfaces {
+        Some(text) => stat(out, "inter", text),
+        None => stat(out, "inter", interfaces(&client.listen, port)),
+    }
+    stat(out, "verbosity", view.verbosity);
+    stat(out, "oldest", flushed_at_secs(view));
+    let evictions = view.config.memory.evictions;
+    stat(out, "evictions", if evictions { "on" } else { "off" });
+    stat(
+        out,
+        "domain_socket",
+        path_or(client.socket.as_deref(), "NULL"),
+    );
+    stat(out, "umask", format_args!("{:o}", client.socket_mode));
+}
+
+fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let Config {
+        client,
+        memory,
+        tuning,
+        ..
+    } = view.config;
+    stat(out, "shutdown_command", yes_no(client.shutdown_command));
+    let factor = tuning.slabs.growth_factor;
+    stat(out, "growth_factor", format_args!("{factor:.2}"));
+    stat(out, "chunk_size", tuning.slabs.min_size_bytes);
+    stat(out, "num_threads", client.threads);
+    let many = tuning
+        .interfaces
+        .as_ref()
+        .is_some_and(|all| all.contains(','));
+    stat(
+        out,
+        "num_threads_per_udp",
+        if many { 1 } else { client.threads },
+    );
+    stat(out, "stat_key_prefix", char::from(client.prefix_delimiter));
+    stat(out, "detail_enabled", yes_no(client.detail));
+    stat(out, "reqs_per_event", client.requests_per_event);
+    stat(out, "cas_enabled", yes_no(client.cas));
+    stat(out, "tcp_backlog", client.backlog);
+    let protocol = match client.protocol {
+        Protocol::Auto => "auto-negotiate",
+        Protocol::Ascii => "ascii",
+        Protocol::Binary => "binary",
+    };
+    stat(out, "binding_protocol", protocol);
+    stat(out, "auth_enabled_sasl", yes_no(client.sasl));
+    stat(
+        out,
+        "auth_enabled_ascii",
+        path_or(client.auth_file.as_deref(), "no"),
+    );
+    stat(out, "item_size_max", memory.max_item_bytes);
+    stat(out, "maxconns_fast", yes_no(tuning.maxconns_fast));
+    stat(out, "hashpower_init", tuning.hashpower_init);
+}
+
+fn slabs(config: &Config, out: &mut Vec<u8>) {
+    let slabs = &config.tuning.slabs;
+    stat(out, "slab_reassign", yes_no(slabs.reassign));
+    stat(out, "slab_automove", slabs.automove);
+    let ratio = slabs.automove_ratio;
+    stat(out, "slab_automove_ratio", format_args!("{ratio:.2}"));
+    stat(out, "slab_automove_window", slabs.automove_window);
+    stat(out, "slab_chunk_max", slabs.chunk_max_bytes);
+}
+
+fn lru(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let client = &view.config.client;
+    let lru = &view.config.tuning.lru;
+    stat(out, "lru_crawler", yes_no(lru.crawler));
+    stat(out, "lru_crawler_sleep", lru.crawler_sleep_us);
+    stat(out, "lru_crawler_tocrawl", lru.crawler_tocrawl);
+    stat(out, "tail_repair_time", lru.tail_repair_secs);
+    stat(out, "flush_enabled", yes_no(client.flush_all));
+    stat(out, "dump_enabled", yes_no(client.dumps));
+    stat(out, "hash_algorithm", "siphash13");
+    stat(out, "lru_maintainer_thread", yes_no(lru.maintainer));
+    stat(out, "lru_segmented", yes_no(lru.segmented));
+    stat(out, "hot_lru_pct", lru.hot_pct);
+    stat(out, "warm_lru_pct", lru.warm_pct);
+    let (hot, warm) = (lru.hot_max_factor, lru.warm_max_factor);
+    stat(out, "hot_max_factor", format_args!("{hot:.2}"));
+    stat(out, "warm_max_factor", format_args!("{warm:.2}"));
+    stat(out, "temp_lru", yes_no(lru.temporary));
+    stat(out, "temporary_ttl", lru.temporary_ttl_secs);
+    let idle_secs = client.idle_timeout.map_or(0, |idle| idle.as_secs());
+    stat(out, "idle_timeout", idle_secs);
+    stat(out, "watcher_logbuf_size", client.watcher_logbuf_size);
+    stat(out, "worker_logbuf_size", client.worker_logbuf_size);
+    let lines_bytes = view.store.limit_bytes() / BUFFERS_SHARE;
+    stat(out, "read_buf_mem_limit", lines_bytes);
+    stat(out, "track_sizes", yes_no(client.track_sizes));
+    stat(out, "inline_ascii_response", "no");
+}
+
+/// memcached prints these when it is built with external storage, as it is by default.
+fn storage(config: &Config, out: &mut Vec<u8>) {
+    for (name, value) in STORAGE {
+        stat(out, name, value);
+    }
+    let ratio = config.tuning.slabs.automove_freeratio;
+    stat(out, "slab_automove_freeratio", format_args!("{ratio:.3}"));
+    stat(out, "ext_drop_unread", "no");
+}
+
+const STORAGE: [(&str, &str); 9] = [
     ("ext_item_size", "512"),
     ("ext_item_age", "4294967295"),
     ("ext_low_ttl", "0"),
@@ -63,70 +164,47 @@ const REST: [(&str, &str); 16] = [
     ("ext_drop_under", "0"),
     ("ext_max_sleep", "1000000"),
     ("ext_max_frag", "0.80"),
-    ("slab_automove_freeratio", "0.010"),
-    ("ext_drop_unread", "no"),
-    ("num_napi_ids", "0"),
-    ("memory_file", "(null)"),
-    ("client_flags_size", "4"),
 ];
 
-fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
-    for (name, value) in all {
-        stat(out, name, value);
-    }
+/// memcached prints these when it is built with TLS.
+fn tls(tls: &Tls, out: &mut Vec<u8>) {
+    stat(out, "ssl_enabled", yes_no(tls.enabled));
+    stat(
+        out,
+        "ssl_chain_cert",
+        path_or(tls.chain_cert.as_deref(), "(null)"),
+    );
+    stat(out, "ssl_key", path_or(tls.key.as_deref(), "(null)"));
+    // OpenSSL's numbers for the modes.
+    let mode = [0, 1, 3, 7].get(usize::from(tls.verify_mode)).copied();
+    stat(out, "ssl_verify_mode", mode.unwrap_or_default());
+    stat(out, "ssl_keyformat", tls.key_format);
+    stat(out, "ssl_ciphers", tls.ciphers.as_deref().unwrap_or("NULL"));
+    stat(out, "ssl_ca_cert", path_or(tls.ca_cert.as_deref(), "NULL"));
+    stat(out, "ssl_wbuf_size", tls.wbuf_bytes);
+    stat(out, "ssl_session_cache", yes_no(tls.session_cache));
+    stat(out, "ssl_kernel_tls", yes_no(tls.kernel_tls));
+    stat(out, "ssl_min_version", tls.min_version.name());
 }
 
-fn addresses(view: &NodeView<'_>, out: &mut Vec<u8>) {
-    let client = &view.config.client;
-    let first = client.listen.first();
-    let port = first.map_or(0, |first| first.port.unwrap_or(PORT_DEFAULT));
-    stat(out, "maxbytes", view.store.limit_bytes());
-    stat(out, "maxconns", client.connections_max);
-    stat(out, "tcpport", port);
-    stat(out, "udpport", 0);
-    stat(out, "inter", interfaces(&client.listen, port));
-    stat(out, "verbosity", view.verbosity);
-    stat(out, "oldest", flushed_at_secs(view));
-    let evictions = view.config.memory.evictions;
-    stat(out, "evictions", if evictions { "on" } else { "off" });
-    match &client.socket {
-        Some(path) => stat(out, "domain_socket", path.display()),
-        None => stat(out, "domain_socket", "NULL"),
-    }
-    stat(out, "umask", format_args!("{:o}", client.socket_mode));
-}
-
-fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
-    let Config { client, memory, .. } = view.config;
-    stat(out, "shutdown_command", "no");
-    stat(out, "growth_factor", "1.25");
-    stat(out, "chunk_size", 48);
-    stat(out, "num_threads", client.threads);
-    stat(out, "num_threads_per_udp", client.threads);
-    stat(out, "stat_key_prefix", ":");
-    stat(out, "detail_enabled", "no");
-    stat(out, "reqs_per_event", client.requests_per_event);
-    stat(out, "cas_enabled", "yes");
-    stat(out, "tcp_backlog", client.backlog);
-    let protocol = match client.protocol {
-        Protocol::Auto => "auto-negotiate",
-        Protocol::Ascii => "ascii",
-        Protocol::Binary => "binary",
-    };
-    stat(out, "binding_protocol", protocol);
-    stat(out, "auth_enabled_sasl", "no");
-    stat(out, "auth_enabled_ascii", "no");
-    stat(out, "item_size_max", memory.max_item_bytes);
-    stat(out, "maxconns_fast", "yes");
+/// The port as `-p` gave it, else that of the first address.
+fn tcp_port(config: &Config) -> i64 {
+    let first = config.client.listen.first();
+    let port = first.map_or(0, |first| first.address.port.unwrap_or(PORT_DEFAULT));
+    config.tuning.port.unwrap_or(i64::from(port))
 }
 
 /// The addresses as `-l` takes them; a port only where it is not `tcpport`.
-fn interfaces(listen: &[Address], port: u16) -> String {
-    let shown = listen.iter().filter(|address| address.host != "*");
+fn interfaces(listen: &[Listen], port: i64) -> String {
+    let shown = listen.iter().filter(|one| one.address.host != "*");
     let shown: Vec<_> = shown
-        .map(|address| match address.port {
-            Some(own) if own != port => address.to_string(),
-            _ => address.host.clone(),
+        .map(|one| match one.address.port {
+            Some(own) if i64::from(own) == port => {
+                let mut plain = one.clone();
+                plain.address.port = None;
+                plain.to_string()
+            }
+            _ => one.to_string(),
         })
         .collect();
     if shown.is_empty() {

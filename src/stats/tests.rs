@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Address, Config};
+use crate::config::{Config, Listen};
 use crate::store::{Batch, Counters, Now, Store, StoreConfig};
 
 /// What a plain build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
@@ -233,7 +233,7 @@ fn the_beginning_of_a_word_is_the_word() {
 fn settings_say_where_clients_are_served() {
     let mut node = TestNode::new();
     let mut shown = |listen: &[&str]| {
-        let listen = listen.iter().map(|text| Address::parse(text).unwrap());
+        let listen = listen.iter().map(|text| Listen::parse(text).unwrap());
         node.config.client.listen = listen.collect();
         let port = node.value("settings", "tcpport");
         (port, node.value("settings", "inter"))

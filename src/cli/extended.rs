@@ -1,0 +1,123 @@
+//! The options of `-o`: `name` or `name=value`, in comma-separated lists.
+
+mod table;
+mod values;
+
+use std::fmt::Write;
+
+use crate::config::Config;
+
+pub use table::OPTIONS;
+
+/// Puts an option's value, which is empty where there is none, into the configuration.
+type Set = fn(&mut Config, &str) -> Result<(), String>;
+
+/// One option of `-o`.
+#[derive(Debug)]
+pub struct Extended {
+    /// Its name, as it is written.
+    pub name: &'static str,
+    /// Whether it has a value.
+    pub value: OptionValue,
+    /// What becomes of it.
+    pub effect: Effect,
+    set: Set,
+}
+
+/// Whether an option has a value. Where it has none, one that is given is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionValue {
+    /// None.
+    No,
+    /// It may have one.
+    Maybe,
+    /// It must have one.
+    Yes,
+}
+
+/// What becomes of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is this key of the configuration.
+    Setting(&'static str),
+    /// `stats settings` or `stats slabs` shows it, nothing else.
+    Shown,
+    /// It changes nothing, for this reason.
+    Nothing(&'static str),
+}
+
+/// Puts what one `-o` says into the configuration, option by option; the keys it has set.
+///
+/// # Errors
+/// memcached's words for an option that it would not start with either.
+pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>, String> {
+    let mut keys = Vec::new();
+    let mut rest = list;
+    while !rest.is_empty() {
+        let (text, tail) = rest.split_once(',').unwrap_or((rest, ""));
+        rest = tail;
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let option = OPTIONS.iter().find(|option| option.name == name);
+        let option = option.ok_or_else(|| unknown(text))?;
+        if option.value == OptionValue::Yes && value.is_none() {
+            return Err(format!("Missing {name} argument: write -o {name}=value"));
+        }
+        (option.set)(config, value.unwrap_or_default())?;
+        if let Effect::Setting(key) = option.effect {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+fn unknown(text: &str) -> String {
+    if text.starts_with("ext_") {
+        return format!(
+            "-o {text}: there is no external storage, items live in memory only; \
+                        leave it out"
+        );
+    }
+    if text.starts_with("proxy_") {
+        return format!("-o {text}: memtwin is no proxy; leave it out");
+    }
+    format!("Illegal suboption \"{text}\"\n\n{}", help())
+}
+
+/// The options by what becomes of them, for `-h`.
+pub(super) fn help() -> String {
+    let mut text = String::from("Options of -o:\n");
+    let groups: [(&str, fn(Effect) -> bool); 3] = [
+        ("with memcached's meaning", |effect| {
+            matches!(effect, Effect::Setting(_))
+        }),
+        ("shown by stats settings, and nothing else", |effect| {
+            effect == Effect::Shown
+        }),
+        ("accepted without effect", |effect| {
+            matches!(effect, Effect::Nothing(_))
+        }),
+    ];
+    for (title, belongs) in groups {
+        let mut line = format!("  {title}:");
+        for option in OPTIONS.iter().filter(|option| belongs(option.effect)) {
+            let value = match option.value {
+                OptionValue::No => "",
+                OptionValue::Maybe => "[=]",
+                OptionValue::Yes => "=",
+            };
+            let word = format!(" {}{value}", option.name);
+            if line.len() + word.len() > HELP_CHARS {
+                let _ = writeln!(text, "{line}");
+                line = String::from("   ");
+            }
+            line.push_str(&word);
+        }
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+const HELP_CHARS: usize = 80;
