@@ -35,7 +35,8 @@ fn texts() -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_ours = !name.starts_with('.') && name != "target" && name != "Cargo.lock";
+            let is_made = ["target", "Cargo.lock", "corpus", "artifacts"].contains(&name.as_str());
+            let is_ours = !name.starts_with('.') && !is_made;
             if is_ours && path.is_dir() {
                 folders.push(path);
             } else if is_ours && path.is_file() {

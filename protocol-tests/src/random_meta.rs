@@ -10,7 +10,8 @@ use crate::random::Oracle;
 
 /// Keys of values that are text, plain and in base64, and of numbers.
 const TEXT_KEYS: [&str; 3] = ["m1", "m2", "meta-key"];
-const BASE64_KEYS: [&str; 3] = ["bTE= b", "AAEK/w== b", "bTI= b"];
+/// None holds a line end: memcached shows the key of an item that `N` made as it is.
+const BASE64_KEYS: [&str; 3] = ["bTE= b", "AAEL/w== b", "bTI= b"];
 const NUMBER_KEYS: [&str; 2] = ["mn1", "mn2"];
 const UNIQUES: [&str; 6] = ["1000", "2000", "3000", "4000", "5000", "6000"];
 /// None is as short or long as what `R` asks for.

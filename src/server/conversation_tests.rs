@@ -182,3 +182,15 @@ fn a_long_line_of_misses_is_served_in_steps() {
     assert_eq!(answered, b"END\r\n");
     assert!(yields >= 3, "{yields} steps");
 }
+
+/// `mg` with `b` and `N` showed the key it had just created as it is, as memcached does: a line
+/// end in it cut the reply in two, and whoever could choose keys could forge replies for others.
+#[test]
+fn a_key_that_would_end_the_line_is_shown_in_base64() {
+    let bytes = b"mg YQpi b k N30\r\nmg YQpi b k\r\nmg YSBi b k N30\r\nmg YWI= b k N30\r\n";
+    let (answered, _) = replies(&store(), bytes, &[bytes.len()]);
+    assert_eq!(
+        answered.escape_ascii().to_string().replace("\\r\\n", "\n"),
+        "HD kYQpi b W\nHD kYQpi b Z\nHD kYSBi b W\nHD kab W\n"
+    );
+}

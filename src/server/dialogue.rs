@@ -9,7 +9,7 @@ use crate::store::Incoming;
 
 /// The conversation of one connection in its protocol.
 #[derive(Debug)]
-pub(super) enum Dialogue {
+pub enum Dialogue {
     /// Nothing has come in yet.
     Undecided,
     /// The text protocol.
@@ -19,7 +19,8 @@ pub(super) enum Dialogue {
 }
 
 impl Dialogue {
-    pub(super) fn new(protocol: Protocol) -> Self {
+    /// A conversation that has not begun.
+    pub fn new(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Auto => Self::Undecided,
             Protocol::Ascii => Self::Text(Conversation::default()),
@@ -28,7 +29,7 @@ impl Dialogue {
     }
 
     /// Executes requests until one of the reasons to stop; returns the bytes used.
-    pub(super) fn run(
+    pub fn run(
         &mut self,
         input: &[u8],
         turn: &mut Turn<'_>,
@@ -51,7 +52,7 @@ impl Dialogue {
     }
 
     /// A value that is being received, to be filled straight from the socket.
-    pub(super) fn receiving(&mut self) -> Option<&mut Incoming> {
+    pub fn receiving(&mut self) -> Option<&mut Incoming> {
         match self {
             Self::Undecided => None,
             Self::Text(text) => text.receiving(),
@@ -61,7 +62,7 @@ impl Dialogue {
 
     /// Whether a value has come in whole with nothing to follow it: a request that is executed
     /// without another read.
-    pub(super) fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         match self {
             Self::Undecided | Self::Text(_) => false,
             Self::Binary(binary) => binary.is_complete(),

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 pub use binary::BinaryConversation;
 pub use conversation::{Console, Conversation, Stop};
+pub use dialogue::Dialogue;
 pub use listen::BindError;
 pub use node::{Node, ReplicationStats};
 

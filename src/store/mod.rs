@@ -8,6 +8,8 @@
 //!
 //! **Invariant:** no code holds two shard locks; nothing is freed under one.
 
+#[cfg(any(test, fuzzing))]
+mod audit;
 mod batch;
 mod clock;
 mod counters;

@@ -95,7 +95,7 @@ impl Wheel {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl Wheel {
     /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.
     pub(super) fn audit(&self, slot: u64, item: &Item, now: Now) {

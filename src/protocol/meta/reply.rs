@@ -22,15 +22,22 @@ pub fn echo(out: &mut Vec<u8>, word: &[u8]) {
     out.extend_from_slice(word);
 }
 
-/// `k`, and a `b` after it where the key is in base64.
+/// `k`, and a `b` after it where the key is in base64: where it is asked for, and where the key
+/// would end the word or the line.
 pub fn key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
     flag(out, b'k');
-    if in_base64 {
+    if in_base64 || !is_word(key) {
         key::encode(key, out);
         flag(out, b'b');
     } else {
         out.extend_from_slice(key);
     }
+}
+
+/// Whether a key can stand in a line as it is. What came in base64 or by the binary protocol may
+/// hold anything.
+fn is_word(key: &[u8]) -> bool {
+    memchr::memchr2(b' ', b'\n', key).is_none()
 }
 
 /// `VA <size>`, before the flags.
@@ -64,7 +71,7 @@ pub struct Shown<'a> {
 pub fn shown(out: &mut Vec<u8>, shown: &Shown<'_>) {
     use std::io::Write;
     out.extend_from_slice(b"ME ");
-    if shown.in_base64 {
+    if shown.in_base64 || !is_word(shown.key) {
         key::encode(shown.key, out);
     } else {
         out.extend_from_slice(shown.key);

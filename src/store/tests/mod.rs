@@ -10,7 +10,6 @@ mod replica;
 mod walk;
 
 use super::hash::KeyHasher;
-use super::memory::cost_bytes;
 use super::*;
 
 /// Deadlines and access times of all tests begin here.
@@ -113,60 +112,4 @@ impl Store {
         let shard = self.shard(hash.slot()).lock();
         shard.find(hash, key).map(|(_, item)| item.clone())
     }
-
-    /// Recomputes every figure from the table itself. No item may be unfinished or pinned.
-    fn audit(&self, now: Now) {
-        self.shared.sweep_pinned();
-        let mut sum = Sum::default();
-        for (index, shard) in self.shards.iter().enumerate() {
-            self.audit_shard(&shard.lock(), index, now, &mut sum);
-        }
-        let account = &self.shared.account;
-        let relaxed = |figure: &AtomicU64| figure.load(std::sync::atomic::Ordering::Relaxed);
-        let memory = self.memory();
-        assert_eq!(memory.used_bytes, sum.used_bytes, "used bytes");
-        assert_eq!(memory.live_items, sum.live_items, "live items");
-        assert_eq!(memory.tombstones, sum.tombstones, "tombstones");
-        let tombstone_bytes = relaxed(&account.tombstone_bytes);
-        assert_eq!(tombstone_bytes, sum.tombstone_bytes, "tombstone bytes");
-    }
-
-    fn audit_shard(&self, shard: &Shard, index: usize, now: Now, sum: &mut Sum) {
-        let before = sum.tombstones;
-        let mut displaced = 0;
-        for (slot, item) in shard.entries() {
-            let hash = self.shared.hasher.hash(item.key());
-            assert_eq!(hash::shard_of(slot, self.shard_bits), index);
-            let found = shard.find(hash, item.key()).map(|(slot, _)| slot);
-            assert_eq!(
-                found,
-                Some(slot),
-                "a key is found where it lives, and lives once"
-            );
-            assert_eq!(item.is_displaced(), slot != hash.slot());
-            displaced += usize::from(item.is_displaced());
-            sum.used_bytes += cost_bytes(item);
-            if item.is_tombstone() {
-                assert!(self.shared.replicated, "a tombstone without a partner");
-                sum.tombstones += 1;
-                sum.tombstone_bytes += cost_bytes(item);
-            } else {
-                sum.live_items += 1;
-                shard.wheel.audit(slot, item, now);
-            }
-        }
-        let tombstones = (sum.tombstones - before) as usize;
-        assert_eq!(shard.displaced, displaced);
-        assert_eq!(shard.tombstones.count, tombstones);
-        assert_eq!(shard.tail_tick(), self.shared.tail(index), "published tail");
-    }
-}
-
-/// What [`Store::audit`] counts.
-#[derive(Default)]
-struct Sum {
-    used_bytes: u64,
-    live_items: u64,
-    tombstones: u64,
-    tombstone_bytes: u64,
 }

@@ -1,0 +1,126 @@
+//! One client's connection without its socket.
+
+use memtwin::command::{Output, Turn};
+use memtwin::limits::{INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES};
+use memtwin::server::{Dialogue, Node, Stop};
+use memtwin::store::{Batch, Now};
+
+use crate::node::ITEM_BYTES_MAX;
+
+/// What a reply may take beside a value; `stats` is the longest.
+const REPLY_BYTES: usize = 32 << 10;
+
+/// See the module.
+pub(crate) struct Client<'n> {
+    node: &'n Node,
+    dialogue: Dialogue,
+    tail: Vec<u8>,
+    requests_per_turn: u32,
+    straight: bool,
+    longest_piece: usize,
+    is_closed: bool,
+    /// Whether it was closed for a line without an end. It is executed where it comes at once, so
+    /// that cuts decide, as they do in memcached.
+    pub(crate) is_cut_off: bool,
+    /// All that it was answered.
+    pub(crate) answered: Vec<u8>,
+}
+
+impl<'n> Client<'n> {
+    pub(crate) fn connect(node: &'n Node, requests_per_turn: u32, straight: bool) -> Self {
+        Self {
+            node,
+            dialogue: Dialogue::new(node.config.client.protocol),
+            tail: Vec::new(),
+            requests_per_turn,
+            straight,
+            longest_piece: 0,
+            is_closed: false,
+            is_cut_off: false,
+            answered: Vec::new(),
+        }
+    }
+
+    /// Sends a piece, which the server reads at once.
+    pub(crate) fn send(&mut self, piece: &[u8], now: Now) {
+        if self.is_closed {
+            return;
+        }
+        self.longest_piece = self.longest_piece.max(piece.len());
+        let taken = if self.straight { self.fill(piece) } else { 0 };
+        if self.dialogue.is_complete() {
+            self.take_turns(now);
+        }
+        self.tail.extend_from_slice(&piece[taken..]);
+        if !self.is_closed {
+            self.take_turns(now);
+        }
+        // Each line that is cut off and each value that is waited for has its bound.
+        let words = self.tail.trim_ascii_start();
+        let may_be_long = words.starts_with(b"get ") || words.starts_with(b"gets ");
+        let bound = LINE_BYTES + INCOMING_BYTES_MIN + self.longest_piece;
+        assert!(
+            may_be_long || self.tail.len() <= bound,
+            "a rest of {} bytes",
+            self.tail.len()
+        );
+    }
+
+    /// Puts what it can into the value that is being received.
+    fn fill(&mut self, piece: &[u8]) -> usize {
+        let mut taken = 0;
+        if self.tail.is_empty()
+            && let Some(incoming) = self.dialogue.receiving()
+        {
+            incoming.rest(|rest| {
+                taken = rest.len().min(piece.len());
+                rest[..taken].copy_from_slice(&piece[..taken]);
+                taken
+            });
+        }
+        taken
+    }
+
+    fn take_turns(&mut self, now: Now) {
+        loop {
+            match self.take_turn(now) {
+                Stop::NeedMore => return,
+                Stop::Yield => {}
+                Stop::Close => {
+                    self.is_closed = true;
+                    self.is_cut_off = self.tail.len() > LINE_BYTES && !self.tail.contains(&b'\n');
+                    self.tail.clear();
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_turn(&mut self, now: Now) -> Stop {
+        let mut batch = Batch::at(now);
+        let mut output = Output::default();
+        let mut turn = Turn {
+            store: &self.node.store,
+            batch: &mut batch,
+            counters: &self.node.workers[0],
+        };
+        let (used, stop) = self.dialogue.run(
+            &self.tail,
+            &mut turn,
+            &mut output,
+            self.node,
+            self.requests_per_turn,
+        );
+        assert!(used <= self.tail.len());
+        assert!(used > 0 || stop != Stop::Yield, "it stands still");
+        self.tail.drain(..used);
+        let bound = TURN_OUTPUT_BYTES + ITEM_BYTES_MAX + REPLY_BYTES;
+        assert!(output.len() <= bound, "a turn answers {}", output.len());
+        let before = self.answered.len();
+        for (from, chunk) in output.chunks_after(0) {
+            self.answered.extend_from_slice(&chunk.bytes()[from..]);
+        }
+        assert_eq!(self.answered.len() - before, output.len());
+        stop
+    }
+}
