@@ -288,11 +288,13 @@ pub fn wait_for_signal(reloads: &Reloads) -> Result<&'static str, Problem> {
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+        let mut graceful = signal(SignalKind::user_defined1()).map_err(refused)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok("SIGTERM"),
                 _ = interrupt.recv() => return Ok("SIGINT"),
+                _ = graceful.recv() => return Ok("SIGUSR1"),
                 _ = hangup.recv() => reloads.run(),
             }
         }

@@ -57,7 +57,7 @@
 //!   only moves bytes.
 //! - [`server`]: sockets. `conversation` is a text conversation without its socket, `binary` a
 //!   binary one, `dialogue` whichever a client has begun, `connection` the loop that owns one,
-//!   `node` what all threads of a node share.
+//!   `node` what all threads of a node share, `console` what a conversation may ask of it.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,

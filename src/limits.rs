@@ -32,6 +32,10 @@ pub const EVICTIONS_SKIPPED: usize = 8;
 pub const EVICTION_SAMPLE: u64 = 4;
 /// Entries that the shards compared for one eviction hold together, at least.
 pub const EVICTION_SAMPLE_ENTRIES: u64 = 64;
+/// A lower memory limit is reached in steps of this size.
+pub const SHRINK_STEP_BYTES: u64 = 1 << 20;
+/// Such steps in one round of housekeeping, which has other things to do, too.
+pub const SHRINK_STEPS: u32 = 64;
 /// Entries that one hold of a shard's lock may expire.
 pub const EXPIRY_STEP_ENTRIES: usize = 64;
 /// Items that one step of a walk shows, in one hold of a shard's lock.

@@ -7,7 +7,8 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use super::conversation::{Console, Stop};
+use super::console::Console;
+use super::conversation::Stop;
 use crate::command::{self, Output, Turn};
 use crate::limits::{INCOMING_BYTES_MIN, TURN_OUTPUT_BYTES};
 use crate::protocol::binary::{

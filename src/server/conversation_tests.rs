@@ -2,9 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::conversation::{Console, Conversation, Stop};
+use super::console::{Console, Outcome};
+use super::conversation::{Conversation, Stop};
 use crate::command::{Output, Turn};
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
+use crate::protocol::text::Admin;
 use crate::stats::WorkerCounters;
 use crate::store::{Batch, Now, Store, StoreConfig};
 
@@ -23,7 +25,9 @@ impl Console for Nobody {
         out.extend_from_slice(b"END\r\n");
     }
 
-    fn set_verbosity(&self, _level: u32) {}
+    fn administer(&self, _command: Admin) -> Outcome {
+        Outcome::OK
+    }
 
     fn version(&self) -> &str {
         "1"

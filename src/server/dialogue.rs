@@ -1,7 +1,8 @@
 //! Which protocol a connection speaks: the first byte tells, unless `-B` has said so before.
 
 use super::binary::BinaryConversation;
-use super::conversation::{Console, Conversation, Stop};
+use super::console::Console;
+use super::conversation::{Conversation, Stop};
 use crate::command::{Output, Turn};
 use crate::config::Protocol;
 use crate::protocol::binary::MAGIC_REQUEST;

@@ -1,4 +1,5 @@
-//! The housekeeping thread: refreshes the clock, fires delayed flushes, expires items.
+//! The housekeeping thread: refreshes the clock, fires delayed flushes, expires items, and evicts
+//! when the memory limit has been lowered.
 
 use std::io;
 use std::sync::Arc;
@@ -23,9 +24,14 @@ pub(super) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
                 if node.store.flush_if_due(now).is_some() {
                     node.wake_link();
                 }
+                node.store.shrink(now, |batch| node.hand_over(batch));
                 round = (round + 1) % EXPIRY_ROUNDS;
-                if round == 0 {
+                let is_asked = node.crawl.is_asked();
+                if round == 0 || is_asked {
                     node.store.expire(now, |batch| node.hand_over(batch));
+                }
+                if is_asked {
+                    node.crawl.finish();
                 }
             }
         })

@@ -1,11 +1,14 @@
 //! The only place with client sockets: acceptor, workers, connections, drain.
 
 mod acceptor;
+mod administer;
 mod binary;
 mod connection;
+mod console;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
+mod crawl;
 mod dialogue;
 mod housekeeping;
 mod listen;
@@ -22,7 +25,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 pub use binary::BinaryConversation;
-pub use conversation::{Console, Conversation, Stop};
+pub use console::{Console, Outcome};
+pub use conversation::{Conversation, Stop};
 pub use dialogue::Dialogue;
 pub use listen::BindError;
 pub use node::{Node, ReplicationStats};

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use super::conversation::Console;
-use crate::config::Config;
+use parking_lot::Mutex;
+
+use super::console::{Console, Outcome};
+use super::crawl::Crawl;
+use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
+use crate::protocol::text::Admin;
 use crate::replication::handover::Handover;
 use crate::stats::{NodeCounters, NodeView, WorkerCounters};
 use crate::store::{Batch, Clock, Store};
@@ -27,7 +31,10 @@ pub struct Node {
     pub handover: Option<Handover>,
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
-    verbosity: AtomicU32,
+    pub(super) verbosity: AtomicU32,
+    /// What clients may change while the node runs.
+    pub(super) tuning: Mutex<Tuning>,
+    pub(super) crawl: Crawl,
     /// Bytes of long lines that are still coming in.
     line_bytes: AtomicU64,
     started_boot_ms: u64,
@@ -60,6 +67,8 @@ impl Node {
                 .collect(),
             counters: NodeCounters::default(),
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
+            tuning: Mutex::new(config.tuning.clone()),
+            crawl: Crawl::default(),
             line_bytes: AtomicU64::new(0),
             started_boot_ms: clock.now().boot_ms,
             config,
@@ -114,6 +123,9 @@ impl Node {
             now: self.clock.now(),
             started_boot_ms: self.started_boot_ms,
             verbosity: self.verbosity.load(Ordering::Relaxed),
+            tuning: self.tuning.lock().clone(),
+            crawls: self.crawl.count(),
+            is_crawling: self.crawl.is_asked(),
         }
     }
 }
@@ -123,9 +135,8 @@ impl Console for Node {
         crate::stats::answer(&self.view(), &self.replication_stats.0, args, out);
     }
 
-    fn set_verbosity(&self, level: u32) {
-        self.verbosity.store(level, Ordering::Relaxed);
-        crate::logs::set_verbosity(level);
+    fn administer(&self, command: Admin) -> Outcome {
+        self.carry_out(command)
     }
 
     fn version(&self) -> &str {

@@ -6,6 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use super::NodeView;
+use super::settings::constants;
 use crate::limits::{OWN_FILES, SCRATCH_BYTES, VERSION_ANSWERED};
 use crate::protocol::text::reply::stat;
 
@@ -15,9 +16,10 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     connections(view, out);
     commands(view, out);
     service(view, out);
-    for (name, value) in MACHINERY {
-        stat(out, name, value);
-    }
+    constants(out, &SLAB_MOVER);
+    stat(out, "lru_crawler_running", u8::from(view.is_crawling));
+    stat(out, "lru_crawler_starts", view.crawls);
+    constants(out, &MACHINERY);
     contents(view, out);
 }
 
@@ -28,8 +30,8 @@ macro_rules! counts {
     };
 }
 
-/// memcached's threads that move slab pages, walk LRUs and write logs: there are none here.
-const MACHINERY: [(&str, &str); 20] = [
+/// memcached's thread that moves slab pages: there is none here.
+const SLAB_MOVER: [(&str, &str); 9] = [
     ("slab_reassign_rescues", "0"),
     ("slab_reassign_chunk_rescues", "0"),
     ("slab_reassign_inline_reclaim", "0"),
@@ -39,8 +41,10 @@ const MACHINERY: [(&str, &str); 20] = [
     ("slab_reassign_last_busy_status", "none"),
     ("slab_reassign_running", "0"),
     ("slabs_moved", "0"),
-    ("lru_crawler_running", "0"),
-    ("lru_crawler_starts", "0"),
+];
+
+/// Its threads that walk LRUs and write logs: neither.
+const MACHINERY: [(&str, &str); 9] = [
     ("lru_maintainer_juggles", "0"),
     ("malloc_fails", "0"),
     ("log_worker_dropped", "0"),
@@ -111,7 +115,6 @@ fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
 
 fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let limit_bytes = view.store.limit_bytes();
-    let tables_bytes = limit_bytes.saturating_sub(view.store.memory().budget_bytes);
     counts!(view, out: bytes_read bytes_written);
     stat(out, "limit_maxbytes", limit_bytes);
     // At the limit a client is told so and closed; accepting never stops.
@@ -126,7 +129,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
         "hash_power_level",
         view.store.shard_count().trailing_zeros(),
     );
-    stat(out, "hash_bytes", tables_bytes);
+    stat(out, "hash_bytes", view.store.kept_bytes());
     stat(out, "hash_is_expanding", 0);
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
+use crate::config::tuning::Slabs;
 use crate::config::{Config, Listen, Protocol, Tls};
 use crate::limits::BUFFERS_SHARE;
 use crate::protocol::text::reply::stat;
@@ -15,13 +16,13 @@ use crate::store::Stamp;
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     addresses(view, out);
     service(view, out);
-    slabs(view.config, out);
+    slabs(&view.tuning.slabs, out);
     lru(view, out);
-    storage(view.config, out);
+    storage(&view.tuning.slabs, out);
     if view.config.tls.enabled {
         tls(&view.config.tls, out);
     }
-    let tuning = &view.config.tuning;
+    let tuning = &view.tuning;
     stat(out, "num_napi_ids", tuning.napi_ids);
     stat(
         out,
@@ -105,8 +106,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "hashpower_init", tuning.hashpower_init);
 }
 
-fn slabs(config: &Config, out: &mut Vec<u8>) {
-    let slabs = &config.tuning.slabs;
+fn slabs(slabs: &Slabs, out: &mut Vec<u8>) {
     stat(out, "slab_reassign", yes_no(slabs.reassign));
     stat(out, "slab_automove", slabs.automove);
     let ratio = slabs.automove_ratio;
@@ -117,7 +117,7 @@ fn slabs(config: &Config, out: &mut Vec<u8>) {
 
 fn lru(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let client = &view.config.client;
-    let lru = &view.config.tuning.lru;
+    let lru = &view.tuning.lru;
     stat(out, "lru_crawler", yes_no(lru.crawler));
     stat(out, "lru_crawler_sleep", lru.crawler_sleep_us);
     stat(out, "lru_crawler_tocrawl", lru.crawler_tocrawl);
@@ -145,11 +145,11 @@ fn lru(view: &NodeView<'_>, out: &mut Vec<u8>) {
 }
 
 /// memcached prints these when it is built with external storage, as it is by default.
-fn storage(config: &Config, out: &mut Vec<u8>) {
+fn storage(slabs: &Slabs, out: &mut Vec<u8>) {
     for (name, value) in STORAGE {
         stat(out, name, value);
     }
-    let ratio = config.tuning.slabs.automove_freeratio;
+    let ratio = slabs.automove_freeratio;
     stat(out, "slab_automove_freeratio", format_args!("{ratio:.3}"));
     stat(out, "ext_drop_unread", "no");
 }

@@ -78,6 +78,9 @@ impl TestNode {
             now: self.now,
             started_boot_ms: STARTED_BOOT_MS,
             verbosity: 0,
+            tuning: self.config.tuning.clone(),
+            crawls: 3,
+            is_crawling: false,
         };
         let args: Vec<_> = args.split_whitespace().map(str::as_bytes).collect();
         let mut out = Vec::new();

@@ -1,12 +1,12 @@
 //! `stats` and its sub-commands.
 
 use super::{Counter, NodeCounters, WorkerCounters, general, reset, settings};
-use crate::config::Config;
+use crate::config::{Config, Tuning};
 use crate::protocol::text::reply;
 use crate::store::{Now, Store};
 
 /// Everything statistics are made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NodeView<'n> {
     /// What the node was started with.
     pub config: &'n Config,
@@ -22,6 +22,12 @@ pub struct NodeView<'n> {
     pub started_boot_ms: u64,
     /// The present verbosity.
     pub verbosity: u32,
+    /// What clients may change, as it is now.
+    pub tuning: Tuning,
+    /// Crawls that clients have asked for.
+    pub crawls: u64,
+    /// Whether one is under way.
+    pub is_crawling: bool,
 }
 
 impl NodeView<'_> {

@@ -11,7 +11,7 @@ const RELAXED: Ordering = Ordering::Relaxed;
 #[derive(Debug)]
 pub(crate) struct Account {
     /// What items may take: `-m` less the tables.
-    pub(crate) budget_bytes: u64,
+    budget_bytes: AtomicU64,
     used_bytes: AtomicU64,
     /// Bytes of items that are allocated but not in the table yet.
     unfinished_bytes: AtomicU64,
@@ -36,13 +36,21 @@ pub struct Memory {
 impl Account {
     pub(crate) fn new(budget_bytes: u64) -> Self {
         Self {
-            budget_bytes,
+            budget_bytes: AtomicU64::new(budget_bytes),
             used_bytes: AtomicU64::new(0),
             unfinished_bytes: AtomicU64::new(0),
             live_items: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
             tombstone_bytes: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn budget_bytes(&self) -> u64 {
+        self.budget_bytes.load(RELAXED)
+    }
+
+    pub(super) fn set_budget_bytes(&self, bytes: u64) {
+        self.budget_bytes.store(bytes, RELAXED);
     }
 
     pub(crate) fn charge(&self, bytes: u64) {
@@ -52,7 +60,7 @@ impl Account {
     /// Charges if it fits.
     pub(crate) fn try_charge(&self, bytes: u64) -> bool {
         let before = self.used_bytes.fetch_add(bytes, RELAXED);
-        let fits = before.saturating_add(bytes) <= self.budget_bytes;
+        let fits = before.saturating_add(bytes) <= self.budget_bytes();
         if !fits {
             self.refund(bytes);
         }
@@ -61,7 +69,7 @@ impl Account {
 
     /// Whether so many bytes more would fit.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
-        self.used_bytes.load(RELAXED).saturating_add(bytes) <= self.budget_bytes
+        self.used_bytes.load(RELAXED).saturating_add(bytes) <= self.budget_bytes()
     }
 
     /// Counts what a slot held and holds.
@@ -78,14 +86,14 @@ impl Account {
     }
 
     pub(crate) fn is_over_budget(&self) -> bool {
-        self.used_bytes.load(RELAXED) > self.budget_bytes
+        self.used_bytes.load(RELAXED) > self.budget_bytes()
     }
 
     /// Counts an unfinished item; refuses it when the others already hold their share of memory.
     /// One alone is always let in, else a small `-m` could not store a large value.
     pub(crate) fn begin_unfinished(&self, bytes: u64, may_refuse: bool) -> bool {
         let others = self.unfinished_bytes.fetch_add(bytes, RELAXED);
-        let limit = self.budget_bytes / limits::UNFINISHED_SHARE;
+        let limit = self.budget_bytes() / limits::UNFINISHED_SHARE;
         if may_refuse && others > 0 && others + bytes > limit {
             self.unfinished_bytes.fetch_sub(bytes, RELAXED);
             return false;
@@ -98,13 +106,13 @@ impl Account {
     }
 
     pub(crate) fn tombstones_over_limit(&self) -> bool {
-        self.tombstone_bytes.load(RELAXED) > self.budget_bytes / limits::TOMBSTONE_SHARE
+        self.tombstone_bytes.load(RELAXED) > self.budget_bytes() / limits::TOMBSTONE_SHARE
     }
 
     pub(crate) fn snapshot(&self) -> Memory {
         Memory {
             used_bytes: self.used_bytes.load(RELAXED),
-            budget_bytes: self.budget_bytes,
+            budget_bytes: self.budget_bytes(),
             live_items: self.live_items.load(RELAXED),
             tombstones: self.tombstones.load(RELAXED),
         }

@@ -4,7 +4,7 @@
 //! - [`replica`] is what the link uses: records, verdicts, confirmations, table walks.
 //! - [`door`] is the one place where an entry changes.
 //! - [`walk`] shows all items, for dumps and statistics.
-//! - [`evict`] keeps the budget; [`wheel`] finds what has expired.
+//! - [`resize`] changes the budget; [`evict`] keeps it; [`wheel`] finds what has expired.
 //!
 //! **Invariant:** no code holds two shard locks; nothing is freed under one.
 
@@ -22,6 +22,7 @@ mod item;
 mod memory;
 mod ops;
 mod replica;
+mod resize;
 mod shard;
 mod shared;
 mod stamp;
@@ -93,10 +94,7 @@ impl Store {
     fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
         let shard_bits = shard_bits_for(config.limit_bytes);
         let count = 1usize << shard_bits;
-        let tables_bytes = count as u64 * limits::SHARD_OVERHEAD_BYTES;
-        let process_bytes =
-            (config.limit_bytes / limits::PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX);
-        let kept_bytes = tables_bytes + process_bytes;
+        let kept_bytes = resize::kept_bytes(config.limit_bytes, count);
         let account = Account::new(config.limit_bytes.saturating_sub(kept_bytes));
         let modes = (config.replicated, config.evicting);
         Self {

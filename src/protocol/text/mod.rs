@@ -3,12 +3,14 @@
 //! The caller frames a line; [`parse`] turns it into a [`Request`] that borrows from it, or into a
 //! [`Fault`] that says what to answer and how many bytes of data to swallow.
 
+mod admin;
 mod number;
 pub mod reply;
 mod request;
 mod storage;
 mod token;
 
+pub use admin::{Admin, Classes, Crawler, Lru, Shutdown, Slabs};
 pub use number::{numeric_value, strict_i32, strict_u32, strict_u64};
 pub use request::{Fault, Keys, Request, parse};
 pub use storage::{Storage, Verb};

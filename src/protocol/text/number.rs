@@ -62,6 +62,17 @@ pub(super) fn exptime(token: &[u8]) -> Option<i32> {
     } as i32)
 }
 
+/// Longest fraction that is read.
+const FLOAT_CHARS: usize = 31;
+
+/// A fraction, as `strtod` reads it, but in decimal only.
+pub(super) fn float(token: &[u8]) -> Option<f64> {
+    if token.len() > FLOAT_CHARS {
+        return None;
+    }
+    std::str::from_utf8(token).ok()?.parse().ok()
+}
+
 /// The number an `incr` finds in a value: `strtoull` over at most a few bytes.
 pub fn numeric_value(value: &[u8]) -> Option<u64> {
     unsigned(value)

@@ -1,5 +1,6 @@
 //! A command line, parsed: dispatch on its first word, then one grammar per command.
 
+use super::admin::{self, Admin};
 use super::number;
 use super::storage::{self, Storage, Verb};
 use super::token::{is_noreply, last_token, tokens};
@@ -27,7 +28,7 @@ impl<'a> Keys<'a> {
 
 /// One command line.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Request<'a> {
     /// `get`, and `gets` with the CAS unique.
     Get { keys: Keys<'a>, with_cas: bool },
@@ -56,8 +57,8 @@ pub enum Request<'a> {
     },
     /// `flush_all`.
     FlushAll { exptime: i32, noreply: bool },
-    /// `verbosity`.
-    Verbosity { level: u32, noreply: bool },
+    /// What looks after the server; see [`Admin`].
+    Admin { command: Admin, noreply: bool },
     /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
     Meta { verb: meta::Verb, args: &'a [u8] },
     /// `mn`.
@@ -90,7 +91,6 @@ impl Fault {
     const BAD_DELTA: Self = Self::saying("CLIENT_ERROR invalid numeric delta argument");
     const BAD_DELETE: Self =
         Self::saying("CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]");
-    const NO_SHUTDOWN: Self = Self::saying("SERVER_ERROR: shutdown not enabled");
     const NOT_OURS: Self = Self {
         close: true,
         ..Self::saying("")
@@ -147,10 +147,11 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
         b"mn" => Ok(Request::MetaNothing),
         b"me" => Ok(Request::MetaInspect { args }),
         b"flush_all" => flush_all(args),
-        b"verbosity" => verbosity(args),
         b"version" => Ok(Request::Version),
         b"quit" => Ok(Request::Quit),
-        b"shutdown" => Err(Fault::NO_SHUTDOWN.quiet(is_noreply(args))),
+        b"cache_memlimit" | b"lru" | b"lru_crawler" | b"shutdown" | b"slabs" | b"verbosity" => {
+            admin::parse(word, args)
+        }
         b"stats" => Ok(Request::Stats {
             args: tokens(args).collect(),
         }),
@@ -278,11 +279,4 @@ fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
         }
     };
     Ok(Request::FlushAll { exptime, noreply })
-}
-
-fn verbosity(args: &[u8]) -> Result<Request<'_>, Fault> {
-    let noreply = is_noreply(args);
-    let level = tokens(args).next().and_then(number::strict_u32);
-    let level = level.ok_or_else(|| Fault::BAD_FORMAT.quiet(noreply))?;
-    Ok(Request::Verbosity { level, noreply })
 }

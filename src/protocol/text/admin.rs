@@ -1,0 +1,245 @@
+//! Commands that look after the server: one grammar for each, whole words or their beginnings, as
+//! memcached compares them.
+//!
+//! What depends on how the server was set up is not judged here.
+
+mod classes;
+mod crawler;
+
+pub use classes::Classes;
+pub use crawler::Crawler;
+
+use super::number;
+use super::request::{Fault, Request};
+use super::token::{is_noreply, tokens};
+
+/// A command that looks after the server.
+#[allow(missing_docs, reason = "fields carry the protocol's own names")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Admin {
+    /// `verbosity`.
+    Verbosity { level: u32 },
+    /// `cache_memlimit`.
+    MemoryLimit { megabytes: u32 },
+    /// `shutdown`.
+    Shutdown(Shutdown),
+    /// `lru`.
+    Lru(Lru),
+    /// `slabs`.
+    Slabs(Slabs),
+    /// `lru_crawler`.
+    Crawler(Crawler),
+}
+
+/// How `shutdown` wants the server to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// As SIGINT does.
+    Now,
+    /// As SIGUSR1 does.
+    Graceful,
+    /// In no way there is.
+    Unknown,
+}
+
+/// `lru`.
+#[allow(missing_docs, reason = "fields carry the protocol's own names")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lru {
+    /// `tune`.
+    Tune {
+        hot_pct: u32,
+        warm_pct: u32,
+        hot_factor: f64,
+        warm_factor: f64,
+    },
+    /// `mode flat` and `mode segmented`.
+    Mode { segmented: bool },
+    /// `temp_ttl`; `None` for a negative one, which turns it off.
+    TempTtl { secs: Option<u32> },
+}
+
+/// `slabs`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Slabs {
+    /// `reassign`, from a class to another; `None` where these are no numbers.
+    Reassign(Option<(i32, i32)>),
+    /// `automove` with a level from 0 to 2.
+    Automove(u32),
+    /// `automove ratio`.
+    Ratio(f64),
+    /// `automove freeratio`.
+    FreeRatio(f64),
+    /// `automove window`.
+    Window(u32),
+}
+
+/// Megabytes that `cache_memlimit` takes at least.
+const MEGABYTES_MIN: u32 = 8;
+/// More than this was meant in bytes.
+const MEGABYTES_MAX: u32 = 1_000_000_000;
+/// What the window of `slabs automove` may be.
+const WINDOW: std::ops::RangeInclusive<u32> = 3..=1800;
+/// The hot and the warm part of an LRU together, in percent.
+const HOT_AND_WARM_PCT_MAX: u32 = 80;
+
+const ERROR: Fault = Fault::saying("ERROR");
+
+/// Parses what follows `word`, one of this family.
+pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Fault> {
+    let noreply = is_noreply(args);
+    let words = Words::new(args);
+    let command = match word {
+        b"verbosity" => verbosity(&words),
+        b"cache_memlimit" => memory_limit(&words),
+        b"shutdown" => Ok(shutdown(&words)),
+        b"lru" => lru(&words).map(Admin::Lru),
+        b"slabs" => slabs(&words).map(Admin::Slabs),
+        b"lru_crawler" => crawler::parse(&words).map(Admin::Crawler),
+        _ => Err(ERROR),
+    };
+    let request = command.map(|command| Request::Admin { command, noreply });
+    request.map_err(|fault| fault.quiet(noreply))
+}
+
+/// The words after a command: how many, and the first few of them. `noreply` is one, as in
+/// memcached: where the number of words matters, it makes one too many.
+struct Words<'a> {
+    count: usize,
+    first: [&'a [u8]; 5],
+}
+
+impl<'a> Words<'a> {
+    fn new(args: &'a [u8]) -> Self {
+        let mut words = Self {
+            count: 0,
+            first: [&[]; 5],
+        };
+        for word in tokens(args) {
+            if let Some(place) = words.first.get_mut(words.count) {
+                *place = word;
+            }
+            words.count += 1;
+        }
+        words
+    }
+
+    /// Whether the first word is `whole` or its beginning.
+    fn is(&self, whole: &str) -> bool {
+        self.count > 0 && begins(whole, self.first[0])
+    }
+
+    fn u32(&self, nth: usize) -> Option<u32> {
+        (nth < self.count).then(|| number::strict_u32(self.first[nth]))?
+    }
+}
+
+/// memcached takes the beginning of a word for the word.
+fn begins(whole: &str, word: &[u8]) -> bool {
+    whole.as_bytes().starts_with(word)
+}
+
+fn verbosity(words: &Words<'_>) -> Result<Admin, Fault> {
+    let level = words.u32(0).ok_or(Fault::BAD_FORMAT)?;
+    Ok(Admin::Verbosity { level })
+}
+
+fn memory_limit(words: &Words<'_>) -> Result<Admin, Fault> {
+    match words.u32(0).ok_or(ERROR)? {
+        ..MEGABYTES_MIN => Err(Fault::saying(
+            "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
+        )),
+        megabytes @ MEGABYTES_MIN..=MEGABYTES_MAX => Ok(Admin::MemoryLimit { megabytes }),
+        _ => Err(Fault::saying(
+            "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
+        )),
+    }
+}
+
+fn shutdown(words: &Words<'_>) -> Admin {
+    Admin::Shutdown(match words.count {
+        0 => Shutdown::Now,
+        1 if words.is("graceful") => Shutdown::Graceful,
+        _ => Shutdown::Unknown,
+    })
+}
+
+fn lru(words: &Words<'_>) -> Result<Lru, Fault> {
+    if words.is("tune") && words.count >= 5 {
+        return tune(words);
+    }
+    if words.count < 2 {
+        return Err(ERROR);
+    }
+    if words.is("mode") {
+        let segmented = match words.first[1] {
+            word if begins("flat", word) => false,
+            word if begins("segmented", word) => true,
+            _ => return Err(ERROR),
+        };
+        return Ok(Lru::Mode { segmented });
+    }
+    if words.is("temp_ttl") {
+        let secs = number::strict_i32(words.first[1]).ok_or(ERROR)?;
+        let secs = u32::try_from(secs).ok();
+        return Ok(Lru::TempTtl { secs });
+    }
+    Err(ERROR)
+}
+
+fn tune(words: &Words<'_>) -> Result<Lru, Fault> {
+    let hot_pct = words.u32(1).ok_or(ERROR)?;
+    let warm_pct = words.u32(2).ok_or(ERROR)?;
+    let hot_factor = number::float(words.first[3]).ok_or(ERROR)?;
+    let warm_factor = number::float(words.first[4]).ok_or(ERROR)?;
+    if hot_pct.saturating_add(warm_pct) > HOT_AND_WARM_PCT_MAX {
+        return Err(Fault::saying("ERROR hot and warm pcts must not exceed 80"));
+    }
+    if hot_factor <= 0.0 || warm_factor <= 0.0 {
+        return Err(Fault::saying(
+            "ERROR hot/warm age factors must be greater than 0",
+        ));
+    }
+    Ok(Lru::Tune {
+        hot_pct,
+        warm_pct,
+        hot_factor,
+        warm_factor,
+    })
+}
+
+fn slabs(words: &Words<'_>) -> Result<Slabs, Fault> {
+    if words.is("reassign") && words.count == 3 {
+        let from = number::strict_i32(words.first[1]);
+        let to = number::strict_i32(words.first[2]);
+        return Ok(Slabs::Reassign(from.zip(to)));
+    }
+    if words.is("automove") && words.count >= 2 {
+        return automove(words);
+    }
+    Err(ERROR)
+}
+
+fn automove(words: &Words<'_>) -> Result<Slabs, Fault> {
+    let ratio = || number::float(words.first[2]).ok_or(ERROR);
+    let word = words.first[1];
+    if begins("ratio", word) {
+        return ratio().map(Slabs::Ratio);
+    }
+    if begins("freeratio", word) {
+        return ratio().map(Slabs::FreeRatio);
+    }
+    if begins("window", word) {
+        let window = words.u32(2).ok_or(Fault::BAD_FORMAT)?;
+        let is_good = WINDOW.contains(&window);
+        return is_good
+            .then_some(Slabs::Window(window))
+            .ok_or(Fault::saying(
+                "CLIENT_ERROR automove window too low or too high",
+            ));
+    }
+    match words.u32(1).ok_or(Fault::BAD_FORMAT)? {
+        level @ 0..=2 => Ok(Slabs::Automove(level)),
+        _ => Err(ERROR),
+    }
+}

@@ -1,0 +1,137 @@
+//! Carries out the commands that look after the server.
+//!
+//! Where memcached turns a screw that is not here (slab pages, parts of an LRU), the command is
+//! judged as memcached judges it, remembered for `stats settings`, and changes nothing else.
+
+use std::sync::atomic::Ordering;
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::console::Outcome;
+use super::node::Node;
+use crate::protocol::text::{Admin, Classes, Crawler, Lru, Shutdown, Slabs};
+
+/// memcached's slab classes with its default settings; 0 is its pool of free pages.
+const SLAB_CLASSES: std::ops::RangeInclusive<i32> = 0..=39;
+
+impl Node {
+    pub(super) fn carry_out(&self, command: Admin) -> Outcome {
+        match command {
+            Admin::Verbosity { level } => {
+                self.verbosity.store(level, Ordering::Relaxed);
+                crate::logs::set_verbosity(level);
+                Outcome::OK
+            }
+            Admin::MemoryLimit { megabytes } => {
+                self.store.set_limit_bytes(u64::from(megabytes) << 20);
+                tracing::info!(megabytes, "the memory limit was changed by a client");
+                Outcome::OK
+            }
+            Admin::Shutdown(how) => self.shut_down(how),
+            Admin::Lru(lru) => self.lru(lru),
+            Admin::Slabs(slabs) => self.slabs(slabs),
+            Admin::Crawler(crawler) => self.crawler(crawler),
+        }
+    }
+
+    fn shut_down(&self, how: Shutdown) -> Outcome {
+        if !self.config.client.shutdown_command {
+            return Outcome::say("SERVER_ERROR: shutdown not enabled");
+        }
+        let signal = match how {
+            Shutdown::Now => Signal::INT,
+            Shutdown::Graceful => Signal::USR1,
+            Shutdown::Unknown => return Outcome::say("CLIENT_ERROR invalid shutdown mode"),
+        };
+        tracing::info!("a client asked for the stop");
+        match kill_process(getpid(), signal) {
+            Ok(()) => Outcome::Close,
+            Err(error) => {
+                tracing::error!(%error, "the stop cannot be signalled; send SIGTERM");
+                Outcome::say("SERVER_ERROR shutdown failed")
+            }
+        }
+    }
+
+    fn lru(&self, lru: Lru) -> Outcome {
+        let tuning = &mut self.tuning.lock().lru;
+        match lru {
+            Lru::Tune {
+                hot_pct,
+                warm_pct,
+                hot_factor,
+                warm_factor,
+            } => {
+                tuning.hot_pct = i64::from(hot_pct);
+                tuning.warm_pct = i64::from(warm_pct);
+                tuning.hot_max_factor = hot_factor;
+                tuning.warm_max_factor = warm_factor;
+            }
+            Lru::Mode { .. } | Lru::TempTtl { .. } if !tuning.maintainer => {
+                return Outcome::say("ERROR");
+            }
+            Lru::Mode { segmented } => tuning.segmented = segmented,
+            Lru::TempTtl { secs } => {
+                tuning.temporary = secs.is_some();
+                tuning.temporary_ttl_secs = secs.unwrap_or(tuning.temporary_ttl_secs);
+            }
+        }
+        Outcome::OK
+    }
+
+    fn slabs(&self, slabs: Slabs) -> Outcome {
+        let tuning = &mut self.tuning.lock().slabs;
+        match slabs {
+            Slabs::Reassign(_) if !tuning.reassign => {
+                return Outcome::say("CLIENT_ERROR slab reassignment disabled");
+            }
+            Slabs::Reassign(classes) => return Outcome::say(reassign(classes)),
+            Slabs::Automove(level) => tuning.automove = i64::from(level),
+            Slabs::Ratio(ratio) => tuning.automove_ratio = ratio,
+            Slabs::FreeRatio(ratio) => tuning.automove_freeratio = ratio,
+            Slabs::Window(window) => tuning.automove_window = i64::from(window),
+        }
+        Outcome::OK
+    }
+
+    fn crawler(&self, crawler: Crawler) -> Outcome {
+        let tuning = &mut self.tuning.lock().lru;
+        match crawler {
+            Crawler::Enable(true) if tuning.crawler => {
+                return Outcome::say("ERROR failed to start lru crawler thread");
+            }
+            Crawler::Enable(enabled) => tuning.crawler = enabled,
+            Crawler::SleepUs(us) => tuning.crawler_sleep_us = i64::from(us),
+            Crawler::ToCrawl(items) => tuning.crawler_tocrawl = items,
+            Crawler::Crawl(_) if !tuning.crawler => {
+                return Outcome::say("CLIENT_ERROR lru crawler disabled");
+            }
+            Crawler::Crawl(classes) => return Outcome::say(self.crawl(classes)),
+        }
+        Outcome::OK
+    }
+
+    /// Whatever is overdue goes at once, whichever class it would be in: it would go within a
+    /// second anyway.
+    fn crawl(&self, classes: Option<Classes>) -> &'static str {
+        match classes {
+            None => "BADCLASS invalid class id",
+            Some(Classes::Hash) => "ERROR an unknown error happened",
+            Some(classes) if classes.are_none() => "NOTSTARTED no items to crawl",
+            Some(_) if self.crawl.ask() => "OK",
+            Some(_) => "BUSY currently processing crawler request",
+        }
+    }
+}
+
+/// There are no slab pages that could be moved.
+fn reassign(classes: Option<(i32, i32)>) -> &'static str {
+    match classes {
+        None => "CLIENT_ERROR bad command line format",
+        Some((from, to)) if from == to => "SAME src and dst class are identical",
+        Some((from, to)) if SLAB_CLASSES.contains(&from) && SLAB_CLASSES.contains(&to) => {
+            "NOSPARE source class has no spare pages"
+        }
+        Some(_) => "BADCLASS invalid src or dst class id",
+    }
+}

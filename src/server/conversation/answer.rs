@@ -1,0 +1,93 @@
+//! Replies of the text protocol to what commands came to.
+
+use super::{Step, meta};
+use crate::command::{self, Deleted, Stored};
+use crate::protocol::text::{Request, reply};
+
+impl Step<'_, '_> {
+    /// Carries out what is done as soon as it is read, and answers.
+    pub(super) fn answer(&mut self, request: &Request<'_>) {
+        let out = &mut self.out.bytes;
+        match *request {
+            Request::Delete { key, noreply } => {
+                let found = command::delete(self.turn, key, 0) == Deleted::Deleted;
+                say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
+            }
+            Request::Touch {
+                key,
+                exptime,
+                noreply,
+            } => {
+                let deadline_ms = command::deadline_ms(i64::from(exptime), self.turn.now());
+                let found = command::touch(self.turn, key, deadline_ms);
+                say(out, noreply, if found { "TOUCHED" } else { "NOT_FOUND" });
+            }
+            Request::Arithmetic {
+                key,
+                delta,
+                incr,
+                noreply,
+            } => {
+                let by = command::Step::new(delta, incr);
+                arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
+            }
+            Request::FlushAll { exptime, noreply } => {
+                command::flush_all(self.turn, i64::from(exptime));
+                say(out, noreply, "OK");
+            }
+            Request::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            Request::MetaInspect { args } => meta::inspect(args, self),
+            Request::Version => {
+                out.extend_from_slice(b"VERSION ");
+                reply::line(out, self.console.version());
+            }
+            Request::Stats { ref args } => self.console.stats(args, out),
+            // The conversation has seen to these.
+            Request::Get { .. }
+            | Request::GetAndTouch { .. }
+            | Request::Store(_)
+            | Request::Meta { .. }
+            | Request::Admin { .. }
+            | Request::Quit => {}
+        }
+    }
+}
+
+pub(super) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
+    if !noreply {
+        reply::line(out, words);
+    }
+}
+
+pub(super) fn bad_chunk(step: &mut Step<'_, '_>, noreply: bool) {
+    step.turn.counters.cmd_set.count();
+    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
+}
+
+pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
+    let words = match stored {
+        Stored::Stored(_) => "STORED",
+        Stored::NotStored => "NOT_STORED",
+        Stored::Exists => "EXISTS",
+        Stored::NotFound => "NOT_FOUND",
+        Stored::TooLarge => "SERVER_ERROR object too large for cache",
+        Stored::NoMemory => "SERVER_ERROR out of memory storing object",
+    };
+    say(out, noreply, words);
+}
+
+fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
+    use command::Delta;
+    match outcome {
+        Delta::Value(value, _) if !noreply => reply::number(out, value),
+        Delta::Value(..) => {}
+        Delta::Exists => say(out, noreply, "EXISTS"),
+        Delta::NotFound => say(out, noreply, "NOT_FOUND"),
+        Delta::NonNumeric => say(
+            out,
+            noreply,
+            "CLIENT_ERROR cannot increment or decrement non-numeric value",
+        ),
+        Delta::NoMemory => say(out, noreply, "SERVER_ERROR out of memory"),
+    }
+}

@@ -1,0 +1,123 @@
+//! Command lines in a conversation: found, parsed, carried out.
+
+use super::answer::say;
+use super::{Conversation, State, Step, Stop};
+use crate::command::{self, Retrieval};
+use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES};
+use crate::protocol::text::{self, Fault, Keys, Request, reply};
+
+impl Conversation {
+    pub(super) fn line(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+        let Some(end) = memchr::memchr(b'\n', input) else {
+            return (0, Some(without_end(input)));
+        };
+        let used = end + 1;
+        let line = &input[..used];
+        tracing::trace!(line = %content(line).escape_ascii(), "command");
+        match text::parse(line) {
+            Err(fault) => self.fault(fault, used, &mut step.out.bytes),
+            Ok(Request::Get { keys, with_cas }) => {
+                let how = Retrieval {
+                    with_cas,
+                    touch: None,
+                };
+                self.keys(line, offset(line, keys), how, step)
+            }
+            Ok(Request::GetAndTouch {
+                exptime,
+                keys,
+                with_cas,
+            }) => {
+                let touch = command::deadline_ms(i64::from(exptime), step.turn.now());
+                let how = Retrieval {
+                    with_cas,
+                    touch: Some(touch),
+                };
+                self.keys(line, offset(line, keys), how, step)
+            }
+            Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, step),
+            Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, step),
+            Ok(Request::Admin { command, noreply }) => {
+                (used, self.administer(command, noreply, step))
+            }
+            Ok(Request::Quit) => (used, Some(Stop::Close)),
+            Ok(request) => {
+                step.answer(&request);
+                (used, None)
+            }
+        }
+    }
+
+    pub(super) fn fault(
+        &mut self,
+        fault: Fault,
+        used: usize,
+        out: &mut Vec<u8>,
+    ) -> (usize, Option<Stop>) {
+        if fault.close {
+            return (used, Some(Stop::Close));
+        }
+        say(out, fault.reply.is_empty(), fault.reply);
+        self.swallow(fault.swallow_bytes);
+        (used, None)
+    }
+
+    pub(super) fn swallow(&mut self, bytes: usize) {
+        self.state = if bytes == 0 {
+            State::Line
+        } else {
+            State::Swallow(bytes)
+        };
+    }
+
+    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
+    pub(super) fn keys(
+        &mut self,
+        input: &[u8],
+        start: usize,
+        how: Retrieval,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
+        let line = content(&input[..end]);
+        let mut keys = Keys(&line[start..]);
+        let mut served = 0;
+        while let Some((key, rest)) = keys.split_first() {
+            if step.out.len() >= TURN_OUTPUT_BYTES || served == TURN_KEYS {
+                self.state = State::Keys(how);
+                return (line.len() - keys.0.len(), Some(Stop::Yield));
+            }
+            command::retrieve(step.turn, step.out, key, how);
+            served += 1;
+            keys = rest;
+        }
+        step.out.bytes.extend_from_slice(reply::END);
+        self.state = State::Line;
+        (end, None)
+    }
+}
+
+/// A line without an end: either more is to come, or it is no line of ours.
+fn without_end(input: &[u8]) -> Stop {
+    if input.len() <= LINE_BYTES {
+        return Stop::NeedMore;
+    }
+    let spaces = input.iter().take_while(|&&byte| byte == b' ').count();
+    let words = &input[spaces..];
+    let is_get = words.starts_with(b"get ") || words.starts_with(b"gets ");
+    if spaces > GET_LINE_SPACES || !is_get || input.len() > GET_LINE_BYTES {
+        return Stop::Close;
+    }
+    Stop::NeedMore
+}
+
+/// A line without its end.
+fn content(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// Where the keys of a line begin.
+fn offset(line: &[u8], keys: Keys<'_>) -> usize {
+    content(line).len() - keys.0.len()
+}

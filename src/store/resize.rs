@@ -1,0 +1,60 @@
+//! Another memory limit while the store is in use.
+//!
+//! More memory counts at once. Less memory does so in steps: each lowers the budget a little under
+//! what is used and evicts down to it, so that no writer ever has to evict much. The number of
+//! shards stays: a store that grows to many times its first size has large ones.
+
+use std::sync::atomic::Ordering;
+
+use super::batch::Batch;
+use super::{Now, Store};
+use crate::limits;
+
+impl Store {
+    /// Sets another `-m`.
+    pub fn set_limit_bytes(&self, limit_bytes: u64) {
+        self.limit_bytes.store(limit_bytes, Ordering::Relaxed);
+        let account = &self.shared.account;
+        let wanted_bytes = self.wanted_budget_bytes();
+        // Without evictions there is nothing to do in steps: what does not fit is refused.
+        if wanted_bytes >= account.budget_bytes() || !self.shared.evicting {
+            account.set_budget_bytes(wanted_bytes);
+        }
+    }
+
+    /// Goes on with what [`Self::set_limit_bytes`] has begun, a bounded number of bytes. Called by
+    /// housekeeping only. `hand_over` gets the batch with news for the partner.
+    pub fn shrink(&self, now: Now, mut hand_over: impl FnMut(&mut Batch)) {
+        let account = &self.shared.account;
+        let mut batch = Batch::at(now);
+        for _ in 0..limits::SHRINK_STEPS {
+            let wanted_bytes = self.wanted_budget_bytes();
+            let memory = account.snapshot();
+            if memory.budget_bytes <= wanted_bytes {
+                return;
+            }
+            let used_bytes = memory.used_bytes.min(memory.budget_bytes);
+            let lower_bytes = used_bytes.saturating_sub(limits::SHRINK_STEP_BYTES);
+            account.set_budget_bytes(lower_bytes.max(wanted_bytes));
+            self.evict_to_budget(&mut batch);
+            hand_over(&mut batch);
+        }
+    }
+
+    /// What of `-m` is not for items.
+    pub fn kept_bytes(&self) -> u64 {
+        kept_bytes(self.limit_bytes(), self.shards.len())
+    }
+
+    /// What items may take once all steps are done.
+    fn wanted_budget_bytes(&self) -> u64 {
+        self.limit_bytes().saturating_sub(self.kept_bytes())
+    }
+}
+
+/// What of `-m` is not for items: the empty tables, and the process itself.
+pub(super) fn kept_bytes(limit_bytes: u64, shards: usize) -> u64 {
+    let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
+    let process_bytes = (limit_bytes / limits::PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX);
+    tables_bytes + process_bytes
+}
