@@ -91,6 +91,13 @@ pub const ACCEPT_PAUSE_MS: u64 = 10;
 pub const KEEPALIVE_SECS: u64 = 60;
 /// Seconds between two such probes.
 pub const KEEPALIVE_INTERVAL_SECS: u64 = 10;
+/// A turn of a dump ends once it has this much to send.
+pub const DUMP_TURN_BYTES: usize = 64 << 10;
+/// A turn of a dump ends after so many steps of its walk: what has expired or is of another class
+/// fills no output.
+pub const DUMP_TURN_STEPS: u32 = 128;
+/// A dump whose client has not read for so long loses its turn to another that is asked for.
+pub const DUMP_STALLED_MS: u64 = 60_000;
 /// Housekeeping works this often.
 pub const HOUSEKEEPING_MS: u64 = 100;
 /// Expired items are looked for every so many rounds of housekeeping.

@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod delete;
+mod dump;
 mod exptime;
 mod flush;
 mod get;
@@ -13,6 +14,7 @@ mod turn;
 
 pub use arithmetic::{Delta, Step, arithmetic};
 pub use delete::{Deleted, delete};
+pub use dump::dump;
 pub use exptime::deadline_ms;
 pub use flush::flush_all;
 pub use get::{Retrieval, get, get_and_touch, retrieve};

@@ -8,14 +8,15 @@ use std::sync::atomic::Ordering;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::console::Outcome;
+use super::conversation::Dump;
 use super::node::Node;
-use crate::protocol::text::{Admin, Classes, Crawler, Lru, Shutdown, Slabs};
+use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
 
 /// memcached's slab classes with its default settings; 0 is its pool of free pages.
 const SLAB_CLASSES: std::ops::RangeInclusive<i32> = 0..=39;
 
 impl Node {
-    pub(super) fn carry_out(&self, command: Admin) -> Outcome {
+    pub(super) fn carry_out(&self, command: Admin, follows_replies: bool) -> Outcome {
         match command {
             Admin::Verbosity { level } => {
                 self.verbosity.store(level, Ordering::Relaxed);
@@ -30,7 +31,7 @@ impl Node {
             Admin::Shutdown(how) => self.shut_down(how),
             Admin::Lru(lru) => self.lru(lru),
             Admin::Slabs(slabs) => self.slabs(slabs),
-            Admin::Crawler(crawler) => self.crawler(crawler),
+            Admin::Crawler(crawler) => self.crawler(crawler, follows_replies),
         }
     }
 
@@ -94,19 +95,24 @@ impl Node {
         Outcome::OK
     }
 
-    fn crawler(&self, crawler: Crawler) -> Outcome {
-        let tuning = &mut self.tuning.lock().lru;
+    fn crawler(&self, crawler: Crawler, follows_replies: bool) -> Outcome {
+        let lru = &mut self.tuning.lock().lru;
         match crawler {
-            Crawler::Enable(true) if tuning.crawler => {
+            Crawler::Enable(true) if lru.crawler => {
                 return Outcome::say("ERROR failed to start lru crawler thread");
             }
-            Crawler::Enable(enabled) => tuning.crawler = enabled,
-            Crawler::SleepUs(us) => tuning.crawler_sleep_us = i64::from(us),
-            Crawler::ToCrawl(items) => tuning.crawler_tocrawl = items,
-            Crawler::Crawl(_) if !tuning.crawler => {
+            Crawler::Enable(enabled) => lru.crawler = enabled,
+            Crawler::SleepUs(us) => lru.crawler_sleep_us = i64::from(us),
+            Crawler::ToCrawl(items) => lru.crawler_tocrawl = items,
+            Crawler::Crawl(_) | Crawler::Dump(..) if !lru.crawler => {
                 return Outcome::say("CLIENT_ERROR lru crawler disabled");
             }
             Crawler::Crawl(classes) => return Outcome::say(self.crawl(classes)),
+            Crawler::Dump(format, classes) => {
+                return self
+                    .dump(format, classes, follows_replies)
+                    .unwrap_or_else(Outcome::say);
+            }
         }
         Outcome::OK
     }
@@ -115,14 +121,42 @@ impl Node {
     /// second anyway.
     fn crawl(&self, classes: Option<Classes>) -> &'static str {
         match classes {
-            None => "BADCLASS invalid class id",
+            None => BAD_CLASS,
             Some(Classes::Hash) => "ERROR an unknown error happened",
-            Some(classes) if classes.are_none() => "NOTSTARTED no items to crawl",
-            Some(_) if self.crawl.ask() => "OK",
-            Some(_) => "BUSY currently processing crawler request",
+            Some(classes) if classes.are_none() => NO_CLASS,
+            Some(_) if self.crawler.ask_for_expiry(self.clock.now().boot_ms) => "OK",
+            Some(_) => CRAWLING,
+        }
+    }
+
+    fn dump(
+        &self,
+        format: DumpFormat,
+        classes: Option<Classes>,
+        follows_replies: bool,
+    ) -> Result<Outcome, &'static str> {
+        let is_meta = format == DumpFormat::Meta;
+        match classes {
+            _ if !self.config.client.dumps && is_meta => Err("ERROR metadump not allowed"),
+            _ if !self.config.client.dumps => Err("ERROR key dump not allowed"),
+            _ if follows_replies && is_meta => {
+                Err("ERROR cannot pipeline other commands before metadump")
+            }
+            _ if follows_replies => Err("ERROR cannot pipeline other commands before mgdump"),
+            None => Err(BAD_CLASS),
+            Some(classes) if classes.are_none() => Err(NO_CLASS),
+            Some(classes) => {
+                let turn = self.crawler.begin_dump(self.clock.now().boot_ms);
+                let turn = turn.ok_or(CRAWLING)?;
+                Ok(Outcome::Dump(Box::new(Dump::new(format, classes, turn))))
+            }
         }
     }
 }
+
+const BAD_CLASS: &str = "BADCLASS invalid class id";
+const NO_CLASS: &str = "NOTSTARTED no items to crawl";
+const CRAWLING: &str = "BUSY currently processing crawler request";
 
 /// There are no slab pages that could be moved.
 fn reassign(classes: Option<(i32, i32)>) -> &'static str {

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::conversation::Dump;
 use crate::protocol::text::Admin;
 
 /// See the module.
 pub trait Console {
     /// `stats` with the words after it.
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>);
-    /// Carries out a command that looks after the server.
-    fn administer(&self, command: Admin) -> Outcome;
+    /// Carries out a command that looks after the server; `follows_replies` says that replies to
+    /// commands before it are not sent yet.
+    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
     /// The answer to `version`.
     fn version(&self) -> &str;
 }
@@ -19,6 +21,8 @@ pub trait Console {
 pub enum Outcome {
     /// A line, unless the client wants none.
     Say(Cow<'static, str>),
+    /// A dump, which the conversation goes on with.
+    Dump(Box<Dump>),
     /// The connection ends without a word.
     Close,
 }

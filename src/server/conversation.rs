@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod dump;
 mod line;
 mod meta;
 mod value;
@@ -13,6 +14,8 @@ use super::console::Console;
 use crate::command::{Output, Retrieval, Turn};
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::store::Incoming;
+pub(super) use dump::Dump;
+
 use answer::{bad_chunk, say};
 use value::Receiving;
 
@@ -44,6 +47,8 @@ enum State {
     Value(Box<Receiving>),
     /// Data nobody wants comes next.
     Swallow(usize),
+    /// Nothing comes next until all of a dump is sent.
+    Dump(Box<Dump>),
 }
 
 /// The parts of a step that do not change from request to request.
@@ -67,7 +72,7 @@ impl Conversation {
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if used == input.len() {
+            if used == input.len() && !matches!(self.state, State::Dump(_)) {
                 return (used, Stop::NeedMore);
             }
             if step.out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
@@ -113,6 +118,13 @@ impl Conversation {
                     self.state = State::Line;
                 }
                 (taken, None)
+            }
+            State::Dump(dump) => {
+                let stop = dump.go_on(step);
+                if stop.is_none() {
+                    self.state = State::Line;
+                }
+                (0, stop)
             }
         }
     }

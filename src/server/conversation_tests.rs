@@ -25,7 +25,7 @@ impl Console for Nobody {
         out.extend_from_slice(b"END\r\n");
     }
 
-    fn administer(&self, _command: Admin) -> Outcome {
+    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
         Outcome::OK
     }
 

@@ -26,12 +26,12 @@ pub(super) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
                 }
                 node.store.shrink(now, |batch| node.hand_over(batch));
                 round = (round + 1) % EXPIRY_ROUNDS;
-                let is_asked = node.crawl.is_asked();
+                let is_asked = node.crawler.is_asked_for_expiry();
                 if round == 0 || is_asked {
                     node.store.expire(now, |batch| node.hand_over(batch));
                 }
                 if is_asked {
-                    node.crawl.finish();
+                    node.crawler.finish_expiry();
                 }
             }
         })

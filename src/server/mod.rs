@@ -8,7 +8,7 @@ mod console;
 mod conversation;
 #[cfg(test)]
 mod conversation_tests;
-mod crawl;
+mod crawler;
 mod dialogue;
 mod housekeeping;
 mod listen;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::console::{Console, Outcome};
-use super::crawl::Crawl;
+use super::crawler::Crawler;
 use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
 use crate::protocol::text::Admin;
@@ -34,7 +34,7 @@ pub struct Node {
     pub(super) verbosity: AtomicU32,
     /// What clients may change while the node runs.
     pub(super) tuning: Mutex<Tuning>,
-    pub(super) crawl: Crawl,
+    pub(super) crawler: Arc<Crawler>,
     /// Bytes of long lines that are still coming in.
     line_bytes: AtomicU64,
     started_boot_ms: u64,
@@ -68,7 +68,7 @@ impl Node {
             counters: NodeCounters::default(),
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
             tuning: Mutex::new(config.tuning.clone()),
-            crawl: Crawl::default(),
+            crawler: Arc::default(),
             line_bytes: AtomicU64::new(0),
             started_boot_ms: clock.now().boot_ms,
             config,
@@ -115,6 +115,7 @@ impl Node {
     }
 
     fn view(&self) -> NodeView<'_> {
+        let (crawls, is_crawling) = self.crawler.counts();
         NodeView {
             config: &self.config,
             store: &self.store,
@@ -124,8 +125,8 @@ impl Node {
             started_boot_ms: self.started_boot_ms,
             verbosity: self.verbosity.load(Ordering::Relaxed),
             tuning: self.tuning.lock().clone(),
-            crawls: self.crawl.count(),
-            is_crawling: self.crawl.is_asked(),
+            crawls,
+            is_crawling,
         }
     }
 }
@@ -135,8 +136,8 @@ impl Console for Node {
         crate::stats::answer(&self.view(), &self.replication_stats.0, args, out);
     }
 
-    fn administer(&self, command: Admin) -> Outcome {
-        self.carry_out(command)
+    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome {
+        self.carry_out(command, follows_replies)
     }
 
     fn version(&self) -> &str {

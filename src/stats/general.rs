@@ -6,7 +6,6 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use super::NodeView;
-use super::settings::constants;
 use crate::limits::{OWN_FILES, SCRATCH_BYTES, VERSION_ANSWERED};
 use crate::protocol::text::reply::stat;
 
@@ -21,6 +20,12 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "lru_crawler_starts", view.crawls);
     constants(out, &MACHINERY);
     contents(view, out);
+}
+
+fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
+    for (name, value) in all {
+        stat(out, name, value);
+    }
 }
 
 /// Prints counters of the workers; each has the name of its key.

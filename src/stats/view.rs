@@ -24,7 +24,7 @@ pub struct NodeView<'n> {
     pub verbosity: u32,
     /// What clients may change, as it is now.
     pub tuning: Tuning,
-    /// Crawls that clients have asked for.
+    /// Crawls and dumps that clients have asked for.
     pub crawls: u64,
     /// Whether one is under way.
     pub is_crawling: bool,

@@ -3,7 +3,7 @@
 use super::time::left_secs;
 use crate::command::turn::{Turn, count_miss};
 use crate::protocol::meta::{Inspection, reply};
-use crate::store::{Action, marks};
+use crate::store::{Action, Item, marks};
 
 /// What memcached keeps beside key, client flags and value.
 const MEMCACHED_ITEM_BYTES: usize = 48 + 8 + 1 + 2;
@@ -17,9 +17,7 @@ pub fn inspect(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Inspection<'_>)
     let now = turn.now();
     let (found, _) = turn.store.update(&request.key, turn.batch, |entry| {
         let shown = entry.map(|item| {
-            let flags_bytes = if item.client_flags() == 0 { 0 } else { 4 };
-            let item_bytes = item.key().len() + flags_bytes + item.value().len();
-            let size_bytes = MEMCACHED_ITEM_BYTES + item_bytes;
+            let (class, size_bytes) = counted(item);
             let shown = reply::Shown {
                 key: item.key(),
                 in_base64: item.marks() & marks::BASE64_KEY != 0,
@@ -27,7 +25,7 @@ pub fn inspect(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Inspection<'_>)
                 idle_secs: item.idle_ms(now) / 1000,
                 cas: item.cas(),
                 fetched: item.is_fetched(),
-                class: class_of(size_bytes),
+                class,
                 size_bytes,
             };
             reply::shown(out, &shown);
@@ -39,6 +37,14 @@ pub fn inspect(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Inspection<'_>)
         count_miss(turn.counters, miss);
         out.extend_from_slice(b"EN\r\n");
     }
+}
+
+/// The slab class memcached would keep an item in, and the bytes it would take there.
+pub(in crate::command) fn counted(item: &Item) -> (usize, usize) {
+    let flags_bytes = if item.client_flags() == 0 { 0 } else { 4 };
+    let item_bytes = item.key().len() + flags_bytes + item.value().len();
+    let size_bytes = MEMCACHED_ITEM_BYTES + item_bytes;
+    (class_of(size_bytes), size_bytes)
 }
 
 /// The slab class memcached would choose with its default settings: each is a quarter larger than

@@ -16,6 +16,7 @@ mod time;
 pub use arithmetic::arithmetic;
 pub use delete::delete;
 pub use get::get;
+pub(super) use inspect::counted;
 pub use inspect::inspect;
 pub use set::{begin, discard_too_large, set, set_incoming};
 

@@ -22,10 +22,15 @@ pub fn echo(out: &mut Vec<u8>, word: &[u8]) {
     out.extend_from_slice(word);
 }
 
-/// `k`, and a `b` after it where the key is in base64: where it is asked for, and where the key
-/// would end the word or the line.
+/// `k` with the key.
 pub fn key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
     flag(out, b'k');
+    bare_key(out, key, in_base64);
+}
+
+/// A key, and a `b` after it where it is in base64: where it is asked for, and where the key would
+/// end the word or the line.
+pub fn bare_key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
     if in_base64 || !is_word(key) {
         key::encode(key, out);
         flag(out, b'b');

@@ -7,7 +7,7 @@ mod classes;
 mod crawler;
 
 pub use classes::Classes;
-pub use crawler::Crawler;
+pub use crawler::{Crawler, DumpFormat};
 
 use super::number;
 use super::request::{Fault, Request};

@@ -4,13 +4,15 @@
 //! [`Fault`] that says what to answer and how many bytes of data to swallow.
 
 mod admin;
+pub mod dump;
 mod number;
 pub mod reply;
 mod request;
 mod storage;
 mod token;
+pub mod uri;
 
-pub use admin::{Admin, Classes, Crawler, Lru, Shutdown, Slabs};
+pub use admin::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
 pub use number::{numeric_value, strict_i32, strict_u32, strict_u64};
 pub use request::{Fault, Keys, Request, parse};
 pub use storage::{Storage, Verb};

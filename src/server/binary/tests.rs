@@ -16,7 +16,7 @@ impl Console for Quiet {
             Some(_) => b"ERROR\r\n",
         });
     }
-    fn administer(&self, _command: Admin) -> Outcome {
+    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
         Outcome::OK
     }
     fn version(&self) -> &str {

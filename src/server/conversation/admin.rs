@@ -13,8 +13,10 @@ impl Conversation {
         noreply: bool,
         step: &mut Step<'_, '_>,
     ) -> Option<Stop> {
-        match step.console.administer(command) {
+        let follows_replies = !step.out.is_empty();
+        match step.console.administer(command, follows_replies) {
             Outcome::Say(words) => say(&mut step.out.bytes, noreply, &words),
+            Outcome::Dump(dump) => self.state = dump.begin(step),
             Outcome::Close => return Some(Stop::Close),
         }
         None

@@ -17,6 +17,17 @@ pub enum Crawler {
     ToCrawl(u32),
     /// `crawl`.
     Crawl(Option<Classes>),
+    /// `metadump` and `mgdump`.
+    Dump(DumpFormat, Option<Classes>),
+}
+
+/// What a dump says of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// All that is known of it but its value.
+    Meta,
+    /// The `mg` that would get it.
+    Mg,
 }
 
 pub(super) fn parse(words: &Words<'_>) -> Result<Crawler, Fault> {
@@ -33,6 +44,10 @@ fn with_word(words: &Words<'_>) -> Result<Crawler, Fault> {
     let number = || words.u32(1).ok_or(Fault::BAD_FORMAT);
     if words.is("crawl") {
         Ok(Crawler::Crawl(classes()))
+    } else if words.is("metadump") {
+        Ok(Crawler::Dump(DumpFormat::Meta, classes()))
+    } else if words.is("mgdump") {
+        Ok(Crawler::Dump(DumpFormat::Mg, classes()))
     } else if words.is("tocrawl") {
         number().map(Crawler::ToCrawl)
     } else if words.is("sleep") {
