@@ -98,6 +98,8 @@ pub const DUMP_TURN_BYTES: usize = 64 << 10;
 pub const DUMP_TURN_STEPS: u32 = 128;
 /// A dump whose client has not read for so long loses its turn to another that is asked for.
 pub const DUMP_STALLED_MS: u64 = 60_000;
+/// Workers look for idle connections this often, if they are to end.
+pub const IDLE_SWEEP_MS: u64 = 1000;
 /// Housekeeping works this often.
 pub const HOUSEKEEPING_MS: u64 = 100;
 /// Expired items are looked for every so many rounds of housekeeping.

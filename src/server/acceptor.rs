@@ -1,14 +1,17 @@
 //! The acceptor: one thread that deals connections round-robin to the workers.
 
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
 
 use super::listen::{Bound, Listener};
 use super::node::Node;
+use super::registry::Address;
+use super::seat::Arrival;
 use super::stream::Accepted;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
 
@@ -19,16 +22,19 @@ const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 #[derive(Debug)]
 struct Dealer {
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Accepted>>,
+    workers: Vec<mpsc::Sender<Arrival>>,
     next: usize,
-    /// Accepting fails at present, and the log says so already.
-    failing: bool,
+    /// Since when accepting fails, which the log says already.
+    failing_since: Option<Instant>,
 }
+
+/// A client's socket and its two addresses.
+type Client = (Accepted, Address, Address);
 
 /// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
 pub(super) async fn accept(
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Accepted>>,
+    workers: Vec<mpsc::Sender<Arrival>>,
     bound: Vec<Bound>,
     mut gate: watch::Receiver<bool>,
 ) -> io::Result<()> {
@@ -39,11 +45,12 @@ pub(super) async fn accept(
         node,
         workers,
         next: 0,
-        failing: false,
+        failing_since: None,
     }));
     let mut tasks = tokio::task::JoinSet::new();
     for socket in &bound {
         let listener = socket.open()?;
+        listener.enter(&dealer.borrow().node);
         let dealer = std::rc::Rc::clone(&dealer);
         tasks.spawn_local(async move {
             loop {
@@ -61,30 +68,48 @@ pub(super) async fn accept(
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<Client> {
         Ok(match self {
-            Self::Tcp(listener) => Accepted::Tcp(listener.accept().await?.0.into_std()?),
-            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0.into_std()?),
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                let stream = stream.into_std()?;
+                let local = stream.local_addr().unwrap_or(peer);
+                let socket = Accepted::Tcp(stream);
+                (socket, Address::Tcp(peer), Address::Tcp(local))
+            }
+            Self::Unix(listener, path) => {
+                let stream = listener.accept().await?.0.into_std()?;
+                let local = Address::Unix(path.clone());
+                (Accepted::Unix(stream), Address::Unnamed, local)
+            }
         })
+    }
+
+    /// Shows it in `stats conns`, for as long as the node runs.
+    fn enter(&self, node: &Node) {
+        let (fd, address) = match self {
+            Self::Tcp(listener) => {
+                let address = listener.local_addr().map_or(Address::Unnamed, Address::Tcp);
+                (listener.as_raw_fd(), address)
+            }
+            Self::Unix(listener, path) => (listener.as_raw_fd(), Address::Unix(path.clone())),
+        };
+        let now_boot_ms = node.clock.now().boot_ms;
+        node.registry.enter(fd, address, None, now_boot_ms);
     }
 }
 
 impl Dealer {
     /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
-    fn deal(&mut self, accepted: io::Result<Accepted>) -> bool {
-        let socket = match accepted {
-            Ok(socket) => socket,
+    fn deal(&mut self, accepted: io::Result<Client>) -> bool {
+        let (socket, peer, local) = match accepted {
+            Ok(client) => client,
             Err(error) => {
-                if !self.failing {
-                    tracing::warn!(%error, "accepting fails; raise the limit of files or lower -c");
-                }
-                self.failing = true;
+                self.note_failure(&error);
                 return true;
             }
         };
-        if std::mem::take(&mut self.failing) {
-            tracing::info!("accepting works again");
-        }
+        self.note_success();
         let counters = &self.node.counters;
         if counters.curr_connections.get() >= self.node.config.client.connections_max as u64 {
             counters.rejected_connections.count_shared();
@@ -92,15 +117,35 @@ impl Dealer {
             return false;
         }
         prepare(&socket);
-        counters.curr_connections.count_shared();
-        counters.total_connections.count_shared();
+        let arrival = Arrival::new(&self.node, socket, peer, local);
         self.next = (self.next + 1) % self.workers.len();
-        if let Err(refused) = self.workers[self.next].try_send(socket) {
-            counters.curr_connections.uncount_shared();
+        if let Err(refused) = self.workers[self.next].try_send(arrival) {
             counters.rejected_connections.count_shared();
-            refuse(refused.into_inner());
+            refuse(refused.into_inner().socket);
         }
         false
+    }
+
+    fn note_failure(&mut self, error: &io::Error) {
+        if self.failing_since.is_some() {
+            return;
+        }
+        tracing::warn!(%error, "accepting fails; raise the limit of files or lower -c");
+        self.failing_since = Some(Instant::now());
+        let counters = &self.node.counters;
+        counters.listen_disabled.count_shared();
+        counters.listen_disabled_num.count_shared();
+    }
+
+    fn note_success(&mut self) {
+        let Some(since) = self.failing_since.take() else {
+            return;
+        };
+        tracing::info!("accepting works again");
+        let counters = &self.node.counters;
+        counters.listen_disabled.uncount_shared();
+        let took_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        counters.time_in_listen_disabled_us.add(took_us);
     }
 }
 

@@ -9,6 +9,7 @@ mod tests;
 
 use super::console::Console;
 use super::conversation::Stop;
+use super::registry;
 use crate::command::{self, Output, Turn};
 use crate::limits::{INCOMING_BYTES_MIN, TURN_OUTPUT_BYTES};
 use crate::protocol::binary::{
@@ -96,6 +97,18 @@ impl BinaryConversation {
         matches!(&self.state, State::Value(receiving) if receiving.incoming.missing_bytes() == 0)
     }
 
+    /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
+    pub(super) fn waits_for(&self, tail: &[u8]) -> registry::State {
+        match self.state {
+            State::Packet if Header::parse(tail).is_some_and(|it| tail.len() >= it.head_len()) => {
+                registry::State::Value
+            }
+            State::Packet => registry::State::Read,
+            State::Value(_) => registry::State::Value,
+            State::Swallow(_) => registry::State::Swallow,
+        }
+    }
+
     fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
         match &mut self.state {
             State::Packet => self.packet(input, step),
@@ -134,7 +147,7 @@ impl BinaryConversation {
                 if !header.opcode.is_quiet() {
                     reply::done(&mut step.out.bytes, &header, 0);
                 }
-                (used, Some(Stop::Close))
+                (used, Some(Stop::Quit))
             }
             request => {
                 step.answer(&header, request);

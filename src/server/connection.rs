@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 use super::conversation::Stop;
 use super::dialogue::Dialogue;
 use super::pending::Pending;
+use super::registry::{CloseReason, State};
+use super::seat::Seat;
 use super::stream::Stream;
 use super::worker::{Scratch, Worker};
 use crate::command::Turn;
@@ -20,6 +22,7 @@ use crate::limits::{LINE_ACCOUNTED_BYTES, SCRATCH_BYTES, VALUE_DIRECT_BYTES};
 /// One client.
 #[derive(Debug)]
 pub(super) struct Connection {
+    seat: Seat,
     stream: Stream,
     worker: Rc<Worker>,
     dialogue: Dialogue,
@@ -47,8 +50,9 @@ enum Input {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, worker: Rc<Worker>) -> Self {
+    pub(super) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
         Self {
+            seat,
             stream,
             dialogue: Dialogue::new(worker.node.config.client.protocol),
             worker,
@@ -68,6 +72,7 @@ impl Connection {
             if let Some(pending) = &mut self.pending {
                 ready!(pending.poll_flush(&mut self.stream, cx))?;
                 self.pending = None;
+                self.note_waiting();
             }
             if self.closing {
                 return Poll::Ready(Ok(()));
@@ -81,15 +86,19 @@ impl Connection {
                 ready!(self.poll_input(cx, scratch))?
             };
             let stop = match input {
-                Input::End => return Poll::Ready(Ok(())),
+                Input::End => {
+                    self.seat.entry.note_close(CloseReason::Normal);
+                    return Poll::Ready(Ok(()));
+                }
                 Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
                 Input::Value => continue,
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
             };
-            self.closing = stop == Stop::Close;
+            self.closing = stop == Stop::Close || stop == Stop::Quit;
             worker.node.hand_over(&mut scratch.batch);
             self.release(cx, scratch)?;
+            self.note(stop);
             if stop == Stop::Yield {
                 worker.counters().conn_yields.count();
                 self.unexecuted = true;
@@ -169,6 +178,7 @@ impl Connection {
 
     fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
         let node = &*self.worker.node;
+        self.seat.entry.note(State::Parse);
         scratch.batch.now = node.clock.now();
         if node.store.flush_if_due(scratch.batch.now).is_some() {
             node.wake_link();
@@ -179,8 +189,31 @@ impl Connection {
             counters: self.worker.counters(),
         };
         let requests_max = self.worker.requests_per_turn;
-        self.dialogue
-            .run(input, &mut turn, &mut scratch.output, node, requests_max)
+        let ran = self
+            .dialogue
+            .run(input, &mut turn, &mut scratch.output, node, requests_max);
+        if ran.0 > 0 {
+            self.seat.entry.note_command(scratch.batch.now.boot_ms);
+        }
+        ran
+    }
+
+    /// Notes how a turn has ended.
+    fn note(&self, stop: Stop) {
+        match stop {
+            Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
+            Stop::NeedMore => self.note_waiting(),
+            Stop::Yield | Stop::Close => {}
+        }
+    }
+
+    fn note_waiting(&self) {
+        let state = if self.pending.is_some() {
+            State::Write
+        } else {
+            self.dialogue.waits_for(&self.tail)
+        };
+        self.seat.entry.note(state);
     }
 
     /// Long lines of all connections together hold a bounded share of memory.
@@ -227,6 +260,5 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.worker.node.give_line_bytes(self.accounted_bytes);
-        self.worker.node.counters.curr_connections.uncount_shared();
     }
 }

@@ -9,6 +9,7 @@ mod dump;
 mod line;
 mod meta;
 mod value;
+mod waiting;
 
 use super::console::Console;
 use crate::command::{Output, Retrieval, Turn};
@@ -28,6 +29,8 @@ pub enum Stop {
     Yield,
     /// The client is to be disconnected once the replies are out.
     Close,
+    /// The same, because it asked for it.
+    Quit,
 }
 
 /// What has been agreed on so far.

@@ -82,7 +82,7 @@ fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
                     yields += 1;
                 }
                 Stop::NeedMore => break,
-                Stop::Close => return (answered, yields),
+                Stop::Close | Stop::Quit => return (answered, yields),
             }
         }
         if rest.is_empty() {

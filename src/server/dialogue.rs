@@ -3,6 +3,7 @@
 use super::binary::BinaryConversation;
 use super::console::Console;
 use super::conversation::{Conversation, Stop};
+use super::registry;
 use crate::command::{Output, Turn};
 use crate::config::Protocol;
 use crate::protocol::binary::MAGIC_REQUEST;
@@ -58,6 +59,15 @@ impl Dialogue {
             Self::Undecided => None,
             Self::Text(text) => text.receiving(),
             Self::Binary(binary) => binary.receiving(),
+        }
+    }
+
+    /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
+    pub(super) fn waits_for(&self, tail: &[u8]) -> registry::State {
+        match self {
+            Self::Undecided => registry::State::Read,
+            Self::Text(text) => text.waits_for(tail),
+            Self::Binary(binary) => binary.waits_for(tail),
         }
     }
 

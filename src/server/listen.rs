@@ -33,7 +33,8 @@ pub struct BindError {
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener),
+    /// With its path.
+    Unix(UnixListener, PathBuf),
 }
 
 /// Binds everything the configuration names. Of a name's addresses one must be bound at least.
@@ -123,8 +124,8 @@ impl Bound {
     pub(super) fn open(&self) -> io::Result<Listener> {
         self.socket.listen(self.backlog)?;
         let socket = self.socket.try_clone()?;
-        Ok(match self.unix_path {
-            Some(_) => Listener::Unix(UnixListener::from_std(socket.into())?),
+        Ok(match &self.unix_path {
+            Some(path) => Listener::Unix(UnixListener::from_std(socket.into())?, path.clone()),
             None => Listener::Tcp(TcpListener::from_std(socket.into())?),
         })
     }

@@ -11,9 +11,12 @@ mod conversation_tests;
 mod crawler;
 mod dialogue;
 mod housekeeping;
+mod idle;
 mod listen;
 mod node;
 mod pending;
+mod registry;
+mod seat;
 mod stream;
 mod worker;
 

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::console::{Console, Outcome};
 use super::crawler::Crawler;
+use super::registry::Registry;
 use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
 use crate::protocol::text::Admin;
@@ -31,6 +32,7 @@ pub struct Node {
     pub handover: Option<Handover>,
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
+    pub(super) registry: Registry,
     pub(super) verbosity: AtomicU32,
     /// What clients may change while the node runs.
     pub(super) tuning: Mutex<Tuning>,
@@ -66,6 +68,7 @@ impl Node {
                 .map(|_| WorkerCounters::default())
                 .collect(),
             counters: NodeCounters::default(),
+            registry: Registry::default(),
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
             tuning: Mutex::new(config.tuning.clone()),
             crawler: Arc::default(),
@@ -133,7 +136,12 @@ impl Node {
 
 impl Console for Node {
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
-        crate::stats::answer(&self.view(), &self.replication_stats.0, args, out);
+        let view = self.view();
+        let others = crate::stats::Others {
+            replication: &self.replication_stats.0,
+            connections: &|out| self.registry.print(view.now.boot_ms, out),
+        };
+        crate::stats::answer(&view, &others, args, out);
     }
 
     fn administer(&self, command: Admin, follows_replies: bool) -> Outcome {

@@ -1,6 +1,7 @@
 //! A client's socket, TCP or unix.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,6 +16,14 @@ pub(super) enum Accepted {
 }
 
 impl Accepted {
+    /// Its file descriptor, which it keeps on its worker.
+    pub(super) fn fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+
     /// Registers the socket on this thread's reactor.
     pub(super) fn register(self) -> io::Result<Stream> {
         Ok(match self {

@@ -10,8 +10,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::idle::{self, IdleTimeout};
 use super::node::Node;
-use super::stream::Accepted;
+use super::seat::{Arrival, Seat};
+use super::stream::Stream;
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
 use crate::limits::{OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_REQUESTS};
@@ -25,6 +27,8 @@ pub(super) struct Worker {
     index: usize,
     pub(super) scratch: RefCell<Scratch>,
     pub(super) requests_per_turn: u32,
+    /// `None`: connections may be idle for ever.
+    pub(super) idle: Option<IdleTimeout>,
 }
 
 /// Buffers used within one poll and never held across one.
@@ -68,6 +72,7 @@ impl Worker {
         };
         Self {
             requests_per_turn,
+            idle: node.config.client.idle_timeout.map(IdleTimeout::new),
             node,
             index,
             scratch: RefCell::new(Scratch {
@@ -87,7 +92,7 @@ impl Worker {
 pub(super) fn start(
     node: Arc<Node>,
     index: usize,
-) -> io::Result<(mpsc::Sender<Accepted>, JoinHandle<()>)> {
+) -> io::Result<(mpsc::Sender<Arrival>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(node.config.client.connections_max.max(1));
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     let runtime_is_up = std::sync::mpsc::sync_channel(1);
@@ -114,24 +119,32 @@ pub(super) fn start(
     Ok((sender, handle))
 }
 
-async fn serve(worker: Rc<Worker>, mut accepted: mpsc::Receiver<Accepted>) {
-    while let Some(socket) = accepted.recv().await {
+async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
+    if worker.idle.is_some() {
+        tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
+    }
+    while let Some(Arrival { socket, seat }) = arrivals.recv().await {
         let stream = match socket.register() {
             Ok(stream) => stream,
             Err(error) => {
-                worker.node.counters.curr_connections.uncount_shared();
                 tracing::warn!(%error, "a connection could not be registered and was closed");
                 continue;
             }
         };
-        let mut connection = Connection::new(stream, Rc::clone(&worker));
-        tokio::task::spawn_local(async move {
-            tracing::debug!("a client connected");
-            let ended = std::future::poll_fn(|cx| connection.poll_serve(cx)).await;
-            match ended {
-                Ok(()) => tracing::debug!("a client left"),
-                Err(error) => tracing::debug!(%error, "a connection broke"),
-            }
-        });
+        let entry = Arc::clone(&seat.entry);
+        let task = tokio::task::spawn_local(converse(stream, seat, Rc::clone(&worker)));
+        if let Some(idle) = &worker.idle {
+            idle.watch(&entry, task.abort_handle());
+        }
+    }
+}
+
+/// Serves a client until it leaves or must leave.
+async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+    let mut connection = Connection::new(stream, seat, worker);
+    tracing::debug!("a client connected");
+    match std::future::poll_fn(|cx| connection.poll_serve(cx)).await {
+        Ok(()) => tracing::debug!("a client left"),
+        Err(error) => tracing::debug!(%error, "a connection broke"),
     }
 }

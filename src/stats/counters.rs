@@ -122,6 +122,8 @@ counters! {
         bytes_written,
         /// Turns that ended at their budget with requests left.
         conn_yields,
+        /// Connections closed because they were idle for too long.
+        idle_kicks,
     }
 }
 
@@ -134,6 +136,12 @@ counters! {
         total_connections,
         /// Connections refused at `-c`.
         rejected_connections,
+        /// Whether accepting fails right now, 0 or 1; no reset changes it.
+        listen_disabled,
+        /// How often accepting began to fail, for want of descriptors.
+        listen_disabled_num,
+        /// How long it failed, in microseconds.
+        time_in_listen_disabled_us,
         /// Connections closed because long lines held their share of memory.
         requests_refused,
     }

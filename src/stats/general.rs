@@ -116,16 +116,24 @@ fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
     counts!(view, out: store_too_large store_no_memory);
     stat(out, "auth_cmds", 0);
     stat(out, "auth_errors", 0);
+    if view.config.client.idle_timeout.is_some() {
+        counts!(view, out: idle_kicks);
+    }
 }
 
 fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let limit_bytes = view.store.limit_bytes();
     counts!(view, out: bytes_read bytes_written);
     stat(out, "limit_maxbytes", limit_bytes);
-    // At the limit a client is told so and closed; accepting never stops.
-    stat(out, "accepting_conns", 1);
-    stat(out, "listen_disabled_num", 0);
-    stat(out, "time_in_listen_disabled_us", 0);
+    // At the limit of -c a client is told so and closed; only a lack of descriptors ends accepting.
+    let counters = view.counters;
+    stat(out, "accepting_conns", 1 - counters.listen_disabled.get().min(1));
+    stat(out, "listen_disabled_num", counters.listen_disabled_num.get());
+    stat(
+        out,
+        "time_in_listen_disabled_us",
+        counters.time_in_listen_disabled_us.get(),
+    );
     stat(out, "threads", view.workers.len());
     counts!(view, out: conn_yields);
     // The table of tables; each grows by itself, a little at a time.

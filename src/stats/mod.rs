@@ -12,4 +12,4 @@ mod tests;
 mod view;
 
 pub use counters::{Counter, NodeCounters, WorkerCounters};
-pub use view::{NodeView, answer};
+pub use view::{NodeView, Others, answer};

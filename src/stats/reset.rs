@@ -14,6 +14,8 @@ pub(super) fn reset(view: &NodeView<'_>) {
     view.counters.total_connections.reset();
     view.counters.rejected_connections.reset();
     view.counters.requests_refused.reset();
+    view.counters.listen_disabled_num.reset();
+    view.counters.time_in_listen_disabled_us.reset();
     let Counters {
         evictions,
         evicted_unfetched,

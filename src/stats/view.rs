@@ -45,12 +45,24 @@ impl NodeView<'_> {
     }
 }
 
-/// Answers `stats <args>`. `replication` prints the lines of `stats replication`.
+/// Prints statistics that are kept elsewhere.
+type Print<'n> = dyn Fn(&mut Vec<u8>) + 'n;
+
+/// Statistics that this module does not know.
+#[allow(missing_debug_implementations, reason = "functions have nothing to show")]
+pub struct Others<'n> {
+    /// The lines of `stats replication`.
+    pub replication: &'n Print<'n>,
+    /// The lines of `stats conns`.
+    pub connections: &'n Print<'n>,
+}
+
+/// Answers `stats <args>`.
 ///
 /// memcached takes the beginning of a word for the word: `stats res` resets, and so does `stats r`.
 pub fn answer(
     view: &NodeView<'_>,
-    replication: &dyn Fn(&mut Vec<u8>),
+    others: &Others<'_>,
     args: &[&[u8]],
     out: &mut Vec<u8>,
 ) {
@@ -61,7 +73,8 @@ pub fn answer(
             return reply::line(out, "RESET");
         }
         Some(word) if b"settings".starts_with(word) => settings::print(view, out),
-        Some(b"replication") => replication(out),
+        Some(word) if b"conns".starts_with(word) => (others.connections)(out),
+        Some(b"replication") => (others.replication)(out),
         Some(_) => return reply::line(out, "ERROR"),
     }
     out.extend_from_slice(reply::END);

@@ -137,8 +137,10 @@ impl Step<'_, '_> {
             args.first()
                 .is_some_and(|word| whole.starts_with(word) && *word != whole)
         };
+        // As there, connections are shown in text only.
+        let is_conns = args.first().is_some_and(|word| b"conns".starts_with(word));
         let is_unclear = args.is_empty() != key.is_empty();
-        if !is_unclear && !is_part(b"reset") && !is_part(b"settings") {
+        if !is_unclear && !is_conns && !is_part(b"reset") && !is_part(b"settings") {
             self.console.stats(&args, &mut lines);
         }
         if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {

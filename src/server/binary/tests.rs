@@ -58,7 +58,7 @@ fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
             match stop {
                 Stop::NeedMore => break,
                 Stop::Yield => assert!(used > 0, "it stands still"),
-                Stop::Close => return (replies, stop),
+                Stop::Close | Stop::Quit => return (replies, stop),
             }
         }
     }
@@ -148,14 +148,14 @@ fn each_statistic_is_a_packet_and_an_empty_one_ends_them() {
 #[test]
 fn what_follows_a_quit_or_a_broken_packet_is_not_executed() {
     let noop = packet(0x0a, &[], b"", &[]);
-    for (last, replies) in [
-        (packet(0x07, &[], b"", &[]), 1),
-        (packet(0x17, &[], b"", &[]), 0),
-        (packet(0x00, &[], b"", &[]), 1),
-        (b"version\r\n".to_vec(), 0),
+    for (last, replies, how) in [
+        (packet(0x07, &[], b"", &[]), 1, Stop::Quit),
+        (packet(0x17, &[], b"", &[]), 0, Stop::Quit),
+        (packet(0x00, &[], b"", &[]), 1, Stop::Close),
+        (b"version\r\n".to_vec(), 0, Stop::Close),
     ] {
         let (said, stop) = play(&[last, noop.clone()].concat(), &[], 10);
-        assert_eq!(stop, Stop::Close);
+        assert_eq!(stop, how);
         let magic = said.first().map_or(0, |byte| usize::from(*byte == 0x81));
         assert_eq!(magic, replies, "{}", said.escape_ascii());
     }

@@ -40,7 +40,7 @@ impl Conversation {
             Ok(Request::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, step))
             }
-            Ok(Request::Quit) => (used, Some(Stop::Close)),
+            Ok(Request::Quit) => (used, Some(Stop::Quit)),
             Ok(request) => {
                 step.answer(&request);
                 (used, None)

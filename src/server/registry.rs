@@ -1,0 +1,247 @@
+//! The connections of a node, each under its file descriptor: what `stats conns` shows and what
+//! the idle timeout looks at.
+//!
+//! A connection is entered when it is accepted and leaves when it ends. In between its worker
+//! notes, once or twice per turn and without a lock, what it is doing.
+
+mod address;
+
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+pub(super) use address::Address;
+
+use crate::protocol::text::reply::stat;
+
+/// What a socket is doing, in memcached's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum State {
+    /// Accepts connections.
+    Listening,
+    /// Has been accepted, and nothing has come in.
+    New,
+    /// Waits for a request.
+    Read,
+    /// Requests are being carried out.
+    Parse,
+    /// Waits for the rest of a value.
+    Value,
+    /// Waits for the rest of data that nobody wants.
+    Swallow,
+    /// Waits for the client to take its replies.
+    Write,
+    /// Is sent what happens, and reads no more requests.
+    Watch,
+}
+
+impl State {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Listening, "conn_listening"),
+        (Self::New, "conn_new_cmd"),
+        (Self::Read, "conn_read"),
+        (Self::Parse, "conn_parse_cmd"),
+        (Self::Value, "conn_nread"),
+        (Self::Swallow, "conn_swallow"),
+        (Self::Write, "conn_mwrite"),
+        (Self::Watch, "conn_watch"),
+    ];
+}
+
+/// Why a connection ended, in memcached's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum CloseReason {
+    /// The socket broke, or what came in was no request.
+    Error,
+    /// The client left, or said so.
+    Normal,
+    /// It was idle for too long.
+    Idle,
+    /// It stopped the server.
+    Shutdown,
+}
+
+impl CloseReason {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Error, "error"),
+        (Self::Normal, "normal"),
+        (Self::Idle, "idle_timeout"),
+        (Self::Shutdown, "shutdown"),
+    ];
+}
+
+/// A socket that is open.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) fd: RawFd,
+    /// Who it leads to; of a listening socket, itself.
+    pub(super) peer: Address,
+    /// Where the client has come to; `None` of a listening socket.
+    pub(super) local: Option<Address>,
+    state: AtomicU8,
+    close_reason: AtomicU8,
+    last_command_boot_ms: AtomicU64,
+}
+
+impl Entry {
+    fn new(fd: RawFd, peer: Address, local: Option<Address>, now_boot_ms: u64) -> Self {
+        let state = if local.is_some() {
+            State::New
+        } else {
+            State::Listening
+        };
+        Self {
+            fd,
+            peer,
+            local,
+            state: AtomicU8::new(state as u8),
+            close_reason: AtomicU8::new(CloseReason::Error as u8),
+            last_command_boot_ms: AtomicU64::new(now_boot_ms),
+        }
+    }
+
+    /// Notes what the connection is doing.
+    pub(super) fn note(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Notes that a request has come in.
+    pub(super) fn note_command(&self, now_boot_ms: u64) {
+        self.last_command_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+    }
+
+    /// Notes why the connection is about to end.
+    pub(super) fn note_close(&self, reason: CloseReason) {
+        self.close_reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Whether a client sends and receives nothing right now, and for how long.
+    pub(super) fn idle_ms(&self, now_boot_ms: u64) -> Option<u64> {
+        let state = self.state.load(Ordering::Relaxed);
+        let waits = state == State::New as u8 || state == State::Read as u8;
+        waits.then(|| now_boot_ms.saturating_sub(self.last_command_boot_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Why it ended.
+    pub(super) fn close_reason(&self) -> &'static str {
+        let reason = self.close_reason.load(Ordering::Relaxed);
+        word(&CloseReason::ALL, |it| *it as u8 == reason)
+    }
+
+    fn print(&self, now_boot_ms: u64, out: &mut Vec<u8>) {
+        let fd = self.fd;
+        let state = self.state.load(Ordering::Relaxed);
+        let last_ms = self.last_command_boot_ms.load(Ordering::Relaxed);
+        let secs = now_boot_ms.saturating_sub(last_ms) / 1000;
+        stat(out, &format!("{fd}:addr"), &self.peer);
+        if let Some(local) = &self.local {
+            stat(out, &format!("{fd}:listen_addr"), local);
+        }
+        stat(
+            out,
+            &format!("{fd}:state"),
+            word(&State::ALL, |it| *it as u8 == state),
+        );
+        stat(out, &format!("{fd}:secs_since_last_cmd"), secs);
+    }
+}
+
+fn word<T>(all: &[(T, &'static str)], is: impl Fn(&T) -> bool) -> &'static str {
+    let found = all.iter().find(|(it, _)| is(it));
+    found.map_or("conn_closed", |(_, word)| word)
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    open: Mutex<BTreeMap<RawFd, Arc<Entry>>>,
+}
+
+impl Registry {
+    /// Enters a socket. One that had the same descriptor has been closed.
+    pub(super) fn enter(
+        &self,
+        fd: RawFd,
+        peer: Address,
+        local: Option<Address>,
+        now_boot_ms: u64,
+    ) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(fd, peer, local, now_boot_ms));
+        let replaced = self.open.lock().insert(fd, Arc::clone(&entry));
+        drop(replaced);
+        entry
+    }
+
+    /// Takes a socket out, unless another one has its descriptor by now.
+    pub(super) fn leave(&self, entry: &Arc<Entry>) {
+        let mut open = self.open.lock();
+        let is_there = open
+            .get(&entry.fd)
+            .is_some_and(|there| Arc::ptr_eq(there, entry));
+        let left = is_there.then(|| open.remove(&entry.fd));
+        drop(open);
+        drop(left);
+    }
+
+    /// Prints `stats conns`.
+    pub(super) fn print(&self, now_boot_ms: u64, out: &mut Vec<u8>) {
+        let open: Vec<_> = self.open.lock().values().cloned().collect();
+        for entry in open {
+            entry.print(now_boot_ms, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(registry: &Registry, fd: RawFd) -> Arc<Entry> {
+        registry.enter(fd, Address::Unnamed, Some(Address::Unnamed), 1000)
+    }
+
+    #[test]
+    fn a_descriptor_that_is_used_again_keeps_its_new_owner() {
+        let registry = Registry::default();
+        let first = enter(&registry, 7);
+        let second = enter(&registry, 7);
+        registry.leave(&first);
+        assert_eq!(registry.open.lock().len(), 1);
+        registry.leave(&second);
+        assert!(registry.open.lock().is_empty());
+    }
+
+    #[test]
+    fn only_who_waits_for_a_request_is_idle() {
+        let registry = Registry::default();
+        let entry = enter(&registry, 7);
+        assert_eq!(entry.idle_ms(4000), Some(3000));
+        for busy in [State::Parse, State::Value, State::Swallow, State::Write] {
+            entry.note(busy);
+            assert_eq!(entry.idle_ms(4000), None, "{busy:?}");
+        }
+        entry.note(State::Read);
+        entry.note_command(3500);
+        assert_eq!(entry.idle_ms(4000), Some(500));
+    }
+
+    #[test]
+    fn sockets_are_shown_by_their_descriptors() {
+        let registry = Registry::default();
+        registry.enter(9, Address::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
+        enter(&registry, 8).note(State::Read);
+        let mut out = Vec::new();
+        registry.print(3999, &mut out);
+        let expected = "STAT 8:addr ?:<AF 0>\r\nSTAT 8:listen_addr ?:<AF 0>\r\n\
+                        STAT 8:state conn_read\r\nSTAT 8:secs_since_last_cmd 2\r\n\
+                        STAT 9:addr tcp:127.0.0.1:11211\r\nSTAT 9:state conn_listening\r\n\
+                        STAT 9:secs_since_last_cmd 3\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,45 @@
+//! A client's place in a node: one of those of `-c`, and shown by `stats conns`.
+
+use std::sync::Arc;
+
+use super::node::Node;
+use super::registry::{Address, Entry};
+use super::stream::Accepted;
+
+/// See the module; dropping it frees the place.
+#[derive(Debug)]
+pub(super) struct Seat {
+    node: Arc<Node>,
+    pub(super) entry: Arc<Entry>,
+}
+
+/// A client on its way to a worker.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) socket: Accepted,
+    pub(super) seat: Seat,
+}
+
+impl Arrival {
+    /// Gives a client that was accepted its place; whether there is one must be known.
+    pub(super) fn new(node: &Arc<Node>, socket: Accepted, peer: Address, local: Address) -> Self {
+        let now_boot_ms = node.clock.now().boot_ms;
+        let entry = node
+            .registry
+            .enter(socket.fd(), peer, Some(local), now_boot_ms);
+        node.counters.curr_connections.count_shared();
+        node.counters.total_connections.count_shared();
+        let seat = Seat {
+            node: Arc::clone(node),
+            entry,
+        };
+        Self { socket, seat }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.node.registry.leave(&self.entry);
+        self.node.counters.curr_connections.uncount_shared();
+    }
+}
