@@ -16,6 +16,16 @@ const LINE_CHARS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 450;
 const FUNCTION_LINES_MAX: usize = 70;
 
+/// What tools write.
+const NOT_OURS: [&str; 6] = [
+    "target",
+    "Cargo.lock",
+    "package-lock.json",
+    "go.sum",
+    "corpus",
+    "artifacts",
+];
+
 /// Functions that were longer when the rule came: they may shrink, and none may join them.
 const LONG_FUNCTIONS: [(&str, usize); 1] = [("src/server/conversation.rs:line", 78)];
 
@@ -35,8 +45,7 @@ fn texts() -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_made = ["target", "Cargo.lock", "corpus", "artifacts"].contains(&name.as_str());
-            let is_ours = !name.starts_with('.') && !is_made;
+            let is_ours = !name.starts_with('.') && !NOT_OURS.contains(&name.as_str());
             if is_ours && path.is_dir() {
                 folders.push(path);
             } else if is_ours && path.is_file() {
@@ -96,7 +105,9 @@ fn lines_fit_a_hundred_columns() {
 
 #[test]
 fn texts_are_plain() {
-    let found = lines_where(|_, line| !line.is_ascii() || line.contains('\t'));
+    // gofmt knows nothing but tabs.
+    let has_tab = |path: &str, line: &str| line.contains('\t') && !path.ends_with(".go");
+    let found = lines_where(|path, line| !line.is_ascii() || has_tab(path, line));
     none("no ASCII, or a tab", &found);
     // Spelled apart, or this file would be found.
     let banned = [["TO", "DO"], ["FIX", "ME"], ["dbg", "!("]].map(|parts| parts.concat());
