@@ -304,6 +304,34 @@ fn every_flag_and_subcommand_has_a_row() {
 }
 
 #[test]
+fn the_versions_of_clients_are_told() {
+    let clients = "protocol-tests/clients";
+    let mut pins = Vec::new();
+    let wheels = read(&format!("{clients}/python/requirements.txt"));
+    pins.extend(wheels.lines().filter_map(|line| line.split_once("==")));
+    let modules = read(&format!("{clients}/node/package.json"));
+    let (_, modules) = modules.split_once("\"dependencies\": {").unwrap();
+    let modules = modules.lines().filter_map(|line| line.split_once(": "));
+    pins.extend(modules.map(|(name, version)| (name, version.trim_matches([',', '"']))));
+    let jars = read(&format!("{clients}/java/pom.xml"));
+    let jars = jars
+        .lines()
+        .filter_map(|line| line.split_once("memcached.version>"));
+    pins.extend(jars.filter_map(|(name, rest)| Some((name, rest.split_once('<')?.0))));
+    assert_eq!(pins.len(), 8, "{pins:?}");
+    let text = read("COMPATIBILITY.md");
+    let (_, told) = text.split_once("\n## Clients\n").unwrap();
+    // It comes with another and is no client.
+    pins.retain(|(name, _)| *name != "uhashring");
+    let wanting: Vec<_> = pins
+        .iter()
+        .filter(|(_, version)| !told.contains(&format!("| {version} |")))
+        .map(|(name, version)| format!("{} {version}", name.trim()))
+        .collect();
+    none("COMPATIBILITY.md names another version", &wanting);
+}
+
+#[test]
 fn every_proof_exists() {
     let sources: Vec<_> = sources().collect();
     let has = |proof: &str| match proof.rsplit_once('.') {
@@ -326,7 +354,7 @@ fn every_proof_exists() {
         }
     };
     let mut wanting = Vec::new();
-    for title in ["Commands", "Lines and limits", "Flags"] {
+    for title in ["Commands", "Lines and limits", "Flags", "Clients"] {
         for (row, proofs) in rows(title) {
             let missing = quoted(&proofs).filter(|proof| !has(proof));
             wanting.extend(missing.map(|proof| format!("{row}: {proof}")));
