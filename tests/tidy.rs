@@ -16,6 +16,16 @@ const LINE_CHARS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 450;
 const FUNCTION_LINES_MAX: usize = 70;
 
+/// What tools write.
+const NOT_OURS: [&str; 6] = [
+    "target",
+    "Cargo.lock",
+    "package-lock.json",
+    "go.sum",
+    "corpus",
+    "artifacts",
+];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -32,8 +42,7 @@ fn texts() -> Vec<(String, String)> {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let is_made = ["target", "Cargo.lock", "corpus", "artifacts"].contains(&name.as_str());
-            let is_ours = !name.starts_with('.') && !is_made;
+            let is_ours = !name.starts_with('.') && !NOT_OURS.contains(&name.as_str());
             if is_ours && path.is_dir() {
                 folders.push(path);
             } else if is_ours && path.is_file() {
@@ -93,7 +102,9 @@ fn lines_fit_a_hundred_columns() {
 
 #[test]
 fn texts_are_plain() {
-    let found = lines_where(|_, line| !line.is_ascii() || line.contains('\t'));
+    // gofmt knows nothing but tabs.
+    let has_tab = |path: &str, line: &str| line.contains('\t') && !path.ends_with(".go");
+    let found = lines_where(|path, line| !line.is_ascii() || has_tab(path, line));
     none("no ASCII, or a tab", &found);
     // Spelled apart, or this file would be found.
     let banned = [["TO", "DO"], ["FIX", "ME"], ["dbg", "!("]].map(|parts| parts.concat());
@@ -286,6 +297,34 @@ fn every_flag_and_subcommand_has_a_row() {
 }
 
 #[test]
+fn the_versions_of_clients_are_told() {
+    let clients = "protocol-tests/clients";
+    let mut pins = Vec::new();
+    let wheels = read(&format!("{clients}/python/requirements.txt"));
+    pins.extend(wheels.lines().filter_map(|line| line.split_once("==")));
+    let modules = read(&format!("{clients}/node/package.json"));
+    let (_, modules) = modules.split_once("\"dependencies\": {").unwrap();
+    let modules = modules.lines().filter_map(|line| line.split_once(": "));
+    pins.extend(modules.map(|(name, version)| (name, version.trim_matches([',', '"']))));
+    let jars = read(&format!("{clients}/java/pom.xml"));
+    let jars = jars
+        .lines()
+        .filter_map(|line| line.split_once("memcached.version>"));
+    pins.extend(jars.filter_map(|(name, rest)| Some((name, rest.split_once('<')?.0))));
+    assert_eq!(pins.len(), 8, "{pins:?}");
+    let text = read("COMPATIBILITY.md");
+    let (_, told) = text.split_once("\n## Clients\n").unwrap();
+    // It comes with another and is no client.
+    pins.retain(|(name, _)| *name != "uhashring");
+    let wanting: Vec<_> = pins
+        .iter()
+        .filter(|(_, version)| !told.contains(&format!("| {version} |")))
+        .map(|(name, version)| format!("{} {version}", name.trim()))
+        .collect();
+    none("COMPATIBILITY.md names another version", &wanting);
+}
+
+#[test]
 fn every_proof_exists() {
     let sources: Vec<_> = sources().collect();
     let has = |proof: &str| match proof.rsplit_once('.') {
@@ -308,7 +347,7 @@ fn every_proof_exists() {
         }
     };
     let mut wanting = Vec::new();
-    for title in ["Commands", "Lines and limits", "Flags"] {
+    for title in ["Commands", "Lines and limits", "Flags", "Clients"] {
         for (row, proofs) in rows(title) {
             let missing = quoted(&proofs).filter(|proof| !has(proof));
             wanting.extend(missing.map(|proof| format!("{row}: {proof}")));

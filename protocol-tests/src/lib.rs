@@ -7,6 +7,7 @@
 
 pub mod attacks;
 pub mod client;
+pub mod clients;
 pub mod msm;
 pub mod packets;
 pub mod pair;
