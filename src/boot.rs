@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
@@ -104,6 +103,9 @@ pub fn banner(config: &Config, sockets: &Sockets) {
         threads = config.client.threads,
         "memtwin starts"
     );
+    for (option, reason) in &config.tuning.without_effect {
+        tracing::info!(option, reason, "accepted, and without effect");
+    }
     for address in sockets.clients.addresses() {
         tracing::info!(address, "for clients");
     }
@@ -270,33 +272,4 @@ fn replication_stats(status: Arc<PeerStatus>, store: Arc<Store>) -> ReplicationS
         reply::stat(out, "memory_used_bytes", memory.used_bytes);
         reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
     }))
-}
-
-/// Waits until the process is told to stop, and meanwhile reads anew what it is told to; the name
-/// of the signal.
-///
-/// # Errors
-/// The system gives no signal handler.
-pub fn wait_for_signal(reloads: &Reloads) -> Result<&'static str, Problem> {
-    let refused = |error: io::Error| {
-        Problem::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(refused)?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-        let mut graceful = signal(SignalKind::user_defined1()).map_err(refused)?;
-        let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => return Ok("SIGTERM"),
-                _ = interrupt.recv() => return Ok("SIGINT"),
-                _ = graceful.recv() => return Ok("SIGUSR1"),
-                _ = hangup.recv() => reloads.run(),
-            }
-        }
-    })
 }

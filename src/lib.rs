@@ -41,8 +41,8 @@
 //!
 //! # Code map
 //!
-//! - `main.rs` tells the life of a process in order; [`boot`], [`privileges`] and [`logs`] are its
-//!   steps. [`pair`] runs two nodes on one machine, for a person to see.
+//! - `main.rs` tells the life of a process in order; [`boot`], [`privileges`], [`daemon`],
+//!   [`signals`] and [`logs`] are its steps. [`pair`] runs two nodes on one machine, for a person to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
 //! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
@@ -107,6 +107,7 @@ pub mod boot;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod limits;
 pub mod logs;
 pub mod pair;
@@ -115,5 +116,6 @@ pub mod protocol;
 pub mod reload;
 pub mod replication;
 pub mod server;
+pub mod signals;
 pub mod stats;
 pub mod store;

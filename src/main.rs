@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use memtwin::boot::{self, Running};
 use memtwin::cli::{self, Cli, Verb};
 use memtwin::config::Problem;
+use memtwin::daemon::{self, PidFile};
+use memtwin::signals::{self, Signals};
 use memtwin::{logs, pair, privileges};
 
 #[global_allocator]
@@ -38,16 +40,25 @@ fn run(cli: Cli) -> Result<(), Problem> {
 
 /// The life of a node, from the command line to the last byte the partner was owed.
 fn serve(cli: Cli) -> Result<(), Problem> {
+    signals::hold_hangups()?;
     let config = cli::load(cli)?;
     logs::start(config.node.verbosity);
     let key = boot::load_key(&config)?;
+    privileges::ensure_large_pages(config.tuning.large_pages)?;
+    privileges::raise_core_limit(config.node.core_dumps)?;
     privileges::raise_open_files(config.client.connections_max)?;
     privileges::become_user(config.node.user.as_deref())?;
     privileges::end_with_parent()?;
     let sockets = boot::bind(&config)?;
+    if config.node.daemon {
+        daemon::detach(config.node.verbosity > 0, config.node.core_dumps)?;
+    }
+    privileges::lock_memory(config.node.lock_memory);
+    let mut signals = Signals::take()?;
+    let _pid_file = config.node.pid_file.as_deref().and_then(PidFile::write);
     boot::banner(&config, &sockets);
     let node = Running::start(config, key, sockets)?;
-    let signal = boot::wait_for_signal(node.reloads())?;
+    let signal = signals.wait(node.reloads());
     tracing::info!(
         signal,
         "stopping: clients first, then what the partner is owed"

@@ -2,9 +2,11 @@
 //! memcached's order and words.
 
 use std::env;
+use std::fs;
 
 use nix::errno::Errno;
 use nix::unistd::{User, geteuid, getuid, setgid, setgroups, setuid};
+use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{
     Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
 };
@@ -33,6 +35,62 @@ pub fn end_with_parent() -> Result<(), Problem> {
         Err(refused(format!(
             "{END_WITH_PARENT}: process {parent} is not the parent"
         )))
+    }
+}
+
+/// `-L`: memcached asks for large pages then; here items have them wherever the system has them.
+///
+/// # Errors
+/// The system has none, and memcached would not start.
+pub fn ensure_large_pages(wanted: bool) -> Result<(), Problem> {
+    let setting = || fs::read_to_string(LARGE_PAGES).unwrap_or_default();
+    if !wanted || setting().contains("[always]") || setting().contains("[madvise]") {
+        return Ok(());
+    }
+    let text = format!(
+        "Cannot enable large pages on this system: {LARGE_PAGES} turns them off; leave -L out"
+    );
+    Err(Problem::new(1, text))
+}
+
+const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+
+/// `-r`: lets a crash leave a core file as large as the system allows.
+///
+/// # Errors
+/// It allows none at all.
+pub fn raise_core_limit(wanted: bool) -> Result<(), Problem> {
+    if !wanted {
+        return Ok(());
+    }
+    let to = |limit| Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    let old = getrlimit(Resource::Core);
+    if setrlimit(Resource::Core, to(None)).is_err() {
+        // Not root: as much as is allowed. What came of it is looked at below.
+        let _ = setrlimit(Resource::Core, to(old.maximum));
+    }
+    if getrlimit(Resource::Core).current == Some(0) {
+        let text = "failed to ensure corefile creation: the system allows none (ulimit -c); leave \
+                    -r out";
+        return Err(Problem::new(EXIT_SYSTEM, text));
+    }
+    Ok(())
+}
+
+/// `-k`: keeps all memory, present and future, out of swap. As in memcached a node serves without,
+/// and says so.
+pub fn lock_memory(wanted: bool) {
+    if !wanted {
+        return;
+    }
+    if let Err(error) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+        tracing::warn!(
+            %error,
+            "-k has no effect, memory cannot be locked: raise the limit (ulimit -l, LimitMEMLOCK)"
+        );
     }
 }
 

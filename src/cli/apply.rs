@@ -1,5 +1,8 @@
 //! From the command line, and the file it names, to a checked [`Config`].
 
+use std::env;
+use std::path::PathBuf;
+
 use super::exit::EXIT_BAD_FLAG;
 use super::numbers::{atof, atoi, item_bytes, octal};
 use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
@@ -22,6 +25,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
     apply_memcached(cli.memcached, &mut layer)?;
     apply_own(cli.own, &mut layer)?;
     let flagged = layer.flagged;
+    config.client.port_file = env::var_os("MEMCACHED_PORT_FILENAME").map(PathBuf::from);
     check(config, file.as_ref(), &flagged)
 }
 
@@ -116,7 +120,11 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     layer.put("node.verbosity", verbosity, |c| &mut c.node.verbosity);
     let pid_file = flags.pidfile.map(Some);
     layer.put("node.pid_file", pid_file, |c| &mut c.node.pid_file);
-    layer.config.tuning.memory_file = flags.memory_file;
+    if flags.memory_file.is_some() {
+        let reason = "a node that restarts gets its items from its partner";
+        layer.config.tuning.without_effect.push(("-e", reason));
+        layer.config.tuning.memory_file = flags.memory_file;
+    }
     Ok(())
 }
 
@@ -180,6 +188,8 @@ fn apply_slabs(flags: &MemcachedFlags, config: &mut Config) -> Result<(), Proble
                 "Maximum number of NAPI IDs must be greater than 0",
             ));
         }
+        let reason = "workers take connections in turn";
+        tuning.without_effect.push(("-N", reason));
     }
     Ok(())
 }

@@ -66,12 +66,17 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
             return Err(format!("Missing {name} argument: write -o {name}=value"));
         }
         (option.set)(config, value.unwrap_or_default())?;
-        if let Effect::Setting(key) = option.effect {
-            keys.push(key);
+        match option.effect {
+            Effect::Setting(key) => keys.push(key),
+            Effect::Shown | Effect::Nothing(NO_EFFECT_THERE) => {}
+            Effect::Nothing(reason) => config.tuning.without_effect.push((option.name, reason)),
         }
     }
     Ok(keys)
 }
+
+/// The reason of an option that memcached does not heed either.
+const NO_EFFECT_THERE: &str = "memcached ignores it, too";
 
 fn unknown(text: &str) -> String {
     if text.starts_with("ext_") {

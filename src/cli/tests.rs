@@ -96,34 +96,8 @@ fn listen_takes_lists_repeats_and_ports() {
 
 #[test]
 fn memcacheds_flags_exit_with_memcacheds_codes() {
-    for line in [
+    let lines = [
         "--nonsense",
-        "-D",
-        "-f 1",
-        "-n 0",
-        "-N 0",
-        "-o nonsense",
-        "-o modern,,track_sizes",
-        "-o hashpower",
-        "-o hashpower=11",
-        "-o hashpower=33",
-        "-o slab_automove=3",
-        "-o slab_automove_ratio=0",
-        "-o slab_automove_window=2",
-        "-o tail_repair_time=9",
-        "-o hash_algorithm=md5",
-        "-o lru_crawler_sleep=1000001",
-        "-o lru_crawler_tocrawl=x",
-        "-o hot_lru_pct=80",
-        "-o warm_max_factor=0",
-        "-o watcher_logbuf_size=1k",
-        "-o slab_chunk_max=0",
-        "-o slab_chunk_max=1025",
-        "-o slab_sizes=",
-        "-o ssl_verify_mode=4",
-        "-o ssl_min_version=4",
-        "-o ssl_key",
-        "-o ext_path=/tmp/x:1G",
         "-t 0",
         "-t x",
         "-c 0",
@@ -131,42 +105,160 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-R 0",
         "-p",
         "-m",
-    ] {
+        "-D",
+        "-f 1",
+        "-f x",
+        "-n 0",
+        "-N 0",
+        "--mem 3",
+    ];
+    for line in lines {
         assert_eq!(exit(line).0, 1, "{line}");
     }
-    for line in [
+    let lines = [
         "-I 33m",
         "-I 1023",
         "-I 2000m -m 10000",
         "-m 0",
         "-p 65536",
         "-U 11211",
+        "-U -1",
         "-p 0",
         "-B http",
         "-S -B ascii",
         "-S -B auto",
         "-Y file -B binary",
+        "-N 5",
         "-t 2 -N 3",
-        "-o slab_chunk_max=1024 -I 600k",
-        "-o slab_chunk_max=300 -I 600k",
-        "-o slab_sizes=10-100",
-        "-o slab_sizes=100-100",
-        "-o slab_sizes=100-104",
-        "-o hot_lru_pct=50,warm_lru_pct=31",
-        "-o no_lru_maintainer,temporary_ttl=5",
-    ] {
+    ];
+    for line in lines {
         assert_eq!(exit(line).0, 64, "{line}");
     }
-    for line in [
+    let lines = [
         "-l 127.0.0.1:x",
         "-l [::1",
         "-p -2",
         "-l proto[http]:::1",
+        "-l tag[]:127.0.0.1",
         "-l no.such.host.invalid",
-    ] {
+    ];
+    for line in lines {
         assert_eq!(exit(line).0, 71, "{line}");
     }
     assert!(exit("-U 11211").1.contains("amplifier"));
+}
+
+#[test]
+fn options_of_o_exit_with_memcacheds_codes() {
+    let options = [
+        "nonsense",
+        "modern,,track_sizes",
+        ",",
+        "hashpower",
+        "hashpower=11",
+        "hashpower=33",
+        "slab_automove=3",
+        "slab_automove_ratio=0",
+        "slab_automove_window=2",
+        "slab_automove_freeratio=x",
+        "tail_repair_time=9",
+        "hash_algorithm=md5",
+        "lru_crawler_sleep=1000001",
+        "lru_crawler_tocrawl=x",
+        "hot_lru_pct=80",
+        "warm_max_factor=0",
+        "temporary_ttl",
+        "idle_timeout",
+        "watcher_logbuf_size=1k",
+        "read_buf_mem_limit=x",
+        "slab_chunk_max=0",
+        "slab_chunk_max=1025",
+        "ssl_verify_mode=4",
+        "ssl_min_version=4",
+        "ssl_key",
+        "ext_path=/tmp/x:1G",
+        "proxy_config=x",
+    ];
+    for option in options {
+        assert_eq!(exit(&format!("-o {option}")).0, 1, "{option}");
+    }
+    let options = [
+        "slab_chunk_max=1024 -I 600k",
+        "slab_chunk_max=300",
+        "slab_sizes=10-100",
+        "slab_sizes=100-100",
+        "slab_sizes=100-104",
+        "slab_sizes=x",
+        "hot_lru_pct=50,warm_lru_pct=31",
+        "no_lru_maintainer,temporary_ttl=5",
+    ];
+    for option in options {
+        assert_eq!(exit(&format!("-o {option}")).0, 64, "{option}");
+    }
+    let (_, words) = exit("-o nonsense");
+    assert!(words.contains("Illegal suboption \"nonsense\"") && words.contains("track_sizes"));
+}
+
+#[test]
+fn every_option_of_o_is_taken_and_finds_its_setting() {
+    let all = extended::OPTIONS.iter().map(|option| match option.name {
+        "hash_algorithm" => "hash_algorithm=xxh3".to_owned(),
+        name if name.ends_with("factor") || name.ends_with("ratio") => format!("{name}=0.5"),
+        "ssl_verify_mode" | "ssl_min_version" => format!("{}=3", option.name),
+        "slab_sizes" => "slab_sizes=96-200".to_owned(),
+        "slab_chunk_max" => "slab_chunk_max=64".to_owned(),
+        name if option.value == extended::OptionValue::No => name.to_owned(),
+        name => format!("{name}=12"),
+    });
+    for text in all.filter(|text| !text.starts_with("no_lru_maintainer")) {
+        read(&format!("-o {text}")).unwrap_or_else(|problem| panic!("{text}: {problem}"));
+    }
+    let config =
+        read("-o idle_timeout=3,track_sizes -o watcher_logbuf_size=8,ssl_wbuf_size=64").unwrap();
+    assert_eq!(config.client.idle_timeout, Some(Duration::from_secs(3)));
+    assert!(config.client.track_sizes);
+    assert_eq!(
+        (config.client.watcher_logbuf_size, config.tls.wbuf_bytes),
+        (8 << 10, 64 << 10)
+    );
+    assert_eq!(read("-o idle_timeout=0").unwrap().client.idle_timeout, None);
+    let old = read("-o slab_chunk_max=4,no_modern").unwrap().tuning;
+    assert!(!old.lru.crawler && !old.lru.maintainer && !old.lru.segmented && !old.slabs.reassign);
+    assert_eq!(
+        (old.slabs.automove, old.slabs.chunk_max_bytes),
+        (0, 4 << 10)
+    );
+    let told = read("-o hash_algorithm=jenkins,modern -e /dev/shm/x -N 2")
+        .unwrap()
+        .tuning;
+    let names: Vec<_> = told.without_effect.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["-N", "hash_algorithm", "-e"]);
+}
+
+#[test]
+fn flags_without_a_number_turn_things_on_and_off() {
+    let plain = read("").unwrap();
+    let client = plain.client;
+    assert!(client.cas && client.flush_all && client.dumps && client.watch);
+    assert!(!client.shutdown_command && !client.detail && !client.sasl && !plain.tls.enabled);
+    let config = read("-A -C -F -X -W -Z -d -k -r -P /run/x -D/ -f 1.5 -n 96").unwrap();
+    let Config {
+        client,
+        node,
+        tuning,
+        ..
+    } = config;
+    assert!(!client.cas && !client.flush_all && !client.dumps && !client.watch);
+    assert!(client.shutdown_command && client.detail && config.tls.enabled);
+    assert_eq!(client.prefix_delimiter, b'/');
+    assert!(node.daemon && node.lock_memory && node.core_dumps);
+    assert_eq!(node.pid_file.as_deref(), Some(Path::new("/run/x")));
+    assert_eq!(
+        (tuning.slabs.growth_factor, tuning.slabs.min_size_bytes),
+        (1.5, 96)
+    );
+    assert_eq!(read("-S").unwrap().client.protocol, Protocol::Binary);
+    assert_eq!(read("-Y file").unwrap().client.protocol, Protocol::Ascii);
 }
 
 #[test]

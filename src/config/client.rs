@@ -18,6 +18,9 @@ pub struct Client {
     /// be bound (a name or `*` may resolve to an address family that this host does not have).
     #[serde(skip)]
     pub addresses: Vec<Vec<SocketAddr>>,
+    /// Where the ports are written once clients are let in (`MEMCACHED_PORT_FILENAME`).
+    #[serde(skip)]
+    pub port_file: Option<PathBuf>,
     /// Unix socket (`-s`), instead of TCP.
     pub socket: Option<PathBuf>,
     /// Access mode of the unix socket (`-a`).
@@ -85,6 +88,7 @@ impl Default for Client {
         Self {
             listen: vec![Listen::plain(Address::any(Some(address::PORT_DEFAULT)))],
             addresses: Vec::new(),
+            port_file: None,
             socket: None,
             socket_mode: 0o700,
             threads: 4,

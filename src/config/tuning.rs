@@ -26,6 +26,8 @@ pub struct Tuning {
     pub maxconns_fast: bool,
     /// `-o hashpower`.
     pub hashpower_init: i64,
+    /// What was given and has no effect, each with the reason.
+    pub without_effect: Vec<(&'static str, &'static str)>,
     /// Slab classes.
     pub slabs: Slabs,
     /// Segments of the LRU, and the threads that look after it.
@@ -97,6 +99,7 @@ impl Default for Tuning {
             socket_mark: 0,
             maxconns_fast: true,
             hashpower_init: 0,
+            without_effect: Vec::new(),
             slabs: Slabs::default(),
             lru: Lru::default(),
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
 
-use super::listen::{Bound, Listener};
+use super::listen::{self, Bound, Listener};
 use super::node::Node;
 use super::registry::Address;
 use super::seat::Arrival;
@@ -61,6 +61,9 @@ pub(super) async fn accept(
                 }
             }
         });
+    }
+    if let Some(path) = &dealer.borrow().node.config.client.port_file {
+        listen::announce(path, &bound);
     }
     // Only the gate ends this.
     while gate.changed().await.is_ok() {}

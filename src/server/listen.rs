@@ -68,7 +68,41 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
             return Err(error);
         }
     }
+    mark(&all, config.tuning.socket_mark);
     Ok(all)
+}
+
+/// `-o sock_cookie_id`: firewalls know the sockets by it.
+fn mark(all: &[Bound], mark: u32) {
+    for bound in all.iter().filter(|_| mark != 0) {
+        if let Err(error) = bound.socket.set_mark(mark) {
+            tracing::warn!(%error, "-o sock_cookie_id has no effect; it needs CAP_NET_ADMIN");
+        }
+    }
+}
+
+/// Tells test programs the ports, as memcached does: a line for each, under another name first.
+pub(super) fn announce(path: &Path, all: &[Bound]) {
+    let addresses = all
+        .iter()
+        .filter_map(|bound| bound.socket.local_addr().ok());
+    let addresses = addresses.filter_map(|address| address.as_socket());
+    let lines: String = addresses
+        .map(|address| {
+            let family = if address.is_ipv4() { "INET" } else { "INET6" };
+            format!("TCP {family}: {}\n", address.port())
+        })
+        .collect();
+    if lines.is_empty() {
+        return;
+    }
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lck");
+    if let Err(error) = std::fs::write(&beside, lines).and_then(|()| std::fs::rename(&beside, path))
+    {
+        let file = path.display();
+        tracing::warn!(%error, %file, "MEMCACHED_PORT_FILENAME: cannot be written");
+    }
 }
 
 fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<Bound> {

@@ -1,7 +1,7 @@
 //! Every option of `-o`, in memcached's order.
 
 use super::values::*;
-use super::{Effect, Extended, OptionValue, Set};
+use super::{Effect, Extended, NO_EFFECT_THERE, OptionValue, Set};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use Effect::{Nothing, Setting, Shown};
 use OptionValue::{Maybe, No, Yes};
@@ -70,9 +70,14 @@ pub static OPTIONS: [Extended; 51] = [
     row("track_sizes", No, Setting("client.track_sizes"), |c, _| {
         yes(&mut c.client.track_sizes)
     }),
-    row("no_inline_ascii_resp", No, Nothing(AS_MEMCACHED), nothing),
-    row("inline_ascii_resp", No, Nothing(AS_MEMCACHED), nothing),
-    row("modern", No, Nothing(AS_MEMCACHED), nothing),
+    row(
+        "no_inline_ascii_resp",
+        No,
+        Nothing(NO_EFFECT_THERE),
+        nothing,
+    ),
+    row("inline_ascii_resp", No, Nothing(NO_EFFECT_THERE), nothing),
+    row("modern", No, Nothing(NO_EFFECT_THERE), nothing),
     row("no_modern", No, Shown, no_modern),
     row("no_chunked_items", No, Shown, |c, _| {
         c.tuning.slabs.chunk_max_bytes = SLAB_PAGE_BYTES;
@@ -89,9 +94,14 @@ pub static OPTIONS: [Extended; 51] = [
         no(&mut c.tuning.lru.crawler)
     }),
     row("no_lru_maintainer", No, Shown, no_lru_maintainer),
-    row("no_drop_privileges", No, Nothing(AS_MEMCACHED), nothing),
+    row("no_drop_privileges", No, Nothing(NO_EFFECT_THERE), nothing),
     row("drop_privileges", No, Nothing(NO_SECCOMP), nothing),
-    row("resp_obj_mem_limit", Maybe, Nothing(AS_MEMCACHED), nothing),
+    row(
+        "resp_obj_mem_limit",
+        Maybe,
+        Nothing(NO_EFFECT_THERE),
+        nothing,
+    ),
     row(
         "read_buf_mem_limit",
         Yes,
@@ -141,12 +151,11 @@ pub static OPTIONS: [Extended; 51] = [
         Setting("tls.min_version"),
         ssl_min_version,
     ),
-    row("relaxed_privileges", No, Nothing(AS_MEMCACHED), nothing),
+    row("relaxed_privileges", No, Nothing(NO_EFFECT_THERE), nothing),
     row("sock_cookie_id", Yes, Shown, sock_cookie_id),
 ];
 
 const TABLES_GROW: &str = "each shard's table grows by itself";
 const KEYED_HASH: &str = "the hash is SipHash with a secret key, which is safe from crafted keys";
-const AS_MEMCACHED: &str = "memcached ignores it, too";
 const NO_SECCOMP: &str = "system calls are not filtered; a systemd unit can do that";
 const BUFFERS_BOUNDED: &str = "buffers are bounded by an eighth of -m already";

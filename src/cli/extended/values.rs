@@ -186,13 +186,9 @@ pub(super) fn idle_timeout(config: &mut Config, value: &str) -> Outcome {
 }
 
 pub(super) fn slab_sizes(config: &mut Config, value: &str) -> Outcome {
-    let sizes = value.split('-').filter(|size| !size.is_empty());
-    let sizes = sizes.map(|size| number("slab_sizes", size));
-    let sizes = sizes.collect::<Result<Vec<u32>, String>>()?;
-    if sizes.is_empty() {
-        return Err("slab_sizes takes sizes in bytes: write slab_sizes=96-1024-65536".to_owned());
-    }
-    config.tuning.slabs.sizes_bytes = sizes;
+    // What is no number is out of range, which the check of the whole tells.
+    let sizes = value.split('-').map(|size| whole(size).unwrap_or(0));
+    config.tuning.slabs.sizes_bytes = sizes.collect();
     Ok(())
 }
 

@@ -1,0 +1,86 @@
+//! Signals: which end a node, and which has it read its files anew.
+
+use std::io;
+
+use nix::sys::signal::{SigSet, Signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{self, SignalKind, signal};
+
+use crate::config::Problem;
+use crate::config::problem::EXIT_SYSTEM;
+use crate::reload::Reloads;
+
+/// Keeps SIGHUP waiting until [`Signals::take`]: it is a request to a running node, and must not
+/// end one that is just starting. The other signals end a starting process at once.
+///
+/// # Errors
+/// The system refuses.
+pub fn hold_hangups() -> Result<(), Problem> {
+    let hangup = SigSet::from(Signal::SIGHUP);
+    hangup.thread_block().map_err(|error| refused(error.into()))
+}
+
+/// The signals a node waits for.
+#[derive(Debug)]
+pub struct Signals {
+    runtime: Runtime,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    graceful: unix::Signal,
+    hangup: unix::Signal,
+}
+
+impl Signals {
+    /// From now on signals wait for [`Signals::wait`]. To be called after the process has detached
+    /// and before it has a second thread.
+    ///
+    /// # Errors
+    /// The system gives no signal handler.
+    pub fn take() -> Result<Self, Problem> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(refused)?;
+        let entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate()).map_err(refused)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+        let graceful = signal(SignalKind::user_defined1()).map_err(refused)?;
+        let hangup = signal(SignalKind::hangup()).map_err(refused)?;
+        drop(entered);
+        let held = SigSet::from(Signal::SIGHUP);
+        held.thread_unblock()
+            .map_err(|error| refused(error.into()))?;
+        Ok(Self {
+            runtime,
+            terminate,
+            interrupt,
+            graceful,
+            hangup,
+        })
+    }
+
+    /// Waits until the process is told to stop; the name of the signal. SIGHUP reads files anew.
+    pub fn wait(&mut self, reloads: &Reloads) -> &'static str {
+        let Self {
+            runtime,
+            terminate,
+            interrupt,
+            graceful,
+            hangup,
+        } = self;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return "SIGTERM",
+                    _ = interrupt.recv() => return "SIGINT",
+                    _ = graceful.recv() => return "SIGUSR1",
+                    _ = hangup.recv() => reloads.run(),
+                }
+            }
+        })
+    }
+}
+
+fn refused(error: io::Error) -> Problem {
+    Problem::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
+}
