@@ -14,6 +14,8 @@ pub const ENTRY_OVERHEAD_BYTES: usize = 80;
 pub const SHARD_OVERHEAD_BYTES: u64 = 512;
 /// One part in this many of `-m` is kept for the process itself, see [`PROCESS_BYTES_MAX`].
 pub const PROCESS_SHARE: u64 = 32;
+/// No less than this is kept for the process itself.
+pub const PROCESS_BYTES_MIN: u64 = 256 << 10;
 /// No more than this is kept for the process itself: code, stacks, scratch buffers.
 pub const PROCESS_BYTES_MAX: u64 = 4 << 20;
 /// A key has 1 to this many bytes; longer ones are a client error.

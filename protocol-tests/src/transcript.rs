@@ -7,6 +7,7 @@
 //! > set abc 0 0 5         sent, with CRLF
 //! >> get abc\n            sent as it stands, nothing added
 //! < STORED                the next line of the answer, without its CRLF
+//! < key=abc \n            a line that ends in a line feed alone
 //! <1.6.18 ERROR           what Debian's memcached answers instead
 //! has STAT pid {*}        one of the lines up to END, in whatever order
 //! closed                  the server closes, and has sent nothing more

@@ -55,6 +55,7 @@ impl Store {
 /// What of `-m` is not for items: the empty tables, and the process itself.
 pub(super) fn kept_bytes(limit_bytes: u64, shards: usize) -> u64 {
     let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
-    let process_bytes = (limit_bytes / limits::PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX);
+    let process_bytes = (limit_bytes / limits::PROCESS_SHARE)
+        .clamp(limits::PROCESS_BYTES_MIN, limits::PROCESS_BYTES_MAX);
     tables_bytes + process_bytes
 }

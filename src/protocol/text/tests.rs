@@ -69,6 +69,60 @@ fn numbers_are_read_as_memcached_reads_them() {
     assert_eq!(numeric_value(b""), None);
 }
 
+fn admin(line: &str) -> Admin {
+    match parse(line.as_bytes()) {
+        Ok(Request::Admin { command, .. }) => command,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_beginning_of_a_subcommand_is_the_subcommand() {
+    let ratio = Admin::Slabs(Slabs::Ratio(0.5));
+    assert_eq!(admin("slabs automove ratio 0.5\r\n"), ratio);
+    assert_eq!(admin("slabs a r 0.5\r\n"), ratio);
+    let ttl = Admin::Lru(Lru::TempTtl { secs: Some(5) });
+    // Too short for `tune`, long enough for the next one.
+    assert_eq!(admin("lru t 5 6 7\r\n"), ttl);
+    assert_eq!(reply(b"slabs automover 1\r\n"), "ERROR");
+    assert_eq!(reply(b"lru_crawler c 1 2\r\n"), "ERROR");
+    assert_eq!(reply(b"lru_crawler enable noreply\r\n"), "");
+}
+
+#[test]
+fn numbers_of_settings_are_bounded() {
+    let low = "CLIENT_ERROR automove window too low or too high";
+    for window in [0, 2, 1801, 67_108_864, u32::MAX] {
+        assert_eq!(
+            reply(format!("slabs automove window {window}\r\n").as_bytes()),
+            low
+        );
+    }
+    let all = "ERROR hot and warm pcts must not exceed 80";
+    assert_eq!(reply(b"lru tune 4294967295 1 1 1\r\n"), all);
+    assert_eq!(
+        admin("cache_memlimit 1000000000\r\n"),
+        Admin::MemoryLimit {
+            megabytes: 1_000_000_000
+        }
+    );
+}
+
+#[test]
+fn class_lists_are_read_as_memcached_reads_them() {
+    let crawl = |list: &str| match admin(&format!("lru_crawler crawl {list}\r\n")) {
+        Admin::Crawler(Crawler::Crawl(classes)) => classes,
+        other => panic!("{list}: {other:?}"),
+    };
+    let listed = crawl("1,63,,1").unwrap();
+    assert!(listed.contain(1) && listed.contain(63) && !listed.contain(2) && !listed.contain(64));
+    assert!(crawl("all").unwrap().contain(64));
+    assert!(crawl(",").unwrap().are_none());
+    for wrong in ["0", "64", "x", "1,x", "-1", "allx"] {
+        assert_eq!(crawl(wrong), None, "{wrong}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_line_panics(mut line in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -80,6 +134,7 @@ proptest! {
     fn nearly_good_lines_never_panic(
         words in proptest::collection::vec(
             prop_oneof!["get|gets|gat|set|cas|incr|touch|delete|flush_all|noreply|stats",
+                        "lru|slabs|lru_crawler|automove|window|tune|metadump|crawl|shutdown",
                         "-?[0-9]{1,22}", "[a-z]{1,260}", " {1,3}"], 0..8),
     ) {
         let line = format!("{}\r\n", words.join(" "));

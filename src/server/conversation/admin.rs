@@ -1,7 +1,7 @@
 //! Commands that look after the server, in a conversation.
 
 use super::answer::say;
-use super::{Conversation, Step, Stop};
+use super::{Conversation, Step, Stop, meta};
 use crate::protocol::text::Admin;
 use crate::server::console::Outcome;
 
@@ -13,7 +13,9 @@ impl Conversation {
         noreply: bool,
         step: &mut Step<'_, '_>,
     ) -> Option<Stop> {
-        let follows_replies = !step.out.is_empty();
+        // memcached sends what is there when it meets an `mn`.
+        let out = &step.out;
+        let follows_replies = !out.is_empty() && !out.bytes.ends_with(meta::reply::NOTHING);
         match step.console.administer(command, follows_replies) {
             Outcome::Say(words) => say(&mut step.out.bytes, noreply, &words),
             Outcome::Dump(dump) => self.state = dump.begin(step),

@@ -7,6 +7,7 @@ mod expiry;
 mod model;
 mod operations;
 mod replica;
+mod resize;
 mod walk;
 
 use super::hash::KeyHasher;

@@ -1,0 +1,94 @@
+//! Another memory limit while the store is in use.
+
+use super::*;
+
+fn filled(config: &StoreConfig, items: u64) -> Store {
+    let store = Store::new(config);
+    for index in 0..items {
+        let mut batch = Batch::at(after(START, index));
+        store.put(&index.to_be_bytes(), &[1; 1000], &until(NEVER), &mut batch);
+    }
+    store
+}
+
+#[test]
+fn less_memory_is_reached_in_steps_and_costs_writers_little() {
+    let store = filled(&config(64 * MEBIBYTE), 45_000);
+    let now = after(START, 50_000);
+    let items = store.memory().live_items;
+    assert_eq!(items, 45_000);
+    store.set_limit_bytes(8 * MEBIBYTE);
+    assert_eq!(store.limit_bytes(), 8 * MEBIBYTE);
+    // A writer makes room for itself only.
+    store.put(b"new", &[1; 1000], &until(NEVER), &mut Batch::at(now));
+    assert!(store.memory().live_items >= items);
+    // One round of housekeeping does a bounded part of it, here all.
+    let mut batches = 0;
+    store.shrink(now, |_| batches += 1);
+    let memory = store.memory();
+    assert!(memory.used_bytes <= memory.budget_bytes, "{memory:?}");
+    assert_eq!(memory.budget_bytes, 8 * MEBIBYTE - store.kept_bytes());
+    assert!(memory.used_bytes > 7 * MEBIBYTE, "{memory:?}");
+    assert!(batches > 30, "{batches} steps");
+    assert!(store.get(b"new", &mut Batch::at(now)).is_ok());
+    // The coldest went.
+    let oldest = 0u64.to_be_bytes();
+    assert_eq!(store.get(&oldest, &mut Batch::at(now)), Err(Miss::Absent));
+    store.audit(now);
+    store.shrink(now, |_| panic!("it was done"));
+}
+
+#[test]
+fn one_round_evicts_a_bounded_number_of_bytes() {
+    let store = filled(&config(256 * MEBIBYTE), 180_000);
+    let before = store.memory();
+    store.set_limit_bytes(8 * MEBIBYTE);
+    store.shrink(after(START, 200_000), |_| {});
+    let after = store.memory();
+    let gone_bytes = before.used_bytes - after.used_bytes;
+    let bound = u64::from(limits::SHRINK_STEPS) * limits::SHRINK_STEP_BYTES;
+    assert!(
+        gone_bytes < bound + MEBIBYTE && gone_bytes > bound / 2,
+        "{gone_bytes}"
+    );
+}
+
+#[test]
+fn more_memory_counts_at_once_even_while_it_shrinks() {
+    let store = filled(&config(64 * MEBIBYTE), 45_000);
+    store.set_limit_bytes(8 * MEBIBYTE);
+    store.set_limit_bytes(128 * MEBIBYTE);
+    store.shrink(after(START, 50_000), |_| panic!("there is room"));
+    let memory = store.memory();
+    assert_eq!(memory.budget_bytes, 128 * MEBIBYTE - store.kept_bytes());
+    assert_eq!(memory.live_items, 45_000);
+}
+
+#[test]
+fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
+    let without = StoreConfig {
+        evicting: false,
+        ..config(64 * MEBIBYTE)
+    };
+    let store = filled(&without, 20_000);
+    store.set_limit_bytes(8 * MEBIBYTE);
+    store.shrink(after(START, 50_000), |_| panic!("nothing may go"));
+    assert!(store.draft(b"new", &until(NEVER), 1000).is_err());
+    assert_eq!(store.memory().live_items, 20_000);
+}
+
+/// What is evicted was not confirmed by the partner: its removal leaves a tombstone.
+#[test]
+fn what_goes_before_the_partner_has_it_leaves_a_tombstone() {
+    let pair = StoreConfig {
+        replicated: true,
+        ..config(16 * MEBIBYTE)
+    };
+    let store = filled(&pair, 9_000);
+    store.set_limit_bytes(8 * MEBIBYTE);
+    let mut batches = 0;
+    store.shrink(after(START, 50_000), |_| batches += 1);
+    let memory = store.memory();
+    assert!(batches > 0 && memory.live_items < 9_000, "{memory:?}");
+    assert!(memory.tombstones > 0, "{memory:?}");
+}
