@@ -338,6 +338,12 @@ fn versions_hold_on(server: &Server) -> Result<()> {
         count(INCR, "a", 1, 0, 0).cas(first + 77),
         "05 status=2 value=Data exists for key.",
     )?;
+    // Of an empty value it is said first that it is no number.
+    let empty = says(store(SET, "empty", 0, 0, b""), "01 status=0 cas")?;
+    says(
+        count(INCR, "empty", 1, 0, 0).cas(empty + 77),
+        "05 status=6 value=Non-numeric server-side value for incr or decr",
+    )?;
     says(
         packet(DELETE).key("a").cas(first + 77),
         "04 status=2 value=Data exists for key.",

@@ -104,7 +104,9 @@ fn begun<'s>(store: &'s Store, key: &[u8], number: u64, deadline_ms: u64) -> (Ac
 }
 
 fn changed<'s>(store: &'s Store, item: &Item, step: &Step) -> (Action<'s>, Delta) {
-    if step.only_over != 0 && step.only_over != item.cas() {
+    let other_version = step.only_over != 0 && step.only_over != item.cas();
+    // Of an empty value memcached says first that it is no number.
+    if other_version && !item.value().is_empty() {
         return (Action::Keep, Delta::Exists);
     }
     let Some(number) = number_of(item) else {
