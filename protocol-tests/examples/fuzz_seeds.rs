@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use protocol_tests::attacks;
 use protocol_tests::packets::{Packet, count, packet, raw_header, store};
 use protocol_tests::random::{Generator, Oracle, Request};
+use protocol_tests::random_binary;
 use protocol_tests::transcript::{Action, Captures, parse};
 
 /// Longer ones are cut off: the fuzzer takes none.
@@ -45,6 +46,14 @@ fn main() -> Result<()> {
     binary.add(&all_opcodes().concat())?;
     for packet in all_opcodes() {
         binary.add(&packet)?;
+    }
+    for seed in 0..SEQUENCES {
+        let requests = random_binary::Generator::new(seed, Oracle::New).sequence(REQUESTS);
+        let packets = requests.into_iter().map(|request| match request.broken {
+            Some(bytes) => bytes,
+            None => request.packet.bytes(),
+        });
+        binary.add(&packets.collect::<Vec<_>>().concat())?;
     }
     Seeds::begin(&folder, "link")?.add(&[0, 0, 0, 1, 13])
 }

@@ -8,12 +8,14 @@
 pub mod attacks;
 pub mod client;
 pub mod clients;
+pub mod contest;
 pub mod msm;
 pub mod packets;
 pub mod pair;
 pub mod process;
 pub mod proxy;
 pub mod random;
+pub mod random_binary;
 mod random_meta;
 pub mod replies;
 pub mod server;

@@ -88,6 +88,16 @@ impl Packet {
         self
     }
 
+    /// What comes back as it was sent.
+    pub fn opaque_sent(&self) -> u32 {
+        self.opaque
+    }
+
+    /// The key.
+    pub fn key_sent(&self) -> &[u8] {
+        &self.key
+    }
+
     /// The bytes to send.
     pub fn bytes(&self) -> Vec<u8> {
         let body_len = self.extras.len() + self.key.len() + self.value.len();

@@ -96,9 +96,7 @@ impl Generator {
     fn request(&mut self) -> Request {
         let bytes = match self.rng.u32(0..100) {
             0..14 => self.storage(),
-            // 1.6.18 has other words and other quiet forms for many of them.
-            14..24 if self.oracle == Oracle::New => self.meta(),
-            14..24 => self.storage(),
+            14..24 => self.meta(),
             24..32 => return self.cas_last_seen(),
             32..52 => self.retrieval(),
             52..64 => self.arithmetic(),
