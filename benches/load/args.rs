@@ -21,6 +21,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Sends load to the servers in turns and prints the comparison.
     Drive(Drive),
+    /// Stores all keys, sends one server so many requests, and prints nothing: for tools that count
+    /// what the server does.
+    Exchange(Exchange),
     /// Prints the same table from samples on standard input, taken by another tool: a line per
     /// server and round with name, ops/s, p50 us, p99 us and server CPU us/op.
     Report(Heading),
@@ -40,7 +43,8 @@ pub(crate) struct Heading {
 pub(crate) struct Drive {
     #[command(flatten)]
     pub(crate) heading: Heading,
-    /// A server as NAME=ADDRESS:PORT@PID; the ratios are of the first one to each other one.
+    /// A server as NAME=ADDRESS:PORT@PID, or with :text, :meta or :binary after that; the ratios are
+    /// of the first one to each other one.
     #[arg(long = "server", required = true)]
     pub(crate) servers: Vec<ServerSpec>,
     #[command(flatten)]
@@ -57,6 +61,18 @@ pub(crate) struct Drive {
     /// A round gives each server this many requests instead.
     #[arg(long, conflicts_with = "round_ms")]
     pub(crate) round_requests: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Exchange {
+    /// A server as NAME=ADDRESS:PORT@PID, or with :PROTOCOL after that.
+    #[arg(long)]
+    pub(crate) server: ServerSpec,
+    #[command(flatten)]
+    pub(crate) load: Load,
+    /// Requests to send, rounded up to whole batches.
+    #[arg(long)]
+    pub(crate) requests: u64,
 }
 
 /// What every connection sends.
@@ -85,25 +101,36 @@ pub(crate) enum Operation {
     Set,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    Text,
+    Meta,
+    Binary,
+}
+
 #[derive(Clone)]
 pub(crate) struct ServerSpec {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     /// The process whose CPU time is read.
     pub(crate) pid: u32,
+    pub(crate) protocol: Protocol,
 }
 
 impl FromStr for ServerSpec {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let words = "a server is written NAME=ADDRESS:PORT@PID";
+        let words = "a server is written NAME=ADDRESS:PORT@PID or NAME=ADDRESS:PORT@PID:PROTOCOL";
         let (name, rest) = text.split_once('=').context(words)?;
-        let (address, pid) = rest.rsplit_once('@').context(words)?;
+        let (address, process) = rest.rsplit_once('@').context(words)?;
+        let (pid, protocol) = process.split_once(':').unwrap_or((process, "text"));
+        let protocol = Protocol::from_str(protocol, false).map_err(anyhow::Error::msg);
         Ok(Self {
             name: name.to_owned(),
             address: address.parse().context(words)?,
             pid: pid.parse().context(words)?,
+            protocol: protocol.context(words)?,
         })
     }
 }

@@ -1,43 +1,36 @@
 //! The bytes of one pipelined batch of requests. They are laid out once; a new batch only writes
 //! new key digits into them.
 
-use crate::args::{Load, Operation};
+use crate::args::{Load, Protocol};
+use crate::protocol;
 
 /// As long as a Tomcat session id with MSM's node suffix.
 const KEY_PREFIX: &[u8] = b"load-session-key-00000000";
 const KEY_DIGITS: usize = 10;
-
-/// Both verbs and the blank after them are this long.
-const VERB_BYTES: usize = 4;
 
 pub(crate) const KEY_BYTES: usize = KEY_PREFIX.len() + KEY_DIGITS;
 
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     request_bytes: usize,
+    key_at: usize,
 }
 
 impl Batch {
-    pub(crate) fn new(load: &Load) -> Self {
-        let mut request = Vec::new();
-        match load.operation {
-            Operation::Get => {
-                request.extend_from_slice(b"get ");
-                request.extend_from_slice(KEY_PREFIX);
-                request.extend_from_slice(&[b'0'; KEY_DIGITS]);
-            }
-            Operation::Set => {
-                request.extend_from_slice(b"set ");
-                request.extend_from_slice(KEY_PREFIX);
-                request.extend_from_slice(&[b'0'; KEY_DIGITS]);
-                request.extend_from_slice(format!(" 0 0 {}\r\n", load.value_bytes).as_bytes());
-                request.resize(request.len() + load.value_bytes as usize, b'v');
-            }
-        }
-        request.extend_from_slice(b"\r\n");
+    pub(crate) fn new(load: &Load, protocol: Protocol) -> Self {
+        let request = protocol::request(load, protocol);
+        let key_at = request.before_key.len();
+        let request = [
+            &request.before_key,
+            KEY_PREFIX,
+            &[b'0'; KEY_DIGITS],
+            &request.after_key,
+        ]
+        .concat();
         Self {
             bytes: request.repeat(load.depth as usize),
             request_bytes: request.len(),
+            key_at,
         }
     }
 
@@ -51,12 +44,12 @@ impl Batch {
 
     /// The key of request number `at`.
     pub(crate) fn key(&self, at: usize) -> &[u8] {
-        &self.bytes[at * self.request_bytes + VERB_BYTES..][..KEY_BYTES]
+        &self.bytes[at * self.request_bytes + self.key_at..][..KEY_BYTES]
     }
 
     pub(crate) fn draw_keys(&mut self, keys: &mut Keys) {
         for request in self.bytes.chunks_exact_mut(self.request_bytes) {
-            let digits = &mut request[VERB_BYTES + KEY_PREFIX.len()..][..KEY_DIGITS];
+            let digits = &mut request[self.key_at + KEY_PREFIX.len()..][..KEY_DIGITS];
             let mut rest = keys.next();
             for digit in digits.iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;

@@ -1,14 +1,13 @@
 //! One client connection: a batch out, its replies in.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::args::Load;
+use crate::args::{Load, ServerSpec};
 use crate::batch::{Batch, Keys};
 use crate::replies::Replies;
 
@@ -23,15 +22,15 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(
-        address: SocketAddr,
+        server: &ServerSpec,
         load: &Load,
         keys: Keys,
         registry: &Registry,
         token: Token,
     ) -> Result<Self> {
         // Connected blocking: a refused port is then an error here, and the poll only sees replies.
-        let stream = std::net::TcpStream::connect(address)
-            .with_context(|| format!("cannot connect to {address}"))?;
+        let stream = std::net::TcpStream::connect(server.address)
+            .with_context(|| format!("cannot connect to {}", server.address))?;
         stream.set_nodelay(true)?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
@@ -39,10 +38,10 @@ impl Connection {
         Ok(Self {
             stream,
             keys,
-            batch: Batch::new(load),
+            batch: Batch::new(load, server.protocol),
             sent_bytes: 0,
             sent_at: Instant::now(),
-            replies: Replies::new(load),
+            replies: Replies::new(load, server.protocol),
         })
     }
 

@@ -8,19 +8,21 @@
 //! one ends the run.
 //!
 //!   args      the command line, parsed into what the other files need
+//!   protocol  what requests and replies look like
 //!   batch     the bytes of one pipelined batch of requests
 //!   replies   checks the answers to a batch, however the reads cut them
 //!   connection, server    sockets; a turn
 //!   rounds    turns into rounds, rounds into samples
 //!   report    samples into medians, ratios and a table
 //!
-//! `cargo bench` and `cargo test --benches` start every bench target. Without one of its own two
+//! `cargo bench` and `cargo test --benches` start every bench target. Without one of its own
 //! commands as first argument this one does nothing.
 
 mod args;
 mod batch;
 mod connection;
 mod cpu;
+mod protocol;
 mod replies;
 mod report;
 mod rounds;
@@ -33,9 +35,10 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::report::{Report, Sample};
+use crate::server::Server;
 
 fn main() -> anyhow::Result<()> {
-    let ours = ["drive", "report", "help", "--help"];
+    let ours = ["drive", "exchange", "report", "help", "--help"];
     if !std::env::args()
         .nth(1)
         .is_some_and(|first| ours.contains(&first.as_str()))
@@ -46,6 +49,10 @@ fn main() -> anyhow::Result<()> {
         Command::Drive(drive) => {
             let samples = rounds::run(&drive)?;
             print(&Report::new(drive.heading, &samples)?);
+        }
+        Command::Exchange(exchange) => {
+            Server::preload(&exchange.server, &exchange.load)?;
+            Server::exchange_once(&exchange.server, &exchange.load, exchange.requests)?;
         }
         Command::Report(heading) => {
             let mut text = String::new();

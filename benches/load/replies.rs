@@ -5,10 +5,9 @@
 
 use thiserror::Error;
 
-use crate::args::{Load, Operation};
+use crate::args::{Load, Protocol};
 use crate::batch::{Batch, KEY_BYTES};
-
-const VALUE: &[u8] = b"VALUE ";
+use crate::protocol::{self, Reply};
 
 #[derive(Debug, Error)]
 #[error("wrong reply to the request for {key}: expected {expected}, got {got}")]
@@ -22,32 +21,20 @@ pub(crate) struct Replies {
     buffer: Vec<u8>,
     filled: usize,
     complete: usize,
-    /// The first line of a reply; a get's has room for the key.
-    head: Vec<u8>,
-    body_bytes: usize,
-    tail: &'static [u8],
-    has_key: bool,
+    expected: Reply,
+    reply_bytes: usize,
 }
 
 impl Replies {
-    pub(crate) fn new(load: &Load) -> Self {
-        let (head, body_bytes, tail): (Vec<u8>, usize, &'static [u8]) = match load.operation {
-            Operation::Get => {
-                let mut head = [VALUE, &[b' '; KEY_BYTES]].concat();
-                head.extend_from_slice(format!(" 0 {}\r\n", load.value_bytes).as_bytes());
-                (head, load.value_bytes as usize, b"\r\nEND\r\n")
-            }
-            Operation::Set => (b"STORED\r\n".to_vec(), 0, b""),
-        };
-        let reply_bytes = head.len() + body_bytes + tail.len();
+    pub(crate) fn new(load: &Load, protocol: Protocol) -> Self {
+        let expected = protocol::reply(load, protocol);
+        let reply_bytes = expected.head.len() + expected.value_bytes + expected.tail.len();
         Self {
             buffer: vec![0; reply_bytes * load.depth as usize],
             filled: 0,
             complete: 0,
-            head,
-            body_bytes,
-            tail,
-            has_key: load.operation == Operation::Get,
+            expected,
+            reply_bytes,
         }
     }
 
@@ -72,17 +59,16 @@ impl Replies {
     pub(crate) fn received(&mut self, bytes: usize, batch: &Batch) -> Result<u64, WrongReply> {
         self.filled += bytes;
         let before = self.complete;
-        let reply_bytes = self.head.len() + self.body_bytes + self.tail.len();
         while self.complete < batch.requests() {
-            let start = self.complete * reply_bytes;
-            let here = &self.buffer[start..self.filled.min(start + reply_bytes)];
-            if self.has_key {
-                self.head[VALUE.len()..][..KEY_BYTES].copy_from_slice(batch.key(self.complete));
+            let start = self.complete * self.reply_bytes;
+            let here = &self.buffer[start..self.filled.min(start + self.reply_bytes)];
+            if let Some(at) = self.expected.key_at {
+                self.expected.head[at..][..KEY_BYTES].copy_from_slice(batch.key(self.complete));
             }
-            if !is_right(here, &self.head, self.body_bytes, self.tail) {
+            if !is_right(here, &self.expected) {
                 return Err(self.wrong(start, batch));
             }
-            if here.len() < reply_bytes {
+            if here.len() < self.reply_bytes {
                 break;
             }
             self.complete += 1;
@@ -94,21 +80,28 @@ impl Replies {
         let got = &self.buffer[start..self.filled.min(start + SHOWN_BYTES)];
         WrongReply {
             key: batch.key(self.complete).escape_ascii().to_string(),
-            expected: self.head.escape_ascii().to_string(),
+            expected: self.expected.head.escape_ascii().to_string(),
             got: got.escape_ascii().to_string(),
         }
     }
 }
 
-/// Whether `here`, a whole reply or its beginning, is what the head, the length and the tail ask
-/// for. The bytes of the value itself are not looked at.
-fn is_right(here: &[u8], head: &[u8], body_bytes: usize, tail: &[u8]) -> bool {
-    let known = here.len().min(head.len());
-    if here[..known] != head[..known] {
-        return false;
-    }
-    let came_of_tail = here.get(head.len() + body_bytes..).unwrap_or_default();
-    came_of_tail == &tail[..came_of_tail.len()]
+/// Whether `here`, a whole reply or its beginning, is what is expected. The bytes of the value
+/// itself are not looked at.
+fn is_right(here: &[u8], expected: &Reply) -> bool {
+    let Reply {
+        head,
+        any,
+        value_bytes,
+        tail,
+        ..
+    } = expected;
+    let known = |from: usize, to: usize| {
+        let to = to.min(here.len());
+        from >= to || here[from..to] == head[from..to]
+    };
+    let came_of_tail = here.get(head.len() + value_bytes..).unwrap_or_default();
+    known(0, any.start) && known(any.end, head.len()) && came_of_tail == &tail[..came_of_tail.len()]
 }
 
 /// How much of a wrong reply an error shows.

@@ -53,20 +53,25 @@ impl Server {
             ..*load
         };
         let keys = load.keys;
-        let mut server = Self::open_with(spec, &storing, || Keys::InTurn { next: 0, keys })?;
+        let server = Self::open_with(spec, &storing, || Keys::InTurn { next: 0, keys })?;
+        server
+            .complete(keys.into())
+            .with_context(|| format!("cannot fill {}", spec.name))
+    }
+
+    /// Sends so many requests and waits for their replies.
+    pub(crate) fn exchange_once(spec: &ServerSpec, load: &Load, requests: u64) -> Result<()> {
+        Self::open(spec, load)?.complete(requests)
+    }
+
+    fn complete(mut self, requests: u64) -> Result<()> {
         let all = Bound {
-            time: PRELOAD_TIME_MAX,
-            requests: keys.into(),
+            time: COMPLETE_TIME_MAX,
+            requests,
         };
         let mut tally = Tally::new()?;
-        server
-            .turn(all, &mut tally)
-            .with_context(|| format!("cannot fill {}", spec.name))?;
-        ensure!(
-            tally.operations >= keys.into(),
-            "{} took too long to fill",
-            spec.name
-        );
+        self.turn(all, &mut tally)?;
+        ensure!(tally.operations >= requests, "it took too long");
         Ok(())
     }
 
@@ -75,7 +80,7 @@ impl Server {
         let connections = (0..load.connections)
             .map(|at| {
                 let token = Token(at as usize);
-                Connection::open(spec.address, load, keys(), poll.registry(), token)
+                Connection::open(spec, load, keys(), poll.registry(), token)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Self {
@@ -163,6 +168,6 @@ impl Tally {
 
 /// A server that says nothing for this long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-const PRELOAD_TIME_MAX: Duration = Duration::from_secs(600);
+const COMPLETE_TIME_MAX: Duration = Duration::from_secs(600);
 const LATENCY_SHOWN_MAX: Duration = Duration::from_secs(60);
 const LATENCY_DIGITS: u8 = 3;

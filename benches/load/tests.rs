@@ -8,10 +8,11 @@
 
 mod args;
 mod batch;
+mod protocol;
 mod replies;
 mod report;
 
-use args::{Heading, Load, Operation};
+use args::{Heading, Load, Operation, Protocol, ServerSpec};
 use batch::{Batch, Keys};
 use replies::{Replies, WrongReply};
 use report::{Report, Sample};
@@ -26,7 +27,11 @@ const LOAD: Load = Load {
 };
 
 fn batch() -> Batch {
-    let mut batch = Batch::new(&LOAD);
+    batch_in(Protocol::Text)
+}
+
+fn batch_in(protocol: Protocol) -> Batch {
+    let mut batch = Batch::new(&LOAD, protocol);
     batch.draw_keys(&mut Keys::InTurn {
         next: 7,
         keys: 1000,
@@ -40,7 +45,16 @@ fn hit(batch: &Batch, at: usize) -> Vec<u8> {
 
 /// Feeds `bytes` in pieces of `piece_bytes` and returns how many replies were complete.
 fn feed(batch: &Batch, bytes: &[u8], piece_bytes: usize) -> Result<u64, WrongReply> {
-    let mut replies = Replies::new(&LOAD);
+    feed_in(Protocol::Text, batch, bytes, piece_bytes)
+}
+
+fn feed_in(
+    protocol: Protocol,
+    batch: &Batch,
+    bytes: &[u8],
+    piece_bytes: usize,
+) -> Result<u64, WrongReply> {
+    let mut replies = Replies::new(&LOAD, protocol);
     let mut complete = 0;
     for piece in bytes.chunks(piece_bytes) {
         replies.space()[..piece.len()].copy_from_slice(piece);
@@ -98,6 +112,45 @@ fn anything_but_a_hit_of_the_right_key_and_length_is_an_error() {
         );
         assert!(feed(&batch, &bytes, 1).is_err(), "{}", bytes.escape_ascii());
     }
+}
+
+#[test]
+fn each_protocol_asks_for_and_checks_the_same() {
+    let binary = |batch: &Batch, at: usize, cas: u8| {
+        let mut header = [0x81, 0x0c, 0, 35, 4, 0, 0, 0, 0, 0, 0, 44].to_vec();
+        header.resize(23, 0);
+        header.push(cas);
+        [&header[..], &[0; 4], batch.key(at), b"hello"].concat()
+    };
+    let meta = |batch: &Batch, at| [b"VA 5 k", batch.key(at), b" f0\r\nhello\r\n"].concat();
+    let meta_batch = batch_in(Protocol::Meta);
+    let line = [b"mg ", meta_batch.key(0), b" k f v\r\n"].concat();
+    assert!(meta_batch.bytes().starts_with(&line));
+    let hits = [meta(&meta_batch, 0), meta(&meta_batch, 1)].concat();
+    let binary_batch = batch_in(Protocol::Binary);
+    let packets = [binary(&binary_batch, 0, 1), binary(&binary_batch, 1, 9)].concat();
+    for piece_bytes in [1, 30, 1000] {
+        assert_eq!(
+            feed_in(Protocol::Meta, &meta_batch, &hits, piece_bytes).unwrap(),
+            2
+        );
+        assert_eq!(
+            feed_in(Protocol::Binary, &binary_batch, &packets, piece_bytes).unwrap(),
+            2
+        );
+    }
+    let swapped = [binary(&binary_batch, 1, 1), binary(&binary_batch, 0, 9)].concat();
+    assert!(feed_in(Protocol::Binary, &binary_batch, &swapped, 1000).is_err());
+    assert!(feed_in(Protocol::Meta, &meta_batch, b"EN\r\n", 1000).is_err());
+}
+
+#[test]
+fn a_server_may_be_spoken_to_in_another_protocol() {
+    let spec: ServerSpec = "m=127.0.0.1:11211@77:binary".parse().unwrap();
+    assert_eq!((spec.pid, spec.protocol), (77, Protocol::Binary));
+    let spec: ServerSpec = "m=127.0.0.1:11211@77".parse().unwrap();
+    assert_eq!(spec.protocol, Protocol::Text);
+    assert!("m=127.0.0.1:11211@77:nosuch".parse::<ServerSpec>().is_err());
 }
 
 fn report(lines: &[&str], limit: f64) -> anyhow::Result<String> {
