@@ -9,7 +9,13 @@ const EXPLAINED: &str = include_str!("../../config/memtwin.toml");
 const PRIMARY: &str = include_str!("../../config/primary.toml");
 const FAILOVER: &str = include_str!("../../config/failover.toml");
 const SECTIONS: [&str; 7] = [
-    "node", "client", "tls", "sasl", "memory", "replication", "msm",
+    "node",
+    "client",
+    "tls",
+    "sasl",
+    "memory",
+    "replication",
+    "msm",
 ];
 
 fn parse(text: &str) -> Config {

@@ -13,6 +13,7 @@ mod dialogue;
 mod housekeeping;
 mod idle;
 mod listen;
+mod login;
 mod node;
 mod pending;
 mod registry;
