@@ -1,6 +1,8 @@
 //! The only place with client sockets: acceptor, workers, connections, drain.
 
 mod acceptor;
+#[cfg(test)]
+mod access_tests;
 mod administer;
 mod binary;
 mod connection;
