@@ -28,7 +28,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
     apply_memcached(cli.memcached, &mut layer)?;
     apply_own(cli.own, &mut layer)?;
     if layer.config.client.sasl {
-        let path = std::env::var_os(SASL_PASSWORD_FILE).map(|path| Some(path.into()));
+        let path = env::var_os(SASL_PASSWORD_FILE).map(|path| Some(path.into()));
         layer.put("sasl.password_file", path, |c| &mut c.sasl.password_file);
     }
     let flagged = layer.flagged;

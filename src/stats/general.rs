@@ -126,8 +126,16 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "limit_maxbytes", limit_bytes);
     // At the limit of -c a client is told so and closed; only a lack of descriptors ends accepting.
     let counters = view.counters;
-    stat(out, "accepting_conns", 1 - counters.listen_disabled.get().min(1));
-    stat(out, "listen_disabled_num", counters.listen_disabled_num.get());
+    stat(
+        out,
+        "accepting_conns",
+        1 - counters.listen_disabled.get().min(1),
+    );
+    stat(
+        out,
+        "listen_disabled_num",
+        counters.listen_disabled_num.get(),
+    );
     stat(
         out,
         "time_in_listen_disabled_us",
