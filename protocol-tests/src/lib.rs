@@ -11,6 +11,7 @@ pub mod clients;
 pub mod msm;
 pub mod packets;
 pub mod pair;
+pub mod passwords;
 pub mod process;
 pub mod proxy;
 pub mod random;
