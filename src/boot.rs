@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
+use crate::auth::Access;
 use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
@@ -43,7 +44,7 @@ pub fn keygen(file: &Path) -> Result<String, Problem> {
 pub fn check_config(file: &Path) -> Result<String, Problem> {
     let read = read_file(file)?;
     let config = check(read.config.clone(), Some(&read), &[])?;
-    load_key(&config)?;
+    Secrets::load(&config)?;
     let pair = match (&config.replication.failover, config.node.side) {
         (Some(failover), Some(side)) => format!("side {side} of a pair with {failover}"),
         _ => "a node that is alone".to_owned(),
@@ -55,7 +56,7 @@ pub fn check_config(file: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// The file is missing, exposed or no key.
-pub fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
+fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
     let Some(path) = config
         .replication
         .key_file
@@ -67,6 +68,26 @@ pub fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
     PairKey::load(path)
         .map(Some)
         .map_err(|error| Problem::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
+}
+
+/// What a node must read while the process may still be root.
+#[derive(Debug)]
+pub struct Secrets {
+    key: Option<PairKey>,
+    access: Access,
+}
+
+impl Secrets {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// Where, what and the cure.
+    pub fn load(config: &Config) -> Result<Self, Problem> {
+        Ok(Self {
+            key: load_key(config)?,
+            access: Access::load(config)?,
+        })
+    }
 }
 
 /// Every socket of a node, bound and not open yet.
@@ -142,7 +163,8 @@ impl Running {
     ///
     /// # Errors
     /// The system refuses a thread, or the key cannot be used.
-    pub fn start(config: Config, key: Option<PairKey>, sockets: Sockets) -> Result<Self, Problem> {
+    pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, Problem> {
+        let Secrets { key, access } = secrets;
         let refused = |error: io::Error| {
             Problem::new(
                 EXIT_SYSTEM,
@@ -157,7 +179,11 @@ impl Running {
         let (near, far) = handover();
         let near = config.is_pair().then_some(near);
         let stats = replication_stats(Arc::clone(&status), Arc::clone(&store));
-        let node = Arc::new(Node::new(config.clone(), Arc::clone(&store), near, stats));
+        let mut reloads = Reloads::default();
+        access.add_to(&mut reloads);
+        let mut node = Node::new(config.clone(), Arc::clone(&store), near, stats);
+        node.access = access;
+        let node = Arc::new(node);
         let (gate, open) = watch::channel(key.is_none());
         let server = Server::start(&node, sockets.clients, open).map_err(refused)?;
         let link = match key {
@@ -167,7 +193,6 @@ impl Running {
             }
             None => PeerOrGate::Alone(gate),
         };
-        let reloads = Reloads::default();
         Ok(Self {
             server,
             link,

@@ -10,6 +10,7 @@ mod client;
 mod file;
 mod listen;
 pub mod problem;
+mod sasl;
 mod tls;
 pub mod tuning;
 pub(crate) mod units;
@@ -24,6 +25,7 @@ pub use client::{Client, Protocol};
 pub use file::read_file;
 pub use listen::{Listen, ListenTls};
 pub use problem::Problem;
+pub use sasl::{Password, Sasl};
 pub use tls::{Tls, TlsVersion};
 pub use tuning::Tuning;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub client: Client,
     /// Encryption of clients' connections.
     pub tls: Tls,
+    /// Users of the binary protocol.
+    pub sasl: Sasl,
     /// What items may use.
     pub memory: Memory,
     /// The partner.
@@ -49,6 +53,9 @@ pub struct Config {
     /// What memcached can be told and has no meaning here.
     #[serde(skip)]
     pub tuning: Tuning,
+    /// The file it comes from, for what is read anew.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 /// `[node]`: who this node is.

@@ -45,6 +45,7 @@
 //!   [`signals`] and [`logs`] are its steps. [`pair`] runs two nodes on one machine, for a person to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
+//! - [`auth`]: users and passwords of clients.
 //! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
@@ -56,8 +57,9 @@
 //!   link; `key` and `tls` make and prove the pair's key; `peer` is the thread around them, which
 //!   only moves bytes.
 //! - [`server`]: sockets. `conversation` is a text conversation without its socket, `binary` a
-//!   binary one, `dialogue` whichever a client has begun, `connection` the loop that owns one,
-//!   `node` what all threads of a node share, `console` what a conversation may ask of it.
+//!   binary one, `login` a text one before its password, `dialogue` whichever a client has begun,
+//!   `connection` the loop that owns one, `node` what all threads of a node share, `console` what a
+//!   conversation may ask of it.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,
@@ -103,6 +105,7 @@
 //!
 //! [`Config`]: config::Config
 
+pub mod auth;
 pub mod boot;
 pub mod cli;
 pub mod command;

@@ -78,6 +78,22 @@ pub const GET_LINE_SPACES: usize = 100;
 pub const INCOMING_BYTES_MIN: usize = 1024;
 /// Longest body of a packet of the binary protocol; a longer one closes the connection.
 pub const BINARY_BODY_BYTES: usize = 1 << 30;
+/// A line before the password of `-Y` is cut off when it is shorter than this, its CR included.
+pub const LOGIN_LINE_BYTES_MIN: usize = 6;
+/// Longest user and password of `-Y`; a longer one is refused unread.
+pub const LOGIN_TOKEN_BYTES_MAX: usize = 16 << 10;
+/// Longest name of a SASL mechanism.
+pub const SASL_MECHANISM_BYTES_MAX: usize = 32;
+/// Longest SASL token; a longer one is no user's and is swallowed.
+pub const SASL_TOKEN_BYTES_MAX: usize = 4 << 10;
+/// Entries of `-Y`'s file that count; there is a warning when it has more.
+pub const AUTH_FILE_ENTRIES_MAX: usize = 8;
+/// Longest line of a file of passwords; with a longer one it is refused.
+pub const AUTH_FILE_LINE_BYTES_MAX: usize = 255;
+/// Users of a file of SASL passwords; with more it is refused.
+pub const SASL_USERS_MAX: usize = 1024;
+/// Longest file of passwords.
+pub const PASSWORD_FILE_BYTES_MAX: u64 = 512 << 10;
 /// Reply buffers larger than this are given back after a turn.
 pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 

@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use memtwin::boot::{self, Running};
+use memtwin::boot::{self, Running, Secrets};
 use memtwin::cli::{self, Cli, Verb};
 use memtwin::config::Problem;
 use memtwin::daemon::{self, PidFile};
@@ -43,7 +43,7 @@ fn serve(cli: Cli) -> Result<(), Problem> {
     signals::hold_hangups()?;
     let config = cli::load(cli)?;
     logs::start(config.node.verbosity);
-    let key = boot::load_key(&config)?;
+    let secrets = Secrets::load(&config)?;
     privileges::ensure_large_pages(config.tuning.large_pages)?;
     privileges::raise_core_limit(config.node.core_dumps)?;
     privileges::raise_open_files(config.client.connections_max)?;
@@ -57,7 +57,7 @@ fn serve(cli: Cli) -> Result<(), Problem> {
     let mut signals = Signals::take()?;
     let _pid_file = config.node.pid_file.as_deref().and_then(PidFile::write);
     boot::banner(&config, &sockets);
-    let node = Running::start(config, key, sockets)?;
+    let node = Running::start(config, secrets, sockets)?;
     let signal = signals.wait(node.reloads());
     tracing::info!(
         signal,

@@ -12,6 +12,7 @@ pub mod contest;
 pub mod msm;
 pub mod packets;
 pub mod pair;
+pub mod passwords;
 pub mod process;
 pub mod proxy;
 pub mod random;

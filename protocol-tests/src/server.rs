@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::packets::{Reply, opcode, packet};
 use crate::process;
 use crate::subject::{Kind, Subject};
 
@@ -42,6 +43,8 @@ pub struct Server {
     address: Address,
     folder: TempDir,
     kind: Kind,
+    /// Then it speaks binary only.
+    asks_for_sasl: bool,
 }
 
 impl Server {
@@ -49,6 +52,15 @@ impl Server {
     ///
     /// Another program may take the port in between; then it is started on the next one.
     pub fn start(subject: &Subject, flags: &[&str]) -> Result<Self> {
+        Self::start_with(subject, flags, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(
+        subject: &Subject,
+        flags: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -56,7 +68,7 @@ impl Server {
             let text = port.to_string();
             let mut all = vec!["-l", "127.0.0.1", "-p", &text];
             all.extend(flags);
-            let server = Self::spawn(subject, &all, Address::Tcp(loopback(port)))?;
+            let server = Self::spawn_with(subject, &all, variables, Address::Tcp(loopback(port)))?;
             match server.wait_until_it_answers(START_PATIENCE) {
                 Ok(()) => return Ok(server),
                 Err(_) if tries < START_TRIES && server.log().contains(PORT_TAKEN) => {}
@@ -81,6 +93,15 @@ impl Server {
     /// Starts the program with exactly these flags (and `-u root` where root needs it) and does
     /// not wait. `address` is where it is going to listen.
     pub fn spawn(subject: &Subject, flags: &[&str], address: Address) -> Result<Self> {
+        Self::spawn_with(subject, flags, &[], address)
+    }
+
+    fn spawn_with(
+        subject: &Subject,
+        flags: &[&str],
+        variables: &[(&str, &Path)],
+        address: Address,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(subject.program());
@@ -89,6 +110,7 @@ impl Server {
         }
         let child = command
             .args(flags)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -99,6 +121,7 @@ impl Server {
             address,
             folder,
             kind: subject.kind(),
+            asks_for_sasl: flags.contains(&"-S"),
         })
     }
 
@@ -116,15 +139,19 @@ impl Server {
         }
     }
 
-    /// Whether a new connection gets an answer to `version`.
+    /// Whether a new connection gets an answer to `version`, be it that it must authenticate.
     pub fn answers(&self) -> bool {
         let Ok(mut client) = self.connect() else {
             return false;
         };
         client.set_patience(Duration::from_secs(2));
-        client
-            .ask("version")
-            .is_ok_and(|answer| answer.starts_with("VERSION "))
+        if self.asks_for_sasl {
+            let asked = client.send(&packet(opcode::VERSION).bytes());
+            return asked.is_ok() && Reply::read(&mut client).is_ok_and(|reply| reply.status == 0);
+        }
+        client.ask("version").is_ok_and(|answer| {
+            answer.starts_with("VERSION ") || answer == "CLIENT_ERROR unauthenticated"
+        })
     }
 
     /// It runs, has not panicked, and serves a client that behaves.

@@ -1,5 +1,5 @@
 //! Sessions of a real Tomcat survive the death of a node of a memtwin pair, where stock memcached
-//! loses them; in both protocols, and with either of MSM's usual serializers.
+//! loses them; in both protocols, with either of MSM's usual serializers, with a password or without.
 //!
 //! Needs `java`, `mvn` and `memcached` on the PATH, and memtwin's release build (or `MEMTWIN_BIN`).
 //! `MSM_SUBJECTS=memcached` or `memtwin` runs one server only.
@@ -14,6 +14,8 @@ use parking_lot::Mutex;
 use protocol_tests::msm::{Build, Cache, Crowd, Program, Report, Settings, Tally, Tomcat};
 
 const SESSIONS: usize = 200;
+const USER: &str = "tomcat";
+const PASSWORD: &str = "pass word";
 /// Longer than MSM's asynchronous backups take.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -65,6 +67,7 @@ struct Speech {
     name: &'static str,
     protocol: &'static str,
     with_kryo: bool,
+    with_password: bool,
 }
 
 /// Two cores carry the Tomcats of one test at a time.
@@ -76,6 +79,7 @@ fn sessions_survive() -> Result<()> {
         name: "text",
         protocol: "text",
         with_kryo: false,
+        with_password: false,
     })
 }
 
@@ -85,6 +89,7 @@ fn sessions_survive_in_the_binary_protocol() -> Result<()> {
         name: "binary",
         protocol: "binary",
         with_kryo: false,
+        with_password: false,
     })
 }
 
@@ -95,6 +100,18 @@ fn sessions_survive_in_the_binary_protocol_with_kryo() -> Result<()> {
         name: "binary, Kryo",
         protocol: "binary",
         with_kryo: true,
+        with_password: false,
+    })
+}
+
+/// Only memtwin is asked: memcached's passwords are no business of ours here.
+#[test]
+fn sessions_survive_behind_a_password() -> Result<()> {
+    sessions_survive_in(Speech {
+        name: "binary, password",
+        protocol: "binary",
+        with_kryo: false,
+        with_password: true,
     })
 }
 
@@ -105,6 +122,9 @@ fn sessions_survive_in(speech: Speech) -> Result<()> {
     let mut failures = Vec::new();
     for scenario in &SCENARIOS {
         for program in Program::chosen()? {
+            if speech.with_password && program == Program::Memcached {
+                continue;
+            }
             let name = format!("{}: {}", speech.name, scenario.name);
             let played = play(scenario, speech, program, &build);
             if let Ok(tally) = &played {
@@ -147,7 +167,11 @@ fn play_in(
     program: Program,
     build: &Build,
 ) -> Result<Tally> {
-    let cache = Cache::start(program, dir)?;
+    let cache = if speech.with_password {
+        Cache::start_with_password(dir, USER, PASSWORD)?
+    } else {
+        Cache::start(program, dir)?
+    };
     let settings = (scenario.settings)(&cache).map(|settings| speech.add_to(settings));
     let tomcats = Tomcat::start_all(build, dir, &settings)?;
     let mut stage = Stage { cache, tomcats };
@@ -219,7 +243,10 @@ fn kill_one_node_then_the_other(stage: &mut Stage, crowd: &mut Crowd) -> Result<
 
 impl Speech {
     fn add_to(self, settings: Settings) -> Settings {
-        let settings = settings.set("memcachedProtocol", self.protocol);
+        let mut settings = settings.set("memcachedProtocol", self.protocol);
+        if self.with_password {
+            settings = settings.set("username", USER).set("password", PASSWORD);
+        }
         if !self.with_kryo {
             return settings;
         }

@@ -9,6 +9,9 @@ use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
 use crate::config::problem::{EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file, units};
 
+/// The environment variable that names memcached's file of SASL passwords.
+const SASL_PASSWORD_FILE: &str = "MEMCACHED_SASL_PWDB";
+
 /// Defaults, then the file, then the flags, then the check of the whole.
 ///
 /// # Errors
@@ -24,6 +27,10 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
     };
     apply_memcached(cli.memcached, &mut layer)?;
     apply_own(cli.own, &mut layer)?;
+    if layer.config.client.sasl {
+        let path = env::var_os(SASL_PASSWORD_FILE).map(|path| Some(path.into()));
+        layer.put("sasl.password_file", path, |c| &mut c.sasl.password_file);
+    }
     let flagged = layer.flagged;
     config.client.port_file = env::var_os("MEMCACHED_PORT_FILENAME").map(PathBuf::from);
     check(config, file.as_ref(), &flagged)

@@ -29,8 +29,10 @@ pub fn check(
 ) -> Result<Config, Problem> {
     let said =
         |key: &str| flagged.contains(&key) || file.is_some_and(|file| file.place_of(key).is_some());
+    config.file = file.map(|file| file.path().to_owned());
     let outcome = check_client(&config)
         .and_then(|()| check_protocol(&mut config, said("client.protocol")))
+        .and_then(|()| check_sasl(&config))
         .and_then(|()| check_memory(&config))
         .and_then(|()| tuning::check(&config))
         .and_then(|()| check_pair(&config))
@@ -104,6 +106,19 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
     if !is_said {
         client.protocol = wanted;
     }
+    for listen in &mut client.listen {
+        // An undecided port speaks what clients authenticate in, as memcached's does with -Y.
+        if listen.protocol == Some(Protocol::Auto) {
+            listen.protocol = Some(wanted);
+        }
+        if listen.protocol.is_some_and(|protocol| protocol != wanted) {
+            let text = format!(
+                "clients of `{listen}` could not be asked for a password: remove its proto[], or \
+                 -S and -Y"
+            );
+            return misfit("client.listen", EXIT_USAGE, text);
+        }
+    }
     if client.protocol == wanted {
         return Ok(());
     }
@@ -113,6 +128,28 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
         "ERROR: You cannot allow the BINARY protocol while using ascii authentication tokens."
     };
     misfit("client.protocol", EXIT_USAGE, text)
+}
+
+/// Passwords nobody is asked for protect nothing.
+fn check_sasl(config: &Config) -> Result<(), Misfit> {
+    let sasl = &config.sasl;
+    let has_some = !sasl.users.is_empty() || sasl.password_file.is_some();
+    if has_some && !config.client.sasl {
+        let text = "there are passwords, and nobody is asked for one: write client.sasl = true \
+                    (-S), or remove [sasl]";
+        return misfit("client.sasl", EXIT_USAGE, text);
+    }
+    for (user, password) in &sasl.users {
+        let is_bare = user.trim_ascii() == user && !user.is_empty();
+        if !is_bare || user.contains('\0') || password.bytes().contains(&0) {
+            let text = format!(
+                "no client could be {user:?}: write a user without spaces around it, and no zero \
+                 bytes"
+            );
+            return misfit("sasl.users", EXIT_USAGE, text);
+        }
+    }
+    Ok(())
 }
 
 fn check_memory(config: &Config) -> Result<(), Misfit> {

@@ -56,6 +56,12 @@ impl ConfigFile {
         Some(format!("{}:{line}: {key}: ", self.path.display()))
     }
 
+    /// The path it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// `file: `, for what is wrong because it is not there.
     #[must_use]
     pub fn place(&self) -> String {
@@ -71,8 +77,18 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> String {
         return format!("{shown}: {message}");
     };
     let line = line_at(text, span.start);
+    if is_secret(text, line) {
+        return format!("{shown}:{line}: {message}");
+    }
     let written = text.lines().nth(line - 1).unwrap_or_default().trim();
     format!("{shown}:{line}: {message}\n    {written}")
+}
+
+/// Whether a line is one of `[sasl]`, where passwords stand that no log shall show.
+fn is_secret(text: &str, line: usize) -> bool {
+    let above = text.lines().take(line);
+    let headers = above.filter(|line| line.trim_start().starts_with('['));
+    headers.last().is_some_and(|header| header.contains("sasl"))
 }
 
 fn line_at(text: &str, offset: usize) -> usize {

@@ -8,7 +8,15 @@ use super::*;
 const EXPLAINED: &str = include_str!("../../config/memtwin.toml");
 const PRIMARY: &str = include_str!("../../config/primary.toml");
 const FAILOVER: &str = include_str!("../../config/failover.toml");
-const SECTIONS: [&str; 6] = ["node", "client", "tls", "memory", "replication", "msm"];
+const SECTIONS: [&str; 7] = [
+    "node",
+    "client",
+    "tls",
+    "sasl",
+    "memory",
+    "replication",
+    "msm",
+];
 
 fn parse(text: &str) -> Config {
     file::ConfigFile::parse(Path::new("test"), text.to_owned())

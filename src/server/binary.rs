@@ -4,6 +4,7 @@
 //! the caller and is shown again.
 
 mod answer;
+mod sasl;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +18,13 @@ use crate::protocol::binary::{
 };
 use crate::protocol::text::{Storage, Verb};
 use crate::store::Incoming;
+use sasl::Progress;
 
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
 pub struct BinaryConversation {
     state: State,
+    progress: Progress,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ enum State {
     /// A packet comes next.
     #[default]
     Packet,
+    /// A packet comes next, of a client that has not authenticated.
+    Locked,
     /// A value comes next.
     Value(Box<Receiving>),
     /// Data nobody wants comes next.
@@ -103,7 +108,7 @@ impl BinaryConversation {
             State::Packet if Header::parse(tail).is_some_and(|it| tail.len() >= it.head_len()) => {
                 registry::State::Value
             }
-            State::Packet => registry::State::Read,
+            State::Packet | State::Locked => registry::State::Read,
             State::Value(_) => registry::State::Value,
             State::Swallow(_) => registry::State::Swallow,
         }
@@ -112,6 +117,13 @@ impl BinaryConversation {
     fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
         match &mut self.state {
             State::Packet => self.packet(input, step),
+            State::Locked => match Header::parse(input) {
+                Some(header) if !header.is_open_to_all() => {
+                    let fault = header.check_body().err();
+                    self.fault(&header, fault.unwrap_or(Fault::UNAUTHENTICATED), step)
+                }
+                _ => self.packet(input, step),
+            },
             State::Value(receiving) => {
                 let taken = input.len().min(receiving.incoming.missing_bytes());
                 receiving.incoming.push(&input[..taken]);
@@ -121,7 +133,7 @@ impl BinaryConversation {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {
-                    self.state = State::Packet;
+                    self.state = self.at_rest();
                 }
                 (taken, None)
             }
@@ -143,6 +155,11 @@ impl BinaryConversation {
         let used = header.head_len();
         match request {
             Request::Store(store) => self.store(&header, &store, &input[used..], step),
+            Request::SaslList => match self.sasl_list(&header, step) {
+                Some(fault) => self.fault(&header, fault, step),
+                None => (used, None),
+            },
+            Request::Sasl(sasl) => self.sasl(&header, &sasl, &input[used..], step),
             Request::Quit => {
                 if !header.opcode.is_quiet() {
                     reply::done(&mut step.out.bytes, &header, 0);
@@ -172,7 +189,7 @@ impl BinaryConversation {
 
     fn swallow(&mut self, bytes: usize) {
         self.state = if bytes == 0 {
-            State::Packet
+            self.at_rest()
         } else {
             State::Swallow(bytes)
         };

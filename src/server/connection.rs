@@ -54,7 +54,7 @@ impl Connection {
         Self {
             seat,
             stream,
-            dialogue: Dialogue::new(worker.node.config.client.protocol),
+            dialogue: Dialogue::new(worker.node.config.client.protocol, &worker.node.access),
             worker,
             tail: Vec::new(),
             accounted_bytes: 0,

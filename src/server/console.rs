@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::conversation::Dump;
+use crate::auth::Access;
 use crate::protocol::text::Admin;
 
 /// See the module.
@@ -14,6 +15,8 @@ pub trait Console {
     fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
     /// The answer to `version`.
     fn version(&self) -> &str;
+    /// Whose passwords are asked for.
+    fn access(&self) -> &Access;
 }
 
 /// What such a command leads to.

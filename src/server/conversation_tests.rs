@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::console::{Console, Outcome};
 use super::conversation::{Conversation, Stop};
+use crate::auth::Access;
 use crate::command::{Output, Turn};
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
 use crate::protocol::text::Admin;
@@ -18,7 +19,8 @@ const NOW: Now = Now {
 /// Lengths on both sides of every length at which something else is done.
 const EDGES: [usize; 7] = [0, 1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 100_000];
 
-struct Nobody;
+#[derive(Default)]
+struct Nobody(Access);
 
 impl Console for Nobody {
     fn stats(&self, _args: &[&[u8]], out: &mut Vec<u8>) {
@@ -31,6 +33,9 @@ impl Console for Nobody {
 
     fn version(&self) -> &str {
         "1"
+    }
+    fn access(&self) -> &Access {
+        &self.0
     }
 }
 
@@ -64,7 +69,8 @@ fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
                 batch: &mut batch,
                 counters: &counters,
             };
-            let (used, stop) = conversation.run(&tail, &mut turn, &mut output, &Nobody, 100);
+            let (used, stop) =
+                conversation.run(&tail, &mut turn, &mut output, &Nobody::default(), 100);
             for (from, chunk) in output.chunks_after(0) {
                 answered.extend_from_slice(&chunk.bytes()[from..]);
             }

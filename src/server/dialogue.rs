@@ -1,9 +1,12 @@
-//! Which protocol a connection speaks: the first byte tells, unless `-B` has said so before.
+//! Which protocol a connection speaks, the first byte tells unless `-B` has said so before; and
+//! whether it has to authenticate first.
 
 use super::binary::BinaryConversation;
 use super::console::Console;
 use super::conversation::{Conversation, Stop};
+use super::login::Login;
 use super::registry;
+use crate::auth::Access;
 use crate::command::{Output, Turn};
 use crate::config::Protocol;
 use crate::protocol::binary::MAGIC_REQUEST;
@@ -14,20 +17,36 @@ use crate::store::Incoming;
 pub enum Dialogue {
     /// Nothing has come in yet.
     Undecided,
+    /// The text protocol, before the password.
+    Login(Login),
     /// The text protocol.
     Text(Conversation),
-    /// The binary protocol.
+    /// The binary protocol, which asks for passwords itself.
     Binary(BinaryConversation),
 }
 
 impl Dialogue {
     /// A conversation that has not begun.
-    pub fn new(protocol: Protocol) -> Self {
+    pub fn new(protocol: Protocol, access: &Access) -> Self {
         match protocol {
             Protocol::Auto => Self::Undecided,
-            Protocol::Ascii => Self::Text(Conversation::default()),
-            Protocol::Binary => Self::Binary(BinaryConversation::default()),
+            Protocol::Ascii => Self::text(access),
+            Protocol::Binary => Self::binary(access),
         }
+    }
+
+    fn text(access: &Access) -> Self {
+        match access.text {
+            None => Self::Text(Conversation::default()),
+            Some(_) => Self::Login(Login::default()),
+        }
+    }
+
+    fn binary(access: &Access) -> Self {
+        Self::Binary(match access.sasl {
+            None => BinaryConversation::default(),
+            Some(_) => BinaryConversation::locked(),
+        })
     }
 
     /// Executes requests until one of the reasons to stop; returns the bytes used.
@@ -39,24 +58,39 @@ impl Dialogue {
         console: &dyn Console,
         requests_max: u32,
     ) -> (usize, Stop) {
-        if matches!(self, Self::Undecided) {
-            *self = match input.first() {
-                None => return (0, Stop::NeedMore),
-                Some(&MAGIC_REQUEST) => Self::Binary(BinaryConversation::default()),
-                Some(_) => Self::Text(Conversation::default()),
-            };
-        }
-        match self {
-            Self::Undecided => (0, Stop::NeedMore),
-            Self::Text(text) => text.run(input, turn, out, console, requests_max),
-            Self::Binary(binary) => binary.run(input, turn, out, console, requests_max),
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            match self {
+                Self::Text(text) => {
+                    let (more, stop) = text.run(rest, turn, out, console, requests_max);
+                    return (used + more, stop);
+                }
+                Self::Binary(binary) => {
+                    let (more, stop) = binary.run(rest, turn, out, console, requests_max);
+                    return (used + more, stop);
+                }
+                Self::Login(login) => {
+                    let (more, stop) = login.run(rest, turn, out, console, requests_max);
+                    used += more;
+                    match stop {
+                        Some(stop) => return (used, stop),
+                        None => *self = Self::Text(Conversation::default()),
+                    }
+                }
+                Self::Undecided => match rest.first() {
+                    None => return (used, Stop::NeedMore),
+                    Some(&MAGIC_REQUEST) => *self = Self::binary(console.access()),
+                    Some(_) => *self = Self::text(console.access()),
+                },
+            }
         }
     }
 
     /// A value that is being received, to be filled straight from the socket.
     pub fn receiving(&mut self) -> Option<&mut Incoming> {
         match self {
-            Self::Undecided => None,
+            Self::Undecided | Self::Login(_) => None,
             Self::Text(text) => text.receiving(),
             Self::Binary(binary) => binary.receiving(),
         }
@@ -65,7 +99,7 @@ impl Dialogue {
     /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
     pub(super) fn waits_for(&self, tail: &[u8]) -> registry::State {
         match self {
-            Self::Undecided => registry::State::Read,
+            Self::Undecided | Self::Login(_) => registry::State::Read,
             Self::Text(text) => text.waits_for(tail),
             Self::Binary(binary) => binary.waits_for(tail),
         }
@@ -75,7 +109,7 @@ impl Dialogue {
     /// without another read.
     pub fn is_complete(&self) -> bool {
         match self {
-            Self::Undecided | Self::Text(_) => false,
+            Self::Undecided | Self::Login(_) | Self::Text(_) => false,
             Self::Binary(binary) => binary.is_complete(),
         }
     }

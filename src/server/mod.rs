@@ -1,6 +1,8 @@
 //! The only place with client sockets: acceptor, workers, connections, drain.
 
 mod acceptor;
+#[cfg(test)]
+mod access_tests;
 mod administer;
 mod binary;
 mod connection;
@@ -13,6 +15,7 @@ mod dialogue;
 mod housekeeping;
 mod idle;
 mod listen;
+mod login;
 mod node;
 mod pending;
 mod registry;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::console::{Console, Outcome};
 use super::crawler::Crawler;
 use super::registry::Registry;
+use crate::auth::Access;
 use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
 use crate::protocol::text::Admin;
@@ -20,6 +21,8 @@ use crate::store::{Batch, Clock, Store};
 pub struct Node {
     /// The configuration it was started with.
     pub config: Config,
+    /// Whose passwords it asks for.
+    pub access: Access,
     /// Its items.
     pub store: Arc<Store>,
     /// Its clocks.
@@ -55,7 +58,7 @@ impl std::fmt::Debug for ReplicationStats {
 }
 
 impl Node {
-    /// A node with its store and, in a pair, its hand-over to the link.
+    /// A node that asks for no password, with its store and, in a pair, its hand-over to the link.
     pub fn new(
         config: Config,
         store: Arc<Store>,
@@ -75,6 +78,7 @@ impl Node {
             line_bytes: AtomicU64::new(0),
             started_boot_ms: clock.now().boot_ms,
             config,
+            access: Access::default(),
             store,
             clock,
             handover,
@@ -150,5 +154,9 @@ impl Console for Node {
 
     fn version(&self) -> &str {
         VERSION_ANSWERED
+    }
+
+    fn access(&self) -> &Access {
+        &self.access
     }
 }

@@ -112,6 +112,10 @@ counters! {
         cas_misses,
         /// `cas` on another version.
         cas_badval,
+        /// Attempts to authenticate.
+        auth_cmds,
+        /// Of these, failed.
+        auth_errors,
         /// Items refused by `-I`.
         store_too_large,
         /// Items refused for want of memory.

@@ -114,8 +114,7 @@ fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
     counts!(view, out: delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits);
     counts!(view, out: cas_misses cas_hits cas_badval touch_hits touch_misses);
     counts!(view, out: store_too_large store_no_memory);
-    stat(out, "auth_cmds", 0);
-    stat(out, "auth_errors", 0);
+    counts!(view, out: auth_cmds auth_errors);
     if view.config.client.idle_timeout.is_some() {
         counts!(view, out: idle_kicks);
     }
@@ -127,8 +126,16 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "limit_maxbytes", limit_bytes);
     // At the limit of -c a client is told so and closed; only a lack of descriptors ends accepting.
     let counters = view.counters;
-    stat(out, "accepting_conns", 1 - counters.listen_disabled.get().min(1));
-    stat(out, "listen_disabled_num", counters.listen_disabled_num.get());
+    stat(
+        out,
+        "accepting_conns",
+        1 - counters.listen_disabled.get().min(1),
+    );
+    stat(
+        out,
+        "listen_disabled_num",
+        counters.listen_disabled_num.get(),
+    );
     stat(
         out,
         "time_in_listen_disabled_us",

@@ -30,7 +30,7 @@ impl<'n> Client<'n> {
     pub(crate) fn connect(node: &'n Node, requests_per_turn: u32, straight: bool) -> Self {
         Self {
             node,
-            dialogue: Dialogue::new(node.config.client.protocol),
+            dialogue: Dialogue::new(node.config.client.protocol, &node.access),
             tail: Vec::new(),
             requests_per_turn,
             straight,

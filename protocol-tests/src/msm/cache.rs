@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,6 +70,27 @@ pub struct Cache {
 impl Cache {
     /// Starts both nodes, their logs and key below `dir`, and waits until both serve.
     pub fn start(program: Program, dir: &Path) -> Result<Self> {
+        Self::start_with(program, dir, &[])
+    }
+
+    /// The same with memtwins that ask for a password (`-S`), told in a configuration file.
+    pub fn start_with_password(dir: &Path, user: &str, password: &str) -> Result<Self> {
+        let path = dir.join("sasl.toml");
+        let mut file = File::options()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&path)?;
+        writeln!(
+            file,
+            "[client]\nsasl = true\n[sasl.users]\n{user} = \"{password}\""
+        )?;
+        let path = path.to_string_lossy().into_owned();
+        let flags = ["-S".to_owned(), "--config".to_owned(), path];
+        Self::start_with(Program::Memtwin, dir, &flags)
+    }
+
+    fn start_with(program: Program, dir: &Path, more: &[String]) -> Result<Self> {
         let subject = program.subject()?;
         let ports = [free_port()?, free_port()?];
         let mut flags =
@@ -86,6 +108,9 @@ impl Cache {
                     flags.push(key.to_string_lossy().into_owned());
                 }
             }
+        }
+        for flags in &mut flags {
+            flags.extend_from_slice(more);
         }
         let mut cache = Self {
             subject,

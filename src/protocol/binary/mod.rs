@@ -8,11 +8,12 @@ mod header;
 mod opcode;
 pub mod reply;
 mod request;
+pub mod sasl;
 
 pub use header::{HEADER_BYTES, Header, MAGIC_REQUEST};
 pub use opcode::{Command, Opcode};
 pub use reply::Status;
-pub use request::{Fault, Request, Store, Write};
+pub use request::{Fault, Request, Sasl, Store, Write};
 
 #[cfg(test)]
 mod tests;

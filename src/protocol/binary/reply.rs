@@ -25,6 +25,10 @@ pub enum Status {
     NotStored = 5,
     /// What is there is no number.
     NonNumeric = 6,
+    /// Not authenticated.
+    AuthFailure = 0x20,
+    /// Half authenticated: the client is to go on.
+    AuthContinue = 0x21,
     /// No such opcode.
     UnknownCommand = 0x81,
     /// No memory.
@@ -35,13 +39,14 @@ impl Status {
     /// The body of a reply with this status, in memcached's words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Ok => "",
+            Self::Ok | Self::AuthContinue => "",
             Self::NotFound => "Not found",
             Self::Exists => "Data exists for key.",
             Self::TooLarge => "Too large.",
             Self::InvalidArguments => "Invalid arguments",
             Self::NotStored => "Not stored.",
             Self::NonNumeric => "Non-numeric server-side value for incr or decr",
+            Self::AuthFailure => "Auth failure.",
             Self::UnknownCommand => "Unknown command",
             Self::NoMemory => "Out of memory",
         }

@@ -38,6 +38,17 @@ pub struct Store<'a> {
     pub value_len: usize,
 }
 
+/// `sasl auth` and `sasl step` without the client's token, which follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sasl<'a> {
+    /// Whether it is a step of what an earlier packet began.
+    pub is_step: bool,
+    /// The name of the mechanism.
+    pub mechanism: &'a [u8],
+    /// Bytes of the token.
+    pub token_len: usize,
+}
+
 /// One request; the header says whether it is quiet and which version it is about.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +83,10 @@ pub enum Request<'a> {
     Version,
     /// Statistics; the key is what follows the text protocol's `stats`.
     Stat { key: &'a [u8] },
+    /// The names of the mechanisms.
+    SaslList,
+    /// A token follows.
+    Sasl(Sasl<'a>),
     /// Close.
     Quit,
 }
@@ -87,7 +102,18 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Only who has authenticated may send this packet.
+    pub const UNAUTHENTICATED: Self = Self::closing(Status::AuthFailure);
+
     const CLOSE_INVALID: Self = Self::closing(Status::InvalidArguments);
+
+    /// A packet with an opcode that nobody knows; the next one follows it.
+    pub const fn unknown(header: &Header) -> Self {
+        Self {
+            status: Status::UnknownCommand,
+            swallow_bytes: Some(header.body_len),
+        }
+    }
 
     const fn closing(status: Status) -> Self {
         Self {
@@ -107,25 +133,39 @@ impl Header {
     ///
     /// What to answer, and how to go on.
     pub fn check(&self) -> Result<Command, Fault> {
-        if self.key_len + self.extras_len > self.body_len {
-            return Err(Fault::closing(Status::UnknownCommand));
-        }
-        if self.body_len > BINARY_BODY_BYTES || self.key_len > KEY_BYTES {
+        self.check_body()?;
+        if self.key_len > KEY_BYTES {
             return Err(Fault::CLOSE_INVALID);
         }
-        let unknown = Fault {
-            status: Status::UnknownCommand,
-            swallow_bytes: Some(self.body_len),
-        };
-        let command = self.opcode.command().ok_or(unknown)?;
+        let command = self.opcode.command();
+        let command = command.ok_or_else(|| Fault::unknown(self))?;
         if !self.fits(command) {
             return Err(Fault::CLOSE_INVALID);
         }
-        match command {
-            // Without passwords these are commands as unknown as any; clients then go on.
-            Command::SaslList | Command::SaslAuth | Command::SaslStep => Err(unknown),
-            _ => Ok(command),
+        Ok(command)
+    }
+
+    /// Whether a client may send it that has not authenticated.
+    pub fn is_open_to_all(&self) -> bool {
+        matches!(
+            self.opcode.command(),
+            Some(Command::SaslList | Command::SaslAuth | Command::SaslStep | Command::Version)
+        )
+    }
+
+    /// The part of [`Header::check`] that comes before anything else.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn check_body(&self) -> Result<(), Fault> {
+        if self.key_len + self.extras_len > self.body_len {
+            return Err(Fault::closing(Status::UnknownCommand));
         }
+        if self.body_len > BINARY_BODY_BYTES {
+            return Err(Fault::CLOSE_INVALID);
+        }
+        Ok(())
     }
 
     /// Whether the lengths are those that a command has.
@@ -189,7 +229,12 @@ impl<'a> Request<'a> {
             Command::Version => Self::Version,
             Command::Stat => Self::Stat { key },
             Command::Quit => Self::Quit,
-            Command::SaslList | Command::SaslAuth | Command::SaslStep => return None,
+            Command::SaslList => Self::SaslList,
+            Command::SaslAuth | Command::SaslStep => Self::Sasl(Sasl {
+                is_step: command == Command::SaslStep,
+                mechanism: key,
+                token_len: header.value_len(),
+            }),
         };
         Some(request)
     }

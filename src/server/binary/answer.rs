@@ -66,7 +66,7 @@ impl Step<'_, '_> {
             }
             Request::Stat { key } => self.stat(header, key),
             // The conversation has seen to these.
-            Request::Store(_) | Request::Quit => {}
+            Request::Store(_) | Request::SaslList | Request::Sasl(_) | Request::Quit => {}
         }
     }
 
@@ -117,7 +117,7 @@ impl Step<'_, '_> {
         }
     }
 
-    fn error(&mut self, header: &Header, status: Status) {
+    pub(super) fn error(&mut self, header: &Header, status: Status) {
         reply::error(&mut self.out.bytes, header, status);
     }
 

@@ -1,13 +1,15 @@
 //! The conversation without its socket: however its input is cut, it says the same.
 
 use super::*;
+use crate::auth::Access;
 use crate::protocol::text::Admin;
 use crate::server::console::Outcome;
 use crate::stats::WorkerCounters;
 use crate::store::{Batch, Now, Store as Items, StoreConfig};
 
 /// `stats` without a node.
-struct Quiet;
+#[derive(Default)]
+struct Quiet(Access);
 
 impl Console for Quiet {
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
@@ -21,6 +23,9 @@ impl Console for Quiet {
     }
     fn version(&self) -> &str {
         "1.6.45"
+    }
+    fn access(&self) -> &Access {
+        &self.0
     }
 }
 
@@ -50,7 +55,8 @@ fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
             };
             let mut out = Output::default();
             let shown = &input[from..to];
-            let (used, stop) = conversation.run(shown, &mut turn, &mut out, &Quiet, requests_max);
+            let (used, stop) =
+                conversation.run(shown, &mut turn, &mut out, &Quiet::default(), requests_max);
             from += used;
             for (skipped, chunk) in out.chunks_after(0) {
                 replies.extend_from_slice(&chunk.bytes()[skipped..]);

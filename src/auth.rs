@@ -1,0 +1,120 @@
+//! Who may speak to a node that asks for passwords.
+//!
+//! `-Y` names a file for the text protocol, `-S` asks for SASL in the binary one. Both are read at
+//! the start, while the process may still be root, and again on SIGHUP; a connection that has been
+//! let in stays. Passwords are kept as tags under a key that only this process has.
+
+mod file;
+mod source;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::config::Config;
+use crate::config::problem::{EXIT_CONFIG, Problem};
+use crate::reload::{Reload, Reloads};
+use source::Source;
+use users::Users;
+
+/// memcached's exit code for an auth file it cannot use.
+const EXIT_BAD_FILE: u8 = 1;
+
+/// Whose passwords are asked for, by protocol; none is where there is `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// `-Y`: text connections.
+    pub text: Option<Arc<Passwords>>,
+    /// `-S`: binary connections.
+    pub sasl: Option<Arc<Passwords>>,
+}
+
+impl Access {
+    /// Reads what the configuration names.
+    ///
+    /// # Errors
+    /// Where, what and the cure.
+    pub fn load(config: &Config) -> Result<Self, Problem> {
+        let read = |source: Source, exit| {
+            let users = source.read(Some(config));
+            let users = users.map_err(|text| Problem::new(exit, text))?;
+            Ok(Arc::new(Passwords {
+                source,
+                users: RwLock::new(Arc::new(users)),
+            }))
+        };
+        let text = Source::of_text(config).map(|source| read(source, EXIT_BAD_FILE));
+        let sasl = Source::of_sasl(config).map(|source| read(source, EXIT_CONFIG));
+        Ok(Self {
+            text: text.transpose()?,
+            sasl: sasl.transpose()?,
+        })
+    }
+
+    /// Has them read anew on SIGHUP.
+    pub fn add_to(&self, reloads: &mut Reloads) {
+        for passwords in [&self.text, &self.sasl].into_iter().flatten() {
+            reloads.add(Arc::clone(passwords) as Arc<dyn Reload>);
+        }
+    }
+}
+
+/// The passwords of one protocol, which can be read anew.
+pub struct Passwords {
+    source: Source,
+    users: RwLock<Arc<Users>>,
+}
+
+impl Passwords {
+    /// Whether this is the user's password. How long it takes tells only how much was asked.
+    #[must_use]
+    pub fn admit(&self, user: &[u8], password: &[u8]) -> bool {
+        let users = Arc::clone(&self.users.read());
+        let named = users.admit(user, password);
+        match self.source.host() {
+            // As memcached's SASL library names a user without a realm.
+            Some(host) if !user.contains(&b'@') => {
+                let full = [user, b"@", host].concat();
+                users.admit(&full, password) | named
+            }
+            _ => named,
+        }
+    }
+}
+
+impl Reload for Passwords {
+    fn name(&self) -> &'static str {
+        match self.source {
+            Source::AuthFile(_) => "the passwords of -Y",
+            Source::Sasl { .. } => "the SASL passwords",
+        }
+    }
+
+    fn reload(&self) -> Result<(), String> {
+        let users = self.source.read(None)?;
+        *self.users.write() = Arc::new(users);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Passwords").field(&self.source).finish()
+    }
+}
+
+/// Warns of a file with passwords that everybody on this host can read or change.
+fn warn_if_exposed(path: &Path, mode: u32) {
+    if mode & 0o006 != 0 {
+        tracing::warn!(
+            file = %path.display(),
+            mode = format_args!("{:03o}", mode & 0o777),
+            "every user of this host has access to a file of passwords: chmod o= it"
+        );
+    }
+}

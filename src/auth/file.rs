@@ -1,0 +1,128 @@
+//! memcached's two files of `user:password` lines.
+//!
+//! That of `-Y` (its `authfile.c`) is strict: one malformed line, and the file is refused. That of
+//! `MEMCACHED_SASL_PWDB` (its `sasl_defs.c`) is not: lines without a colon are ignored, and what
+//! follows a second colon may belong to the password or not.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::users::Users;
+use super::warn_if_exposed;
+use crate::limits::{
+    AUTH_FILE_ENTRIES_MAX, AUTH_FILE_LINE_BYTES_MAX, PASSWORD_FILE_BYTES_MAX, SASL_USERS_MAX,
+};
+
+/// A line that is not obeyed, and what to do.
+type Wrong = &'static str;
+
+const TOO_LONG: Wrong = "is longer than 255 bytes: shorten it";
+const ZERO: Wrong = "has a zero byte: write text";
+
+/// Reads a file of passwords, and warns if others can, too.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    warn_if_exposed(path, metadata.permissions().mode());
+    let mut content = Vec::new();
+    file.take(PASSWORD_FILE_BYTES_MAX + 1)
+        .read_to_end(&mut content)?;
+    if content.len() as u64 > PASSWORD_FILE_BYTES_MAX {
+        let text = format!("it is larger than {PASSWORD_FILE_BYTES_MAX} bytes");
+        return Err(io::Error::other(text));
+    }
+    Ok(content)
+}
+
+/// Adds the users of `-Y`'s file.
+pub(super) fn auth_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), String> {
+    let shown = path.display();
+    for (number, line) in lines(content) {
+        if number > AUTH_FILE_ENTRIES_MAX {
+            tracing::warn!(
+                file = %shown,
+                line = number,
+                "only the first {AUTH_FILE_ENTRIES_MAX} entries count, as in memcached: remove \
+                 those from this line on"
+            );
+            break;
+        }
+        let (user, password) = auth_entry(line).map_err(|wrong| {
+            format!(
+                "Authfile [{shown}] has a malformed entry. Should be 'user:password': line \
+                 {number} {wrong}"
+            )
+        })?;
+        users.add(user, password);
+    }
+    Ok(())
+}
+
+fn auth_entry(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
+    check(line)?;
+    let (user, password) = split(line).ok_or("has no colon: write user:password")?;
+    if user.is_empty() {
+        return Err("names no user before its colon");
+    }
+    if user.contains(&b' ') {
+        return Err("has a space before its colon: users of the text protocol have none");
+    }
+    Ok((user, password))
+}
+
+/// Adds the users of `MEMCACHED_SASL_PWDB`.
+pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), String> {
+    let shown = path.display();
+    let mut count = 0;
+    for (number, line) in lines(content) {
+        check(line).map_err(|wrong| format!("{shown}:{number}: this line {wrong}"))?;
+        let Some((user, password)) = split(line) else {
+            if !line.is_empty() && !line.starts_with(b"#") {
+                tracing::warn!(file = %shown, line = number, "ignored: it has no colon");
+            }
+            continue;
+        };
+        count += 1;
+        if count > SASL_USERS_MAX {
+            let text =
+                format!("{shown}:{number}: {SASL_USERS_MAX} users are the most: remove some");
+            return Err(text);
+        }
+        users.add(user, password);
+        if let Some((first, _)) = split(password) {
+            users.add(user, first);
+        }
+    }
+    Ok(())
+}
+
+/// The lines from 1 on, each without its end; the last needs none.
+fn lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let content = content.strip_suffix(b"\n").unwrap_or(content);
+    let all = content.split(|&byte| byte == b'\n');
+    let numbered = all.enumerate().filter(|_| !content.is_empty());
+    numbered.map(|(index, line)| {
+        let end = memchr::memchr(b'\r', line).unwrap_or(line.len());
+        (index + 1, &line[..end])
+    })
+}
+
+fn check(line: &[u8]) -> Result<(), Wrong> {
+    if line.len() > AUTH_FILE_LINE_BYTES_MAX {
+        return Err(TOO_LONG);
+    }
+    if line.contains(&0) {
+        return Err(ZERO);
+    }
+    Ok(())
+}
+
+fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    Some((&line[..colon], &line[colon + 1..]))
+}

@@ -1,0 +1,233 @@
+//! Files of passwords as they are, and what becomes of them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+
+/// A folder with a file of passwords, and a configuration that names it.
+struct Stage {
+    folder: tempfile::TempDir,
+    config: Config,
+}
+
+impl Stage {
+    fn of_text(content: &str) -> Self {
+        let mut stage = Self::empty();
+        let path = stage.write("users", content);
+        stage.config.client.auth_file = Some(path);
+        stage
+    }
+
+    fn of_sasl(content: &str) -> Self {
+        let mut stage = Self::empty();
+        let path = stage.write("users", content);
+        stage.config.client.sasl = true;
+        stage.config.sasl.password_file = Some(path);
+        stage
+    }
+
+    fn empty() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            config: Config::default(),
+        }
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn text(&self) -> Arc<Passwords> {
+        Access::load(&self.config).unwrap().text.unwrap()
+    }
+
+    fn sasl(&self) -> Arc<Passwords> {
+        Access::load(&self.config).unwrap().sasl.unwrap()
+    }
+
+    fn refused(&self) -> Problem {
+        Access::load(&self.config).unwrap_err()
+    }
+}
+
+#[test]
+fn who_is_asked_for_nothing_has_no_passwords() {
+    let access = Access::load(&Config::default()).unwrap();
+    assert!(access.text.is_none() && access.sasl.is_none());
+}
+
+/// CVE-2021-37519: a last line without its end was read beyond the file.
+#[test]
+fn every_line_of_an_auth_file_is_an_entry() {
+    for content in ["foo:bar\nbaz:a b:c\n", "foo:bar\r\nbaz:a b:c"] {
+        let users = Stage::of_text(content).text();
+        assert!(users.admit(b"foo", b"bar"), "{content:?}");
+        assert!(users.admit(b"baz", b"a b:c"), "{content:?}");
+        for (user, password) in [
+            ("foo", "ba"),
+            ("foo", "barr"),
+            ("foo", "bar\n"),
+            ("foo", ""),
+            ("fo", "obar"),
+            ("foo:", "bar"),
+            ("", "foo:bar"),
+            ("baz", "bar"),
+            ("baz", "a b"),
+            ("FOO", "bar"),
+        ] {
+            let admitted = users.admit(user.as_bytes(), password.as_bytes());
+            assert!(!admitted, "{user:?} with {password:?}");
+        }
+    }
+}
+
+#[test]
+fn eight_entries_of_an_auth_file_count() {
+    let content: String = (1..=9).map(|user| format!("u{user}:p\n")).collect();
+    let users = Stage::of_text(&content).text();
+    assert!(users.admit(b"u8", b"p"));
+    assert!(!users.admit(b"u9", b"p"));
+}
+
+#[test]
+fn a_bad_auth_file_is_refused_with_its_line() {
+    let long = format!("a:b\nuser:{}\n", "x".repeat(251));
+    for (content, says) in [
+        ("a:b\nnonsense\n", "line 2 has no colon"),
+        ("a:b\n\nc:d\n", "line 2 has no colon"),
+        (":b\n", "line 1 names no user"),
+        ("a b:c\n", "line 1 has a space"),
+        ("a:b\0c\n", "line 1 has a zero byte"),
+        (&long, "line 2 is longer than 255"),
+        ("", "nobody could authenticate"),
+    ] {
+        let problem = Stage::of_text(content).refused();
+        assert_eq!(problem.exit, 1);
+        assert!(problem.text.contains(says), "{content:?}: {problem}");
+    }
+    let longest = format!("user:{}\n", "x".repeat(250));
+    assert!(
+        Stage::of_text(&longest)
+            .text()
+            .admit(b"user", "x".repeat(250).as_bytes())
+    );
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let mut stage = Stage::of_text("a:b\n");
+    let folder = stage.folder.path().to_owned();
+    for path in [folder.join("none"), folder] {
+        stage.config.client.auth_file = Some(path);
+        let words = stage.refused().text;
+        assert!(words.starts_with("Could not open authfile ["), "{words}");
+    }
+}
+
+#[test]
+fn a_sasl_file_is_read_as_memcached_does() {
+    let users = Stage::of_sasl("# comment\n\nnonsense\na:pass:::::\nb:x:y\r\nc@realm:z").sasl();
+    for (user, password, admitted) in [
+        ("a", "pass", true),
+        ("a", "pass:::::", true),
+        ("a", "pas", false),
+        ("b", "x:y", true),
+        ("b", "x", true),
+        ("b", "y", false),
+        ("c@realm", "z", true),
+        ("c", "z", false),
+        ("c@other", "z", false),
+        ("nonsense", "", false),
+    ] {
+        assert_eq!(
+            users.admit(user.as_bytes(), password.as_bytes()),
+            admitted,
+            "{user:?} with {password:?}"
+        );
+    }
+}
+
+/// memcached's SASL library appends the host's name to a user without a realm.
+#[test]
+fn a_user_without_a_realm_is_also_one_of_this_host() {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_str().unwrap();
+    let users = Stage::of_sasl(&format!("a@{host}:x\nb:y\n")).sasl();
+    assert!(users.admit(b"a", b"x"));
+    assert!(users.admit(format!("a@{host}").as_bytes(), b"x"));
+    assert!(users.admit(b"b", b"y"));
+    assert!(!users.admit(format!("b@{host}").as_bytes(), b"y"));
+}
+
+#[test]
+fn bad_sasl_files_are_refused() {
+    let many: String = (0..1025).map(|user| format!("u{user}:p\n")).collect();
+    let long = format!("{}\n", "x:".repeat(128));
+    for (content, says) in [
+        ("a:\0\n", ":1: this line has a zero byte"),
+        (&long, ":1: this line is longer"),
+        (&many, ":1025: 1024 users"),
+        ("nonsense\n", "nobody could authenticate"),
+    ] {
+        let problem = Stage::of_sasl(content).refused();
+        assert!(problem.text.contains(says), "{content:?}: {problem}");
+    }
+}
+
+#[test]
+fn reading_anew_takes_all_or_nothing() {
+    let stage = Stage::of_text("a:old\nb:old\n");
+    let users = stage.text();
+    stage.write("users", "a:new\nb:new\n");
+    assert!(users.admit(b"a", b"old"));
+    users.reload().unwrap();
+    assert!(users.admit(b"b", b"new") && !users.admit(b"b", b"old"));
+    stage.write("users", "a:newer\nnonsense\n");
+    let error = users.reload().unwrap_err();
+    assert!(error.contains("line 2"), "{error}");
+    assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"newer"));
+    fs::remove_file(stage.folder.path().join("users")).unwrap();
+    assert!(users.reload().is_err());
+    assert!(users.admit(b"a", b"new"));
+}
+
+#[test]
+fn users_of_the_configuration_are_read_anew_with_it() {
+    let mut stage = Stage::of_sasl("filed:1\n");
+    let toml =
+        |word: &str| format!("[client]\nsasl = true\n[sasl]\nusers = {{ a = \"{word}\" }}\n");
+    let path = stage.write("config.toml", &toml("old"));
+    stage.config.sasl.users = crate::config::read_file(&path).unwrap().config.sasl.users;
+    stage.config.file = Some(path);
+    let users = stage.sasl();
+    assert!(users.admit(b"a", b"old") && users.admit(b"filed", b"1"));
+    stage.write("config.toml", &toml("new"));
+    users.reload().unwrap();
+    assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"old"));
+    assert!(users.admit(b"filed", b"1"));
+    stage.write("config.toml", "[sasl]\nuser = 1\n");
+    let error = users.reload().unwrap_err();
+    assert!(error.contains("config.toml:2"), "{error}");
+    assert!(users.admit(b"a", b"new"));
+}
+
+#[test]
+fn no_password_is_shown() {
+    let mut stage = Stage::of_sasl("filed:secret\n");
+    let toml = "sasl.users.a = \"secret\"";
+    stage.config.sasl = toml::from_str::<Config>(toml).unwrap().sasl;
+    let shown = format!("{:?}", stage.config);
+    assert!(!shown.contains("secret"), "{shown}");
+    let path = stage.write(
+        "bad.toml",
+        "[sasl]\nusers = { a = \"secret\" b = \"secret\" }\n",
+    );
+    let problem = crate::config::read_file(&path).unwrap_err();
+    assert!(!problem.text.contains("secret"), "{problem}");
+    stage.config.sasl.password_file = Some(stage.write("users", "filed:secret\n"));
+    let shown = format!("{:?}", stage.sasl());
+    assert!(!shown.contains("secret"), "{shown}");
+}
