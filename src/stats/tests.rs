@@ -234,7 +234,15 @@ fn the_beginning_of_a_word_is_the_word() {
     for args in ["s", "set", "settings", "settings now"] {
         assert!(node.answer(args).starts_with("STAT maxbytes "), "{args}");
     }
-    for args in ["bogus", "connsx", "resets", "settingsx", "RESET", "repl", "slabs"] {
+    for args in [
+        "bogus",
+        "connsx",
+        "resets",
+        "settingsx",
+        "RESET",
+        "repl",
+        "slabs",
+    ] {
         assert_eq!(node.answer(args), "ERROR\r\n", "{args}");
     }
     assert_eq!(node.answer("replication"), "STAT link none\r\nEND\r\n");
