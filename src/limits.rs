@@ -118,6 +118,20 @@ pub const DUMP_TURN_STEPS: u32 = 128;
 pub const DUMP_STALLED_MS: u64 = 60_000;
 /// Workers look for idle connections this often, if they are to end.
 pub const IDLE_SWEEP_MS: u64 = 1000;
+/// Clients that may `watch` at once; memcached's number.
+pub const WATCHERS_MAX: usize = 20;
+/// A line for watchers is no longer: a key whose every byte takes three, and the other fields.
+pub const WATCH_LINE_BYTES: usize = 1024;
+/// Bytes of a watcher's mailbox that are kept for telling it what it has missed.
+pub const WATCHER_SKIPPED_BYTES: usize = 64;
+/// A watcher whose mailbox is full is waited for so long, once, before it misses lines.
+pub const WATCHER_PATIENCE_MS: u64 = 2;
+/// Lines are carried from the workers to the watchers this often while things happen,
+pub const WATCH_PAUSE_MS: u64 = 1;
+/// and more and more seldom, down to this, while nothing does.
+pub const WATCH_PAUSE_MS_MAX: u64 = 128;
+/// What a watcher sends is thrown away in pieces of this size.
+pub const WATCHER_INPUT_BYTES: usize = 512;
 /// Housekeeping works this often.
 pub const HOUSEKEEPING_MS: u64 = 100;
 /// Expired items are looked for every so many rounds of housekeeping.
@@ -126,6 +140,7 @@ pub const EXPIRY_ROUNDS: u32 = 10;
 pub const VERSION_ANSWERED: &str = "1.6.45";
 
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
+const _: () = assert!(3 * KEY_BYTES + 200 <= WATCH_LINE_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
 
 // --- link ---

@@ -1,7 +1,10 @@
 //! `incr` and `decr`.
 
+use std::cell::Cell;
+
 use super::exptime::deadline_ms;
-use super::turn::{Turn, count_miss};
+use super::storage::Stored;
+use super::turn::{Told, Turn, count_miss};
 use crate::protocol::text::numeric_value;
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Stamp, Store};
 
@@ -56,13 +59,14 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
     let initial = step
         .initial
         .map(|(number, exptime)| (number, deadline_ms(exptime, now)));
+    let told = Cell::new(None);
     let ((outcome, miss), stamp) = store.update(key, turn.batch, |entry| match (entry, initial) {
         (Err(miss), None) => (Action::Keep, (Delta::NotFound, Some(miss))),
         (Err(miss), Some((number, deadline_ms))) if deadline_ms <= now.boot_ms => {
             (Action::Keep, (Delta::Value(number, 0), Some(miss)))
         }
         (Err(miss), Some((number, deadline_ms))) => {
-            let (action, outcome) = begun(store, key, number, deadline_ms);
+            let (action, outcome) = begun(store, key, number, deadline_ms, &told);
             (action, (outcome, Some(miss)))
         }
         (Ok(item), _) => {
@@ -76,7 +80,13 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
     }
     match (outcome, step.incr) {
         // A number that begins is neither a hit nor a miss.
-        (Delta::Value(..), _) if miss.is_some() => counters.total_items.count(),
+        (Delta::Value(..), _) if miss.is_some() => {
+            counters.total_items.count();
+            // To memcached a number that begins is an `add`.
+            if let Some(told) = told.get() {
+                turn.tell_stored(key, Stored::Stored(0), told);
+            }
+        }
         (Delta::Value(..), true) => counters.incr_hits.count(),
         (Delta::Value(..), false) => counters.decr_hits.count(),
         (Delta::NotFound, true) => counters.incr_misses.count(),
@@ -89,7 +99,13 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
     }
 }
 
-fn begun<'s>(store: &'s Store, key: &[u8], number: u64, deadline_ms: u64) -> (Action<'s>, Delta) {
+fn begun<'s>(
+    store: &'s Store,
+    key: &[u8],
+    number: u64,
+    deadline_ms: u64,
+    told: &Cell<Option<Told>>,
+) -> (Action<'s>, Delta) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
     let head = ItemHead {
@@ -100,6 +116,11 @@ fn begun<'s>(store: &'s Store, key: &[u8], number: u64, deadline_ms: u64) -> (Ac
         return (Action::Keep, Delta::NoMemory);
     };
     draft.fill(|value| value.copy_from_slice(digits));
+    told.set(Some(Told {
+        command: "add",
+        deadline_ms,
+        seen: draft.seen(),
+    }));
     (Action::Put(draft), Delta::Value(number, 0))
 }
 

@@ -1,7 +1,7 @@
 //! `delete`.
 
 use super::turn::{Turn, count_miss};
-use crate::store::Action;
+use crate::store::{Action, Seen};
 
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +20,16 @@ pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
     let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
         Err(miss) if only_over != 0 => (Action::Keep, Err(miss)),
         Err(miss) => (Action::Remove, Err(miss)),
-        Ok(item) if only_over != 0 && only_over != item.cas() => (Action::Keep, Ok(false)),
-        Ok(_) => (Action::Remove, Ok(true)),
+        Ok(item) if only_over != 0 && only_over != item.cas() => (Action::Keep, Ok(None)),
+        Ok(item) => (Action::Remove, Ok(Some(Seen::of(item)))),
     });
     match found {
-        Ok(true) => {
+        Ok(Some(seen)) => {
             turn.counters.delete_hits.count();
+            turn.tell_deleted(key, "delete", seen);
             Deleted::Deleted
         }
-        Ok(false) => Deleted::Exists,
+        Ok(None) => Deleted::Exists,
         Err(miss) => {
             turn.counters.delete_misses.count();
             count_miss(turn.counters, miss);

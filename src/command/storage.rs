@@ -1,10 +1,12 @@
 //! `set`, `add`, `replace`, `append`, `prepend`, `cas`.
 
 use super::exptime::deadline_ms;
-use super::turn::{Turn, count_miss};
+use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
-use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Stamp, Store};
+use crate::store::{
+    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store,
+};
 
 /// What became of a storage command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,32 @@ pub enum Stored {
     TooLarge,
     /// No memory.
     NoMemory,
+}
+
+impl Stored {
+    /// As log lines call it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Stored(_) => "stored",
+            Self::NotStored => "not_stored",
+            Self::Exists => "exists",
+            Self::NotFound => "not_found",
+            Self::TooLarge => "too_large",
+            Self::NoMemory => "no_memory",
+        }
+    }
+}
+
+/// What log lines call a command.
+fn name(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Set => "set",
+        Verb::Add => "add",
+        Verb::Replace => "replace",
+        Verb::Append => "append",
+        Verb::Prepend => "prepend",
+        Verb::Cas(_) => "cas",
+    }
 }
 
 /// Carries out a command whose data is at hand.
@@ -69,6 +97,7 @@ fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
 /// what is there.
 pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
     turn.counters.store_too_large.count();
+    tell_refused(turn, request, Stored::TooLarge);
     discard(turn, request);
     Stored::TooLarge
 }
@@ -76,8 +105,18 @@ pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
 /// The same for a command that finds no memory.
 fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
     turn.counters.store_no_memory.count();
+    tell_refused(turn, request, Stored::NoMemory);
     discard(turn, request);
     Stored::NoMemory
+}
+
+fn tell_refused(turn: &Turn<'_>, request: &Storage<'_>, stored: Stored) {
+    let told = Told {
+        command: name(request.verb),
+        deadline_ms: NEVER,
+        seen: Seen::default(),
+    };
+    turn.tell_stored(request.key, stored, told);
 }
 
 fn discard(turn: &mut Turn<'_>, request: &Storage<'_>) {
@@ -89,9 +128,32 @@ fn discard(turn: &mut Turn<'_>, request: &Storage<'_>) {
 
 fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]) -> Stored {
     turn.counters.cmd_set.count();
+    if turn.batch.witness.is_none() {
+        return put_unseen(turn, request, draft, data, &mut None);
+    }
+    let mut told = Some(Told {
+        command: name(request.verb),
+        deadline_ms: deadline_ms(request.exptime, turn.now()),
+        seen: draft.seen(),
+    });
+    let stored = put_unseen(turn, request, draft, data, &mut told);
+    if let Some(told) = told {
+        turn.tell_stored(request.key, stored, told);
+    }
+    stored
+}
+
+/// `told` is changed where something else is stored than was sent.
+fn put_unseen(
+    turn: &mut Turn<'_>,
+    request: &Storage<'_>,
+    draft: Draft<'_>,
+    data: &[u8],
+    told: &mut Option<Told>,
+) -> Stored {
     if matches!(request.verb, Verb::Append | Verb::Prepend) {
         drop(draft);
-        return join(turn, request, data);
+        return join(turn, request, data, told);
     }
     let expired = deadline_ms(request.exptime, turn.now()) <= turn.now().boot_ms;
     let put = |draft| {
@@ -143,12 +205,22 @@ fn count(turn: &Turn<'_>, verb: Verb, (stored, miss): (Stored, Option<Miss>)) ->
 
 /// `append` and `prepend`: the longer value is made outside the lock and put only if what it was
 /// made from is still there; the last try is made under the lock.
-fn join(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
+fn join(
+    turn: &mut Turn<'_>,
+    request: &Storage<'_>,
+    data: &[u8],
+    told: &mut Option<Told>,
+) -> Stored {
     for attempt in 0..=OPTIMISTIC_TRIES {
         let seen = if attempt < OPTIMISTIC_TRIES {
-            let (seen, _) = turn.store.update(request.key, turn.batch, |entry| {
-                (Action::Keep, entry.cloned())
-            });
+            let peek = |batch: &mut Batch| {
+                let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.cloned());
+                turn.store.update(request.key, batch, look).0
+            };
+            let seen = match attempt {
+                0 => peek(turn.batch),
+                _ => turn.batch.unseen(peek),
+            };
             match seen {
                 Ok(item) => Some(item),
                 Err(miss) => return count(turn, request.verb, (Stored::NotStored, Some(miss))),
@@ -156,7 +228,11 @@ fn join(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
         } else {
             None
         };
-        if let Some(stored) = try_join(turn, request, data, seen) {
+        // The lookup above is the one that is told.
+        let witness = turn.batch.witness.take();
+        let joined = try_join(turn, request, data, seen, told);
+        turn.batch.witness = witness;
+        if let Some(stored) = joined {
             return count(turn, request.verb, (stored, None));
         }
     }
@@ -169,6 +245,7 @@ fn try_join(
     request: &Storage<'_>,
     data: &[u8],
     seen: Option<Item>,
+    told: &mut Option<Told>,
 ) -> Option<Stored> {
     let store = turn.store;
     let made = seen.map(|old| (old.version(), joined(store, request, &old, data)));
@@ -185,7 +262,13 @@ fn try_join(
             None => joined(store, request, item, data),
         };
         match draft {
-            Some(draft) => (Action::Put(draft), Some(Stored::Stored(0))),
+            Some(draft) => {
+                if let Some(told) = told {
+                    told.deadline_ms = item.deadline_ms();
+                    told.seen = draft.seen();
+                }
+                (Action::Put(draft), Some(Stored::Stored(0)))
+            }
             None => (Action::Keep, Some(Stored::NotStored)),
         }
     });

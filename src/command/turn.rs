@@ -1,7 +1,8 @@
 //! What a command works with during one turn of a connection.
 
+use super::storage::Stored;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Miss, Now, Store};
+use crate::store::{Batch, Miss, NEVER, Now, Seen, Store, Storing};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -18,6 +19,44 @@ impl Turn<'_> {
     /// The moment of the turn.
     pub fn now(&self) -> Now {
         self.batch.now
+    }
+}
+
+/// What a storage command is called, and what it is about to store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) command: &'static str,
+    /// Boot-time milliseconds.
+    pub(super) deadline_ms: u64,
+    pub(super) seen: Seen,
+}
+
+impl Turn<'_> {
+    /// Tells whoever watches how a storage command has ended.
+    pub(super) fn tell_stored(&self, key: &[u8], stored: Stored, told: Told) {
+        let Some(witness) = &self.batch.witness else {
+            return;
+        };
+        let left_ms = told.deadline_ms as i64 - self.now().boot_ms as i64;
+        let ttl_secs = match told.deadline_ms {
+            NEVER => 0,
+            // Shown unsigned, as there, when it has passed.
+            _ => left_ms.saturating_add(999).div_euclid(1000) as u32,
+        };
+        witness.stored(&Storing {
+            key,
+            status: stored.word(),
+            command: told.command,
+            ttl_secs,
+            seen: told.seen,
+        });
+    }
+
+    /// The same of a deletion.
+    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: Seen) {
+        if let Some(witness) = &self.batch.witness {
+            witness.deleted(key, command, seen);
+        }
     }
 }
 

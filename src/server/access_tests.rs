@@ -80,7 +80,7 @@ fn play(console: &Guarded, input: &[u8], cuts: &[usize], requests_max: u32) -> P
             match stop {
                 Stop::NeedMore => break,
                 Stop::Yield => assert!(used > 0, "it stands still"),
-                Stop::Close => break 'pieces,
+                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => break 'pieces,
             }
         }
     }

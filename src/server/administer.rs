@@ -10,7 +10,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::console::Outcome;
 use super::conversation::Dump;
 use super::node::Node;
-use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
+use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
 
 /// memcached's slab classes with its default settings; 0 is its pool of free pages.
 const SLAB_CLASSES: std::ops::RangeInclusive<i32> = 0..=39;
@@ -32,7 +32,18 @@ impl Node {
             Admin::Lru(lru) => self.lru(lru),
             Admin::Slabs(slabs) => self.slabs(slabs),
             Admin::Crawler(crawler) => self.crawler(crawler, follows_replies),
+            Admin::Watch(events) => self.begin_watch(events, follows_replies),
         }
+    }
+
+    fn begin_watch(&self, events: Option<Events>, follows_replies: bool) -> Outcome {
+        if !self.config.client.watch {
+            return Outcome::say("CLIENT_ERROR watch commands not allowed");
+        }
+        if follows_replies {
+            return Outcome::say("ERROR cannot pipeline other commands before watch");
+        }
+        events.map_or(Outcome::say("ERROR"), Outcome::Watch)
     }
 
     fn shut_down(&self, how: Shutdown) -> Outcome {

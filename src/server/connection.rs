@@ -15,9 +15,13 @@ use super::pending::Pending;
 use super::registry::{CloseReason, State};
 use super::seat::Seat;
 use super::stream::Stream;
+use super::watch::{self, Watch, Watcher};
 use super::worker::{Scratch, Worker};
 use crate::command::Turn;
 use crate::limits::{LINE_ACCOUNTED_BYTES, SCRATCH_BYTES, VALUE_DIRECT_BYTES};
+
+/// What a client is told that is one watcher too many, in memcached's words.
+const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
 
 /// One client.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ enum Input {
 
 impl Connection {
     pub(super) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
+        worker.log().connected(&seat.entry);
         Self {
             seat,
             stream,
@@ -66,7 +71,7 @@ impl Connection {
 
     /// Serves until the client leaves or must leave. Yields after every turn that spent its
     /// budget, so that others are served in between.
-    pub(super) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
         let worker = Rc::clone(&self.worker);
         loop {
             if let Some(pending) = &mut self.pending {
@@ -75,7 +80,7 @@ impl Connection {
                 self.note_waiting();
             }
             if self.closing {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(None));
             }
             let scratch = &mut *worker.scratch.borrow_mut();
             scratch.begin_turn(&worker.node);
@@ -88,24 +93,38 @@ impl Connection {
             let stop = match input {
                 Input::End => {
                     self.seat.entry.note_close(CloseReason::Normal);
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(None));
                 }
                 Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
                 Input::Value => continue,
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
             };
-            self.closing = stop == Stop::Close || stop == Stop::Quit;
+            self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
             worker.node.hand_over(&mut scratch.batch);
+            if let Stop::Watch(events) = stop {
+                if let Some(watcher) = Watch::begin(&worker.node, events) {
+                    return Poll::Ready(Ok(Some(watcher)));
+                }
+                scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
+            }
             self.release(cx, scratch)?;
             self.note(stop);
-            if stop == Stop::Yield {
-                worker.counters().conn_yields.count();
+            if let Stop::Yield | Stop::Watch(_) = stop {
+                if stop == Stop::Yield {
+                    worker.counters().conn_yields.count();
+                }
                 self.unexecuted = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Sends the client what it watches, until it leaves.
+    pub(super) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
+        self.seat.entry.note(State::Watch);
+        watch::serve(&mut self.stream, &watcher).await
     }
 
     /// One read: into a large value's own item, behind a long tail, or into the scratch buffer
@@ -179,6 +198,7 @@ impl Connection {
     fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
         let node = &*self.worker.node;
         self.seat.entry.note(State::Parse);
+        self.worker.attend(&mut scratch.batch, &self.seat.entry);
         scratch.batch.now = node.clock.now();
         if node.store.flush_if_due(scratch.batch.now).is_some() {
             node.wake_link();
@@ -203,7 +223,9 @@ impl Connection {
         match stop {
             Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
             Stop::NeedMore => self.note_waiting(),
-            Stop::Yield | Stop::Close => {}
+            Stop::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
+            Stop::Yield if self.pending.is_some() => self.note_waiting(),
+            Stop::Yield | Stop::Watch(_) | Stop::Close => {}
         }
     }
 
@@ -260,5 +282,6 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.worker.node.give_line_bytes(self.accounted_bytes);
+        self.worker.log().disconnected(&self.seat.entry);
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::conversation::Dump;
 use crate::auth::Access;
-use crate::protocol::text::Admin;
+use crate::protocol::text::{Admin, Events};
 
 /// See the module.
 pub trait Console {
@@ -26,6 +26,8 @@ pub enum Outcome {
     Say(Cow<'static, str>),
     /// A dump, which the conversation goes on with.
     Dump(Box<Dump>),
+    /// The connection is told of these events from now on, and of nothing else.
+    Watch(Events),
     /// The connection ends without a word.
     Close,
 }

@@ -14,6 +14,7 @@ mod waiting;
 use super::console::Console;
 use crate::command::{Output, Retrieval, Turn};
 use crate::limits::TURN_OUTPUT_BYTES;
+use crate::protocol::text::Events;
 use crate::store::Incoming;
 pub(super) use dump::Dump;
 
@@ -31,6 +32,10 @@ pub enum Stop {
     Close,
     /// The same, because it asked for it.
     Quit,
+    /// The same, because it stops the server.
+    Shutdown,
+    /// The client is to be told of these events from now on.
+    Watch(Events),
 }
 
 /// What has been agreed on so far.

@@ -88,7 +88,9 @@ fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
                     yields += 1;
                 }
                 Stop::NeedMore => break,
-                Stop::Close | Stop::Quit => return (answered, yields),
+                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
+                    return (answered, yields);
+                }
             }
         }
         if rest.is_empty() {

@@ -21,6 +21,7 @@ mod pending;
 mod registry;
 mod seat;
 mod stream;
+mod watch;
 mod worker;
 
 use std::io;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver as Gate;
 
 pub use binary::BinaryConversation;
 pub use console::{Console, Outcome};
@@ -65,7 +66,9 @@ impl Listeners {
 pub struct Server {
     acceptor: JoinHandle<()>,
     housekeeping: JoinHandle<()>,
-    stop_housekeeping: crossbeam_channel::Sender<()>,
+    watch: JoinHandle<()>,
+    /// Housekeeping and watch end when it is gone.
+    run: crossbeam_channel::Sender<()>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -75,11 +78,7 @@ impl Server {
     /// # Errors
     ///
     /// The system refuses a thread or a reactor.
-    pub fn start(
-        node: &Arc<Node>,
-        listeners: Listeners,
-        gate: watch::Receiver<bool>,
-    ) -> io::Result<Self> {
+    pub fn start(node: &Arc<Node>, listeners: Listeners, gate: Gate<bool>) -> io::Result<Self> {
         let mut workers = Vec::new();
         let mut senders = Vec::new();
         for index in 0..node.workers.len() {
@@ -101,20 +100,22 @@ impl Server {
                 tracing::error!(%error, "the client port could not be opened; restart the node");
             }
         })?;
-        let (stop_housekeeping, stop) = crossbeam_channel::bounded(1);
-        let housekeeping = housekeeping::start(Arc::clone(node), stop)?;
+        let (run, stop) = crossbeam_channel::bounded(1);
+        let housekeeping = housekeeping::start(Arc::clone(node), stop.clone())?;
+        let watch = watch::start(Arc::clone(node), stop)?;
         Ok(Self {
             acceptor,
             housekeeping,
-            stop_housekeeping,
+            watch,
+            run,
             workers,
         })
     }
 
     /// Waits for all threads to end. The gate's sender must be gone: it is what they wait for.
     pub fn stop(self) {
-        drop(self.stop_housekeeping);
-        let threads = [self.acceptor, self.housekeeping]
+        drop(self.run);
+        let threads = [self.acceptor, self.housekeeping, self.watch]
             .into_iter()
             .chain(self.workers);
         for thread in threads {

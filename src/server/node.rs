@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::console::{Console, Outcome};
 use super::crawler::Crawler;
 use super::registry::Registry;
+use super::watch::Watch;
 use crate::auth::Access;
 use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
@@ -36,6 +37,7 @@ pub struct Node {
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
     pub(super) registry: Registry,
+    pub(super) watch: Watch,
     pub(super) verbosity: AtomicU32,
     /// What clients may change while the node runs.
     pub(super) tuning: Mutex<Tuning>,
@@ -72,6 +74,11 @@ impl Node {
                 .collect(),
             counters: NodeCounters::default(),
             registry: Registry::default(),
+            watch: Watch::new(
+                config.client.threads,
+                config.client.worker_logbuf_size,
+                config.client.watcher_logbuf_size,
+            ),
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
             tuning: Mutex::new(config.tuning.clone()),
             crawler: Arc::default(),

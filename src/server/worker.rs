@@ -12,13 +12,16 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::idle::{self, IdleTimeout};
 use super::node::Node;
+use super::registry::Entry;
 use super::seat::{Arrival, Seat};
 use super::stream::Stream;
+use super::watch::Log;
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
 use crate::limits::{OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_REQUESTS};
+use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
-use crate::store::Batch;
+use crate::store::{Batch, Witness};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -83,6 +86,27 @@ impl Worker {
         }
     }
 
+    /// Where lines for watchers go.
+    pub(super) fn log(&self) -> &Arc<Log> {
+        self.node.watch.log(self.index)
+    }
+
+    /// Has whoever watches be told of what follows, which is done for this client.
+    pub(super) fn attend(&self, batch: &mut Batch, client: &Entry) {
+        let events = self.node.watch.events();
+        if events != Events::default() || batch.witness.is_some() {
+            self.change_witness(batch, client, events);
+        }
+    }
+
+    #[cold]
+    fn change_witness(&self, batch: &mut Batch, client: &Entry, events: Events) {
+        self.log().set_client(client.fd);
+        batch.witness = events
+            .meets(Events::ITEMS)
+            .then(|| Arc::clone(self.log()) as Arc<dyn Witness>);
+    }
+
     pub(super) fn counters(&self) -> &WorkerCounters {
         &self.node.workers[self.index]
     }
@@ -143,8 +167,12 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
 async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
     let mut connection = Connection::new(stream, seat, worker);
     tracing::debug!("a client connected");
-    match std::future::poll_fn(|cx| connection.poll_serve(cx)).await {
-        Ok(()) => tracing::debug!("a client left"),
+    let mut ended = std::future::poll_fn(|cx| connection.poll_serve(cx)).await;
+    if let Ok(Some(watcher)) = ended {
+        ended = connection.send_to(watcher).await.map(|()| None);
+    }
+    match ended {
+        Ok(_) => tracing::debug!("a client left"),
         Err(error) => tracing::debug!(%error, "a connection broke"),
     }
 }

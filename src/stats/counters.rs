@@ -146,6 +146,16 @@ counters! {
         listen_disabled_num,
         /// How long it failed, in microseconds.
         time_in_listen_disabled_us,
+        /// Lines for watchers that workers have made.
+        log_worker_written,
+        /// Lines that workers had no room for.
+        log_worker_dropped,
+        /// Lines that watchers were sent.
+        log_watcher_sent,
+        /// Lines that watchers missed because they did not read.
+        log_watcher_skipped,
+        /// Clients that watch now; no reset changes it.
+        log_watchers,
         /// Connections closed because long lines held their share of memory.
         requests_refused,
     }

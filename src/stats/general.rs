@@ -18,7 +18,16 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     constants(out, &SLAB_MOVER);
     stat(out, "lru_crawler_running", u8::from(view.is_crawling));
     stat(out, "lru_crawler_starts", view.crawls);
-    constants(out, &MACHINERY);
+    // Its thread that walks LRUs: neither.
+    constants(
+        out,
+        &[("lru_maintainer_juggles", "0"), ("malloc_fails", "0")],
+    );
+    logs(view, out);
+    constants(
+        out,
+        &[("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")],
+    );
     contents(view, out);
 }
 
@@ -48,18 +57,15 @@ const SLAB_MOVER: [(&str, &str); 9] = [
     ("slabs_moved", "0"),
 ];
 
-/// Its threads that walk LRUs and write logs: neither.
-const MACHINERY: [(&str, &str); 9] = [
-    ("lru_maintainer_juggles", "0"),
-    ("malloc_fails", "0"),
-    ("log_worker_dropped", "0"),
-    ("log_worker_written", "0"),
-    ("log_watcher_skipped", "0"),
-    ("log_watcher_sent", "0"),
-    ("log_watchers", "0"),
-    ("unexpected_napi_ids", "0"),
-    ("round_robin_fallback", "0"),
-];
+fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let counters = view.counters;
+    stat(out, "log_worker_dropped", counters.log_worker_dropped.get());
+    stat(out, "log_worker_written", counters.log_worker_written.get());
+    let skipped = counters.log_watcher_skipped.get();
+    stat(out, "log_watcher_skipped", skipped);
+    stat(out, "log_watcher_sent", counters.log_watcher_sent.get());
+    stat(out, "log_watchers", counters.log_watchers.get());
+}
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "pid", std::process::id());

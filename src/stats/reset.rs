@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::NodeView;
+use super::{NodeCounters, NodeView};
 use crate::store::Counters;
 
 /// Starts the counters again.
@@ -11,11 +11,32 @@ pub(super) fn reset(view: &NodeView<'_>) {
     for worker in view.workers {
         worker.each().for_each(|(_, counter)| counter.reset());
     }
-    view.counters.total_connections.reset();
-    view.counters.rejected_connections.reset();
-    view.counters.requests_refused.reset();
-    view.counters.listen_disabled_num.reset();
-    view.counters.time_in_listen_disabled_us.reset();
+    let NodeCounters {
+        total_connections,
+        rejected_connections,
+        requests_refused,
+        listen_disabled_num,
+        time_in_listen_disabled_us,
+        log_worker_written,
+        log_worker_dropped,
+        log_watcher_sent,
+        log_watcher_skipped,
+        curr_connections: _,
+        listen_disabled: _,
+        log_watchers: _,
+    } = view.counters;
+    let own = [
+        total_connections,
+        rejected_connections,
+        requests_refused,
+        listen_disabled_num,
+        time_in_listen_disabled_us,
+        log_worker_written,
+        log_worker_dropped,
+        log_watcher_sent,
+        log_watcher_skipped,
+    ];
+    own.iter().for_each(|counter| counter.reset());
     let Counters {
         evictions,
         evicted_unfetched,

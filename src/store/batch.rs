@@ -1,7 +1,10 @@
 //! What one turn of a connection (or of the link, or of housekeeping) carries along.
 
+use std::sync::Arc;
+
 use super::clock::Now;
 use super::item::Item;
+use super::witness::Witness;
 
 /// The moment of a turn and what its changes leave to do after the locks are released.
 #[derive(Debug, Default)]
@@ -16,6 +19,8 @@ pub struct Batch {
     pub(crate) retired: Vec<Item>,
     /// The shard that was last written to.
     pub(crate) written: Option<usize>,
+    /// Who is told what happens to items, if anybody.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 impl Batch {

@@ -6,6 +6,7 @@ use super::batch::Batch;
 use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
+use super::witness::Seen;
 use super::{Store, replica};
 use crate::limits;
 
@@ -51,6 +52,11 @@ impl Draft<'_> {
         if let Some(item) = &self.item {
             item.set_history_of(old);
         }
+    }
+
+    /// What a log line tells of it.
+    pub fn seen(&self) -> Seen {
+        self.item.as_ref().map(Seen::of).unwrap_or_default()
     }
 
     pub(super) fn into_item(mut self) -> Option<Item> {

@@ -49,6 +49,9 @@ impl Store {
         let mut shard = self.shards[shard].lock();
         let evicted = self.evict_tail(&mut shard, batch);
         drop(shard);
+        if batch.witness.is_some() {
+            self.tell_evicted(batch);
+        }
         self.shared.free_retired(batch);
         evicted
     }

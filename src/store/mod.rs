@@ -31,6 +31,7 @@ mod tests;
 mod tombstones;
 mod walk;
 mod wheel;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -48,6 +49,7 @@ pub use ops::{Action, Miss};
 pub use replica::{Origin, RecordHead, Verdict};
 pub use stamp::{Stamp, StampClock, Version};
 pub use walk::Walk;
+pub use witness::{Seen, Storing, Witness};
 
 use crate::limits;
 use memory::Account;

@@ -8,6 +8,7 @@ use super::draft::Draft;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::stamp::Stamp;
+use super::witness::Seen;
 use super::{Now, Store};
 use crate::limits;
 
@@ -65,6 +66,24 @@ impl Store {
         batch: &mut Batch,
         show: impl FnOnce(&Item) -> R,
     ) -> Result<R, Miss> {
+        if batch.witness.is_none() {
+            return self.read_unseen(key, batch, show);
+        }
+        let mut seen = Seen::default();
+        let read = self.read_unseen(key, batch, |item| {
+            seen = Seen::of(item);
+            show(item)
+        });
+        batch.tell_lookup(key, read.as_ref().map(|_| seen).map_err(|miss| *miss));
+        read
+    }
+
+    fn read_unseen<R>(
+        &self,
+        key: &[u8],
+        batch: &mut Batch,
+        show: impl FnOnce(&Item) -> R,
+    ) -> Result<R, Miss> {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
@@ -91,6 +110,24 @@ impl Store {
     /// A draft that `decide` owns but does not return is freed under the lock: keep it outside and
     /// take it from there.
     pub fn update<'s, R>(
+        &'s self,
+        key: &[u8],
+        batch: &mut Batch,
+        decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
+    ) -> (R, Option<Stamp>) {
+        if batch.witness.is_none() {
+            return self.update_unseen(key, batch, decide);
+        }
+        let mut found = Err(Miss::Absent);
+        let updated = self.update_unseen(key, batch, |entry| {
+            found = entry.map(Seen::of);
+            decide(entry)
+        });
+        batch.tell_lookup(key, found);
+        updated
+    }
+
+    fn update_unseen<'s, R>(
         &'s self,
         key: &[u8],
         batch: &mut Batch,

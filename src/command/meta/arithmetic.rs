@@ -1,9 +1,12 @@
 //! `ma`.
 
+use std::cell::Cell;
+
 use super::time::{after_flag, left_secs};
 use super::{cas_of, status};
 use crate::command::arithmetic::{number_of, with_number};
-use crate::command::turn::{Turn, count_miss};
+use crate::command::storage::Stored;
+use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
 use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, Stamp, Store};
@@ -30,6 +33,7 @@ pub fn arithmetic(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>)
     let options = &request.options;
     let incr = !matches!(options.mode, Some(b'D' | b'-'));
     let (store, now) = (turn.store, turn.now());
+    let told = Cell::new(None);
     let ((outcome, miss), stamp) =
         store.update(&request.key.bytes, turn.batch, |entry| match entry {
             Ok(item) => {
@@ -37,11 +41,14 @@ pub fn arithmetic(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>)
                 (action, (outcome, None))
             }
             Err(miss) => {
-                let (action, outcome) = create(store, request, now);
+                let (action, outcome) = create(store, request, now, &told);
                 (action, (outcome, Some(miss)))
             }
         });
     count(turn, &outcome, miss, incr);
+    if let Some(told) = told.get() {
+        turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);
+    }
     match outcome {
         Outcome::Done(done) => {
             if !options.quiet {
@@ -118,7 +125,12 @@ fn change<'s>(
 }
 
 /// With `N` a missing item is created with the number of `J`.
-fn create<'s>(store: &'s Store, request: &Request<'_>, now: Now) -> (Action<'s>, Outcome) {
+fn create<'s>(
+    store: &'s Store,
+    request: &Request<'_>,
+    now: Now,
+    told: &Cell<Option<Told>>,
+) -> (Action<'s>, Outcome) {
     let Options {
         vivify,
         cas,
@@ -146,6 +158,12 @@ fn create<'s>(store: &'s Store, request: &Request<'_>, now: Now) -> (Action<'s>,
     match store.draft(&request.key.bytes, &head, digits.len()) {
         Ok(mut draft) => {
             draft.fill(|value| value.copy_from_slice(digits));
+            // To memcached this is an `add`.
+            told.set(Some(Told {
+                command: "add",
+                deadline_ms: head.deadline_ms,
+                seen: draft.seen(),
+            }));
             (Action::Put(draft), done)
         }
         Err(NoRoom) => (Action::Keep, Outcome::NoMemory),

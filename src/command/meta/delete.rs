@@ -1,12 +1,15 @@
 //! `md`: deletes, or marks as stale, or takes the value away.
 
+use std::cell::Cell;
+
 use super::rewrite::{Rewritten, rewrite};
 use super::status;
 use super::time::deadline_of;
-use crate::command::turn::{Turn, count_miss};
+use crate::command::storage::Stored;
+use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request};
 use crate::protocol::text::reply;
-use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Store, marks};
+use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
 
 /// Why nothing was deleted.
 enum Left {
@@ -19,8 +22,9 @@ pub fn delete(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
     let options = &request.options;
     let deleted = if options.stale || options.remove_value {
         let (store, now) = (turn.store, turn.now());
+        let emptied = Cell::new(None);
         let make = |old: Option<&Item>| match old {
-            Some(old) => remains(store, old, options, now),
+            Some(old) => remains(store, old, options, now, &emptied),
             None => Err(NoRoom),
         };
         match rewrite(
@@ -29,7 +33,7 @@ pub fn delete(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
             |entry| judge(entry, options),
             make,
         ) {
-            Rewritten::Done(_) => Ok(()),
+            Rewritten::Done(_) => Ok(tell_emptied(turn, request, emptied.get())),
             Rewritten::Left(left) => Err(left),
             Rewritten::NoRoom => return reply::line(out, "SERVER_ERROR out of memory"),
         }
@@ -38,12 +42,13 @@ pub fn delete(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
     };
     let counters = turn.counters;
     match deleted {
-        Ok(()) => {
+        Ok(seen) => {
             if options.remove_value {
                 counters.total_items.count();
             }
             if !options.stale {
                 counters.delete_hits.count();
+                turn.tell_deleted(&request.key.bytes, "md", seen);
             }
             if !options.quiet {
                 status(out, "HD", request);
@@ -71,11 +76,19 @@ fn judge(entry: Result<&Item, Miss>, options: &Options) -> Option<Left> {
     }
 }
 
+/// An item without its value is a new one; it is what is told as deleted, too.
+fn tell_emptied(turn: &Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> Seen {
+    if let Some(told) = emptied {
+        turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);
+    }
+    emptied.map(|told| told.seen).unwrap_or_default()
+}
+
 /// With a partner a deletion is news even where nothing was: the partner may hold the item.
-fn remove(turn: &mut Turn<'_>, request: &Request<'_>) -> Result<(), Left> {
+fn remove(turn: &mut Turn<'_>, request: &Request<'_>) -> Result<Seen, Left> {
     let options = &request.options;
     let decide = |entry: Result<&Item, Miss>| match judge(entry, options) {
-        None => (Action::Remove, Ok(())),
+        None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
         Some(left @ Left::Missing(_)) if options.compare.is_none() => (Action::Remove, Err(left)),
         Some(left) => (Action::Keep, Err(left)),
     };
@@ -89,6 +102,7 @@ fn remains<'s>(
     old: &Item,
     options: &Options,
     now: Now,
+    emptied_as: &Cell<Option<Told>>,
 ) -> Result<Action<'s>, NoRoom> {
     let emptied = options.remove_value;
     let mut head = ItemHead {
@@ -115,7 +129,13 @@ fn remains<'s>(
     let value = if emptied { &[] } else { old.value() };
     let mut draft = store.draft(old.key(), &head, value.len())?;
     draft.fill(|bytes| bytes.copy_from_slice(value));
-    if !emptied {
+    if emptied {
+        emptied_as.set(Some(Told {
+            command: "set",
+            deadline_ms: head.deadline_ms,
+            seen: draft.seen(),
+        }));
+    } else {
         draft.keep_history_of(old);
     }
     Ok(Action::Put(draft))

@@ -50,10 +50,13 @@ fn get_plain(turn: &mut Turn<'_>, out: &mut Output, request: &Request<'_>) -> Re
         !wins
     })?;
     if answered {
-        Ok(())
-    } else {
-        get_and_change(turn, out, request)
+        return Ok(());
     }
+    // One lookup is told.
+    let witness = turn.batch.witness.take();
+    let changed = get_and_change(turn, out, request);
+    turn.batch.witness = witness;
+    changed
 }
 
 fn get_and_change(

@@ -2,7 +2,7 @@
 
 use crate::command::turn::Turn;
 use crate::limits::OPTIMISTIC_TRIES;
-use crate::store::{Action, Item, Miss, NoRoom, Stamp};
+use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 
 /// What became of it.
 pub(super) enum Rewritten<R> {
@@ -26,19 +26,25 @@ pub(super) fn rewrite<'t, R>(
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
-            let (seen, _) = store.update(key, turn.batch, |entry| {
-                (
-                    Action::Keep,
-                    judge(entry).ok_or_else(|| entry.ok().cloned()),
-                )
-            });
+            let peek = |batch: &mut Batch| {
+                let look = |entry: Result<&Item, Miss>| {
+                    let seen = judge(entry).ok_or_else(|| entry.ok().cloned());
+                    (Action::Keep, seen)
+                };
+                store.update(key, batch, look).0
+            };
+            // One lookup is told.
+            let seen = match attempt {
+                0 => peek(turn.batch),
+                _ => turn.batch.unseen(peek),
+            };
             let seen = match seen {
                 Ok(left) => return Rewritten::Left(left),
                 Err(seen) => seen,
             };
             made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
         }
-        let (outcome, stamp) = store.update(key, turn.batch, |entry| {
+        let put = |entry: Result<&Item, Miss>| {
             if let Some(left) = judge(entry) {
                 return (Action::Keep, Some(Rewritten::Left(left)));
             }
@@ -53,7 +59,8 @@ pub(super) fn rewrite<'t, R>(
                 Ok(action) => (action, Some(Rewritten::Done(None))),
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
-        });
+        };
+        let (outcome, stamp) = turn.batch.unseen(|batch| store.update(key, batch, put));
         match outcome {
             Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
             Some(other) => return other,

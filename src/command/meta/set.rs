@@ -1,13 +1,17 @@
 //! `ms`.
 
+use std::cell::Cell;
+
 use super::cas_of;
 use super::rewrite::{Rewritten, rewrite};
 use super::time::deadline_of;
 use crate::command::storage::Stored;
-use crate::command::turn::{Turn, count_miss};
+use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
-use crate::store::{Action, Draft, Incoming, Item, ItemHead, Miss, NoRoom, Stamp, Store, marks};
+use crate::store::{
+    Action, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store, marks,
+};
 
 /// What `ms` does with what is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +35,18 @@ impl Mode {
             (_, Some(wanted)) => Self::Cas(wanted),
             (Some(b'R'), None) => Self::Replace,
             (_, None) => Self::Set,
+        }
+    }
+
+    /// What log lines call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Add => "add",
+            Self::Replace => "replace",
+            Self::Append => "append",
+            Self::Prepend => "prepend",
+            Self::Cas(_) => "cas",
         }
     }
 
@@ -83,14 +99,25 @@ pub fn set_incoming(
 /// Whatever the mode, an `ms` that is too large leaves nothing behind.
 pub fn discard_too_large(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
     turn.counters.store_too_large.count();
+    tell_refused(turn, request, Stored::TooLarge);
     discard(turn, request);
     text::reply::line(out, "SERVER_ERROR object too large for cache");
 }
 
 fn refuse_no_memory(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
     turn.counters.store_no_memory.count();
+    tell_refused(turn, request, Stored::NoMemory);
     discard(turn, request);
     text::reply::line(out, "SERVER_ERROR out of memory storing object");
+}
+
+fn tell_refused(turn: &Turn<'_>, request: &Request<'_>, stored: Stored) {
+    let told = Told {
+        command: Mode::of(&request.options).name(),
+        deadline_ms: NEVER,
+        seen: Seen::default(),
+    };
+    turn.tell_stored(&request.key.bytes, stored, told);
 }
 
 fn discard(turn: &mut Turn<'_>, request: &Request<'_>) {
@@ -130,12 +157,18 @@ fn put(
 ) {
     turn.counters.cmd_set.count();
     let mode = Mode::of(&request.options);
+    let told = Cell::new(Told {
+        command: mode.name(),
+        deadline_ms: item_head(turn, request).deadline_ms,
+        seen: draft.seen(),
+    });
     let outcome = if mode.joins() {
         drop(draft);
-        join(turn, request, data, mode)
+        join(turn, request, data, mode, &told)
     } else {
         replace(turn, request, draft, mode)
     };
+    turn.tell_stored(&request.key.bytes, outcome.0, told.get());
     count(turn, mode, &outcome);
     answer(turn, out, request, &outcome);
 }
@@ -195,11 +228,17 @@ fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &Request<'_>) -> Act
 }
 
 /// `append` and `prepend`. With `N` the data alone becomes the item where nothing is.
-fn join(turn: &mut Turn<'_>, request: &Request<'_>, data: &[u8], mode: Mode) -> Outcome {
+fn join(
+    turn: &mut Turn<'_>,
+    request: &Request<'_>,
+    data: &[u8],
+    mode: Mode,
+    told: &Cell<Told>,
+) -> Outcome {
     let options = &request.options;
     let (store, now) = (turn.store, turn.now());
     let head = item_head(turn, request);
-    let len = std::cell::Cell::new(data.len());
+    let len = Cell::new(data.len());
     let judge = |entry: Result<&Item, Miss>| match (entry, options.compare) {
         (Err(miss), _) if options.vivify.is_none() => Some((Stored::NotStored, Some(miss))),
         (Ok(item), Some(wanted)) if wanted != 0 && wanted != item.cas() => {
@@ -210,7 +249,13 @@ fn join(turn: &mut Turn<'_>, request: &Request<'_>, data: &[u8], mode: Mode) -> 
     let make = |old: Option<&Item>| match old {
         Some(old) => {
             len.set(old.value().len() + data.len());
-            joined(store, old, data, mode, options.cas).map(Action::Put)
+            let draft = joined(store, old, data, mode, options.cas)?;
+            told.set(Told {
+                deadline_ms: old.deadline_ms(),
+                seen: draft.seen(),
+                ..told.get()
+            });
+            Ok(Action::Put(draft))
         }
         None if head.deadline_ms <= now.boot_ms => Ok(Action::Remove),
         None => {

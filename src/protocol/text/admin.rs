@@ -12,6 +12,7 @@ pub use crawler::{Crawler, DumpFormat};
 use super::number;
 use super::request::{Fault, Request};
 use super::token::{is_noreply, tokens};
+use super::watch::{self, Events};
 
 /// A command that looks after the server.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
@@ -29,6 +30,8 @@ pub enum Admin {
     Slabs(Slabs),
     /// `lru_crawler`.
     Crawler(Crawler),
+    /// `watch`; `None` where it names no events there are.
+    Watch(Option<Events>),
 }
 
 /// How `shutdown` wants the server to end.
@@ -87,7 +90,8 @@ const ERROR: Fault = Fault::saying("ERROR");
 
 /// Parses what follows `word`, one of this family.
 pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Fault> {
-    let noreply = is_noreply(args);
+    // A watcher cannot ask for silence: to `watch` it is one more word.
+    let noreply = word != b"watch" && is_noreply(args);
     let words = Words::new(args);
     let command = match word {
         b"verbosity" => verbosity(&words),
@@ -95,6 +99,7 @@ pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Faul
         b"shutdown" => Ok(shutdown(&words)),
         b"lru" => lru(&words).map(Admin::Lru),
         b"slabs" => slabs(&words).map(Admin::Slabs),
+        b"watch" => Ok(Admin::Watch(watch::parse(args))),
         b"lru_crawler" => crawler::parse(&words).map(Admin::Crawler),
         _ => Err(ERROR),
     };

@@ -64,7 +64,9 @@ fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
             match stop {
                 Stop::NeedMore => break,
                 Stop::Yield => assert!(used > 0, "it stands still"),
-                Stop::Close | Stop::Quit => return (replies, stop),
+                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
+                    return (replies, stop);
+                }
             }
         }
     }

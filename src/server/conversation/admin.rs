@@ -19,7 +19,8 @@ impl Conversation {
         match step.console.administer(command, follows_replies) {
             Outcome::Say(words) => say(&mut step.out.bytes, noreply, &words),
             Outcome::Dump(dump) => self.state = dump.begin(step),
-            Outcome::Close => return Some(Stop::Close),
+            Outcome::Watch(events) => return Some(Stop::Watch(events)),
+            Outcome::Close => return Some(Stop::Shutdown),
         }
         None
     }
