@@ -22,7 +22,7 @@ use crate::replication::link::LinkConfig;
 use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus};
 use crate::replication::tls::LinkTls;
 use crate::server::{Listeners, Node, ReplicationStats, Server};
-use crate::store::{Clock, Store, StoreConfig};
+use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 
 /// `memtwin keygen FILE`; what to tell the person.
 ///
@@ -234,7 +234,20 @@ fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, P
         hash_secret,
         side: config.node.side.unwrap_or(0),
         replicated: key.is_some(),
+        classes: class_plan(config),
     })
+}
+
+/// memcached's classes of items, by its own flags for them.
+fn class_plan(config: &Config) -> ClassPlan {
+    let slabs = &config.tuning.slabs;
+    ClassPlan {
+        growth_factor: slabs.growth_factor,
+        min_bytes: slabs.min_size_bytes,
+        chunk_max_bytes: slabs.chunk_max_bytes,
+        given_bytes: slabs.sizes_bytes.clone(),
+        tracks_sizes: config.client.track_sizes,
+    }
 }
 
 fn random_secret() -> Result<[u8; 16], Problem> {

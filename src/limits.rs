@@ -42,6 +42,10 @@ pub const SHRINK_STEPS: u32 = 64;
 pub const EXPIRY_STEP_ENTRIES: usize = 64;
 /// Items that one step of a walk shows, in one hold of a shard's lock.
 pub const WALK_STEP_ENTRIES: usize = 64;
+/// Entries that are looked at for the ages of `stats items`, at the cold ends of all shards.
+pub const AGE_ENTRIES: usize = 64 << 10;
+/// Entries that a round of housekeeping looks at before their bucket fires.
+pub const EXPIRY_EARLY_ENTRIES: usize = 4096;
 /// A hit promotes at the latest when the last promotion is this old.
 pub const PROMOTION_MS_MAX: u64 = 60_000;
 /// Tries to append to a value outside its shard's lock before it is done under the lock.
@@ -136,6 +140,13 @@ pub const WATCHER_INPUT_BYTES: usize = 512;
 pub const HOUSEKEEPING_MS: u64 = 100;
 /// Expired items are looked for every so many rounds of housekeeping.
 pub const EXPIRY_ROUNDS: u32 = 10;
+/// Prefixes that `stats detail` counts, so that a dump of them is no longer than other replies;
+/// more are left out, which the log tells.
+pub const PREFIXES_MAX: usize = 4096;
+/// Bytes that these prefixes may have together.
+pub const PREFIX_BYTES_MAX: usize = 64 << 10;
+/// Bytes that `stats cachedump` answers at most, as in memcached.
+pub const CACHEDUMP_BYTES_MAX: usize = 2 << 20;
 /// The memcached release we answer like.
 pub const VERSION_ANSWERED: &str = "1.6.45";
 

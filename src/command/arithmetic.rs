@@ -87,8 +87,8 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
                 turn.tell_stored(key, Stored::Stored(0), told);
             }
         }
-        (Delta::Value(..), true) => counters.incr_hits.count(),
-        (Delta::Value(..), false) => counters.decr_hits.count(),
+        (Delta::Value(..), true) => turn.met().incr_hits.count(),
+        (Delta::Value(..), false) => turn.met().decr_hits.count(),
         (Delta::NotFound, true) => counters.incr_misses.count(),
         (Delta::NotFound, false) => counters.decr_misses.count(),
         _ => {}

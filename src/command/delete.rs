@@ -17,6 +17,9 @@ pub enum Deleted {
 /// Removes an item, or only one of this version if `only_over` is not 0. With a partner an
 /// unconditional deletion is news either way: the partner may hold what is not here.
 pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
+    if let Some(prefixes) = turn.prefixes {
+        prefixes.count_delete(key);
+    }
     let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
         Err(miss) if only_over != 0 => (Action::Keep, Err(miss)),
         Err(miss) => (Action::Remove, Err(miss)),
@@ -25,7 +28,7 @@ pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
     });
     match found {
         Ok(Some(seen)) => {
-            turn.counters.delete_hits.count();
+            turn.met().delete_hits.count();
             turn.tell_deleted(key, "delete", seen);
             Deleted::Deleted
         }

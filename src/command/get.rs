@@ -27,9 +27,12 @@ pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieva
 /// Shows an item, under its lock; false if there is none.
 pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let found = turn.store.read(key, turn.batch, show);
+    if let Some(prefixes) = turn.prefixes {
+        prefixes.count_get(key, found.is_ok());
+    }
     turn.counters.cmd_get.count();
     match found {
-        Ok(()) => turn.counters.get_hits.count(),
+        Ok(()) => turn.met().get_hits.count(),
         Err(miss) => {
             turn.counters.get_misses.count();
             count_miss(turn.counters, miss);
@@ -40,6 +43,20 @@ pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
 
 /// The same for an item that is given another deadline; one that has passed is a deletion.
 pub fn get_and_touch(
+    turn: &mut Turn<'_>,
+    key: &[u8],
+    deadline_ms: u64,
+    show: impl FnOnce(&Item),
+) -> bool {
+    let found = touch_and_show(turn, key, deadline_ms, show);
+    if let Some(prefixes) = turn.prefixes {
+        prefixes.count_get(key, found);
+    }
+    found
+}
+
+/// The same, counted as `touch` only.
+pub(super) fn touch_and_show(
     turn: &mut Turn<'_>,
     key: &[u8],
     deadline_ms: u64,
@@ -62,7 +79,7 @@ pub fn get_and_touch(
     });
     turn.counters.cmd_touch.count();
     match found {
-        Ok(()) => turn.counters.touch_hits.count(),
+        Ok(()) => turn.met().touch_hits.count(),
         Err(miss) => {
             turn.counters.touch_misses.count();
             count_miss(turn.counters, miss);

@@ -1,6 +1,7 @@
 //! Commands on the store, whatever protocol they came in. One file per family.
 
 mod arithmetic;
+mod cachedump;
 mod delete;
 mod dump;
 mod exptime;
@@ -13,6 +14,7 @@ mod touch;
 mod turn;
 
 pub use arithmetic::{Delta, Step, arithmetic};
+pub use cachedump::Cachedump;
 pub use delete::{Deleted, delete};
 pub use dump::dump;
 pub use exptime::deadline_ms;

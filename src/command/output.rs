@@ -89,7 +89,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Batch, ItemHead, Store, StoreConfig};
+    use crate::store::{Batch, ClassPlan, ItemHead, Store, StoreConfig};
 
     #[test]
     fn large_values_keep_their_place_among_the_bytes() {
@@ -100,6 +100,7 @@ mod tests {
             hash_secret: [0; 16],
             side: 0,
             replicated: false,
+            classes: ClassPlan::default(),
         });
         let mut batch = Batch::default();
         let head = ItemHead {

@@ -53,6 +53,7 @@ fn name(verb: Verb) -> &'static str {
 
 /// Carries out a command whose data is at hand.
 pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
+    count_prefix(turn, request);
     let head = item_head(turn, request);
     let drafted = match turn.store.draft(request.key, &head, data.len()) {
         Err(NoRoom) => return refuse_no_memory(turn, request),
@@ -66,6 +67,7 @@ pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored 
 
 /// Makes the item of a command whose data has not come in yet.
 pub fn begin(turn: &mut Turn<'_>, request: &Storage<'_>) -> Result<Incoming, Stored> {
+    count_prefix(turn, request);
     let head = item_head(turn, request);
     turn.store
         .incoming(request.key, &head, request.data_len, turn.batch)
@@ -83,6 +85,13 @@ pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Inco
     put(turn, request, incoming.into_draft(turn.store), &data)
 }
 
+/// For `stats detail`, which counts what was asked for, stored or not.
+fn count_prefix(turn: &Turn<'_>, request: &Storage<'_>) {
+    if let Some(prefixes) = turn.prefixes {
+        prefixes.count_set(request.key);
+    }
+}
+
 /// What the item of a command is to be like.
 fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
     ItemHead {
@@ -97,6 +106,7 @@ fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
 /// what is there.
 pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
     turn.counters.store_too_large.count();
+    count_prefix(turn, request);
     tell_refused(turn, request, Stored::TooLarge);
     discard(turn, request);
     Stored::TooLarge
@@ -127,7 +137,7 @@ fn discard(turn: &mut Turn<'_>, request: &Storage<'_>) {
 }
 
 fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]) -> Stored {
-    turn.counters.cmd_set.count();
+    turn.counters.class(draft.class()).cmd_set.count();
     if turn.batch.witness.is_none() {
         return put_unseen(turn, request, draft, data, &mut None);
     }
@@ -155,9 +165,10 @@ fn put_unseen(
         drop(draft);
         return join(turn, request, data, told);
     }
-    let expired = deadline_ms(request.exptime, turn.now()) <= turn.now().boot_ms;
+    let deadline_ms = deadline_ms(request.exptime, turn.now());
+    let is_removal = turn.store.puts_as_removal(deadline_ms, turn.now());
     let put = |draft| {
-        if expired {
+        if is_removal {
             Action::Remove
         } else {
             Action::Put(draft)
@@ -195,8 +206,8 @@ fn count(turn: &Turn<'_>, verb: Verb, (stored, miss): (Stored, Option<Miss>)) ->
     }
     if matches!(verb, Verb::Cas(_)) {
         match stored {
-            Stored::Stored(_) => turn.counters.cas_hits.count(),
-            Stored::Exists => turn.counters.cas_badval.count(),
+            Stored::Stored(_) => turn.met().cas_hits.count(),
+            Stored::Exists => turn.met().cas_badval.count(),
             _ => turn.counters.cas_misses.count(),
         }
     }

@@ -1,7 +1,7 @@
 //! What a command works with during one turn of a connection.
 
 use super::storage::Stored;
-use crate::stats::WorkerCounters;
+use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
 use crate::store::{Batch, Miss, NEVER, Now, Seen, Store, Storing};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
@@ -13,12 +13,19 @@ pub struct Turn<'t> {
     pub batch: &'t mut Batch,
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
+    /// Counts keys by their prefix while `stats detail` is on.
+    pub prefixes: Option<&'t Prefixes>,
 }
 
 impl Turn<'_> {
     /// The moment of the turn.
     pub fn now(&self) -> Now {
         self.batch.now
+    }
+
+    /// The counters of the class of the item that was last met.
+    pub(super) fn met(&self) -> &ClassCounts {
+        self.counters.class(self.batch.met_class)
     }
 }
 

@@ -11,11 +11,15 @@ use crate::config::Config;
 use crate::protocol::binary::MAGIC_REQUEST;
 use crate::protocol::text::Admin;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Now, Store, StoreConfig};
+use crate::store::{Batch, ClassPlan, Now, Store, StoreConfig};
 
 struct Guarded(Access);
 
 impl Console for Guarded {
+    fn dumps_keys(&self) -> bool {
+        true
+    }
+
     fn stats(&self, _args: &[&[u8]], _out: &mut Vec<u8>) {}
     fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
         Outcome::OK
@@ -54,6 +58,7 @@ fn play(console: &Guarded, input: &[u8], cuts: &[usize], requests_max: u32) -> P
         hash_secret: [0; 16],
         side: 0,
         replicated: false,
+        classes: ClassPlan::default(),
     });
     let counters = WorkerCounters::default();
     let mut dialogue = Dialogue::new(crate::config::Protocol::Auto, console.access());
@@ -68,6 +73,7 @@ fn play(console: &Guarded, input: &[u8], cuts: &[usize], requests_max: u32) -> P
                 store: &store,
                 batch: &mut batch,
                 counters: &counters,
+                prefixes: None,
             };
             let mut out = Output::default();
             let shown = &input[from..to];

@@ -207,6 +207,7 @@ impl Connection {
             store: &node.store,
             batch: &mut scratch.batch,
             counters: self.worker.counters(),
+            prefixes: node.prefixes.if_on(),
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self

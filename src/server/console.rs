@@ -10,6 +10,8 @@ use crate::protocol::text::{Admin, Events};
 pub trait Console {
     /// `stats` with the words after it.
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>);
+    /// Whether keys may be listed (`-X` forbids it).
+    fn dumps_keys(&self) -> bool;
     /// Carries out a command that looks after the server; `follows_replies` says that replies to
     /// commands before it are not sent yet.
     fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;

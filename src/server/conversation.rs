@@ -5,6 +5,7 @@
 
 mod admin;
 mod answer;
+mod cachedump;
 mod dump;
 mod line;
 mod meta;
@@ -12,7 +13,7 @@ mod value;
 mod waiting;
 
 use super::console::Console;
-use crate::command::{Output, Retrieval, Turn};
+use crate::command::{Cachedump, Output, Retrieval, Turn};
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Events;
 use crate::store::Incoming;
@@ -57,6 +58,8 @@ enum State {
     Swallow(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
+    /// The same of `stats cachedump`.
+    Cachedump(Box<Cachedump>),
 }
 
 /// The parts of a step that do not change from request to request.
@@ -80,7 +83,7 @@ impl Conversation {
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if used == input.len() && !matches!(self.state, State::Dump(_)) {
+            if used == input.len() && !matches!(self.state, State::Dump(_) | State::Cachedump(_)) {
                 return (used, Stop::NeedMore);
             }
             if step.out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
@@ -112,6 +115,7 @@ impl Conversation {
                 let how = *how;
                 self.keys(input, 0, how, step)
             }
+            State::Cachedump(_) => (0, self.cachedump(step)),
             State::Value(receiving) => {
                 let taken = receiving.take(input);
                 if receiving.line_end.len() == 2 {

@@ -9,7 +9,7 @@ use crate::command::{Output, Turn};
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
 use crate::protocol::text::Admin;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Now, Store, StoreConfig};
+use crate::store::{Batch, ClassPlan, Now, Store, StoreConfig};
 
 const NOW: Now = Now {
     boot_ms: 1_000_000,
@@ -25,6 +25,10 @@ struct Nobody(Access);
 impl Console for Nobody {
     fn stats(&self, _args: &[&[u8]], out: &mut Vec<u8>) {
         out.extend_from_slice(b"END\r\n");
+    }
+
+    fn dumps_keys(&self) -> bool {
+        true
     }
 
     fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
@@ -47,6 +51,7 @@ fn store() -> Store {
         hash_secret: [7; 16],
         side: 0,
         replicated: false,
+        classes: ClassPlan::default(),
     })
 }
 
@@ -68,6 +73,7 @@ fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
                 store,
                 batch: &mut batch,
                 counters: &counters,
+                prefixes: None,
             };
             let (used, stop) =
                 conversation.run(&tail, &mut turn, &mut output, &Nobody::default(), 100);

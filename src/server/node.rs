@@ -14,7 +14,7 @@ use crate::config::{Config, Tuning};
 use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
 use crate::protocol::text::Admin;
 use crate::replication::handover::Handover;
-use crate::stats::{NodeCounters, NodeView, WorkerCounters};
+use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
 use crate::store::{Batch, Clock, Store};
 
 /// See the module.
@@ -32,6 +32,8 @@ pub struct Node {
     pub workers: Vec<WorkerCounters>,
     /// What the node counts beside them.
     pub counters: NodeCounters,
+    /// What `stats detail` counts.
+    pub prefixes: Prefixes,
     /// To the link; `None` on a node that is alone.
     pub handover: Option<Handover>,
     /// Prints `stats replication`.
@@ -73,6 +75,7 @@ impl Node {
                 .map(|_| WorkerCounters::default())
                 .collect(),
             counters: NodeCounters::default(),
+            prefixes: Prefixes::new(config.client.prefix_delimiter, config.client.detail),
             registry: Registry::default(),
             watch: Watch::new(
                 config.client.threads,
@@ -135,6 +138,7 @@ impl Node {
             store: &self.store,
             workers: &self.workers,
             counters: &self.counters,
+            prefixes: &self.prefixes,
             now: self.clock.now(),
             started_boot_ms: self.started_boot_ms,
             verbosity: self.verbosity.load(Ordering::Relaxed),
@@ -153,6 +157,10 @@ impl Console for Node {
             connections: &|out| self.registry.print(view.now.boot_ms, out),
         };
         crate::stats::answer(&view, &others, args, out);
+    }
+
+    fn dumps_keys(&self) -> bool {
+        self.config.client.dumps
     }
 
     fn administer(&self, command: Admin, follows_replies: bool) -> Outcome {

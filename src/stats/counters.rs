@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::store::classes::{CLASSES, index};
+
 /// A count that one thread writes and others read: an addition without a locked instruction.
 ///
 /// A reset notes where the count stands instead of writing it, or an addition under way on another
@@ -49,13 +51,17 @@ impl Counter {
 }
 
 macro_rules! counters {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }
+        $($(#[$part_doc:meta])* with $part:ident: $type:ty)?
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
         // Sets of different writers share no cache line, and no pair of lines fetched as one.
         #[repr(align(128))]
         pub struct $name {
             $($(#[$field_doc])* pub $field: Counter,)*
+            $($(#[$part_doc])* pub $part: $type,)?
         }
 
         impl $name {
@@ -72,16 +78,12 @@ counters! {
     WorkerCounters {
         /// Keys asked for by `get` and `gets`.
         cmd_get,
-        /// Of these, found.
-        get_hits,
-        /// Of these, not found.
+        /// Of these, not found; see [`ClassCounts::get_hits`] for the others.
         get_misses,
         /// Lookups that met an expired item.
         get_expired,
         /// Lookups that met a flushed item.
         get_flushed,
-        /// Storage commands whose data was taken.
-        cmd_set,
         /// Items put into the table.
         total_items,
         /// `flush_all` commands.
@@ -90,28 +92,16 @@ counters! {
         cmd_touch,
         /// `me` commands; memcached does not count the others here.
         cmd_meta,
-        /// Of the touched keys, found.
-        touch_hits,
-        /// Of these, not found.
+        /// Of these, not found; see [`ClassCounts::touch_hits`] for the others.
         touch_misses,
-        /// Deletions of what was there.
-        delete_hits,
         /// Deletions of what was not.
         delete_misses,
-        /// Increments of what was there.
-        incr_hits,
         /// Increments of what was not.
         incr_misses,
-        /// Decrements of what was there.
-        decr_hits,
         /// Decrements of what was not.
         decr_misses,
-        /// `cas` on the version held.
-        cas_hits,
         /// `cas` on what was not there.
         cas_misses,
-        /// `cas` on another version.
-        cas_badval,
         /// Attempts to authenticate.
         auth_cmds,
         /// Of these, failed.
@@ -128,6 +118,54 @@ counters! {
         conn_yields,
         /// Connections closed because they were idle for too long.
         idle_kicks,
+    }
+    /// What they did with items, by the class of the item.
+    with by_class: ByClass
+}
+
+counters! {
+    /// What one worker's clients did with items of one class.
+    ClassCounts {
+        /// Keys found by `get` and `gets`.
+        get_hits,
+        /// Storage commands whose data was taken.
+        cmd_set,
+        /// Deletions of what was there.
+        delete_hits,
+        /// Increments of what was there.
+        incr_hits,
+        /// Decrements of what was there.
+        decr_hits,
+        /// `cas` on the version held.
+        cas_hits,
+        /// `cas` on another version.
+        cas_badval,
+        /// Keys found by `touch`, `gat`, `gats`.
+        touch_hits,
+    }
+}
+
+/// Counts of every class.
+#[derive(Debug)]
+pub struct ByClass([ClassCounts; CLASSES]);
+
+impl ByClass {
+    /// All of them, from class 0 on: what was done with no item at hand.
+    pub fn each(&self) -> impl Iterator<Item = &ClassCounts> {
+        self.0.iter()
+    }
+}
+
+impl Default for ByClass {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| ClassCounts::default()))
+    }
+}
+
+impl WorkerCounters {
+    /// Those of one class, see [`crate::store::Item::class`].
+    pub fn class(&self, class: u8) -> &ClassCounts {
+        &self.by_class.0[index(class)]
     }
 }
 

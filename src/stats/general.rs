@@ -1,7 +1,5 @@
 //! `stats`: memcached's general statistics, in its order.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
@@ -15,32 +13,21 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     connections(view, out);
     commands(view, out);
     service(view, out);
-    constants(out, &SLAB_MOVER);
-    stat(out, "lru_crawler_running", u8::from(view.is_crawling));
-    stat(out, "lru_crawler_starts", view.crawls);
-    // Its thread that walks LRUs: neither.
-    constants(
-        out,
-        &[("lru_maintainer_juggles", "0"), ("malloc_fails", "0")],
-    );
-    logs(view, out);
-    constants(
-        out,
-        &[("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")],
-    );
+    machinery(view, out);
     contents(view, out);
-}
-
-fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
-    for (name, value) in all {
-        stat(out, name, value);
-    }
 }
 
 /// Prints counters of the workers; each has the name of its key.
 macro_rules! counts {
     ($view:ident, $out:ident: $($name:ident)*) => {
         $(stat($out, stringify!($name), $view.sum(|counters| &counters.$name));)*
+    };
+}
+
+/// The same of counters that each class has.
+macro_rules! class_counts {
+    ($view:ident, $out:ident: $($name:ident)*) => {
+        $(stat($out, stringify!($name), $view.sum_of_classes(|counts| &counts.$name));)*
     };
 }
 
@@ -65,6 +52,36 @@ fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "log_watcher_skipped", skipped);
     stat(out, "log_watcher_sent", counters.log_watcher_sent.get());
     stat(out, "log_watchers", counters.log_watchers.get());
+}
+
+/// Its thread that moves items between LRUs.
+const MAINTAINER: [(&str, &str); 1] = [("lru_maintainer_juggles", "0")];
+
+/// Its choice of workers.
+const ACCEPTING: [(&str, &str); 2] = [("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")];
+
+/// Threads that a flag has turned off have no keys, as in memcached.
+fn machinery(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let tuning = &view.tuning;
+    if tuning.slabs.reassign {
+        constants(out, &SLAB_MOVER);
+    }
+    if tuning.lru.crawler {
+        stat(out, "lru_crawler_running", u8::from(view.is_crawling));
+        stat(out, "lru_crawler_starts", view.crawls);
+    }
+    if tuning.lru.maintainer {
+        constants(out, &MAINTAINER);
+    }
+    stat(out, "malloc_fails", 0);
+    logs(view, out);
+    constants(out, &ACCEPTING);
+}
+
+fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
+    for (name, value) in all {
+        stat(out, name, value);
+    }
 }
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
@@ -95,11 +112,10 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "max_connections", view.config.client.connections_max);
     stat(out, "curr_connections", open);
     stat(out, "total_connections", counters.total_connections.get());
-    stat(
-        out,
-        "rejected_connections",
-        counters.rejected_connections.get(),
-    );
+    if view.config.tuning.maxconns_fast {
+        let rejected = counters.rejected_connections.get();
+        stat(out, "rejected_connections", rejected);
+    }
     stat(out, "connection_structures", open);
     // Replies are no objects here.
     stat(out, "response_obj_oom", 0);
@@ -114,11 +130,19 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
 }
 
 fn commands(view: &NodeView<'_>, out: &mut Vec<u8>) {
-    counts!(view, out: cmd_get cmd_set cmd_flush cmd_touch);
-    counts!(view, out: cmd_meta);
-    counts!(view, out: get_hits get_misses get_expired get_flushed);
-    counts!(view, out: delete_misses delete_hits incr_misses incr_hits decr_misses decr_hits);
-    counts!(view, out: cas_misses cas_hits cas_badval touch_hits touch_misses);
+    counts!(view, out: cmd_get);
+    class_counts!(view, out: cmd_set);
+    counts!(view, out: cmd_flush cmd_touch cmd_meta);
+    class_counts!(view, out: get_hits);
+    counts!(view, out: get_misses get_expired get_flushed delete_misses);
+    class_counts!(view, out: delete_hits);
+    counts!(view, out: incr_misses);
+    class_counts!(view, out: incr_hits);
+    counts!(view, out: decr_misses);
+    class_counts!(view, out: decr_hits);
+    counts!(view, out: cas_misses);
+    class_counts!(view, out: cas_hits cas_badval touch_hits);
+    counts!(view, out: touch_misses);
     counts!(view, out: store_too_large store_no_memory);
     counts!(view, out: auth_cmds auth_errors);
     if view.config.client.idle_timeout.is_some() {
@@ -162,26 +186,31 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
 fn contents(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let memory = view.store.memory();
     let counters = view.store.counters();
-    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    // A key that yields its slot to another is evicted too.
-    let evictions = get(&counters.evictions) + get(&counters.collisions_evicted);
-    let reclaimed = get(&counters.reclaimed);
+    let evictions = counters.sum(|class| &class.evicted);
+    let reclaimed = counters.sum(|class| &class.reclaimed);
+    let expired_unfetched = counters.sum(|class| &class.expired_unfetched);
+    let evicted_unfetched = counters.sum(|class| &class.evicted_unfetched);
     stat(out, "bytes", memory.used_bytes);
     stat(out, "curr_items", memory.live_items);
     counts!(view, out: total_items);
     stat(out, "slab_global_page_pool", 0);
-    stat(out, "expired_unfetched", get(&counters.expired_unfetched));
-    stat(out, "evicted_unfetched", get(&counters.evicted_unfetched));
-    stat(out, "evicted_active", 0);
+    let has_segments = view.has_segments();
+    stat(out, "expired_unfetched", expired_unfetched);
+    stat(out, "evicted_unfetched", evicted_unfetched);
+    if has_segments {
+        stat(out, "evicted_active", 0);
+    }
     stat(out, "evictions", evictions);
     stat(out, "reclaimed", reclaimed);
     stat(out, "crawler_reclaimed", 0);
     stat(out, "crawler_items_checked", 0);
     stat(out, "lrutail_reflocked", 0);
-    stat(out, "moves_to_cold", 0);
-    stat(out, "moves_to_warm", 0);
-    stat(out, "moves_within_lru", 0);
-    // Whoever needs room makes it: there is no thread that does it for others.
-    stat(out, "direct_reclaims", evictions + reclaimed);
-    stat(out, "lru_bumps_dropped", 0);
+    if has_segments {
+        stat(out, "moves_to_cold", 0);
+        stat(out, "moves_to_warm", 0);
+        stat(out, "moves_within_lru", 0);
+        // Whoever needs room makes it: there is no thread that does it for others.
+        stat(out, "direct_reclaims", evictions + reclaimed);
+        stat(out, "lru_bumps_dropped", 0);
+    }
 }

@@ -5,11 +5,15 @@
 
 mod counters;
 mod general;
+mod items;
+mod prefixes;
 mod reset;
 mod settings;
+mod slabs;
 #[cfg(test)]
 mod tests;
 mod view;
 
-pub use counters::{Counter, NodeCounters, WorkerCounters};
+pub use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
+pub use prefixes::Prefixes;
 pub use view::{NodeView, Others, answer};

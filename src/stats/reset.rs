@@ -1,15 +1,15 @@
 //! `stats reset`: what memcached sets back. What there is (items, bytes, open connections) and what
 //! the link has done stay.
 
-use std::sync::atomic::Ordering;
-
 use super::{NodeCounters, NodeView};
-use crate::store::Counters;
 
 /// Starts the counters again.
 pub(super) fn reset(view: &NodeView<'_>) {
     for worker in view.workers {
         worker.each().for_each(|(_, counter)| counter.reset());
+        for class in worker.by_class.each() {
+            class.each().for_each(|(_, counter)| counter.reset());
+        }
     }
     let NodeCounters {
         total_connections,
@@ -37,23 +37,6 @@ pub(super) fn reset(view: &NodeView<'_>) {
         log_watcher_skipped,
     ];
     own.iter().for_each(|counter| counter.reset());
-    let Counters {
-        evictions,
-        evicted_unfetched,
-        reclaimed,
-        expired_unfetched,
-        collisions_evicted,
-        tombstones_dropped: _,
-        records_refused: _,
-    } = view.store.counters();
-    let own = [
-        evictions,
-        evicted_unfetched,
-        reclaimed,
-        expired_unfetched,
-        collisions_evicted,
-    ];
-    for counter in own {
-        counter.store(0, Ordering::Relaxed);
-    }
+    view.store.counters().reset();
+    view.prefixes.clear();
 }

@@ -85,7 +85,11 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
         if many { 1 } else { client.threads },
     );
     stat(out, "stat_key_prefix", char::from(client.prefix_delimiter));
-    stat(out, "detail_enabled", yes_no(client.detail));
+    stat(
+        out,
+        "detail_enabled",
+        yes_no(view.prefixes.if_on().is_some()),
+    );
     stat(out, "reqs_per_event", client.requests_per_event);
     stat(out, "cas_enabled", yes_no(client.cas));
     stat(out, "tcp_backlog", client.backlog);

@@ -1,6 +1,8 @@
+mod classes;
+
 use super::*;
 use crate::config::{Config, Listen};
-use crate::store::{Batch, Counters, Now, Store, StoreConfig};
+use crate::store::{Batch, ClassCounters, ClassPlan, Now, Store, StoreConfig};
 
 /// What a plain build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
 /// `item_stats_totals` in its source.
@@ -38,6 +40,19 @@ const SETTINGS: &str = "\
     ext_recache_rate ext_wbuf_size ext_compact_under ext_drop_under ext_max_sleep ext_max_frag \
     slab_automove_freeratio ext_drop_unread num_napi_ids memory_file client_flags_size";
 
+/// The same of `item_stats`, for one class.
+const ITEMS: &str = "\
+    number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted \
+    evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched \
+    evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked \
+    moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm \
+    hits_to_cold hits_to_temp";
+
+/// The same of `do_slabs_stats`.
+const SLABS: &str = "\
+    chunk_size chunks_per_page total_pages total_chunks used_chunks free_chunks free_chunks_end \
+    get_hits cmd_set delete_hits incr_hits decr_hits cas_hits cas_badval touch_hits";
+
 const STARTED_BOOT_MS: u64 = 1_000_000;
 
 struct TestNode {
@@ -45,6 +60,7 @@ struct TestNode {
     store: Store,
     workers: Vec<WorkerCounters>,
     counters: NodeCounters,
+    prefixes: Prefixes,
     now: Now,
 }
 
@@ -52,20 +68,26 @@ impl TestNode {
     fn new() -> Self {
         Self {
             config: Config::default(),
-            store: Store::new(&StoreConfig {
-                limit_bytes: 64 << 20,
-                item_bytes_max: 1 << 20,
-                evicting: true,
-                hash_secret: [0; 16],
-                side: 0,
-                replicated: false,
-            }),
+            store: Store::new(&Self::store_config()),
             workers: (0..3).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
+            prefixes: Prefixes::new(b':', true),
             now: Now {
                 boot_ms: STARTED_BOOT_MS,
                 wall_ms: 5_000_000_000,
             },
+        }
+    }
+
+    fn store_config() -> StoreConfig {
+        StoreConfig {
+            limit_bytes: 64 << 20,
+            item_bytes_max: 1 << 20,
+            evicting: true,
+            hash_secret: [0; 16],
+            side: 0,
+            replicated: false,
+            classes: ClassPlan::default(),
         }
     }
 
@@ -75,6 +97,7 @@ impl TestNode {
             store: &self.store,
             workers: &self.workers,
             counters: &self.counters,
+            prefixes: &self.prefixes,
             now: self.now,
             started_boot_ms: STARTED_BOOT_MS,
             verbosity: 0,
@@ -129,6 +152,21 @@ fn the_keys_are_those_of_memcached_in_its_order() {
     assert_eq!(names(&node.answer("settings")), settings);
 }
 
+/// Threads that were turned off have no keys: stats.t counts 84.
+#[test]
+fn keys_of_what_is_turned_off_are_missing() {
+    let mut node = TestNode::new();
+    let general = |node: &TestNode| names(&node.answer("")).len();
+    node.config.tuning.lru.crawler = false;
+    assert_eq!(general(&node), 91);
+    node.config.tuning.lru.maintainer = false;
+    assert_eq!(general(&node), 84);
+    node.config.tuning.slabs.reassign = false;
+    assert_eq!(general(&node), 75);
+    node.config.tuning.maxconns_fast = false;
+    assert_eq!(general(&node), 74);
+}
+
 /// prometheus/memcached_exporter drops a line whose value has a space.
 #[test]
 fn every_value_is_one_word() {
@@ -147,7 +185,11 @@ fn every_counter_is_shown() {
     node.config.client.idle_timeout = Some(std::time::Duration::from_secs(1));
     let mut expected = Vec::new();
     let worker_counters = node.workers[1].each();
-    let all = worker_counters.chain(node.counters.each()).enumerate();
+    let class_counts = node.workers[1].class(5).each();
+    let all = worker_counters
+        .chain(class_counts)
+        .chain(node.counters.each());
+    let all = all.enumerate();
     for (index, (name, counter)) in all {
         let number = 700_000 + index as u64;
         counter.add(number);
@@ -165,31 +207,42 @@ fn every_counter_is_shown() {
     }
 }
 
-#[test]
-fn what_the_store_counts_is_shown() {
-    let node = TestNode::new();
-    let Counters {
-        evictions,
+/// Gives each counter of a class a number of its own, from `base` + 1 on.
+fn count_in_class(store: &Store, class: u8, base: u64) {
+    let ClassCounters {
+        evicted,
+        evicted_nonzero,
+        evicted_idle_secs,
         evicted_unfetched,
         reclaimed,
         expired_unfetched,
-        collisions_evicted,
-        // `stats replication` shows these.
-        tombstones_dropped: _,
-        records_refused: _,
-    } = node.store.counters();
-    let relaxed = std::sync::atomic::Ordering::Relaxed;
-    evictions.store(100, relaxed);
-    collisions_evicted.store(20, relaxed);
-    reclaimed.store(3, relaxed);
-    evicted_unfetched.store(4, relaxed);
-    expired_unfetched.store(5, relaxed);
+        out_of_memory,
+    } = store.counters().class(class);
+    let all = [
+        evicted,
+        evicted_nonzero,
+        evicted_idle_secs,
+        evicted_unfetched,
+        out_of_memory,
+        reclaimed,
+        expired_unfetched,
+    ];
+    for (counter, number) in all.iter().zip(base + 1..) {
+        counter.store(number, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn what_the_store_counts_is_shown() {
+    let node = TestNode::new();
+    count_in_class(&node.store, 1, 100);
+    count_in_class(&node.store, 39, 10);
     for (key, value) in [
-        ("evictions", "120"),
-        ("reclaimed", "3"),
-        ("direct_reclaims", "123"),
-        ("evicted_unfetched", "4"),
-        ("expired_unfetched", "5"),
+        ("evictions", "112"),
+        ("evicted_unfetched", "118"),
+        ("reclaimed", "122"),
+        ("direct_reclaims", "234"),
+        ("expired_unfetched", "124"),
     ] {
         assert_eq!(node.value("", key), value, "{key}");
     }
@@ -198,8 +251,8 @@ fn what_the_store_counts_is_shown() {
 #[test]
 fn workers_are_summed() {
     let node = TestNode::new();
-    node.workers[0].get_hits.add(5);
-    node.workers[2].get_hits.add(7);
+    node.workers[0].class(1).get_hits.add(5);
+    node.workers[2].class(2).get_hits.add(7);
     assert_eq!(node.value("", "get_hits"), "12");
     assert_eq!(node.value("", "threads"), "3");
 }
@@ -210,13 +263,16 @@ fn a_reset_spares_what_there_is() {
     for (_, counter) in node.workers[0].each().chain(node.counters.each()) {
         counter.add(9);
     }
-    let evictions = &node.store.counters().evictions;
-    evictions.store(9, std::sync::atomic::Ordering::Relaxed);
+    node.workers[0].class(3).get_hits.add(9);
+    node.prefixes.count_set(b"a:b");
+    count_in_class(&node.store, 2, 9);
     assert_eq!(node.answer("reset"), "RESET\r\n");
     for (name, counter) in node.workers[0].each() {
         assert_eq!(counter.get(), 0, "{name}");
     }
     assert_eq!(node.value("", "evictions"), "0");
+    assert_eq!(node.value("", "get_hits"), "0");
+    assert_eq!(node.answer("detail dump"), "END\r\n");
     assert_eq!(node.value("", "total_connections"), "0");
     assert_eq!(node.value("", "rejected_connections"), "0");
     assert_eq!(node.value("", "read_buf_oom"), "0");
@@ -241,7 +297,8 @@ fn the_beginning_of_a_word_is_the_word() {
         "settingsx",
         "RESET",
         "repl",
-        "slabs",
+        "slab",
+        "itemsx",
     ] {
         assert_eq!(node.answer(args), "ERROR\r\n", "{args}");
     }

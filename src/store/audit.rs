@@ -1,10 +1,11 @@
 //! Whether the books are true: for tests and fuzzing only.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::memory::cost_bytes;
 use super::shard::Shard;
-use super::{Now, Store, hash};
+use super::{ClassFigures, Now, Store, classes, hash};
 
 impl Store {
     /// Recomputes every figure from the table itself. No item may be unfinished or pinned.
@@ -21,6 +22,10 @@ impl Store {
         assert_eq!(memory.tombstones, sum.tombstones, "tombstones");
         let tombstone_bytes = account.tombstone_bytes.load(Ordering::Relaxed);
         assert_eq!(tombstone_bytes, sum.tombstone_bytes, "tombstone bytes");
+        for (class, _) in self.classes().each() {
+            let figures = sum.classes.get(&class).copied().unwrap_or_default();
+            assert_eq!(self.classes().figures(class), figures, "class {class}");
+        }
     }
 
     fn audit_shard(&self, shard: &Shard, index: usize, now: Now, sum: &mut Sum) {
@@ -44,6 +49,11 @@ impl Store {
                 sum.tombstone_bytes += cost_bytes(item);
             } else {
                 sum.live_items += 1;
+                let item_bytes = classes::counted_bytes(item);
+                assert_eq!(item.class(), self.classes().of(item_bytes), "class");
+                let figures = sum.classes.entry(item.class()).or_default();
+                figures.items += 1;
+                figures.item_bytes += item_bytes as u64;
                 shard.wheel.audit(slot, item, now);
             }
         }
@@ -61,4 +71,5 @@ struct Sum {
     live_items: u64,
     tombstones: u64,
     tombstone_bytes: u64,
+    classes: BTreeMap<u8, ClassFigures>,
 }

@@ -15,6 +15,8 @@ pub struct Batch {
     pub dirty: Vec<u64>,
     /// Slots of entries that were promoted by a hit.
     pub promoted: Vec<u64>,
+    /// The class of the live item that was last met.
+    pub met_class: u8,
     /// Entries that left the table; freed outside the locks.
     pub(crate) retired: Vec<Item>,
     /// The shard that was last written to.

@@ -198,6 +198,7 @@ impl Shard {
         }
         let was_live = old.as_ref().is_some_and(|old| !old.is_tombstone());
         shared.account.count_live(was_live, is_live);
+        shared.classes.count(old.as_ref(), new);
         match old {
             Some(old) => self.leave(shared, batch, old, at.full),
             None if self.table.len() == 1 => self.publish_tail(shared),
@@ -224,6 +225,7 @@ impl Shard {
     fn take_out(&mut self, shared: &Shared, batch: &mut Batch, slot: u64) {
         if let Some(old) = self.table.pop(&slot) {
             shared.account.count_live(!old.is_tombstone(), false);
+            shared.classes.count(Some(&old), None);
             self.leave(shared, batch, old, false);
         }
     }
@@ -236,13 +238,10 @@ impl Shard {
         if old.is_tombstone() {
             self.tombstones.leave(&shared.account, &old);
         }
-        if yielded {
-            let counter = if old.is_tombstone() {
-                &shared.counters.tombstones_dropped
-            } else {
-                &shared.counters.collisions_evicted
-            };
-            counter.fetch_add(1, RELAXED);
+        match (yielded, old.is_tombstone()) {
+            (false, _) => {}
+            (true, false) => shared.counters.count_eviction(&old, batch.now),
+            (true, true) => _ = shared.counters.tombstones_dropped.fetch_add(1, RELAXED),
         }
         if old.promoted() == shared.tail(self.index) || self.table.len() <= 1 {
             self.publish_tail(shared);

@@ -1,8 +1,10 @@
 //! Items on their way into the table. They count in the memory account from their allocation on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::batch::Batch;
+use super::classes::item_bytes;
 use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
@@ -57,6 +59,11 @@ impl Draft<'_> {
     /// What a log line tells of it.
     pub fn seen(&self) -> Seen {
         self.item.as_ref().map(Seen::of).unwrap_or_default()
+    }
+
+    /// The class of the item.
+    pub fn class(&self) -> u8 {
+        self.item.as_ref().map_or(0, Item::class)
     }
 
     pub(super) fn into_item(mut self) -> Option<Item> {
@@ -150,9 +157,7 @@ impl Drop for Incoming {
 impl Store {
     /// Whether a client's item is within `-I`, counted as memcached counts it.
     pub fn fits(&self, key_len: usize, client_flags: u32, value_len: usize) -> bool {
-        const MEMCACHED_ITEM_BYTES: usize = 48 + 8 + 1 + 2;
-        let flags_len = if client_flags == 0 { 0 } else { 4 };
-        key_len + flags_len + value_len + MEMCACHED_ITEM_BYTES <= self.item_bytes_max
+        item_bytes(key_len, client_flags, value_len) <= self.item_bytes_max
     }
 
     /// Allocates an item to be filled within this turn.
@@ -182,7 +187,7 @@ impl Store {
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
         let may_refuse = value_len > limits::UNFINISHED_SMALL_BYTES;
         if !account.begin_unfinished(cost, may_refuse) {
-            return Err(NoRoom);
+            return Err(self.refuse_item(self.class_of(key, head, value_len)));
         }
         let item = self
             .allocate(key, head, value_len)
@@ -209,7 +214,9 @@ impl Store {
         if value_len > self.item_bytes_max {
             return Err(NoRoom);
         }
-        let item = Item::allocate(key, &head.item_head(now), value_len).ok_or(NoRoom)?;
+        let item_head = head.item_head(now);
+        let item = Item::allocate(key, &item_head, value_len).ok_or(NoRoom)?;
+        item.set_class(self.class_of(key, &item_head, value_len));
         item.set_version(head.version);
         self.shared.account.charge(cost_bytes(&item));
         self.shared
@@ -234,15 +241,30 @@ impl Store {
     /// Charges before it allocates: under `-M` nothing may go over the budget.
     fn allocate(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Result<Item, NoRoom> {
         let account = &self.shared.account;
+        let class = self.class_of(key, head, value_len);
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
         if self.shared.evicting {
             account.charge(cost);
         } else if !account.try_charge(cost) {
-            return Err(NoRoom);
+            return Err(self.refuse_item(class));
         }
-        Item::allocate(key, head, value_len).ok_or_else(|| {
+        let item = Item::allocate(key, head, value_len).ok_or_else(|| {
             account.refund(cost);
-            NoRoom
-        })
+            self.refuse_item(class)
+        })?;
+        item.set_class(class);
+        Ok(item)
+    }
+
+    fn class_of(&self, key: &[u8], head: &ItemHead, value_len: usize) -> u8 {
+        let bytes = item_bytes(key.len(), head.client_flags, value_len);
+        self.shared.classes.of(bytes)
+    }
+
+    #[cold]
+    fn refuse_item(&self, class: u8) -> NoRoom {
+        let counter = &self.shared.counters.class(class).out_of_memory;
+        counter.fetch_add(1, Ordering::Relaxed);
+        NoRoom
     }
 }

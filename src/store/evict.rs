@@ -1,7 +1,5 @@
 //! Keeping the budget: the coldest of a few shards' coldest entries goes, until all is within it.
 
-use std::sync::atomic::Ordering;
-
 use super::Store;
 use super::batch::Batch;
 use super::door::{At, Cause, Change};
@@ -81,7 +79,6 @@ impl Store {
     /// which must outlive the items whose removal they carry, and items that somebody reads right
     /// now, which would free nothing.
     fn evict_tail(&self, shard: &mut Shard, batch: &mut Batch) -> bool {
-        let counters = &self.shared.counters;
         for _ in 0..=limits::EVICTIONS_SKIPPED {
             let Some((&slot, item)) = shard.table.peek_lru() else {
                 return false;
@@ -91,14 +88,11 @@ impl Store {
                 continue;
             }
             if self.shared.is_flushed(item) || item.is_expired(batch.now) {
-                counters.reclaimed.fetch_add(1, Ordering::Relaxed);
+                self.count_reclaimed(item);
                 self.bury(shard, slot, batch);
             } else {
                 let item = item.clone();
-                counters.evictions.fetch_add(1, Ordering::Relaxed);
-                if !item.is_fetched() {
-                    counters.evicted_unfetched.fetch_add(1, Ordering::Relaxed);
-                }
+                self.shared.counters.count_eviction(&item, batch.now);
                 let at = At::of(slot, &item);
                 let removal = Change::Remove { key: item.key() };
                 shard.change(&self.shared, batch, at, removal, Cause::Eviction);

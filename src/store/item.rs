@@ -58,6 +58,7 @@ struct Header {
     wheel_slot: AtomicU32,
     local: AtomicU8,
     marks: AtomicU8,
+    class: AtomicU8,
     key_len: u8,
 }
 
@@ -106,6 +107,7 @@ impl Item {
             wheel_slot: AtomicU32::new(0),
             local: AtomicU8::new(if cas_len == 0 { 0 } else { local::CAS_OVERRIDE }),
             marks: AtomicU8::new(head.marks & marks::ALL),
+            class: AtomicU8::new(0),
             key_len: key.len() as u8,
         };
         let item = match ZEROES.get(..len) {
@@ -247,6 +249,15 @@ impl Item {
 
     pub(crate) fn set_marks(&self, marks: u8) {
         self.header().marks.store(marks & marks::ALL, RELAXED);
+    }
+
+    /// The class memcached would choose for it, see [`super::classes`]; 0 for a tombstone.
+    pub fn class(&self) -> u8 {
+        self.header().class.load(RELAXED)
+    }
+
+    pub(crate) fn set_class(&self, class: u8) {
+        self.header().class.store(class, RELAXED);
     }
 
     /// Whether a client has read it since it was stored.

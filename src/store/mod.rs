@@ -8,9 +8,11 @@
 //!
 //! **Invariant:** no code holds two shard locks; nothing is freed under one.
 
+mod ages;
 #[cfg(any(test, fuzzing))]
 mod audit;
 mod batch;
+pub mod classes;
 mod clock;
 mod counters;
 mod door;
@@ -39,8 +41,9 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::Mutex;
 
 pub use batch::Batch;
+pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
-pub use counters::Counters;
+pub use counters::{ClassCounters, Counters};
 pub use draft::{Draft, Incoming, NoRoom};
 pub use hash::{KeyHash, KeyHasher};
 pub use item::{Item, ItemHead, NEVER, marks};
@@ -71,6 +74,8 @@ pub struct StoreConfig {
     pub side: u8,
     /// Whether there is a partner.
     pub replicated: bool,
+    /// The classes of items, for statistics.
+    pub classes: ClassPlan,
 }
 
 /// All entries of a node.
@@ -99,8 +104,10 @@ impl Store {
         let kept_bytes = resize::kept_bytes(config.limit_bytes, count);
         let account = Account::new(config.limit_bytes.saturating_sub(kept_bytes));
         let modes = (config.replicated, config.evicting);
+        let classes = Classes::new(&config.classes, config.item_bytes_max);
+        let books = (account, classes);
         Self {
-            shared: Arc::new(Shared::new(hasher, config.side, account, modes, count)),
+            shared: Arc::new(Shared::new(hasher, config.side, books, modes, count)),
             shards: (0..count)
                 .map(|index| Mutex::new(Shard::new(index)))
                 .collect(),
@@ -129,6 +136,11 @@ impl Store {
     /// What happened without a client asking for it.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
+    }
+
+    /// The classes of items, and what they hold.
+    pub fn classes(&self) -> &Classes {
+        &self.shared.classes
     }
 
     /// Bytes of `-m`.

@@ -95,6 +95,7 @@ impl Store {
             }
             return Err(miss);
         }
+        batch.met_class = item.class();
         let tick = tick_of(batch.now);
         item.mark_fetched(tick);
         let shown = show(item);
@@ -142,7 +143,10 @@ impl Store {
             Place::Vacant(_) | Place::Full(_) => Err(Miss::Absent),
         };
         let met = match shown {
-            Ok(_) => Met::Live,
+            Ok(item) => {
+                batch.met_class = item.class();
+                Met::Live
+            }
             Err(Miss::Absent) => Met::Nothing,
             Err(Miss::Expired | Miss::Flushed) => Met::Dead,
         };
@@ -202,12 +206,22 @@ impl Store {
             (_, Met::Live | Met::Nothing) => return None,
         };
         if met == Met::Dead {
-            let reclaimed = u64::from(matches!(change, Change::Put { .. }));
-            let counters = &self.shared.counters;
-            counters.reclaimed.fetch_add(reclaimed, Ordering::Relaxed);
-            shard.peek(at.slot).inspect(|item| self.count_death(item));
+            let reclaims = matches!(change, Change::Put { .. });
+            shard.peek(at.slot).inspect(|item| {
+                if reclaims {
+                    self.count_reclaimed(item);
+                }
+                self.count_death(item);
+            });
         }
         shard.change(&self.shared, batch, at, change, Cause::Client)
+    }
+
+    /// Whether storing an item of this deadline is the same as removing what is there. Between two
+    /// nodes a removal is one record; alone a node keeps even what is overdue until it is met, so
+    /// that it is counted as memcached counts it.
+    pub fn puts_as_removal(&self, deadline_ms: u64, now: Now) -> bool {
+        self.shared.replicated && deadline_ms <= now.boot_ms
     }
 
     /// Whether an entry is a live item; else why its key is a miss.
@@ -240,9 +254,14 @@ impl Store {
 
     fn count_death(&self, item: &Item) {
         if !self.shared.is_flushed(item) && !item.is_fetched() {
-            let counters = &self.shared.counters;
+            let counters = self.shared.counters.class(item.class());
             counters.expired_unfetched.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn count_reclaimed(&self, item: &Item) {
+        let counters = self.shared.counters.class(item.class());
+        counters.reclaimed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an entry as used by a client, as a read or (a failed `add`) not.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::batch::Batch;
+use super::classes::Classes;
 use super::counters::Counters;
 use super::hash::KeyHasher;
 use super::item::Item;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) stamps: StampClock,
     pub(crate) account: Account,
     pub(crate) counters: Counters,
+    pub(crate) classes: Classes,
     /// Whether there is a partner; without one there are no tombstones and no dirty marks.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
@@ -40,7 +42,7 @@ impl Shared {
     pub(crate) fn new(
         hasher: KeyHasher,
         side: u8,
-        account: Account,
+        (account, classes): (Account, Classes),
         (replicated, evicting): (bool, bool),
         shards: usize,
     ) -> Self {
@@ -49,6 +51,7 @@ impl Shared {
             stamps: StampClock::new(side),
             account,
             counters: Counters::default(),
+            classes,
             replicated,
             evicting,
             floor: AtomicU64::new(0),

@@ -95,6 +95,21 @@ impl Wheel {
     }
 }
 
+impl Wheel {
+    /// Shows the slots of the bucket that fires next, in which some items may be overdue already,
+    /// unless they are more than `most`.
+    pub(crate) fn next_to_fire(&self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) {
+        let bucket = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
+        if let Some(slots) = self
+            .buckets
+            .get(&bucket)
+            .filter(|slots| slots.len() <= most)
+        {
+            out.extend(slots.iter().map(|&slot| (bucket, slot)));
+        }
+    }
+}
+
 #[cfg(any(test, fuzzing))]
 impl Wheel {
     /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.

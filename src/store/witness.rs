@@ -33,23 +33,10 @@ impl Seen {
     /// As it is.
     pub fn of(item: &Item) -> Self {
         Self {
-            class: class_of(item),
+            class: item.class(),
             value_len: item.value().len(),
         }
     }
-}
-
-/// The slab class memcached would choose with its default settings: each is a quarter larger than
-/// the one before, rounded up to 8 bytes.
-fn class_of(item: &Item) -> u8 {
-    let flags_bytes = if item.client_flags() == 0 { 0 } else { 4 };
-    let size_bytes = 59 + item.key().len() + flags_bytes + item.value().len();
-    let (mut class, mut class_bytes) = (1, 96);
-    while class_bytes < size_bytes && class < 39 {
-        class += 1;
-        class_bytes = (class_bytes * 5 / 4).next_multiple_of(8);
-    }
-    class
 }
 
 /// A storage command and what became of it, in memcached's words.

@@ -10,6 +10,9 @@ use crate::node::ITEM_BYTES_MAX;
 /// What a reply may take beside a value; `stats` is the longest.
 const REPLY_BYTES: usize = 32 << 10;
 
+/// A dump of so few items takes no more turns.
+const DUMP_TURNS_MAX: u32 = 10_000;
+
 /// See the module.
 pub(crate) struct Client<'n> {
     node: &'n Node,
@@ -82,11 +85,18 @@ impl<'n> Client<'n> {
     }
 
     fn take_turns(&mut self, now: Now) {
+        // A dump takes turns without using anything.
+        let mut turns_of_nothing = 0;
         loop {
+            let before = self.tail.len();
             match self.take_turn(now) {
                 Stop::NeedMore => return,
-                Stop::Yield => {}
-                Stop::Close => {
+                Stop::Yield if self.tail.len() < before => turns_of_nothing = 0,
+                Stop::Yield => {
+                    turns_of_nothing += 1;
+                    assert!(turns_of_nothing < DUMP_TURNS_MAX, "it stands still");
+                }
+                Stop::Close | Stop::Quit => {
                     self.is_closed = true;
                     self.is_cut_off = self.tail.len() > LINE_BYTES && !self.tail.contains(&b'\n');
                     self.tail.clear();
@@ -103,6 +113,7 @@ impl<'n> Client<'n> {
             store: &self.node.store,
             batch: &mut batch,
             counters: &self.node.workers[0],
+            prefixes: self.node.prefixes.if_on(),
         };
         let (used, stop) = self.dialogue.run(
             &self.tail,
@@ -112,7 +123,6 @@ impl<'n> Client<'n> {
             self.requests_per_turn,
         );
         assert!(used <= self.tail.len());
-        assert!(used > 0 || stop != Stop::Yield, "it stands still");
         self.tail.drain(..used);
         let bound = TURN_OUTPUT_BYTES + ITEM_BYTES_MAX + REPLY_BYTES;
         assert!(output.len() <= bound, "a turn answers {}", output.len());

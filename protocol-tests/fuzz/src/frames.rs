@@ -3,7 +3,7 @@
 use memtwin::limits::FRAME_BYTES_MAX;
 use memtwin::replication::link::{Link, LinkConfig};
 use memtwin::replication::wire::{Frame, Framer, Hello, WIRE_VERSIONS, WireError};
-use memtwin::store::{Batch, Now, Stamp, Store, StoreConfig};
+use memtwin::store::{Batch, ClassPlan, Now, Stamp, Store, StoreConfig};
 
 use crate::node::{ITEM_BYTES_MAX, START};
 
@@ -78,6 +78,7 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         hash_secret: [7; 16],
         side: 0,
         replicated: true,
+        classes: ClassPlan::default(),
     });
     let mut link = Link::new(LinkConfig {
         side: 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memtwin::config::{Config, Protocol};
 use memtwin::server::{Node, ReplicationStats};
-use memtwin::store::{Now, Store, StoreConfig};
+use memtwin::store::{ClassPlan, Now, Store, StoreConfig};
 
 use crate::plan::{Grammar, Plan};
 
@@ -40,6 +40,7 @@ pub(crate) fn start(plan: &Plan<'_>) -> Node {
         hash_secret: [7; 16],
         side: 0,
         replicated: plan.is_replicated(),
+        classes: ClassPlan::default(),
     });
     let stats = ReplicationStats(Box::new(|_| {}));
     Node::new(config, Arc::new(store), None, stats)

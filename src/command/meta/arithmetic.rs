@@ -77,8 +77,8 @@ fn count(turn: &Turn<'_>, outcome: &Outcome, miss: Option<Miss>, incr: bool) {
     }
     match (outcome, incr) {
         (Outcome::Done(Done { created: true, .. }), _) => counters.total_items.count(),
-        (Outcome::Done(_), true) => counters.incr_hits.count(),
-        (Outcome::Done(_), false) => counters.decr_hits.count(),
+        (Outcome::Done(_), true) => turn.met().incr_hits.count(),
+        (Outcome::Done(_), false) => turn.met().decr_hits.count(),
         (Outcome::NotFound, true) => counters.incr_misses.count(),
         (Outcome::NotFound, false) => counters.decr_misses.count(),
         _ => {}

@@ -47,7 +47,7 @@ pub fn delete(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
                 counters.total_items.count();
             }
             if !options.stale {
-                counters.delete_hits.count();
+                turn.met().delete_hits.count();
                 turn.tell_deleted(&request.key.bytes, "md", seen);
             }
             if !options.quiet {

@@ -21,11 +21,11 @@ pub fn get(turn: &mut Turn<'_>, out: &mut Output, request: &Request<'_>) {
     match found {
         Ok(()) if options.exptime.is_some() => {
             counters.cmd_touch.count();
-            counters.touch_hits.count();
+            turn.met().touch_hits.count();
         }
         Ok(()) => {
             counters.cmd_get.count();
-            counters.get_hits.count();
+            turn.met().get_hits.count();
         }
         Err(miss) => {
             counters.cmd_get.count();

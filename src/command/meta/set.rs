@@ -155,7 +155,7 @@ fn put(
     draft: Draft<'_>,
     data: &[u8],
 ) {
-    turn.counters.cmd_set.count();
+    turn.counters.class(draft.class()).cmd_set.count();
     let mode = Mode::of(&request.options);
     let told = Cell::new(Told {
         command: mode.name(),
@@ -175,7 +175,8 @@ fn put(
 
 fn replace(turn: &mut Turn<'_>, request: &Request<'_>, draft: Draft<'_>, mode: Mode) -> Outcome {
     let now = turn.now();
-    let expired = item_head(turn, request).deadline_ms <= now.boot_ms;
+    let deadline_ms = item_head(turn, request).deadline_ms;
+    let expired = turn.store.puts_as_removal(deadline_ms, now);
     let mut draft = Some(draft);
     let ((stored, miss), stamp) = turn.store.update(&request.key.bytes, turn.batch, |entry| {
         let miss = entry.err();
@@ -312,8 +313,8 @@ fn count(turn: &Turn<'_>, mode: Mode, (stored, miss, ..): &Outcome) {
     }
     if let Mode::Cas(_) = mode {
         match stored {
-            Stored::Stored(_) => counters.cas_hits.count(),
-            Stored::Exists => counters.cas_badval.count(),
+            Stored::Stored(_) => turn.met().cas_hits.count(),
+            Stored::Exists => turn.met().cas_badval.count(),
             _ => counters.cas_misses.count(),
         }
     }

@@ -4,6 +4,7 @@
 //! [`Fault`] that says what to answer and how many bytes of data to swallow.
 
 mod admin;
+pub mod cachedump;
 pub mod dump;
 mod number;
 pub mod reply;

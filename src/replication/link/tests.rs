@@ -5,7 +5,7 @@ mod stream;
 
 use super::*;
 use crate::replication::wire::WireError;
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, Batch, ClassPlan, ItemHead, NEVER, StoreConfig};
 
 const NOW: Now = Now {
     boot_ms: 50_000,
@@ -26,6 +26,7 @@ fn side(side: u8) -> Side {
         hash_secret: *b"the pair's hash ",
         side,
         replicated: true,
+        classes: ClassPlan::default(),
     };
     Side {
         link: Link::new(link_config(side)),

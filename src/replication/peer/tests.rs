@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::replication::handover::{Handover, handover};
 use crate::replication::key::{PairKey, generate};
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, Batch, ClassPlan, ItemHead, NEVER, StoreConfig};
 
 /// Polls that a wait may take, 10 ms apart.
 const POLLS_MAX: usize = 2000;
@@ -73,6 +73,7 @@ impl TestPair {
             hash_secret: key.hash_secret(),
             side,
             replicated: true,
+            classes: ClassPlan::default(),
         }));
         let (near, far) = handover();
         let (gate, open) = watch::channel(false);

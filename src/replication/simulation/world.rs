@@ -7,7 +7,7 @@ use super::node::{Node, TTL_MS_MAX};
 use super::pipe::Pipe;
 use crate::limits::{DIRTY_KEYS_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
 use crate::replication::link::LinkCounters;
-use crate::store::StoreConfig;
+use crate::store::{ClassPlan, StoreConfig};
 
 /// Simulated time with clients and faults.
 const CHAOS_MS: u64 = 8000;
@@ -289,5 +289,6 @@ fn config(side: usize, plan: Plan) -> StoreConfig {
         hash_secret: *b"the pair's hash ",
         side: side as u8,
         replicated: true,
+        classes: ClassPlan::default(),
     }
 }

@@ -127,6 +127,9 @@ impl Step<'_, '_> {
 
     /// Statistics are written as text, then each line becomes a packet.
     fn stat(&mut self, header: &Header, key: &[u8]) {
+        if let Some(words) = key.strip_prefix(b"detail") {
+            return self.stat_detail(header, words);
+        }
         let mut lines = Vec::new();
         let args: Vec<&[u8]> = key
             .split(|&byte| byte == b' ')
@@ -154,6 +157,28 @@ impl Step<'_, '_> {
                 let (name, value) = rest.split_at(end);
                 reply::stat(out, header, name, value.get(1..).unwrap_or_default());
             }
+        }
+        reply::stat(out, header, &[], &[]);
+    }
+}
+
+impl Step<'_, '_> {
+    /// `stat` of `detail on`, `detail off` or `detail dump`; whatever follows these does not
+    /// count. A dump is one statistic of many lines, as in memcached.
+    fn stat_detail(&mut self, header: &Header, words: &[u8]) {
+        let is_asked = |word: &&[u8]| words.get(1..).is_some_and(|rest| rest.starts_with(word));
+        let known: [&[u8]; 3] = [b"dump", b"on", b"off"];
+        let mut lines = Vec::new();
+        if words.first() == Some(&b' ')
+            && let Some(word) = known.into_iter().find(is_asked)
+        {
+            self.console.stats(&[b"detail", word], &mut lines);
+        }
+        let out = &mut self.out.bytes;
+        if lines.ends_with(text::reply::END) {
+            reply::stat(out, header, b"detailed", &lines);
+        } else if lines != b"OK\r\n" {
+            return self.error(header, Status::NotFound);
         }
         reply::stat(out, header, &[], &[]);
     }

@@ -5,7 +5,7 @@ use crate::auth::Access;
 use crate::protocol::text::Admin;
 use crate::server::console::Outcome;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Now, Store as Items, StoreConfig};
+use crate::store::{Batch, ClassPlan, Now, Store as Items, StoreConfig};
 
 /// `stats` without a node.
 #[derive(Default)]
@@ -18,6 +18,10 @@ impl Console for Quiet {
             Some(_) => b"ERROR\r\n",
         });
     }
+    fn dumps_keys(&self) -> bool {
+        true
+    }
+
     fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
         Outcome::OK
     }
@@ -38,6 +42,7 @@ fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
         hash_secret: [0; 16],
         side: 0,
         replicated: false,
+        classes: ClassPlan::default(),
     });
     let counters = WorkerCounters::default();
     let mut conversation = BinaryConversation::default();
@@ -52,6 +57,7 @@ fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
                 store: &store,
                 batch: &mut batch,
                 counters: &counters,
+                prefixes: None,
             };
             let mut out = Output::default();
             let shown = &input[from..to];

@@ -41,13 +41,13 @@ impl Step<'_, '_> {
                 out.extend_from_slice(b"VERSION ");
                 reply::line(out, self.console.version());
             }
-            Request::Stats { ref args } => self.console.stats(args, out),
             // The conversation has seen to these.
             Request::Get { .. }
             | Request::GetAndTouch { .. }
             | Request::Store(_)
             | Request::Meta { .. }
             | Request::Admin { .. }
+            | Request::Stats { .. }
             | Request::Quit => {}
         }
     }
@@ -60,7 +60,7 @@ pub(super) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
 }
 
 pub(super) fn bad_chunk(step: &mut Step<'_, '_>, noreply: bool) {
-    step.turn.counters.cmd_set.count();
+    step.turn.counters.class(0).cmd_set.count();
     say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
 }
 

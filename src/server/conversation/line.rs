@@ -40,6 +40,10 @@ impl Conversation {
             Ok(Request::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, step))
             }
+            Ok(Request::Stats { args }) => {
+                self.stats(&args, step);
+                (used, None)
+            }
             Ok(Request::Quit) => (used, Some(Stop::Quit)),
             Ok(request) => {
                 step.answer(&request);

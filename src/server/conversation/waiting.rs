@@ -12,7 +12,7 @@ impl Conversation {
             State::Line | State::Keys(_) => registry::State::Read,
             State::Value(_) => registry::State::Value,
             State::Swallow(_) => registry::State::Swallow,
-            State::Dump(_) => registry::State::Write,
+            State::Dump(_) | State::Cachedump(_) => registry::State::Write,
         }
     }
 }

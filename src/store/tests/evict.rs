@@ -115,7 +115,7 @@ fn tombstones_outlive_colder_items() {
         assert_within_budget(&store);
     }
     assert_eq!(store.memory().tombstones, 100);
-    assert!(store.counters().evictions.load(RELAXED) > 3000);
+    assert!(store.counters().sum(|class| &class.evicted) > 3000);
     assert_eq!(store.counters().tombstones_dropped.load(RELAXED), 0);
     store.audit(after(START, 5000));
 }
@@ -153,7 +153,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     for index in stored {
         assert!(store.get(&key(index), &mut batch).is_ok());
     }
-    assert_eq!(store.counters().evictions.load(RELAXED), 0);
+    assert_eq!(store.counters().sum(|class| &class.evicted), 0);
     // Not even an unfinished one goes over.
     let head = ItemHead::default();
     assert!(
@@ -306,7 +306,7 @@ fn what_a_record_evicts_is_news_for_the_partner() {
     let store = replicated(MEBIBYTE);
     let mut batch = Batch::at(START);
     let mut written = 0u32;
-    while store.counters().evictions.load(RELAXED) == 0 {
+    while store.counters().sum(|class| &class.evicted) == 0 {
         store.put(
             &written.to_be_bytes(),
             &[1; 1000],

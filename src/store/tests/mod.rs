@@ -28,6 +28,7 @@ fn config(limit_bytes: u64) -> StoreConfig {
         hash_secret: [7; 16],
         side: 0,
         replicated: false,
+        classes: ClassPlan::default(),
     }
 }
 

@@ -1,0 +1,184 @@
+//! `stats items`, `stats slabs`, `stats sizes`, `stats detail`.
+
+use super::*;
+use crate::store::{Action, ItemHead};
+
+impl TestNode {
+    /// Stores a value of a length that never expires.
+    fn put(&self, key: &str, value_len: usize) {
+        let store = &self.store;
+        let draft = store.draft(key.as_bytes(), &ItemHead::default(), value_len);
+        let draft = draft.unwrap();
+        let batch = &mut Batch::at(self.now);
+        store.update(key.as_bytes(), batch, |_| (Action::Put(draft), ()));
+    }
+
+    fn remove(&self, key: &str) {
+        let batch = &mut Batch::at(self.now);
+        let removal = (Action::Remove, ());
+        self.store.update(key.as_bytes(), batch, |_| removal);
+    }
+}
+
+#[test]
+fn keys_of_classes_are_those_of_memcached_in_its_order() {
+    let node = TestNode::new();
+    assert_eq!(node.answer("items"), "END\r\n");
+    assert_eq!(
+        names(&node.answer("slabs")),
+        ["active_slabs", "total_malloced"]
+    );
+    node.put("small", 1);
+    node.put("large", 600_000);
+    let keys = |prefix: &str, keys: &str| -> Vec<String> {
+        let keys = keys.split_whitespace();
+        keys.map(|key| format!("{prefix}{key}")).collect()
+    };
+    let items = [keys("items:1:", ITEMS), keys("items:39:", ITEMS)].concat();
+    assert_eq!(names(&node.answer("items")), items);
+    let total = keys("", "active_slabs total_malloced");
+    let slabs = [keys("1:", SLABS), keys("39:", SLABS), total].concat();
+    assert_eq!(names(&node.answer("slabs")), slabs);
+}
+
+#[test]
+fn segments_have_keys_where_memcached_has_them() {
+    let mut node = TestNode::new();
+    node.put("a", 1);
+    let items = |node: &TestNode| names(&node.answer("items")).len();
+    assert_eq!(items(&node), 28);
+    node.config.tuning.lru.temporary = true;
+    assert_eq!(items(&node), 29);
+    assert_eq!(node.value("items", "items:1:number_temp"), "0");
+    node.config.tuning.lru.maintainer = false;
+    assert_eq!(items(&node), 14);
+}
+
+#[test]
+fn items_are_counted_in_their_class_until_they_go() {
+    let mut node = TestNode::new();
+    node.put("a", 1);
+    node.now.boot_ms += 5064;
+    node.put("b", 2);
+    node.put("c", 50);
+    let items = |key: &str| node.value("items", key);
+    assert_eq!(items("items:1:number"), "2");
+    assert_eq!(items("items:1:number_cold"), "2");
+    assert_eq!(items("items:1:mem_requested"), "123");
+    assert_eq!(items("items:1:age"), "5");
+    assert_eq!(items("items:2:number"), "1");
+    assert_eq!(items("items:2:age"), "0");
+    node.put("a", 60);
+    assert_eq!(items("items:1:number"), "1");
+    assert_eq!(items("items:2:number"), "2");
+    assert_eq!(items("items:2:mem_requested"), "230");
+    node.remove("b");
+    assert!(!node.answer("items").contains("items:1:"));
+    let slabs = |key: &str| node.value("slabs", key);
+    assert_eq!(slabs("2:used_chunks"), "2");
+    assert_eq!(slabs("2:total_chunks"), "8738");
+    assert_eq!(slabs("2:free_chunks"), "8736");
+    assert_eq!(slabs("active_slabs"), "1");
+    let used_bytes = node.store.memory().used_bytes.to_string();
+    assert_eq!(slabs("total_malloced"), used_bytes);
+}
+
+#[test]
+fn an_item_beyond_the_largest_chunk_takes_several() {
+    let node = TestNode::new();
+    for key in ["a", "b", "c"] {
+        node.put(key, 1_000_000);
+    }
+    assert_eq!(node.value("slabs", "39:used_chunks"), "6");
+    assert_eq!(node.value("slabs", "39:total_pages"), "3");
+    assert_eq!(node.value("slabs", "39:free_chunks"), "0");
+}
+
+/// Each has a number of its own, so none is shown under another's key.
+#[test]
+fn every_counter_of_a_class_is_shown() {
+    let node = TestNode::new();
+    node.put("a", 1);
+    let mut number = 70_000;
+    for (name, counter) in node.workers[2].class(1).each() {
+        counter.add(number);
+        let key = format!("1:{name}");
+        assert_eq!(node.value("slabs", &key), number.to_string());
+        number += 1;
+    }
+    count_in_class(&node.store, 1, 10);
+    for (key, value) in [
+        ("evicted", "11"),
+        ("evicted_nonzero", "12"),
+        ("evicted_time", "13"),
+        ("evicted_unfetched", "14"),
+        ("outofmemory", "15"),
+        ("reclaimed", "16"),
+        ("expired_unfetched", "17"),
+        ("direct_reclaims", "27"),
+        ("hits_to_cold", "70000"),
+    ] {
+        let key = format!("items:1:{key}");
+        assert_eq!(node.value("items", &key), value, "{key}");
+    }
+}
+
+/// A class that clients have used stays, or what they did in it would be forgotten.
+#[test]
+fn a_used_class_stays_when_it_is_empty() {
+    let node = TestNode::new();
+    node.workers[0].class(7).delete_hits.count();
+    assert_eq!(node.value("slabs", "7:delete_hits"), "1");
+    assert_eq!(node.value("slabs", "7:used_chunks"), "0");
+    assert_eq!(node.value("slabs", "7:total_pages"), "1");
+    assert_eq!(node.answer("items"), "END\r\n");
+}
+
+#[test]
+fn sizes_are_counted_where_they_are_tracked() {
+    let mut node = TestNode::new();
+    node.put("untracked", 1);
+    assert_eq!(
+        node.answer("sizes"),
+        "STAT sizes_status disabled\r\nEND\r\n"
+    );
+    node.store = Store::new(&StoreConfig {
+        classes: ClassPlan {
+            tracks_sizes: true,
+            ..ClassPlan::default()
+        },
+        ..TestNode::store_config()
+    });
+    assert_eq!(node.answer("sizes"), "END\r\n");
+    node.put("a", 1);
+    node.put("b", 36);
+    node.put("c", 37);
+    node.put("d", 1000);
+    let expected = "STAT 64 1\r\nSTAT 96 1\r\nSTAT 128 1\r\nSTAT 1088 1\r\nEND\r\n";
+    assert_eq!(node.answer("sizes"), expected);
+    node.remove("d");
+    node.put("b", 1);
+    assert_eq!(node.answer("sizes"), "STAT 64 2\r\nSTAT 128 1\r\nEND\r\n");
+}
+
+#[test]
+fn detail_takes_the_beginning_of_its_words() {
+    let mut node = TestNode::new();
+    for (args, answer) in [
+        ("detail off", "OK\r\n"),
+        ("d o", "OK\r\n"),
+        ("det dump", "END\r\n"),
+        ("detail", "CLIENT_ERROR usage: stats detail on|off|dump\r\n"),
+        (
+            "detail x",
+            "CLIENT_ERROR usage: stats detail on|off|dump\r\n",
+        ),
+    ] {
+        assert_eq!(node.answer(args), answer, "{args}");
+    }
+    assert_eq!(node.value("settings", "detail_enabled"), "yes");
+    node.config.client.dumps = false;
+    let refused = "CLIENT_ERROR stats detail not allowed\r\n";
+    assert_eq!(node.answer("detail off"), refused);
+    assert_eq!(node.value("settings", "detail_enabled"), "yes");
+}

@@ -1,0 +1,23 @@
+//! How long the items of each class have waited, for `stats items`.
+
+use super::classes::{CLASSES, index};
+use super::{Now, Store};
+use crate::limits;
+
+impl Store {
+    /// Seconds since the longest unused item of each class was used. Looks at the cold end of
+    /// every shard only, where those items are; [`limits::AGE_ENTRIES`] of all shards together.
+    pub fn idle_secs_by_class(&self, now: Now) -> [u64; CLASSES] {
+        let entries = (limits::AGE_ENTRIES / self.shards.len()).max(1);
+        let mut idle_ms = [0; CLASSES];
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let coldest = shard.table.iter().rev().take(entries);
+            for (_, item) in coldest.filter(|(_, item)| !item.is_tombstone()) {
+                let longest = &mut idle_ms[index(item.class())];
+                *longest = item.idle_ms(now).max(*longest);
+            }
+        }
+        idle_ms.map(|ms| ms / 1000)
+    }
+}
