@@ -49,7 +49,7 @@ fn python_pylibmc() -> Result<()> {
     )
 }
 
-/// "user": it offers a password, and goes on without when told that nobody wants one.
+/// "user": it offers a password, and where nobody asks for one, goes on without.
 #[test]
 fn python_binary_memcached() -> Result<()> {
     play(
@@ -57,6 +57,7 @@ fn python_binary_memcached() -> Result<()> {
         &[
             Scenario::alone("binary", &[], 55),
             Scenario::alone("user", &[], 55),
+            Scenario::password(57),
             Scenario::nodes(5),
             Scenario::pair(7),
         ],
@@ -70,6 +71,7 @@ fn node_memjs() -> Result<()> {
         &[
             Scenario::alone("binary", &[], 40),
             Scenario::alone("user", &[], 40),
+            Scenario::password(40),
             Scenario::nodes(4),
             Scenario::pair(8),
         ],
@@ -95,6 +97,7 @@ fn php_memcached() -> Result<()> {
         &[
             Scenario::alone("text", &[], 50),
             Scenario::alone("binary", &[], 50),
+            Scenario::password(50),
             Scenario::nodes(6),
             Scenario::pair(8),
         ],
@@ -120,6 +123,7 @@ fn c_libmemcached() -> Result<()> {
         &[
             Scenario::alone("text", &[], 50),
             Scenario::alone("binary", &[], 50),
+            Scenario::password(50),
             Scenario::nodes(6),
             Scenario::pair(8),
         ],
@@ -133,6 +137,7 @@ fn java_spymemcached() -> Result<()> {
         &[
             Scenario::alone("text", &[], 45),
             Scenario::alone("binary", &[], 45),
+            Scenario::password(45),
             Scenario::nodes(4),
             Scenario::pair(8),
         ],

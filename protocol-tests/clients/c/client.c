@@ -50,6 +50,9 @@ static memcached_st *connect_to(const char *where, const char *other, bool binar
     const char *both[] = { where, other };
     memcached_behavior_set(mc, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1);
     memcached_behavior_set(mc, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, binary);
+    if (getenv("SASL_USER")) {
+        memcached_set_sasl_auth_data(mc, getenv("SASL_USER"), getenv("SASL_PASSWORD"));
+    }
     for (int at = 0; at < 2 && both[at]; at++) {
         const char *colon = strrchr(both[at], ':');
         char host[64];
@@ -378,7 +381,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 3 && !strcmp(argv[1], "text")) {
         one(argv[2], false);
-    } else if (argc == 3 && !strcmp(argv[1], "binary")) {
+    } else if (argc == 3 && (!strcmp(argv[1], "binary") || !strcmp(argv[1], "user"))) {
         one(argv[2], true);
     } else if (argc == 4 && !strcmp(argv[1], "nodes")) {
         nodes(argv[2], argv[3]);

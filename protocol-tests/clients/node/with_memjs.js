@@ -4,6 +4,12 @@
 const { Client } = require('memjs');
 const { say, step, refused, order, afterACut, sleep, noise, play } = require('./steps');
 
+// Somebody, whom a server that asks for nobody need not know.
+const user = {
+  username: process.env.SASL_USER || 'alice',
+  password: process.env.SASL_PASSWORD || 'in wonderland',
+};
+
 const quiet = { log() {}, warn() {}, error() {} };
 
 function connect(wheres, options = {}) {
@@ -32,7 +38,7 @@ async function talk(where, options) {
   await step('delete nothing', () => client.delete('added'));
   await count(client);
   await items(client);
-  await limits(client, where);
+  await limits(client, where, options);
   const many = Array.from({ length: 100 }, (_, n) => `many${n}`);
   await step('many set', async () => {
     const done = await Promise.all(many.map((key) => client.set(key, `${key}!`, {})));
@@ -78,7 +84,7 @@ async function items(client) {
   await step('bytes', async () => (await client.get('bytes')).value.toString('hex'));
 }
 
-async function limits(client, where) {
+async function limits(client, where, options) {
   const [longest, longer] = ['k'.repeat(250), 'k'.repeat(251)];
   await step('key of 250', () => client.set(longest, 'long key', {}));
   await step('key of 250 back', () => value(client, longest));
@@ -87,7 +93,7 @@ async function limits(client, where) {
   await step('nearly 1 MiB', async () => (await client.get('big')).value.toString() === big);
   await refused('over 1 MiB', () => client.set('big', noise(1024 * 1024 + 1), {}));
   await step('the old one has gone', () => value(client, 'big'));
-  const other = connect([where], { retries: 0 });
+  const other = connect([where], { ...options, retries: 0 });
   await refused('key of 251', () => other.set(longer, 'x', {}));
   other.close();
 }
@@ -140,7 +146,7 @@ async function pair(here, there) {
 
 play({
   binary: (where) => talk(where, {}),
-  user: (where) => talk(where, { username: 'alice', password: 'in wonderland' }),
+  user: (where) => talk(where, user),
   nodes,
   pair,
 });

@@ -59,6 +59,10 @@ function connect(bool $binary, string ...$wheres): Memcached
 {
     $mc = new Memcached();
     $mc->setOption(Memcached::OPT_BINARY_PROTOCOL, $binary);
+    $user = getenv('SASL_USER');
+    if ($user !== false) {
+        $mc->setSaslAuthData($user, getenv('SASL_PASSWORD'));
+    }
     foreach ($wheres as $where) {
         [$host, $port] = explode(':', $where);
         $mc->addServer($host, (int) $port);
@@ -268,6 +272,7 @@ function pair(string $here, string $there): void
 match ($part) {
     'text' => one(false, $where),
     'binary' => one(true, $where),
+    'user' => one(true, $where),
     'nodes' => nodes($where, $argv[3]),
     'pair' => pair($where, $argv[3]),
 };

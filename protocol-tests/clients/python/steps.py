@@ -1,5 +1,6 @@
 """What the programs share: steps that are written down, and orders to whoever runs them."""
 
+import os
 import random
 import sys
 import time
@@ -79,6 +80,12 @@ def after_a_cut(name, act):
 def noise(count):
     """Bytes that do not compress, the same in every run."""
     return random.Random(4).randbytes(count)
+
+
+def credentials():
+    """Somebody, whom a server that asks for nobody need not know."""
+    user = os.environ.get("SASL_USER", "alice")
+    return {"username": user, "password": os.environ.get("SASL_PASSWORD", "in wonderland")}
 
 
 def address(text):

@@ -1,14 +1,12 @@
 """python-binary-memcached: the binary protocol, with a user or without."""
 
+import os
 import sys
 import time
 
 import bmemcached
 
-from steps import after_a_cut, end, noise, order, refused, say, step
-
-# A server that wants no password answers that it does not know what a password is.
-USER = {"username": "alice", "password": "in wonderland"}
+from steps import after_a_cut, credentials, end, noise, order, refused, say, step
 
 
 def binary(where):
@@ -16,7 +14,7 @@ def binary(where):
 
 
 def user(where):
-    talk(where, bmemcached.Client((where,), **USER))
+    talk(where, bmemcached.Client((where,), **credentials()))
 
 
 def talk(where, client):
@@ -39,6 +37,11 @@ def talk(where, client):
     say("stats", sorted(key for key in stats if key in WANTED))
     [stats] = client.stats("settings").values()
     say("settings", stats.get("item_size_max"))
+    if "SASL_USER" in os.environ:
+        liar = bmemcached.Client((where,), **{**credentials(), "password": "wrong"})
+        refused("wrong password", lambda: liar.get("hello"))
+        nobody = bmemcached.Client((where,))
+        refused("no password", lambda: nobody.get("hello"))
     step("flush later", lambda: client.flush_all(100))
     step("still there", lambda: client.get("hello"))
     step("flush", lambda: client.flush_all())

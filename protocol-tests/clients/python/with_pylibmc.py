@@ -118,7 +118,7 @@ def behaves(where, binary):
     # In front of the last request of the silent connection nothing else can have been answered.
     found = {}
     for _ in range(200):
-        found = client_of(where).get_multi([f"silent{n}" for n in range(100)])
+        found = client_of(where, binary=binary).get_multi([f"silent{n}" for n in range(100)])
         if len(found) == 99:
             break
         time.sleep(0.02)

@@ -56,6 +56,7 @@ impl Program {
             .args(&self.arguments)
             .arg(scenario.name)
             .args(addresses.iter().map(ToString::to_string))
+            .envs(stage.environment())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,10 +1,12 @@
 //! The servers of a scenario, and what a program may ask to be done to them.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use anyhow::{Result, bail, ensure};
 
 use crate::pair::{Pair, eventually};
+use crate::passwords::{PASSWORD, SaslServer, USER};
 use crate::proxy::Proxy;
 use crate::server::{Address, Server};
 use crate::subject::{Kind, Subject};
@@ -18,8 +20,6 @@ pub struct Scenario {
     pub shape: Shape,
     /// Flags of both subjects.
     pub flags: &'static [&'static str],
-    /// Flags of memtwin alone: the client works the same with what they turn on.
-    pub memtwin_flags: Vec<String>,
     /// Fewer lines are no proof of anything.
     pub lines_min: usize,
 }
@@ -29,6 +29,8 @@ pub struct Scenario {
 pub enum Shape {
     /// One server behind a proxy that can be cut.
     One,
+    /// One server that asks for a user and a password, behind a proxy that can be cut.
+    Sasl,
     /// Two servers that know nothing of each other.
     Two,
     /// Two memtwins, each the other's failover; one memcached under both addresses.
@@ -39,6 +41,7 @@ pub enum Shape {
 #[derive(Debug)]
 pub(super) enum Stage {
     Alone(Server, Proxy),
+    Sasl(SaslServer, Proxy),
     Apart([Server; 2]),
     /// What memcached does where memtwin is a pair.
     Twice(Server),
@@ -53,8 +56,16 @@ impl Scenario {
             name,
             shape: Shape::One,
             flags,
-            memtwin_flags: Vec::new(),
             lines_min,
+        }
+    }
+
+    /// One server that asks for a user and a password.
+    #[must_use]
+    pub fn password(lines_min: usize) -> Self {
+        Self {
+            shape: Shape::Sasl,
+            ..Self::alone("user", &[], lines_min)
         }
     }
 
@@ -76,28 +87,22 @@ impl Scenario {
         }
     }
 
-    /// The same with flags for memtwin alone.
-    #[must_use]
-    pub fn with_memtwin_flags(mut self, flags: &[String]) -> Self {
-        self.memtwin_flags.extend_from_slice(flags);
-        self
-    }
-
     /// Starts the servers.
     pub(super) fn set(&self, subject: &Subject) -> Result<Stage> {
-        let mut flags = self.flags.to_vec();
-        if subject.kind() == Kind::Memtwin {
-            flags.extend(self.memtwin_flags.iter().map(String::as_str));
-        }
-        let start = || Server::start(subject, &flags);
+        let start = || Server::start(subject, self.flags);
         Ok(match (self.shape, subject.kind()) {
             (Shape::One, _) => {
                 let server = start()?;
                 let proxy = Proxy::start(port_of(&server)?)?;
                 Stage::Alone(server, proxy)
             }
+            (Shape::Sasl, _) => {
+                let sasl = SaslServer::start(subject)?;
+                let proxy = Proxy::start(port_of(&sasl.server)?)?;
+                Stage::Sasl(sasl, proxy)
+            }
             (Shape::Two, _) => Stage::Apart([start()?, start()?]),
-            (Shape::Pair, Kind::Memtwin) => Stage::Pair(Box::new(Pair::start(&flags)?)),
+            (Shape::Pair, Kind::Memtwin) => Stage::Pair(Box::new(Pair::start(self.flags)?)),
             (Shape::Pair, _) => Stage::Twice(start()?),
         })
     }
@@ -107,17 +112,30 @@ impl Stage {
     /// What the program is told to connect to.
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>> {
         Ok(match self {
-            Self::Alone(_, proxy) => vec![proxy.address()],
+            Self::Alone(_, proxy) | Self::Sasl(_, proxy) => {
+                vec![proxy.address()]
+            }
             Self::Apart(servers) => vec![port_of(&servers[0])?, port_of(&servers[1])?],
             Self::Twice(server) => vec![port_of(server)?; 2],
             Self::Pair(pair) => vec![port_of(pair.node(0)?)?, port_of(pair.node(1)?)?],
         })
     }
 
+    /// What the program is told in its environment.
+    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        match self {
+            Self::Sasl(..) => vec![
+                ("SASL_USER", USER.into()),
+                ("SASL_PASSWORD", PASSWORD.into()),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
     /// Does what a program has asked for.
     pub(super) fn obey(&self, order: &str) -> Result<()> {
         match (order, self) {
-            ("cut", Self::Alone(_, proxy)) => {
+            ("cut", Self::Alone(_, proxy) | Self::Sasl(_, proxy)) => {
                 proxy.cut();
                 proxy.heal();
                 Ok(())
@@ -132,8 +150,16 @@ impl Stage {
     pub(super) fn is_well(&self) -> Result<()> {
         match self {
             Self::Alone(server, _) | Self::Twice(server) => server.is_well(),
+            Self::Sasl(sasl, _) => {
+                ensure!(sasl.server.answers(), "it logged:\n{}", sasl.server.log());
+                Ok(())
+            }
             Self::Apart(servers) => servers.iter().try_for_each(Server::is_well),
-            Self::Pair(pair) => (0..2).try_for_each(|side| pair.node(side)?.is_well()),
+            Self::Pair(pair) => (0..2).try_for_each(|side| {
+                pair.node(side)?.is_well()?;
+                // The other side is asked with the same key: not in the same millisecond.
+                settle(pair)
+            }),
         }
     }
 }

@@ -73,10 +73,11 @@ final class Spymemcached {
         }
     }
 
-    /** A server that wants no password answers that it does not know what a password is. */
     private Spymemcached withUser() {
+        String user = System.getenv("SASL_USER");
+        String password = System.getenv("SASL_PASSWORD");
         settings.setAuthDescriptor(new AuthDescriptor(
-                null, new PlainCallbackHandler("alice", "in wonderland")));
+                new String[] {"PLAIN"}, new PlainCallbackHandler(user, password)));
         return this;
     }
 
