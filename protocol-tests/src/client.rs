@@ -310,6 +310,8 @@ impl Client {
             Ok(0) => Ok(Received::Closed),
             Ok(_) => Ok(Received::Bytes),
             Err(error) if timed_out(&error) => Ok(Received::Nothing),
+            // A process that is stopped and goes on: its callers look again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Bytes),
             // A server that closes with requests unread resets the connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Received::Closed),
             Err(error) => Err(error.into()),

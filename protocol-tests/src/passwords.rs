@@ -67,9 +67,9 @@ pub fn plain(user: &str, password: &str) -> Packet {
     packet(SASL_AUTH).key("PLAIN").value(token.as_bytes())
 }
 
-/// The value of a statistic, asked for in the binary protocol.
-pub fn statistic(client: &mut Client, name: &str) -> Result<String> {
-    client.send(&packet(STAT).bytes())?;
+/// The value of a statistic, asked for in the binary protocol; `of` is what follows `stats`.
+pub fn statistic(client: &mut Client, of: &str, name: &str) -> Result<String> {
+    client.send(&packet(STAT).key(of).bytes())?;
     let mut value = None;
     loop {
         let reply = Reply::read(client)?;

@@ -126,11 +126,11 @@ fn a_token_too_long_is_refused_unread() -> Result<()> {
     Ok(())
 }
 
-/// 1.6.18 takes what only begins with a password.
+/// 1.6.18 takes what only begins with a password, and none with a space in it.
 #[test]
 fn only_the_password_itself_will_do() -> Result<()> {
     for subject in not_old()? {
-        let guarded = Guarded::start(&subject, "foo:bar\nempty:\n")?;
+        let guarded = Guarded::start(&subject, "foo:bar\nempty:\nspaced:a b:c\n")?;
         for token in [
             "foo bar ",
             "foo barx",
@@ -156,6 +156,7 @@ fn only_the_password_itself_will_do() -> Result<()> {
         }
         ensure!(guarded.says("foobar")? == "CLIENT_ERROR bad authentication token format");
         ensure!(guarded.says("empty ")? == "STORED");
+        ensure!(guarded.says("spaced a b:c")? == "STORED");
         ensure!(guarded.says("foo bar")? == "STORED");
     }
     Ok(())

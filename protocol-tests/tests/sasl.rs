@@ -164,8 +164,13 @@ fn opens_one_connection(sasl: &SaslServer) -> Result<()> {
     let reply = Reply::read(&mut stepping)?.to_string();
     ensure!(reply == "22 status=20 value=Auth failure.", "{reply}");
 
-    for (name, expected) in [("auth_cmds", "6"), ("auth_errors", "4")] {
-        let value = statistic(&mut first, name)?;
+    for (of, name, expected) in [
+        ("", "auth_cmds", "6"),
+        ("", "auth_errors", "4"),
+        ("settings", "auth_enabled_sasl", "yes"),
+        ("settings", "binding_protocol", "binary"),
+    ] {
+        let value = statistic(&mut first, of, name)?;
         ensure!(value == expected, "{name} {value}");
     }
     Ok(())

@@ -128,6 +128,10 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-S -B ascii",
         "-S -B auto",
         "-Y file -B binary",
+        "-Y file -B auto",
+        "-S -Y file",
+        "-S -l proto[ascii]:127.0.0.1:9",
+        "-Y file -l proto[binary]:127.0.0.1:9",
         "-N 5",
         "-t 2 -N 3",
     ];
@@ -372,6 +376,16 @@ fn a_wrong_file_exits_78_and_names_line_and_cure() {
             "memtwin keygen",
         ),
         ("[client]\nlisten = [\"a:b\"]\n", ":2:", "no port"),
+        (
+            "[sasl]\nusers = { a = \"x\" }\n",
+            ": ",
+            "nobody is asked for one",
+        ),
+        (
+            "[client]\nsasl = true\n[sasl]\nusers = { \"a \" = \"x\" }\n",
+            ":4:",
+            "without spaces around it",
+        ),
         ("[node\n", ":1:", ""),
     ] {
         std::fs::write(&file, text).unwrap();
