@@ -168,6 +168,22 @@ fn a_dump_that_nobody_reads_takes_no_memory_and_stops_nobody() -> Result<()> {
 }
 
 #[test]
+fn what_follows_a_dump_waits_for_its_end() -> Result<()> {
+    let server = Server::start(&Subject::memtwin()?, &[])?;
+    let mut client = server.connect()?;
+    fill(&mut client, "k", 5000)?;
+    client.send(b"lru_crawler mgdump all\r\nget none\r\n")?;
+    ensure!(client.read_text_line()? == "OK");
+    for _ in 0..5000 {
+        let line = client.read_text_line()?;
+        ensure!(line.starts_with("mg k"), "{line}");
+    }
+    ensure!(client.read_text_line()? == "EN");
+    ensure!(client.read_text_line()? == "END");
+    Ok(())
+}
+
+#[test]
 fn a_dump_lists_what_stays_while_other_items_come_and_go() -> Result<()> {
     const ITEMS: usize = 50_000;
     let server = Server::start(&Subject::memtwin()?, &["-m", "256", "-t", "2"])?;
