@@ -167,6 +167,52 @@ fn a_dump_that_nobody_reads_takes_no_memory_and_stops_nobody() -> Result<()> {
     Ok(())
 }
 
+/// A turn that ended early went on at once, 61 times before the worker looked at other sockets: of
+/// a dump of 400,000 items the others had about ten turns.
+#[test]
+fn others_have_their_turns_while_a_dump_streams() -> Result<()> {
+    const ITEMS: usize = 400_000;
+    let server = Server::start(&Subject::memtwin()?, &["-m", "256", "-t", "1"])?;
+    let mut client = server.connect()?;
+    fill(&mut client, "k", ITEMS)?;
+    let done = AtomicBool::new(false);
+    let served = thread::scope(|scope| {
+        let other = scope.spawn(|| -> Result<u32> {
+            let mut other = server.connect()?;
+            let mut served = 0;
+            while !done.load(Ordering::Relaxed) {
+                ensure!(other.get("k1")?.is_some());
+                served += 1;
+            }
+            Ok(served)
+        });
+        let sent = client.send_line("lru_crawler metadump all");
+        let all = client.read_until(b"END\r\n");
+        done.store(true, Ordering::Relaxed);
+        sent?;
+        ensure!(all?.len() > ITEMS * 50, "no dump");
+        other.join().map_err(|_| anyhow::anyhow!("the other"))?
+    })?;
+    ensure!(served > 60, "only {served} turns");
+    Ok(())
+}
+
+#[test]
+fn what_follows_a_dump_waits_for_its_end() -> Result<()> {
+    let server = Server::start(&Subject::memtwin()?, &[])?;
+    let mut client = server.connect()?;
+    fill(&mut client, "k", 5000)?;
+    client.send(b"lru_crawler mgdump all\r\nget none\r\n")?;
+    ensure!(client.read_text_line()? == "OK");
+    for _ in 0..5000 {
+        let line = client.read_text_line()?;
+        ensure!(line.starts_with("mg k"), "{line}");
+    }
+    ensure!(client.read_text_line()? == "EN");
+    ensure!(client.read_text_line()? == "END");
+    Ok(())
+}
+
 #[test]
 fn a_dump_lists_what_stays_while_other_items_come_and_go() -> Result<()> {
     const ITEMS: usize = 50_000;

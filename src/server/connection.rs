@@ -115,8 +115,7 @@ impl Connection {
                     worker.counters().conn_yields.count();
                 }
                 self.unexecuted = true;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return yielded(cx);
             }
         }
     }
@@ -278,6 +277,15 @@ impl Connection {
         self.pending = Some(Pending::new(std::mem::take(&mut scratch.output), sent));
         Ok(())
     }
+}
+
+/// Goes on once the other clients' sockets have been looked at. A mere wake would go on before: the
+/// runtime looks at sockets when it has nothing else to do, or after many turns.
+fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
+    let turn = std::pin::pin!(tokio::task::yield_now());
+    // Its first poll leaves the waker with the runtime, and is never ready.
+    let _ = turn.poll(cx);
+    Poll::Pending
 }
 
 impl Drop for Connection {

@@ -17,6 +17,8 @@ mod idle;
 mod listen;
 mod login;
 mod node;
+#[cfg(test)]
+mod panic_tests;
 mod pending;
 mod registry;
 mod seat;

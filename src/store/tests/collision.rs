@@ -55,7 +55,7 @@ fn keys_of_one_hash_expire_each_for_itself() {
 
 #[test]
 fn keys_of_one_hash_are_evicted_coldest_first() {
-    let store = colliding(&config(MEBIBYTE));
+    let store = colliding(&config(SMALL_BYTES));
     let value = vec![1; 200 << 10];
     for index in 0..6 {
         let now = after(START, 1000 * u64::from(index));

@@ -82,7 +82,7 @@ fn hot_keys_survive_a_scan_of_large_items_too() {
 /// old, so the hottest shard was taken for the coldest.
 #[test]
 fn a_turn_that_began_earlier_still_evicts_the_coldest() {
-    let store = Store::with_hasher(&config(MEBIBYTE), KeyHasher::new(&[1; 16]));
+    let store = Store::with_hasher(&config(SMALL_BYTES), KeyHasher::new(&[1; 16]));
     let value = vec![1; 160_000];
     store.put(b"cold", &value, &until(NEVER), &mut Batch::at(START));
     let turn = after(START, 10_000);
@@ -101,7 +101,7 @@ fn a_turn_that_began_earlier_still_evicts_the_coldest() {
 
 #[test]
 fn tombstones_outlive_colder_items() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     let mut batch = Batch::at(START);
     for index in 0..100 {
         store.remove(&key(index), &mut batch);
@@ -122,7 +122,7 @@ fn tombstones_outlive_colder_items() {
 
 #[test]
 fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     for index in 0..5000u64 {
         let mut batch = Batch::at(after(START, index));
         store.put(&key(index), &[1; 200], &until(NEVER), &mut batch);
@@ -136,7 +136,7 @@ fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
 fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     let store = Store::new(&StoreConfig {
         evicting: false,
-        ..config(MEBIBYTE)
+        ..config(SMALL_BYTES)
     });
     let mut batch = Batch::at(START);
     let mut stored = Vec::new();
@@ -170,7 +170,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
 fn without_evictions_a_flush_makes_room() {
     let store = Store::new(&StoreConfig {
         evicting: false,
-        ..config(MEBIBYTE)
+        ..config(SMALL_BYTES)
     });
     let mut batch = Batch::at(START);
     for index in 0..2000 {
@@ -231,7 +231,7 @@ fn unfinished_items_count_and_are_refused_beyond_their_share() {
 /// was left in the table.
 #[test]
 fn what_somebody_reads_is_not_evicted() {
-    let store = store(MEBIBYTE);
+    let store = store(SMALL_BYTES);
     let mut batch = Batch::at(START);
     let mut readers = Vec::new();
     for index in 0..6 {
@@ -251,7 +251,7 @@ fn what_somebody_reads_is_not_evicted() {
 
 #[test]
 fn threads_leave_true_books() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let store = &store;
@@ -303,7 +303,7 @@ fn act(store: &Store, random: u64, now: Now) {
 /// tombstone that this left was not sent before the next pass over the table.
 #[test]
 fn what_a_record_evicts_is_news_for_the_partner() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     let mut batch = Batch::at(START);
     let mut written = 0u32;
     while store.counters().sum(|class| &class.evicted) == 0 {

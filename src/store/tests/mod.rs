@@ -19,6 +19,8 @@ const START: Now = Now {
     wall_ms: 200_000_000,
 };
 const MEBIBYTE: u64 = 1 << 20;
+/// Room for 864 KiB of items.
+const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 
 fn config(limit_bytes: u64) -> StoreConfig {
     StoreConfig {

@@ -31,7 +31,7 @@ fn a_client_delete_takes_a_new_stamp_whether_it_found_something_or_not() {
 
 #[test]
 fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     let mut batch = Batch::at(START);
     let value = vec![1; 200 << 10];
     for key in [b"a", b"b"] {
@@ -156,7 +156,7 @@ fn a_record_under_the_flush_floor_is_dead() {
 
 #[test]
 fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     let mut batch = Batch::at(START);
     let mut count = 0u64;
     while store.counters().sum(|class| &class.evicted) == 0 {
@@ -244,7 +244,7 @@ fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
 
 #[test]
 fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
-    let store = replicated(MEBIBYTE);
+    let store = replicated(SMALL_BYTES);
     let mut batch = Batch::at(START);
     for index in 0..4000u64 {
         store.remove(&index.to_be_bytes(), &mut batch);
