@@ -180,7 +180,7 @@ fn put_unseen(
         (action, (stored, miss))
     });
     let stored = match stored {
-        Stored::Stored(_) => Stored::Stored(stamp.map_or(0, Stamp::get)),
+        Stored::Stored(_) => Stored::Stored(turn.store.cas_of(stamp)),
         other => other,
     };
     count(turn, request.verb, (stored, miss))
@@ -273,7 +273,7 @@ fn try_join(
         }
     });
     match stored? {
-        Stored::Stored(_) => Some(Stored::Stored(stamp.map_or(0, Stamp::get))),
+        Stored::Stored(_) => Some(Stored::Stored(store.cas_of(stamp))),
         other => Some(other),
     }
 }

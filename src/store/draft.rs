@@ -210,6 +210,9 @@ impl Store {
             return Err(NoRoom);
         }
         let item = Item::allocate(key, &head.item_head(now), value_len).ok_or(NoRoom)?;
+        if !self.has_cas {
+            item.hide_cas();
+        }
         item.set_version(head.version);
         self.shared.account.charge(cost_bytes(&item));
         self.shared
@@ -240,9 +243,13 @@ impl Store {
         } else if !account.try_charge(cost) {
             return Err(NoRoom);
         }
-        Item::allocate(key, head, value_len).ok_or_else(|| {
+        let item = Item::allocate(key, head, value_len).ok_or_else(|| {
             account.refund(cost);
             NoRoom
-        })
+        })?;
+        if !self.has_cas {
+            item.hide_cas();
+        }
+        Ok(item)
     }
 }
