@@ -19,7 +19,8 @@ fn told(command: &str) -> Result<Vec<String>> {
         let is_head = first.starts_with(" key of ") || first.starts_with(" line of ");
         !is_head || !first.contains(&quoted)
     });
-    rows.next().with_context(|| format!("no table of {command}"))?;
+    rows.next()
+        .with_context(|| format!("no table of {command}"))?;
     let rows = rows.take_while(|line| line.starts_with('|'));
     let cells = rows.map(|row| row.split('|').nth(1).unwrap_or_default().to_owned());
     let names = cells.flat_map(|cell| {

@@ -5,7 +5,7 @@ use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
 use crate::store::{
-    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store,
+    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Store,
 };
 
 /// What became of a storage command.
