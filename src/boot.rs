@@ -171,7 +171,13 @@ impl Running {
                 format!("the system refuses what a node needs: {error}"),
             )
         };
-        let store = Arc::new(Store::new(&store_config(&config, key.as_ref())?));
+        let store = Store::new(&store_config(&config, key.as_ref())?);
+        let store = if config.client.cas {
+            store
+        } else {
+            store.without_cas()
+        };
+        let store = Arc::new(store);
         let status = Arc::new(PeerStatus::new(
             config.node.id.clone(),
             config.node.side.filter(|_| config.is_pair()),

@@ -42,7 +42,8 @@
 //! # Code map
 //!
 //! - `main.rs` tells the life of a process in order; [`boot`], [`privileges`], [`daemon`],
-//!   [`signals`] and [`logs`] are its steps. [`pair`] runs two nodes on one machine, for a person to see.
+//!   [`signals`] and [`logs`] are its steps. [`pair`] runs two nodes on one machine, for a person
+//!   to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
 //! - [`auth`]: users and passwords of clients.

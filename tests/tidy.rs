@@ -10,7 +10,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use memtwin::cli::Cli;
+use memtwin::cli::extended::{Effect, OPTIONS};
 use memtwin::config::Config;
+use memtwin::protocol::binary::Opcode;
 
 const LINE_CHARS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 450;
@@ -230,21 +232,36 @@ fn what_the_explained_file_shows_can_be_written() {
     toml::from_str::<Config>(&shown).unwrap();
 }
 
-/// The first and the last cell of every row of the tables under a title of COMPATIBILITY.md.
-fn rows(title: &str) -> Vec<(String, String)> {
+/// The sections of COMPATIBILITY.md whose rows say what, a verdict, why, and a proof.
+const JUDGED: [&str; 6] = [
+    "Commands",
+    "Binary protocol",
+    "Meta commands",
+    "Lines and limits",
+    "Flags",
+    "Options of `-o`",
+];
+
+/// The cells of every row of the tables under a title of COMPATIBILITY.md, but for their heads.
+fn rows(title: &str) -> Vec<Vec<String>> {
     let text = read("COMPATIBILITY.md");
     let title = format!("\n## {title}\n");
     let (_, section) = text.split_once(title.as_str()).unwrap();
     let section = section
         .split_once("\n## ")
         .map_or(section, |(section, _)| section);
-    let rows = section
-        .lines()
-        .filter(|line| line.starts_with("| `") || line.starts_with("| "));
-    let cells = rows.map(|row| row.trim_matches('|').split(" | ").collect::<Vec<_>>());
-    cells
-        .map(|cells| (cells[0].to_owned(), cells[cells.len() - 1].to_owned()))
-        .collect()
+    let lines: Vec<&str> = section.lines().collect();
+    let mut rows = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let is_head = lines
+            .get(at + 1)
+            .is_some_and(|next| next.starts_with("|--"));
+        if line.starts_with("| ") && !is_head {
+            let cells = line.trim_matches('|').split('|');
+            rows.push(cells.map(|cell| cell.trim().to_owned()).collect());
+        }
+    }
+    rows
 }
 
 /// What stands in backticks.
@@ -267,7 +284,7 @@ fn every_command_has_a_row() {
     assert!(commands.len() >= 18, "{commands:?}");
     let has_row = |command: &&str| {
         rows.iter()
-            .any(|(row, _)| quoted(row).any(|it| it == *command))
+            .any(|row| quoted(&row[0]).any(|it| it == *command))
     };
     let wanting: Vec<_> = commands
         .iter()
@@ -280,11 +297,10 @@ fn every_command_has_a_row() {
 #[test]
 fn every_flag_and_subcommand_has_a_row() {
     let rows = rows("Flags");
-    let told: Vec<_> = rows.iter().flat_map(|(row, _)| quoted(row)).collect();
+    let told: Vec<_> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     let cli = Cli::command();
     let short = cli.get_arguments().filter_map(|arg| arg.get_short());
-    let long = cli.get_arguments().filter(|arg| arg.get_short().is_none());
-    let long = long.filter_map(|arg| arg.get_long());
+    let long = cli.get_arguments().filter_map(|arg| arg.get_long());
     let verbs = cli.get_subcommands().map(|verb| verb.get_name().to_owned());
     let wanted = short.map(|short| format!("-{short}"));
     let wanted = wanted
@@ -297,31 +313,58 @@ fn every_flag_and_subcommand_has_a_row() {
 }
 
 #[test]
-fn the_versions_of_clients_are_told() {
-    let clients = "protocol-tests/clients";
-    let mut pins = Vec::new();
-    let wheels = read(&format!("{clients}/python/requirements.txt"));
-    pins.extend(wheels.lines().filter_map(|line| line.split_once("==")));
-    let modules = read(&format!("{clients}/node/package.json"));
-    let (_, modules) = modules.split_once("\"dependencies\": {").unwrap();
-    let modules = modules.lines().filter_map(|line| line.split_once(": "));
-    pins.extend(modules.map(|(name, version)| (name, version.trim_matches([',', '"']))));
-    let jars = read(&format!("{clients}/java/pom.xml"));
-    let jars = jars
-        .lines()
-        .filter_map(|line| line.split_once("memcached.version>"));
-    pins.extend(jars.filter_map(|(name, rest)| Some((name, rest.split_once('<')?.0))));
-    assert_eq!(pins.len(), 8, "{pins:?}");
-    let text = read("COMPATIBILITY.md");
-    let (_, told) = text.split_once("\n## Clients\n").unwrap();
-    // It comes with another and is no client.
-    pins.retain(|(name, _)| *name != "uhashring");
-    let wanting: Vec<_> = pins
-        .iter()
-        .filter(|(_, version)| !told.contains(&format!("| {version} |")))
-        .map(|(name, version)| format!("{} {version}", name.trim()))
+fn every_option_of_o_has_a_row_that_says_what_becomes_of_it() {
+    let rows = rows("Options of `-o`");
+    let mut wanting = Vec::new();
+    for option in &OPTIONS {
+        let row = rows
+            .iter()
+            .find(|row| quoted(&row[0]).any(|name| name == option.name));
+        let verdict = row.map_or("no row", |row| row[1].as_str());
+        let fits = match option.effect {
+            Effect::Setting(_) => matches!(verdict, "same" | "different"),
+            Effect::Shown | Effect::Nothing(_) => verdict == "without effect",
+        };
+        if !fits && option.name != "sock_cookie_id" {
+            wanting.push(format!("{}: {verdict}", option.name));
+        }
+    }
+    none("COMPATIBILITY.md says otherwise of the option", &wanting);
+}
+
+#[test]
+fn every_opcode_has_a_row() {
+    let rows = rows("Binary protocol");
+    let told: Vec<_> = rows.iter().flat_map(|row| row[0].split(' ')).collect();
+    let known = (0..=u8::MAX).filter(|opcode| Opcode(*opcode).command().is_some());
+    let names: Vec<_> = known.map(|opcode| format!("{opcode:02x}")).collect();
+    assert_eq!(names.len(), 35, "{names:?}");
+    let wanting: Vec<_> = names
+        .into_iter()
+        .filter(|name| !told.contains(&name.as_str()))
         .collect();
-    none("COMPATIBILITY.md names another version", &wanting);
+    none("COMPATIBILITY.md has no row for the opcode", &wanting);
+}
+
+#[test]
+fn every_row_has_a_verdict() {
+    let verdicts = [
+        "same",
+        "different",
+        "without effect",
+        "absent",
+        "added",
+        "next",
+    ];
+    let mut wrong = Vec::new();
+    for title in JUDGED {
+        for row in rows(title) {
+            if row.len() != 4 || !verdicts.contains(&row[1].as_str()) {
+                wrong.push(format!("{title}: {}", row.join(" | ")));
+            }
+        }
+    }
+    none("COMPATIBILITY.md has a row without a verdict", &wrong);
 }
 
 #[test]
@@ -347,10 +390,10 @@ fn every_proof_exists() {
         }
     };
     let mut wanting = Vec::new();
-    for title in ["Commands", "Lines and limits", "Flags", "Clients"] {
-        for (row, proofs) in rows(title) {
-            let missing = quoted(&proofs).filter(|proof| !has(proof));
-            wanting.extend(missing.map(|proof| format!("{row}: {proof}")));
+    for title in JUDGED.iter().chain(&["Clients", "Statistics"]) {
+        for row in rows(title) {
+            let missing = quoted(&row[row.len() - 1]).filter(|proof| !has(proof));
+            wanting.extend(missing.map(|proof| format!("{}: {proof}", row[0])));
         }
     }
     none("COMPATIBILITY.md names a proof that is not there", &wanting);

@@ -29,7 +29,7 @@ fn flags_are_shown_as_memcached_shows_them() -> Result<()> {
         "-o slab_automove_ratio=0.5,slab_automove_window=20,tail_repair_time=60",
         "-o lru_crawler_sleep=200,lru_crawler_tocrawl=9,hot_lru_pct=10,warm_lru_pct=30",
         "-o hot_max_factor=0.5,warm_max_factor=3,temporary_ttl=30,idle_timeout=600",
-        "-o watcher_logbuf_size=8,worker_logbuf_size=16,track_sizes,no_inline_ascii_resp",
+        "-o watcher_logbuf_size=8,track_sizes,no_inline_ascii_resp",
         "-o no_slab_reassign,no_slab_automove,no_maxconns_fast,slab_automove_freeratio=0.05",
         "-o no_lru_crawler,no_lru_maintainer,modern",
         "-o no_modern",

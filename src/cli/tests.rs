@@ -266,6 +266,16 @@ fn flags_without_a_number_turn_things_on_and_off() {
 }
 
 #[test]
+fn the_systemd_unit_runs_what_there_is() {
+    let unit = include_str!("../../config/memtwin.service");
+    let line = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("ExecStart="));
+    let parsed = parse(line.unwrap().split(' ').map(OsString::from)).unwrap();
+    assert!(parsed.verb.is_none() && parsed.own.config.is_some());
+}
+
+#[test]
 fn help_and_version_begin_as_clients_expect() {
     for (line, second) in [
         ("-h", "memtwin"),

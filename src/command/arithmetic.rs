@@ -6,7 +6,7 @@ use super::exptime::deadline_ms;
 use super::storage::Stored;
 use super::turn::{Told, Turn, count_miss};
 use crate::protocol::text::numeric_value;
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Stamp, Store};
+use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
 
 /// A longer value is no number.
 const NUMBER_BYTES_MAX: usize = 1 << 14;
@@ -94,7 +94,7 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
         _ => {}
     }
     match outcome {
-        Delta::Value(number, _) => Delta::Value(number, stamp.map_or(0, Stamp::get)),
+        Delta::Value(number, _) => Delta::Value(number, store.cas_of(stamp)),
         other => other,
     }
 }

@@ -5,7 +5,7 @@ use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
 use crate::store::{
-    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store,
+    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Store,
 };
 
 /// What became of a storage command.
@@ -191,7 +191,7 @@ fn put_unseen(
         (action, (stored, miss))
     });
     let stored = match stored {
-        Stored::Stored(_) => Stored::Stored(stamp.map_or(0, Stamp::get)),
+        Stored::Stored(_) => Stored::Stored(turn.store.cas_of(stamp)),
         other => other,
     };
     count(turn, request.verb, (stored, miss))
@@ -284,7 +284,7 @@ fn try_join(
         }
     });
     match stored? {
-        Stored::Stored(_) => Some(Stored::Stored(stamp.map_or(0, Stamp::get))),
+        Stored::Stored(_) => Some(Stored::Stored(store.cas_of(stamp))),
         other => Some(other),
     }
 }

@@ -214,7 +214,11 @@ impl BinaryConversation {
             return (used, None);
         }
         if let Some(value) = rest.get(..store.value_len) {
-            let stored = command::store(step.turn, &storage(header, store), value);
+            let stored = command::store(
+                step.turn,
+                &storage(header, store, step.turn.store.has_cas()),
+                value,
+            );
             step.stored(header, store.write, stored);
             return (used + store.value_len, None);
         }
@@ -263,15 +267,22 @@ impl BinaryConversation {
             exptime,
             value_len: incoming.value().len(),
         };
-        let stored = command::store_incoming(step.turn, &storage(&header, &store), incoming);
+        let stored = command::store_incoming(
+            step.turn,
+            &storage(&header, &store, step.turn.store.has_cas()),
+            incoming,
+        );
         step.stored(&header, write, stored);
     }
 }
 
 /// A storage command as commands know it: with a CAS unique every `set`, `add` and `replace` is a
-/// `cas`.
-fn storage<'a>(header: &Header, store: &Store<'a>) -> Storage<'a> {
+/// `cas`. A node without CAS looks at none, as memcached does.
+fn storage<'a>(header: &Header, store: &Store<'a>, has_cas: bool) -> Storage<'a> {
     let unconditional = unconditional(store);
+    if !has_cas {
+        return unconditional;
+    }
     let verb = match unconditional.verb {
         Verb::Set | Verb::Add | Verb::Replace if header.cas != 0 => Verb::Cas(header.cas),
         verb => verb,

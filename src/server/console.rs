@@ -15,6 +15,10 @@ pub trait Console {
     /// Carries out a command that looks after the server; `follows_replies` says that replies to
     /// commands before it are not sent yet.
     fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
+    /// Whether `flush_all` is carried out.
+    fn takes_flush_all(&self) -> bool {
+        true
+    }
     /// The answer to `version`.
     fn version(&self) -> &str;
     /// Whose passwords are asked for.

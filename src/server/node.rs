@@ -150,6 +150,10 @@ impl Node {
 }
 
 impl Console for Node {
+    fn takes_flush_all(&self) -> bool {
+        self.config.client.flush_all
+    }
+
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
         let view = self.view();
         let others = crate::stats::Others {

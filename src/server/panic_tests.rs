@@ -31,6 +31,7 @@ impl Faulty {
             hash_secret: [7; 16],
             side: 0,
             replicated: false,
+            classes: crate::store::ClassPlan::default(),
         }));
         let stats = ReplicationStats(Box::new(|_| panic!("as the test wants it")));
         let listeners = Listeners::bind(&config).unwrap();

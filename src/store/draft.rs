@@ -217,6 +217,9 @@ impl Store {
         let item_head = head.item_head(now);
         let item = Item::allocate(key, &item_head, value_len).ok_or(NoRoom)?;
         item.set_class(self.class_of(key, &item_head, value_len));
+        if !self.has_cas {
+            item.hide_cas();
+        }
         item.set_version(head.version);
         self.shared.account.charge(cost_bytes(&item));
         self.shared
@@ -253,6 +256,9 @@ impl Store {
             self.refuse_item(class)
         })?;
         item.set_class(class);
+        if !self.has_cas {
+            item.hide_cas();
+        }
         Ok(item)
     }
 

@@ -45,6 +45,8 @@ mod local {
     pub(super) const DISPLACED: u8 = 4;
     pub(super) const FETCHED: u8 = 8;
     pub(super) const CAS_OVERRIDE: u8 = 16;
+    /// The node gives its items no CAS unique.
+    pub(super) const NO_CAS: u8 = 32;
 }
 
 #[derive(Debug)]
@@ -197,10 +199,18 @@ impl Item {
             .store(version.touched.get(), Ordering::Release);
     }
 
-    /// The CAS unique: the one a client set, else the stamp.
+    /// The CAS unique: the one a client set, else the stamp; 0 on a node without.
     pub fn cas(&self) -> u64 {
+        if self.local(local::NO_CAS) {
+            return 0;
+        }
         self.cas_override()
             .unwrap_or_else(|| self.header().stamp.load(RELAXED))
+    }
+
+    /// From now on it has no CAS unique.
+    pub(crate) fn hide_cas(&self) {
+        self.set_local(local::NO_CAS, true);
     }
 
     /// The CAS unique a client set itself.

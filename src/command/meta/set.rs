@@ -242,7 +242,7 @@ fn join(
     let len = Cell::new(data.len());
     let judge = |entry: Result<&Item, Miss>| match (entry, options.compare) {
         (Err(miss), _) if options.vivify.is_none() => Some((Stored::NotStored, Some(miss))),
-        (Ok(item), Some(wanted)) if wanted != 0 && wanted != item.cas() => {
+        (Ok(item), Some(wanted)) if wanted != 0 && store.has_cas() && wanted != item.cas() => {
             Some((Stored::Exists, None))
         }
         _ => None,

@@ -55,6 +55,9 @@ impl Step<'_, '_> {
                 let outcome = command::arithmetic(self.turn, key, &step);
                 self.counted(header, outcome);
             }
+            Request::Flush { .. } if !self.console.takes_flush_all() => {
+                self.error(header, Status::AuthFailure);
+            }
             Request::Flush { exptime } => {
                 command::flush_all(self.turn, i64::from(exptime));
                 self.done(header, 0);

@@ -31,6 +31,9 @@ impl Step<'_, '_> {
                 let by = command::Step::new(delta, incr);
                 arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
             }
+            Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
+                say(out, noreply, FLUSH_REFUSED);
+            }
             Request::FlushAll { exptime, noreply } => {
                 command::flush_all(self.turn, i64::from(exptime));
                 say(out, noreply, "OK");
@@ -52,6 +55,9 @@ impl Step<'_, '_> {
         }
     }
 }
+
+/// What `flush_all` is answered under `-F`, whatever follows it.
+pub(super) const FLUSH_REFUSED: &str = "CLIENT_ERROR flush_all not allowed";
 
 pub(super) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
     if !noreply {

@@ -1,6 +1,6 @@
 //! Command lines in a conversation: found, parsed, carried out.
 
-use super::answer::say;
+use super::answer::{FLUSH_REFUSED, say};
 use super::{Conversation, State, Step, Stop};
 use crate::command::{self, Retrieval};
 use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES};
@@ -15,7 +15,13 @@ impl Conversation {
         let line = &input[..used];
         tracing::trace!(line = %content(line).escape_ascii(), "command");
         match text::parse(line) {
-            Err(fault) => self.fault(fault, used, &mut step.out.bytes),
+            Err(mut fault) => {
+                let is_flush = !fault.reply.is_empty() && line.starts_with(b"flush_all ");
+                if is_flush && !step.console.takes_flush_all() {
+                    fault.reply = FLUSH_REFUSED;
+                }
+                self.fault(fault, used, &mut step.out.bytes)
+            }
             Ok(Request::Get { keys, with_cas }) => {
                 let how = Retrieval {
                     with_cas,
