@@ -24,6 +24,7 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
         &[("lru_maintainer_juggles", "0"), ("malloc_fails", "0")],
     );
     logs(view, out);
+    tls(view, out);
     constants(
         out,
         &[("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")],
@@ -65,6 +66,22 @@ fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "log_watcher_skipped", skipped);
     stat(out, "log_watcher_sent", counters.log_watcher_sent.get());
     stat(out, "log_watchers", counters.log_watchers.get());
+}
+
+/// Only where clients' connections are encrypted, as in memcached.
+fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let Some(refreshed_boot_ms) = view.tls_refreshed_boot_ms else {
+        return;
+    };
+    let counters = view.counters;
+    if view.config.tls.session_cache {
+        stat(out, "ssl_new_sessions", counters.ssl_new_sessions.get());
+    }
+    let failed = counters.ssl_handshake_errors.get();
+    stat(out, "ssl_handshake_errors", failed);
+    stat(out, "ssl_proto_errors", counters.ssl_proto_errors.get());
+    let since_ms = view.now.boot_ms.saturating_sub(refreshed_boot_ms);
+    stat(out, "time_since_server_cert_refresh", since_ms / 1000);
 }
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
