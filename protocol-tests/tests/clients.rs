@@ -30,6 +30,7 @@ fn python_pymemcache() -> Result<()> {
         clients::python("pymemcache", "with_pymemcache.py"),
         &[
             Scenario::alone("text", &[], 50),
+            Scenario::tls(50),
             Scenario::nodes(4),
             Scenario::pair(8),
         ],
@@ -57,6 +58,7 @@ fn python_binary_memcached() -> Result<()> {
         &[
             Scenario::alone("binary", &[], 55),
             Scenario::alone("user", &[], 55),
+            Scenario::tls(55),
             Scenario::password(57),
             Scenario::nodes(5),
             Scenario::pair(7),
@@ -110,6 +112,7 @@ fn go_gomemcache() -> Result<()> {
         clients::go("gomemcache"),
         &[
             Scenario::alone("text", &[], 40),
+            Scenario::tls(40),
             Scenario::nodes(4),
             Scenario::pair(8),
         ],

@@ -4,6 +4,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -52,8 +55,22 @@ func order(what string) {
 	}
 }
 
+// Set where TLS is spoken.
+var dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+func speakTLS() {
+	authority, err := os.ReadFile(os.Getenv("TLS_AUTHORITY"))
+	if err != nil {
+		panic(err)
+	}
+	known := x509.NewCertPool()
+	known.AppendCertsFromPEM(authority)
+	dial = (&tls.Dialer{Config: &tls.Config{RootCAs: known}}).DialContext
+}
+
 func connect(wheres ...string) *memcache.Client {
 	client := memcache.New(wheres...)
+	client.DialContext = dial
 	client.Timeout = 10 * time.Second
 	client.MaxIdleConns = 20
 	return client
@@ -278,6 +295,9 @@ func main() {
 	}
 	switch os.Args[1] {
 	case "text":
+		text(os.Args[2])
+	case "tls":
+		speakTLS()
 		text(os.Args[2])
 	case "nodes":
 		nodes(os.Args[2:]...)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import ssl
 import sys
 import time
 from zlib import crc32
@@ -86,6 +87,11 @@ def credentials():
     """Somebody, whom a server that asks for nobody need not know."""
     user = os.environ.get("SASL_USER", "alice")
     return {"username": user, "password": os.environ.get("SASL_PASSWORD", "in wonderland")}
+
+
+def tls():
+    """Believes whom the environment names, and nobody else."""
+    return ssl.create_default_context(cafile=os.environ["TLS_AUTHORITY"])
 
 
 def address(text):

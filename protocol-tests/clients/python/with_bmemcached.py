@@ -6,7 +6,7 @@ import time
 
 import bmemcached
 
-from steps import after_a_cut, credentials, end, noise, order, refused, say, step
+from steps import after_a_cut, credentials, end, noise, order, refused, say, step, tls
 
 
 def binary(where):
@@ -15,6 +15,10 @@ def binary(where):
 
 def user(where):
     talk(where, bmemcached.Client((where,), **credentials()))
+
+
+def secret(where):
+    talk(where, bmemcached.Client((where,), tls_context=tls()))
 
 
 def talk(where, client):
@@ -150,6 +154,6 @@ def pair(here, there):
     step("gone here", lambda: left.get_multi([f"key{n}" for n in range(100)] + ["last"]))
 
 
-PARTS = {"binary": binary, "user": user, "nodes": nodes, "pair": pair}
+PARTS = {"binary": binary, "user": user, "tls": secret, "nodes": nodes, "pair": pair}
 PARTS[sys.argv[1]](*sys.argv[2:])
 end()

@@ -5,11 +5,19 @@ import time
 
 from pymemcache import Client, HashClient, serde
 
-from steps import address, after_a_cut, end, noise, order, refused, say, step
+from steps import address, after_a_cut, end, noise, order, refused, say, step, tls
 
 
 def text(where):
-    client = Client(address(where), default_noreply=False, timeout=10)
+    talk(where)
+
+
+def secret(where):
+    talk(where, tls_context=tls())
+
+
+def talk(where, **settings):
+    client = Client(address(where), default_noreply=False, timeout=10, **settings)
     step("version", lambda: client.version().startswith(b"1.6."))
     store(client)
     count(client)
@@ -21,7 +29,7 @@ def text(where):
     step("many deleted", lambda: client.delete_many([f"many{n}" for n in range(50)]))
     step("many left", lambda: len(client.get_many([f"many{n}" for n in range(100)])))
     after_a_cut("after a cut", lambda: client.get("hello"))
-    others(client, where)
+    others(client, where, settings)
     client.close()
 
 
@@ -103,19 +111,18 @@ def limits(client):
     step("and on it goes", lambda: client.get("hello"))
 
 
-def others(client, where):
-    known = Client(address(where), default_noreply=False, serde=serde.pickle_serde)
+def others(client, where, settings):
+    settings = {"default_noreply": False, **settings}
+    known = Client(address(where), serde=serde.pickle_serde, **settings)
     value = {"list": [1, 2.5, None], "text": "\u00fcnicode", "bytes": b"\0\xff", "big": 2**70}
     step("pickle set", lambda: known.set("object", value))
     step("pickle", lambda: known.get("object"))
     step("integer", lambda: known.set("int", 42) and known.get("int"))
-    squeezed = Client(address(where), default_noreply=False, serde=serde.compressed_serde)
+    squeezed = Client(address(where), serde=serde.compressed_serde, **settings)
     step("compressed set", lambda: squeezed.set("squeezed", "a" * 100_000))
     step("compressed", lambda: squeezed.get("squeezed"))
     step("which is small", lambda: len(client.get("squeezed")) < 1000)
-    worldly = Client(
-        address(where), default_noreply=False, allow_unicode_keys=True, encoding="utf8"
-    )
+    worldly = Client(address(where), allow_unicode_keys=True, encoding="utf8", **settings)
     step("unicode set", lambda: worldly.set("schl\u00fcssel\u20ac", "\u00fc\u20ac"))
     step("unicode", lambda: worldly.get("schl\u00fcssel\u20ac").decode("utf8"))
     step("stats", lambda: sorted(key for key in client.stats() if key in WANTED))
@@ -163,5 +170,5 @@ def pair(here, there):
     step("gone here", lambda: left.get_many([f"key{n}" for n in range(100)] + ["last"]))
 
 
-{"text": text, "nodes": nodes, "pair": pair}[sys.argv[1]](*sys.argv[2:])
+{"text": text, "tls": secret, "nodes": nodes, "pair": pair}[sys.argv[1]](*sys.argv[2:])
 end()

@@ -10,6 +10,7 @@ use crate::passwords::{PASSWORD, SaslServer, USER};
 use crate::proxy::Proxy;
 use crate::server::{Address, Server};
 use crate::subject::{Kind, Subject};
+use crate::tls::Trust;
 
 /// What a program is to do, and with which servers.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Scenario {
 pub enum Shape {
     /// One server behind a proxy that can be cut.
     One,
+    /// One server that speaks TLS, behind a proxy that can be cut.
+    Tls,
     /// One server that asks for a user and a password, behind a proxy that can be cut.
     Sasl,
     /// Two servers that know nothing of each other.
@@ -41,6 +44,8 @@ pub enum Shape {
 #[derive(Debug)]
 pub(super) enum Stage {
     Alone(Server, Proxy),
+    /// With the files of who vouches for the server.
+    Tls(Server, Proxy, Box<Trust>),
     Sasl(SaslServer, Proxy),
     Apart([Server; 2]),
     /// What memcached does where memtwin is a pair.
@@ -57,6 +62,15 @@ impl Scenario {
             shape: Shape::One,
             flags,
             lines_min,
+        }
+    }
+
+    /// One server that speaks TLS.
+    #[must_use]
+    pub fn tls(lines_min: usize) -> Self {
+        Self {
+            shape: Shape::Tls,
+            ..Self::alone("tls", &[], lines_min)
         }
     }
 
@@ -96,6 +110,12 @@ impl Scenario {
                 let proxy = Proxy::start(port_of(&server)?)?;
                 Stage::Alone(server, proxy)
             }
+            (Shape::Tls, _) => {
+                let trust = Trust::new()?;
+                let server = trust.start(subject, self.flags)?;
+                let proxy = Proxy::start(port_of(&server)?)?;
+                Stage::Tls(server, proxy, Box::new(trust))
+            }
             (Shape::Sasl, _) => {
                 let sasl = SaslServer::start(subject)?;
                 let proxy = Proxy::start(port_of(&sasl.server)?)?;
@@ -112,7 +132,7 @@ impl Stage {
     /// What the program is told to connect to.
     pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>> {
         Ok(match self {
-            Self::Alone(_, proxy) | Self::Sasl(_, proxy) => {
+            Self::Alone(_, proxy) | Self::Tls(_, proxy, _) | Self::Sasl(_, proxy) => {
                 vec![proxy.address()]
             }
             Self::Apart(servers) => vec![port_of(&servers[0])?, port_of(&servers[1])?],
@@ -124,6 +144,7 @@ impl Stage {
     /// What the program is told in its environment.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
         match self {
+            Self::Tls(_, _, trust) => vec![("TLS_AUTHORITY", trust.authority.file().into())],
             Self::Sasl(..) => vec![
                 ("SASL_USER", USER.into()),
                 ("SASL_PASSWORD", PASSWORD.into()),
@@ -135,7 +156,7 @@ impl Stage {
     /// Does what a program has asked for.
     pub(super) fn obey(&self, order: &str) -> Result<()> {
         match (order, self) {
-            ("cut", Self::Alone(_, proxy) | Self::Sasl(_, proxy)) => {
+            ("cut", Self::Alone(_, proxy) | Self::Tls(_, proxy, _) | Self::Sasl(_, proxy)) => {
                 proxy.cut();
                 proxy.heal();
                 Ok(())
@@ -149,7 +170,9 @@ impl Stage {
     /// Every server is up and serves.
     pub(super) fn is_well(&self) -> Result<()> {
         match self {
-            Self::Alone(server, _) | Self::Twice(server) => server.is_well(),
+            Self::Alone(server, _) | Self::Tls(server, _, _) | Self::Twice(server) => {
+                server.is_well()
+            }
             Self::Sasl(sasl, _) => {
                 ensure!(sasl.server.answers(), "it logged:\n{}", sasl.server.log());
                 Ok(())
