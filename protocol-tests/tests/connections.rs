@@ -63,7 +63,7 @@ fn every_connection_is_shown_with_what_it_does() -> Result<()> {
         let mut refused = server.connect()?;
         refused.send(b"set huge 0 0 3000000\r\nab")?;
         let mut binary = server.connect()?;
-        binary.send(&store(SET, "key", 0, 0, b"value").bytes()[..34])?;
+        binary.send(&store(SET, "key", 0, 0, b"value").bytes()[..38])?;
         let mut deaf = server.connect()?;
         ensure!(deaf.set("value", &[b'v'; 500_000])? == "STORED");
         deaf.send(&b"get value\r\n".repeat(30))?;
