@@ -37,6 +37,8 @@
 //! - **Link**, one thread with a runtime of its own. Workers leave it batches of slots (8 bytes for
 //!   a key) in a bounded channel and wake it only when it is parked. It reads each record from the
 //!   store at the moment it goes on the wire, so ten writes of a key may travel as one.
+//! - **Watch**, one thread: carries lines about what happens from the workers to the clients that
+//!   `watch`; it sleeps while there are none.
 //! - **Housekeeping**, one thread: the wall clock, expired items, delayed flushes.
 //!
 //! # Code map

@@ -133,7 +133,7 @@ pub const WATCHER_PATIENCE_MS: u64 = 2;
 /// Lines are carried from the workers to the watchers this often while things happen,
 pub const WATCH_PAUSE_MS: u64 = 1;
 /// and more and more seldom, down to this, while nothing does.
-pub const WATCH_PAUSE_MS_MAX: u64 = 128;
+pub const WATCH_PAUSE_MS_MAX: u64 = 64;
 /// What a watcher sends is thrown away in pieces of this size.
 pub const WATCHER_INPUT_BYTES: usize = 512;
 /// Housekeeping works this often.

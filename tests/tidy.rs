@@ -233,11 +233,14 @@ fn what_the_explained_file_shows_can_be_written() {
 }
 
 /// The sections of COMPATIBILITY.md whose rows say what, a verdict, why, and a proof.
-const JUDGED: [&str; 6] = [
+const JUDGED: [&str; 9] = [
     "Commands",
     "Binary protocol",
+    "Passwords",
     "Meta commands",
+    "What watchers are told",
     "Lines and limits",
+    "TLS",
     "Flags",
     "Options of `-o`",
 ];

@@ -244,7 +244,7 @@ fn a_watcher_is_told_what_it_asked_for_and_nothing_else() -> Result<()> {
         let server = Server::start(&subject, &[])?;
         let mut plain = server.connect()?;
         plain.expect("watch", "OK")?;
-        let mut stores = watcher(&server, "m")?;
+        let mut stores = watcher(&server, "mutations")?;
         let mut silent = watcher(&server, "rawcmds sysevents proxyreqs proxyevents proxyuser")?;
         let mut client = server.connect()?;
         ensure!(client.set("k", b"value")? == "STORED");
@@ -319,15 +319,19 @@ fn watch_is_refused_in_memcacheds_words() -> Result<()> {
         let kind = subject.kind();
         let server = Server::start(&subject, &[])?;
         let mut client = server.connect()?;
-        for wrong in ["watch bogus", "watch fetchers noreply", "watch fetchersx"] {
+        for wrong in ["watch bogus", "watch fetchersx"] {
             client.expect(wrong, "ERROR")?;
         }
-        client.send(b"get nothing\r\nwatch\r\n")?;
-        ensure!(client.read_text_line()? == "END");
-        let refused = client.read_text_line()?;
-        let wanted = "ERROR cannot pipeline other commands before watch";
-        ensure!(refused == wanted, "{kind}: {refused}");
-        client.expect("get nothing", "END")?;
+        // 1.6.18 answers nothing to the first and lets the second pass.
+        if kind != Kind::MemcachedOld {
+            client.expect("watch fetchers noreply", "ERROR")?;
+            client.send(b"get nothing\r\nwatch\r\n")?;
+            ensure!(client.read_text_line()? == "END");
+            let refused = client.read_text_line()?;
+            let wanted = "ERROR cannot pipeline other commands before watch";
+            ensure!(refused == wanted, "{kind}: {refused}");
+            client.expect("get nothing", "END")?;
+        }
 
         let mut watchers = Vec::new();
         for nth in 0..100 {
@@ -453,11 +457,14 @@ fn evictions_are_told_or_counted() -> Result<()> {
 }
 
 /// A binary SET that was refused for its size while mutations were watched made memcached read
-/// memory that was not there: the refusal is told with the item it has not got.
+/// memory that was not there: the refusal is told with the item it has not got. 1.6.18 dies of it.
 #[test]
 fn a_value_too_large_is_told_and_harms_nobody() -> Result<()> {
     for subject in subjects()? {
         let kind = subject.kind();
+        if kind == Kind::MemcachedOld {
+            continue;
+        }
         let server = Server::start(&subject, &[])?;
         let mut watcher = watcher(&server, "mutations")?;
         let mut client = server.connect()?;

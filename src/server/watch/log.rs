@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
 use super::Shared;
@@ -26,6 +27,8 @@ pub(in crate::server) struct Log {
     /// Whose requests are being carried out.
     client: AtomicI32,
     bytes_max: usize,
+    /// Has the thread "watch" come at once: the log is half full.
+    wake: Sender<()>,
     lines: Mutex<Lines>,
 }
 
@@ -40,11 +43,12 @@ pub(super) struct Lines {
 }
 
 impl Log {
-    pub(super) fn new(shared: Arc<Shared>, bytes_max: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, bytes_max: usize, wake: Sender<()>) -> Self {
         Self {
             shared,
             client: AtomicI32::new(-1),
             bytes_max,
+            wake,
             lines: Mutex::default(),
         }
     }
@@ -115,6 +119,11 @@ impl Log {
         let len = u16::try_from(bytes.len() - start).unwrap_or(u16::MAX);
         bytes[start - 2..start].copy_from_slice(&len.to_le_bytes());
         debug_assert!(bytes.len() - head <= HEAD_BYTES + WATCH_LINE_BYTES);
+        let half = self.bytes_max / 2;
+        if head < half && bytes.len() >= half {
+            // A full channel wakes as well.
+            let _ = self.wake.try_send(());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, select};
+use crossbeam_channel::{Receiver, select};
 
 use super::Watch;
 use super::log::Lines;
@@ -31,14 +31,17 @@ pub(in crate::server) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Resul
         })
 }
 
-/// False if the node stops. Pauses grow while nothing happens.
+/// False if the node stops. Pauses grow while nothing happens;
+/// a log that fills ends one.
 fn carry_until_nobody_watches(node: &Node, stop: &Receiver<()>) -> bool {
     let mut fetched = Lines::default();
     let mut pause_ms = WATCH_PAUSE_MS;
     while node.watch.is_watched() {
         let pause = Duration::from_millis(pause_ms);
-        if stop.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return false;
+        select! {
+            recv(stop) -> _ => return false,
+            recv(node.watch.woken) -> _ => {}
+            default(pause) => {}
         }
         pause_ms = if node.watch.carry(&mut fetched, &node.counters) {
             WATCH_PAUSE_MS

@@ -59,7 +59,7 @@ impl Watch {
     pub(super) fn new(workers: usize, log_bytes: usize, mailbox_bytes: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let (wake, woken) = crossbeam_channel::bounded(1);
-        let log = || Arc::new(Log::new(Arc::clone(&shared), log_bytes));
+        let log = || Arc::new(Log::new(Arc::clone(&shared), log_bytes, wake.clone()));
         Self {
             logs: (0..workers).map(|_| log()).collect(),
             watchers: Mutex::default(),
