@@ -47,6 +47,7 @@ fn without_cas_every_unique_is_0_and_no_cas_succeeds() -> Result<()> {
             ("ms k 1 c\r\n6", &["HD c0"]),
             ("ma k C5 c v", &["EX"]),
             ("ma k C0 c v", &["VA 1 c0", "7"]),
+            ("me k", &["ME k exp=-1 la=0 cas=0 fetch=yes cls=1 size=53"]),
             ("md k C5", &["EX"]),
             ("md k C0", &["HD"]),
         ];

@@ -211,7 +211,7 @@ fn every_option_of_o_is_taken_and_finds_its_setting() {
         "ssl_verify_mode" | "ssl_min_version" => format!("{}=3", option.name),
         "slab_sizes" => "slab_sizes=96-200".to_owned(),
         "slab_chunk_max" => "slab_chunk_max=64".to_owned(),
-        name if option.value == extended::OptionValue::No => name.to_owned(),
+        name if option.value != extended::OptionValue::Yes => name.to_owned(),
         name => format!("{name}=12"),
     });
     for text in all.filter(|text| !text.starts_with("no_lru_maintainer")) {

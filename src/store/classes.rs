@@ -15,7 +15,7 @@ pub const PAGE_BYTES: u64 = 1 << 20;
 /// memcached's header of an item.
 const HEADER_BYTES: usize = 48;
 /// The CAS unique that it keeps behind it.
-const CAS_BYTES: usize = 8;
+pub(super) const CAS_BYTES: usize = 8;
 /// The end of the key, and the line end of the value.
 const ENDS_BYTES: usize = 1 + 2;
 /// Client flags other than 0.
@@ -177,7 +177,12 @@ pub fn item_bytes(key_len: usize, client_flags: u32, value_len: usize) -> usize 
 
 /// The same of an item that exists.
 pub fn counted_bytes(item: &Item) -> usize {
-    item_bytes(item.key().len(), item.client_flags(), item.value().len())
+    let bytes = item_bytes(item.key().len(), item.client_flags(), item.value().len());
+    if item.has_cas() {
+        bytes
+    } else {
+        bytes - CAS_BYTES
+    }
 }
 
 /// The chunks of all classes, in bytes: 63 at most, the last of them the largest chunk there is.

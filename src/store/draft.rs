@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::batch::Batch;
-use super::classes::item_bytes;
+use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
@@ -264,6 +264,11 @@ impl Store {
 
     fn class_of(&self, key: &[u8], head: &ItemHead, value_len: usize) -> u8 {
         let bytes = item_bytes(key.len(), head.client_flags, value_len);
+        let bytes = if self.has_cas {
+            bytes
+        } else {
+            bytes - CAS_BYTES
+        };
         self.shared.classes.of(bytes)
     }
 

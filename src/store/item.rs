@@ -201,11 +201,16 @@ impl Item {
 
     /// The CAS unique: the one a client set, else the stamp; 0 on a node without.
     pub fn cas(&self) -> u64 {
-        if self.local(local::NO_CAS) {
+        if !self.has_cas() {
             return 0;
         }
         self.cas_override()
             .unwrap_or_else(|| self.header().stamp.load(RELAXED))
+    }
+
+    /// Whether it has a CAS unique at all.
+    pub fn has_cas(&self) -> bool {
+        !self.local(local::NO_CAS)
     }
 
     /// From now on it has no CAS unique.

@@ -104,7 +104,7 @@ impl Store {
     #[must_use]
     pub fn without_cas(mut self) -> Self {
         self.has_cas = false;
-        self.item_bytes_max += size_of::<u64>();
+        self.item_bytes_max += classes::CAS_BYTES;
         self
     }
 
