@@ -21,7 +21,7 @@ use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
 use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus};
 use crate::replication::tls::LinkTls;
-use crate::server::{Listeners, Node, ReplicationStats, Server};
+use crate::server::{ClientTls, Listeners, Node, ReplicationStats, Server};
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 
 /// `memtwin keygen FILE`; what to tell the person.
@@ -44,7 +44,7 @@ pub fn keygen(file: &Path) -> Result<String, Problem> {
 pub fn check_config(file: &Path) -> Result<String, Problem> {
     let read = read_file(file)?;
     let config = check(read.config.clone(), Some(&read), &[])?;
-    Secrets::load(&config)?;
+    Secrets::load(&config).map_err(|problem| Problem::new(EXIT_CONFIG, problem.text))?;
     let pair = match (&config.replication.failover, config.node.side) {
         (Some(failover), Some(side)) => format!("side {side} of a pair with {failover}"),
         _ => "a node that is alone".to_owned(),
@@ -70,11 +70,21 @@ fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
         .map_err(|error| Problem::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
 }
 
+fn load_tls(config: &Config) -> Result<Option<ClientTls>, Problem> {
+    if !config.tls.enabled {
+        return Ok(None);
+    }
+    ClientTls::load(&config.tls)
+        .map(Some)
+        .map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))
+}
+
 /// What a node must read while the process may still be root.
 #[derive(Debug)]
 pub struct Secrets {
     key: Option<PairKey>,
     access: Access,
+    tls: Option<ClientTls>,
 }
 
 impl Secrets {
@@ -86,6 +96,7 @@ impl Secrets {
         Ok(Self {
             key: load_key(config)?,
             access: Access::load(config)?,
+            tls: load_tls(config)?,
         })
     }
 }
@@ -164,7 +175,7 @@ impl Running {
     /// # Errors
     /// The system refuses a thread, or the key cannot be used.
     pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, Problem> {
-        let Secrets { key, access } = secrets;
+        let Secrets { key, access, tls } = secrets;
         let refused = |error: io::Error| {
             Problem::new(
                 EXIT_SYSTEM,
@@ -189,6 +200,10 @@ impl Running {
         access.add_to(&mut reloads);
         let mut node = Node::new(config.clone(), Arc::clone(&store), near, stats);
         node.access = access;
+        node.tls = tls.map(Arc::new);
+        if let Some(tls) = &node.tls {
+            reloads.add(Arc::clone(tls) as _);
+        }
         let node = Arc::new(node);
         let (gate, open) = watch::channel(key.is_none());
         let server = Server::start(&node, sockets.clients, open).map_err(refused)?;

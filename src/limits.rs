@@ -147,11 +147,28 @@ pub const PREFIXES_MAX: usize = 4096;
 pub const PREFIX_BYTES_MAX: usize = 64 << 10;
 /// Bytes that `stats cachedump` answers at most, as in memcached.
 pub const CACHEDUMP_BYTES_MAX: usize = 2 << 20;
+/// TLS handshakes of one worker that are not finished; one more lets the oldest go.
+pub const HANDSHAKES_MAX: usize = 1024;
+/// How long a TLS handshake may take, its wait for the client's first byte included.
+pub const HANDSHAKE_MS: u64 = 10_000;
+/// What a client may send in its handshake, its certificates included.
+pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
+/// Sessions of clients without tickets that are kept for them, for each kind of address.
+pub const TLS_SESSIONS_MAX: usize = 4096;
+/// Longest file with certificates or a key that is read.
+pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Encrypted bytes of a connection that may wait for its socket, at least.
+pub const TLS_WRITE_BYTES_MIN: usize = 64 << 10;
+/// And at most, whatever `ssl_wbuf_size` says.
+pub const TLS_WRITE_BYTES_MAX: usize = 1 << 20;
 /// The memcached release we answer like.
 pub const VERSION_ANSWERED: &str = "1.6.45";
 
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(3 * KEY_BYTES + 200 <= WATCH_LINE_BYTES);
+const _: () = assert!(TLS_WRITE_BYTES_MIN <= TLS_WRITE_BYTES_MAX);
+// An unfinished handshake holds no more than an unfinished line that is not counted.
+const _: () = assert!(HANDSHAKE_BYTES_MAX as u64 <= LINE_ACCOUNTED_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
 
 // --- link ---

@@ -4,7 +4,7 @@ mod tuning;
 
 use super::file::ConfigFile;
 use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
-use super::{Address, Config, Protocol};
+use super::{Address, Config, ListenTls, Protocol};
 
 /// memcached's bounds of `-I`.
 const ITEM_BYTES_MIN: usize = 1 << 10;
@@ -33,6 +33,8 @@ pub fn check(
     let outcome = check_client(&config)
         .and_then(|()| check_protocol(&mut config, said("client.protocol")))
         .and_then(|()| check_sasl(&config))
+        .and_then(|()| check_doors(&config))
+        .and_then(|()| check_tls(&config))
         .and_then(|()| check_memory(&config))
         .and_then(|()| tuning::check(&config))
         .and_then(|()| check_pair(&config))
@@ -150,6 +152,41 @@ fn check_sasl(config: &Config) -> Result<(), Misfit> {
         }
     }
     Ok(())
+}
+
+/// An address where another protocol is spoken would ask nobody for the password.
+fn check_doors(config: &Config) -> Result<(), Misfit> {
+    let client = &config.client;
+    let mut told = client.listen.iter().filter_map(|listen| listen.protocol);
+    let text = if client.auth_file.is_some() && told.any(|told| told != Protocol::Ascii) {
+        "Cannot use binary protocol when ascii authentication enabled: write proto[ascii] (-l, \
+         client.listen)"
+    } else if client.sasl && told.any(|told| told != Protocol::Binary) {
+        "Cannot use ascii protocol when SASL is enabled: write proto[binary] (-l, client.listen)"
+    } else {
+        return Ok(());
+    };
+    misfit("client.listen", EXIT_SYSTEM, text)
+}
+
+/// What an address says of TLS means something only where there is TLS.
+fn check_tls(config: &Config) -> Result<(), Misfit> {
+    let mut listen = config.client.listen.iter();
+    let Some(told) = listen.find_map(|listen| listen.tls) else {
+        return Ok(());
+    };
+    if config.tls.enabled {
+        return Ok(());
+    }
+    let name = match told {
+        ListenTls::Plain => "notls",
+        ListenTls::Mutual => "mtls",
+        ListenTls::Basic => "btls",
+    };
+    let text = format!(
+        "'{name}' option is valid only when SSL is enabled: write -Z too (tls.enabled = true)"
+    );
+    misfit("client.listen", EXIT_SYSTEM, text)
 }
 
 fn check_memory(config: &Config) -> Result<(), Misfit> {

@@ -6,7 +6,7 @@
 
 mod carry;
 mod meet;
-mod metered;
+pub(crate) mod metered;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
 
-use super::listen::{self, Bound, Listener};
+use super::listen::{self, Bound, Door, Listener};
 use super::node::Node;
 use super::registry::Address;
 use super::seat::Arrival;
@@ -51,11 +51,12 @@ pub(super) async fn accept(
     for socket in &bound {
         let listener = socket.open()?;
         listener.enter(&dealer.borrow().node);
+        let door = socket.door();
         let dealer = std::rc::Rc::clone(&dealer);
         tasks.spawn_local(async move {
             loop {
                 let accepted = listener.accept().await;
-                let pause = dealer.borrow_mut().deal(accepted);
+                let pause = dealer.borrow_mut().deal(accepted, door);
                 if pause {
                     tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
                 }
@@ -104,7 +105,7 @@ impl Listener {
 
 impl Dealer {
     /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
-    fn deal(&mut self, accepted: io::Result<Client>) -> bool {
+    fn deal(&mut self, accepted: io::Result<Client>, door: Door) -> bool {
         let (socket, peer, local) = match accepted {
             Ok(client) => client,
             Err(error) => {
@@ -120,7 +121,7 @@ impl Dealer {
             return false;
         }
         prepare(&socket);
-        let arrival = Arrival::new(&self.node, socket, peer, local);
+        let arrival = Arrival::new(&self.node, socket, peer, local, door);
         self.next = (self.next + 1) % self.workers.len();
         if let Err(refused) = self.workers[self.next].try_send(arrival) {
             counters.rejected_connections.count_shared();

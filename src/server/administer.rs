@@ -10,6 +10,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::console::Outcome;
 use super::conversation::Dump;
 use super::node::Node;
+use super::tls::TlsError;
 use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
 
 /// memcached's slab classes with its default settings; 0 is its pool of free pages.
@@ -32,7 +33,19 @@ impl Node {
             Admin::Lru(lru) => self.lru(lru),
             Admin::Slabs(slabs) => self.slabs(slabs),
             Admin::Crawler(crawler) => self.crawler(crawler, follows_replies),
+            Admin::RefreshCerts => self.refresh_certs(),
             Admin::Watch(events) => self.begin_watch(events, follows_replies),
+        }
+    }
+
+    fn refresh_certs(&self) -> Outcome {
+        let tls = self.tls.as_ref().ok_or(TlsError::NotEnabled);
+        match tls.and_then(|tls| tls.refresh()) {
+            Ok(()) => {
+                tracing::info!("the certificates were read anew for a client");
+                Outcome::OK
+            }
+            Err(error) => Outcome::Say(error.to_string().into()),
         }
     }
 

@@ -57,9 +57,9 @@ impl Connection {
     pub(super) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
         worker.log().connected(&seat.entry);
         Self {
+            dialogue: Dialogue::new(seat.door.protocol, &worker.node.access),
             seat,
             stream,
-            dialogue: Dialogue::new(worker.node.config.client.protocol, &worker.node.access),
             worker,
             tail: Vec::new(),
             accounted_bytes: 0,
@@ -118,6 +118,11 @@ impl Connection {
                 return yielded(cx);
             }
         }
+    }
+
+    /// The last a client hears.
+    pub(super) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        self.stream.say_goodbye(cx);
     }
 
     /// Sends the client what it watches, until it leaves.

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::config::Config;
+use super::tls::Offer;
+use crate::config::{Config, Listen, ListenTls, Protocol};
 
 /// A socket that is bound but does not listen: clients are refused, not kept waiting.
 #[derive(Debug)]
@@ -17,6 +18,31 @@ pub(super) struct Bound {
     socket: Socket,
     backlog: i32,
     unix_path: Option<PathBuf>,
+    door: Door,
+}
+
+/// What is spoken at a socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Door {
+    pub(super) protocol: Protocol,
+    /// `None`: whatever is said is said openly.
+    pub(super) tls: Option<Offer>,
+}
+
+impl Door {
+    /// Of an address, which may say what is to be different there.
+    fn new(config: &Config, listen: &Listen) -> Self {
+        let tls = match listen.tls {
+            None => Some(Offer::Usual),
+            Some(ListenTls::Plain) => None,
+            Some(ListenTls::Mutual) => Some(Offer::Mutual),
+            Some(ListenTls::Basic) => Some(Offer::Basic),
+        };
+        Self {
+            protocol: listen.protocol.unwrap_or(config.client.protocol),
+            tls: tls.filter(|_| config.tls.enabled),
+        }
+    }
 }
 
 /// An address that could not be bound.
@@ -41,18 +67,23 @@ pub(super) enum Listener {
 pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     let backlog = config.client.backlog;
     if let Some(path) = &config.client.socket {
-        let bound = bind_unix(path, config.client.socket_mode, backlog);
+        let door = Door {
+            protocol: config.client.protocol,
+            tls: None,
+        };
+        let bound = bind_unix(path, config.client.socket_mode, backlog, door);
         return bound.map(|bound| vec![bound]).map_err(|source| BindError {
             address: path.display().to_string(),
             source,
         });
     }
     let mut all = Vec::new();
-    for group in &config.client.addresses {
+    for (group, listen) in config.client.addresses.iter().zip(&config.client.listen) {
+        let door = Door::new(config, listen);
         let mut failed = None;
         let before = all.len();
         for address in group {
-            match bind_tcp(*address, backlog) {
+            match bind_tcp(*address, backlog, door) {
                 Ok(bound) => all.push(bound),
                 Err(source) => {
                     failed = Some(BindError {
@@ -105,11 +136,11 @@ pub(super) fn announce(path: &Path, all: &[Bound]) {
     }
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
+fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
-        Some(Protocol::TCP),
+        Some(socket2::Protocol::TCP),
     )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -121,10 +152,11 @@ fn bind_tcp(address: SocketAddr, backlog: i32) -> io::Result<Bound> {
         socket,
         backlog,
         unix_path: None,
+        door,
     })
 }
 
-fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Bound> {
+fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bound> {
     // A socket that an earlier run left behind is in the way; any other file is left alone.
     if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
         std::fs::remove_file(path)?;
@@ -137,6 +169,7 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Bound> {
         socket,
         backlog,
         unix_path: Some(path.to_owned()),
+        door,
     })
 }
 
@@ -152,6 +185,11 @@ impl Bound {
                 .and_then(|address| address.as_socket())
                 .map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
         }
+    }
+
+    /// What is spoken there.
+    pub(super) fn door(&self) -> Door {
+        self.door
     }
 
     /// Lets clients in; on the reactor of the calling thread.

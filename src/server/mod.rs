@@ -12,6 +12,7 @@ mod conversation;
 mod conversation_tests;
 mod crawler;
 mod dialogue;
+mod handshake;
 mod housekeeping;
 mod idle;
 mod listen;
@@ -23,6 +24,7 @@ mod pending;
 mod registry;
 mod seat;
 mod stream;
+mod tls;
 mod watch;
 mod worker;
 
@@ -39,6 +41,7 @@ pub use conversation::{Conversation, Stop};
 pub use dialogue::Dialogue;
 pub use listen::BindError;
 pub use node::{Node, ReplicationStats};
+pub use tls::{ClientTls, TlsError};
 
 use crate::config::Config;
 use listen::Bound;

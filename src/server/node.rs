@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::console::{Console, Outcome};
 use super::crawler::Crawler;
 use super::registry::Registry;
+use super::tls::ClientTls;
 use super::watch::Watch;
 use crate::auth::Access;
 use crate::config::{Config, Tuning};
@@ -24,6 +25,8 @@ pub struct Node {
     pub config: Config,
     /// Whose passwords it asks for.
     pub access: Access,
+    /// Encryption of clients' connections, where there is any.
+    pub tls: Option<Arc<ClientTls>>,
     /// Its items.
     pub store: Arc<Store>,
     /// Its clocks.
@@ -89,6 +92,7 @@ impl Node {
             started_boot_ms: clock.now().boot_ms,
             config,
             access: Access::default(),
+            tls: None,
             store,
             clock,
             handover,
@@ -142,6 +146,7 @@ impl Node {
             now: self.clock.now(),
             started_boot_ms: self.started_boot_ms,
             verbosity: self.verbosity.load(Ordering::Relaxed),
+            tls_refreshed_boot_ms: self.tls.as_ref().map(|tls| tls.refreshed_boot_ms()),
             tuning: self.tuning.lock().clone(),
             crawls,
             is_crawling,

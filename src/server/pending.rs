@@ -54,7 +54,10 @@ pub(super) fn poll_send(
             Poll::Pending => return Ok(Err(sent)),
         }
     }
-    Ok(Ok(()))
+    match stream.poll_flush(cx)? {
+        Poll::Ready(()) => Ok(Ok(())),
+        Poll::Pending => Ok(Err(sent)),
+    }
 }
 
 fn poll_once(

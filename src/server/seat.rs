@@ -1,7 +1,9 @@
-//! A client's place in a node: one of those of `-c`, and shown by `stats conns`.
+//! A client's place in a node: one of those of `-c`, shown by `stats conns`, with what is spoken
+//! there.
 
 use std::sync::Arc;
 
+use super::listen::Door;
 use super::node::Node;
 use super::registry::{Address, Entry};
 use super::stream::Accepted;
@@ -11,6 +13,7 @@ use super::stream::Accepted;
 pub(super) struct Seat {
     node: Arc<Node>,
     pub(super) entry: Arc<Entry>,
+    pub(super) door: Door,
 }
 
 /// A client on its way to a worker.
@@ -22,7 +25,13 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// Gives a client that was accepted its place; whether there is one must be known.
-    pub(super) fn new(node: &Arc<Node>, socket: Accepted, peer: Address, local: Address) -> Self {
+    pub(super) fn new(
+        node: &Arc<Node>,
+        socket: Accepted,
+        peer: Address,
+        local: Address,
+        door: Door,
+    ) -> Self {
         let now_boot_ms = node.clock.now().boot_ms;
         let entry = node
             .registry
@@ -32,6 +41,7 @@ impl Arrival {
         let seat = Seat {
             node: Arc::clone(node),
             entry,
+            door,
         };
         Self { socket, seat }
     }

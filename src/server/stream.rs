@@ -1,12 +1,15 @@
-//! A client's socket, TCP or unix.
+//! A client's socket: TCP, TLS over TCP, or unix.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+use crate::replication::peer::metered::Metered;
 
 /// An accepted socket that no runtime owns yet: it is registered by the worker that serves it.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ impl Accepted {
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Boxed: most of it is encryption that other clients do not have.
+    Tls(Box<TlsStream<Metered>>),
 }
 
 impl Stream {
@@ -50,6 +55,11 @@ impl Stream {
         let polled = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buf),
+            Self::Tls(stream) => {
+                let polled = Pin::new(&mut **stream).poll_read(cx, &mut buf);
+                take_decrypted(stream, &mut buf);
+                polled
+            }
         };
         polled.map_ok(|()| buf.filled().len())
     }
@@ -62,6 +72,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, from),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, from),
         }
     }
 
@@ -73,6 +84,35 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, from),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, from),
+        }
+    }
+
+    /// Sends what was taken by the writes above and is encrypted, but not sent.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    /// Tells a TLS client that nothing follows, if its socket takes that now.
+    pub(super) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        if let Self::Tls(stream) = self {
+            // A client that is gone, or that does not read, has no use for it.
+            let _ = Pin::new(stream).poll_shutdown(cx);
+        }
+    }
+}
+
+/// One read decrypts all records that have come in, and hands out the first: the rest is taken
+/// here, so that many small records are one turn.
+fn take_decrypted(stream: &mut TlsStream<Metered>, buf: &mut ReadBuf<'_>) {
+    while !buf.filled().is_empty() && buf.remaining() > 0 {
+        match stream.get_mut().1.reader().read(buf.initialize_unfilled()) {
+            // The end, or a broken stream, is told by the next read.
+            Ok(0) | Err(_) => return,
+            Ok(len) => buf.advance(len),
         }
     }
 }

@@ -1,20 +1,23 @@
 //! A worker: one thread, one runtime of its own, one task per connection. No work is stolen.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::handshake::{self, Handshakes};
 use super::idle::{self, IdleTimeout};
 use super::node::Node;
 use super::registry::Entry;
 use super::seat::{Arrival, Seat};
-use super::stream::Stream;
+use super::stream::{Accepted, Stream};
 use super::watch::Log;
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
@@ -30,6 +33,7 @@ pub(super) struct Worker {
     index: usize,
     pub(super) scratch: RefCell<Scratch>,
     pub(super) requests_per_turn: u32,
+    pub(super) handshakes: Handshakes,
     /// `None`: connections may be idle for ever.
     pub(super) idle: Option<IdleTimeout>,
 }
@@ -75,6 +79,7 @@ impl Worker {
         };
         Self {
             requests_per_turn,
+            handshakes: Handshakes::default(),
             idle: node.config.client.idle_timeout.map(IdleTimeout::new),
             node,
             index,
@@ -148,31 +153,53 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
         tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
     }
     while let Some(Arrival { socket, seat }) = arrivals.recv().await {
-        let stream = match socket.register() {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be registered and was closed");
-                continue;
-            }
-        };
         let entry = Arc::clone(&seat.entry);
-        let task = tokio::task::spawn_local(converse(stream, seat, Rc::clone(&worker)));
+        let task = match (socket, seat.door.tls) {
+            (Accepted::Tcp(socket), Some(offer)) => handshake::begin(&worker, socket, offer, seat),
+            (socket, _) => match socket.register() {
+                Ok(stream) => {
+                    let conversation = converse(stream, seat, Rc::clone(&worker));
+                    tokio::task::spawn_local(conversation).abort_handle()
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be registered and was closed");
+                    continue;
+                }
+            },
+        };
         if let Some(idle) = &worker.idle {
-            idle.watch(&entry, task.abort_handle());
+            idle.watch(&entry, task);
         }
     }
 }
 
 /// Serves a client until it leaves or must leave.
-async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
-    let mut connection = Connection::new(stream, seat, worker);
+pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+    let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
     tracing::debug!("a client connected");
-    let mut ended = std::future::poll_fn(|cx| connection.poll_serve(cx)).await;
+    let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
     if let Ok(Some(watcher)) = ended {
         ended = connection.send_to(watcher).await.map(|()| None);
     }
+    poll_fn(|cx| {
+        connection.say_goodbye(cx);
+        Poll::Ready(())
+    })
+    .await;
     match ended {
         Ok(_) => tracing::debug!("a client left"),
-        Err(error) => tracing::debug!(%error, "a connection broke"),
+        // Many clients of TLS leave without a word.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tracing::debug!("a client left");
+        }
+        Err(error) => {
+            if error
+                .get_ref()
+                .is_some_and(|cause| cause.is::<rustls::Error>())
+            {
+                worker.node.counters.ssl_proto_errors.count_shared();
+            }
+            tracing::debug!(%error, "a connection broke");
+        }
     }
 }

@@ -196,5 +196,11 @@ counters! {
         log_watchers,
         /// Connections closed because long lines held their share of memory.
         requests_refused,
+        /// TLS handshakes that failed or were let go.
+        ssl_handshake_errors,
+        /// TLS connections that broke its rules after the handshake.
+        ssl_proto_errors,
+        /// TLS sessions that were not resumed ones.
+        ssl_new_sessions,
     }
 }

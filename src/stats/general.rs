@@ -75,6 +75,7 @@ fn machinery(view: &NodeView<'_>, out: &mut Vec<u8>) {
     }
     stat(out, "malloc_fails", 0);
     logs(view, out);
+    tls(view, out);
     constants(out, &ACCEPTING);
 }
 
@@ -82,6 +83,22 @@ fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
     for (name, value) in all {
         stat(out, name, value);
     }
+}
+
+/// Only where clients' connections are encrypted, as in memcached.
+fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
+    let Some(refreshed_boot_ms) = view.tls_refreshed_boot_ms else {
+        return;
+    };
+    let counters = view.counters;
+    if view.config.tls.session_cache {
+        stat(out, "ssl_new_sessions", counters.ssl_new_sessions.get());
+    }
+    let failed = counters.ssl_handshake_errors.get();
+    stat(out, "ssl_handshake_errors", failed);
+    stat(out, "ssl_proto_errors", counters.ssl_proto_errors.get());
+    let since_ms = view.now.boot_ms.saturating_sub(refreshed_boot_ms);
+    stat(out, "time_since_server_cert_refresh", since_ms / 1000);
 }
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {

@@ -21,6 +21,9 @@ pub(super) fn reset(view: &NodeView<'_>) {
         log_worker_dropped,
         log_watcher_sent,
         log_watcher_skipped,
+        ssl_handshake_errors,
+        ssl_proto_errors,
+        ssl_new_sessions,
         curr_connections: _,
         listen_disabled: _,
         log_watchers: _,
@@ -35,6 +38,9 @@ pub(super) fn reset(view: &NodeView<'_>) {
         log_worker_dropped,
         log_watcher_sent,
         log_watcher_skipped,
+        ssl_handshake_errors,
+        ssl_proto_errors,
+        ssl_new_sessions,
     ];
     own.iter().for_each(|counter| counter.reset());
     view.store.counters().reset();

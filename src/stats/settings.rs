@@ -7,7 +7,7 @@ use std::path::Path;
 use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
 use crate::config::tuning::Slabs;
-use crate::config::{Config, Listen, Protocol, Tls};
+use crate::config::{Config, Listen, Protocol, Tls, TlsVersion};
 use crate::limits::BUFFERS_SHARE;
 use crate::protocol::text::reply::stat;
 use crate::store::Stamp;
@@ -19,9 +19,7 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     slabs(&view.tuning.slabs, out);
     lru(view, out);
     storage(&view.tuning.slabs, out);
-    if view.config.tls.enabled {
-        tls(&view.config.tls, out);
-    }
+    tls(&view.config.tls, out);
     let tuning = &view.tuning;
     stat(out, "num_napi_ids", tuning.napi_ids);
     stat(
@@ -188,7 +186,9 @@ fn tls(tls: &Tls, out: &mut Vec<u8>) {
     stat(out, "ssl_wbuf_size", tls.wbuf_bytes);
     stat(out, "ssl_session_cache", yes_no(tls.session_cache));
     stat(out, "ssl_kernel_tls", yes_no(tls.kernel_tls));
-    stat(out, "ssl_min_version", tls.min_version.name());
+    // What is enforced: there is nothing older than 1.2.
+    let min_version = tls.min_version.max(TlsVersion::V1_2);
+    stat(out, "ssl_min_version", min_version.name());
 }
 
 /// The port as `-p` gave it, else that of the first address.

@@ -1,10 +1,10 @@
 mod classes;
 
 use super::*;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, TlsVersion};
 use crate::store::{Batch, ClassCounters, ClassPlan, Now, Store, StoreConfig};
 
-/// What a plain build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
+/// What a build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
 /// `item_stats_totals` in its source.
 const GENERAL: &str = "\
     pid uptime time version libevent pointer_size rusage_user rusage_system max_connections \
@@ -38,7 +38,9 @@ const SETTINGS: &str = "\
     temp_lru temporary_ttl idle_timeout watcher_logbuf_size worker_logbuf_size \
     read_buf_mem_limit track_sizes inline_ascii_response ext_item_size ext_item_age ext_low_ttl \
     ext_recache_rate ext_wbuf_size ext_compact_under ext_drop_under ext_max_sleep ext_max_frag \
-    slab_automove_freeratio ext_drop_unread num_napi_ids memory_file client_flags_size";
+    slab_automove_freeratio ext_drop_unread ssl_enabled ssl_chain_cert ssl_key ssl_verify_mode \
+    ssl_keyformat ssl_ciphers ssl_ca_cert ssl_wbuf_size ssl_session_cache ssl_kernel_tls \
+    ssl_min_version num_napi_ids memory_file client_flags_size";
 
 /// The same of `item_stats`, for one class.
 const ITEMS: &str = "\
@@ -101,6 +103,7 @@ impl TestNode {
             now: self.now,
             started_boot_ms: STARTED_BOOT_MS,
             verbosity: 0,
+            tls_refreshed_boot_ms: self.config.tls.enabled.then_some(STARTED_BOOT_MS),
             tuning: self.config.tuning.clone(),
             crawls: 3,
             is_crawling: false,
@@ -167,6 +170,38 @@ fn keys_of_what_is_turned_off_are_missing() {
     assert_eq!(general(&node), 74);
 }
 
+/// memcached's `get_stats` again: three more, and one for those who resume sessions.
+#[test]
+fn tls_has_keys_of_its_own() {
+    let mut node = TestNode::new();
+    node.config.tls.enabled = true;
+    let tls = "ssl_handshake_errors ssl_proto_errors time_since_server_cert_refresh";
+    for (session_cache, first) in [(false, ""), (true, "ssl_new_sessions ")] {
+        node.config.tls.session_cache = session_cache;
+        let before = "log_watchers ";
+        let wanted = GENERAL.replace(before, &format!("{before}{first}{tls} "));
+        let wanted: Vec<_> = wanted.split_whitespace().collect();
+        assert_eq!(names(&node.answer("")), wanted);
+    }
+    node.now.boot_ms += 5_999;
+    assert_eq!(node.value("", "time_since_server_cert_refresh"), "5");
+}
+
+/// What `ssl_verify_mode` sets is shown as the bits OpenSSL knows.
+#[test]
+fn tls_settings_are_shown_in_openssls_numbers() {
+    let mut node = TestNode::new();
+    for (mode, bits) in [(0, "0"), (1, "1"), (2, "3"), (3, "7")] {
+        node.config.tls.verify_mode = mode;
+        assert_eq!(node.value("settings", "ssl_verify_mode"), bits);
+    }
+    assert_eq!(node.value("settings", "ssl_key"), "(null)");
+    node.config.tls.key = Some("/etc/key.pem".into());
+    assert_eq!(node.value("settings", "ssl_key"), "/etc/key.pem");
+    node.config.tls.min_version = TlsVersion::V1_0;
+    assert_eq!(node.value("settings", "ssl_min_version"), "tlsv1.2");
+}
+
 /// prometheus/memcached_exporter drops a line whose value has a space.
 #[test]
 fn every_value_is_one_word() {
@@ -183,6 +218,8 @@ fn every_value_is_one_word() {
 fn every_counter_is_shown() {
     let mut node = TestNode::new();
     node.config.client.idle_timeout = Some(std::time::Duration::from_secs(1));
+    node.config.tls.enabled = true;
+    node.config.tls.session_cache = true;
     let mut expected = Vec::new();
     let worker_counters = node.workers[1].each();
     let class_counts = node.workers[1].class(5).each();

@@ -27,6 +27,8 @@ pub struct NodeView<'n> {
     pub started_boot_ms: u64,
     /// The present verbosity.
     pub verbosity: u32,
+    /// When the certificates were last read, on the boot-time clock; `None` without TLS.
+    pub tls_refreshed_boot_ms: Option<u64>,
     /// What clients may change, as it is now.
     pub tuning: Tuning,
     /// Crawls and dumps that clients have asked for.

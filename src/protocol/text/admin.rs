@@ -30,6 +30,8 @@ pub enum Admin {
     Slabs(Slabs),
     /// `lru_crawler`.
     Crawler(Crawler),
+    /// `refresh_certs`.
+    RefreshCerts,
     /// `watch`; `None` where it names no events there are.
     Watch(Option<Events>),
 }
@@ -99,6 +101,7 @@ pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Faul
         b"shutdown" => Ok(shutdown(&words)),
         b"lru" => lru(&words).map(Admin::Lru),
         b"slabs" => slabs(&words).map(Admin::Slabs),
+        b"refresh_certs" => Ok(Admin::RefreshCerts),
         b"watch" => Ok(Admin::Watch(watch::parse(args))),
         b"lru_crawler" => crawler::parse(&words).map(Admin::Crawler),
         _ => Err(ERROR),

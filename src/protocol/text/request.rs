@@ -149,8 +149,8 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
         b"flush_all" => flush_all(args),
         b"version" => Ok(Request::Version),
         b"quit" => Ok(Request::Quit),
-        b"cache_memlimit" | b"lru" | b"lru_crawler" | b"shutdown" | b"slabs" | b"verbosity"
-        | b"watch" => admin::parse(word, args),
+        b"cache_memlimit" | b"lru" | b"lru_crawler" | b"refresh_certs" | b"shutdown" | b"slabs"
+        | b"verbosity" | b"watch" => admin::parse(word, args),
         b"stats" => Ok(Request::Stats {
             args: tokens(args).collect(),
         }),

@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 /// A TCP stream that fails once it has been sent more than its allowance.
 #[derive(Debug)]
-pub(super) struct Metered {
+pub(crate) struct Metered {
     stream: TcpStream,
     /// Bytes it may still be sent; `None`: any number.
     allowance_bytes: Option<usize>,
 }
 
 impl Metered {
-    pub(super) fn new(stream: TcpStream, allowance_bytes: usize) -> Self {
+    pub(crate) fn new(stream: TcpStream, allowance_bytes: usize) -> Self {
         Self {
             stream,
             allowance_bytes: Some(allowance_bytes),
@@ -24,7 +24,7 @@ impl Metered {
     }
 
     /// The other end has proved who it is.
-    pub(super) fn lift(&mut self) {
+    pub(crate) fn lift(&mut self) {
         self.allowance_bytes = None;
     }
 }
@@ -42,7 +42,7 @@ impl AsyncRead for Metered {
             let read = buf.filled().len() - before;
             *allowance_bytes = allowance_bytes
                 .checked_sub(read)
-                .ok_or_else(|| io::Error::other("too many bytes before the proof of the key"))?;
+                .ok_or_else(|| io::Error::other("too many bytes in a handshake"))?;
         }
         Poll::Ready(Ok(()))
     }

@@ -1,0 +1,131 @@
+//! OpenSSL's cipher lists, as far as there are suites of TLS 1.2 here to choose from.
+
+use rustls::CipherSuite;
+
+/// A suite of TLS 1.2 with OpenSSL's name for it and the words it answers to.
+struct Known {
+    suite: CipherSuite,
+    name: &'static str,
+    words: &'static [&'static str],
+}
+
+const KNOWN: [Known; 6] = [
+    Known {
+        suite: CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        name: "ECDHE-ECDSA-AES256-GCM-SHA384",
+        words: &["aECDSA", "ECDSA", "AES", "AESGCM", "AES256"],
+    },
+    Known {
+        suite: CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        name: "ECDHE-RSA-AES256-GCM-SHA384",
+        words: &["aRSA", "AES", "AESGCM", "AES256"],
+    },
+    Known {
+        suite: CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        name: "ECDHE-ECDSA-CHACHA20-POLY1305",
+        words: &["aECDSA", "ECDSA", "CHACHA20"],
+    },
+    Known {
+        suite: CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        name: "ECDHE-RSA-CHACHA20-POLY1305",
+        words: &["aRSA", "CHACHA20"],
+    },
+    Known {
+        suite: CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        name: "ECDHE-ECDSA-AES128-GCM-SHA256",
+        words: &["aECDSA", "ECDSA", "AES", "AESGCM", "AES128"],
+    },
+    Known {
+        suite: CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        name: "ECDHE-RSA-AES128-GCM-SHA256",
+        words: &["aRSA", "AES", "AESGCM", "AES128"],
+    },
+];
+
+/// What every suite here answers to.
+const COMMON: [&str; 8] = [
+    "ALL", "DEFAULT", "HIGH", "TLSv1.2", "ECDHE", "EECDH", "kECDHE", "kEECDH",
+];
+
+impl Known {
+    /// Whether all words that `+` joins are this suite's.
+    fn answers_to(&self, words: &str) -> bool {
+        words.split('+').all(|word| {
+            word == self.name
+                || self.suite.as_str() == Some(word)
+                || self.words.contains(&word)
+                || COMMON.contains(&word)
+        })
+    }
+}
+
+/// The suites that a list leaves. Words for what does not exist here name nothing, as in OpenSSL;
+/// the order means nothing, for the client's order is followed.
+pub(super) fn choose(list: &str) -> Vec<CipherSuite> {
+    let mut chosen: Vec<&Known> = Vec::new();
+    let mut banned: Vec<&Known> = Vec::new();
+    for rule in list.split([':', ',', ' ', ';']) {
+        let mut word = rule.chars();
+        let (sign, words) = match word.next() {
+            Some(sign @ ('!' | '-' | '+')) => (sign, word.as_str()),
+            _ => (' ', rule),
+        };
+        let named = KNOWN.iter().filter(|known| known.answers_to(words));
+        match sign {
+            // Only an order.
+            '+' => {}
+            '-' | '!' => {
+                let named: Vec<_> = named.collect();
+                chosen.retain(|known| !named.iter().any(|other| other.suite == known.suite));
+                if sign == '!' {
+                    banned.extend(named);
+                }
+            }
+            _ => chosen.extend(named),
+        }
+    }
+    let is_banned = |known: &&Known| banned.iter().any(|other| other.suite == known.suite);
+    let left = chosen.into_iter().filter(|known| !is_banned(known));
+    left.map(|known| known.suite).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &str) -> Vec<&'static str> {
+        let chosen = choose(list);
+        let all = KNOWN.iter();
+        all.filter(|known| chosen.contains(&known.suite))
+            .map(|known| known.name)
+            .collect()
+    }
+
+    #[test]
+    fn names_words_and_signs_are_openssls() {
+        let one = ["ECDHE-RSA-AES128-GCM-SHA256"];
+        assert_eq!(names("ECDHE-RSA-AES128-GCM-SHA256"), one);
+        assert_eq!(names("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), one);
+        assert_eq!(names("AES128+aRSA"), one);
+        assert_eq!(names("HIGH:!ECDSA:!CHACHA20:-AES256"), one);
+        assert_eq!(names("aRSA+AES128,foo +AES256"), one);
+        assert_eq!(names("DEFAULT:@STRENGTH").len(), 6);
+        assert_eq!(names("EECDH+AESGCM").len(), 4);
+        // What is banned does not come back; what is only removed does.
+        assert_eq!(names("!AES:ALL").len(), 2);
+        assert_eq!(names("-AES:ALL").len(), 6);
+    }
+
+    #[test]
+    fn a_list_that_names_nothing_leaves_nothing() {
+        for list in [
+            "",
+            "foo",
+            "RC4:3DES",
+            "TLS_AES_128_GCM_SHA256",
+            "ALL:!ECDHE",
+        ] {
+            assert_eq!(names(list), [""; 0], "{list}");
+        }
+    }
+}
