@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::server::Address;
+use crate::tls::TlsStream;
 
 /// How long an answer may take before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +22,7 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
 }
 
 /// One connection and the bytes it has received but not yet handed out.
@@ -36,11 +38,11 @@ impl Client {
     /// Connects.
     pub fn connect(address: &Address) -> Result<Self> {
         let stream = match address {
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, CONNECT_PATIENCE)?;
-                stream.set_nodelay(true)?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                Stream::Tcp(stream)
+            Address::Tcp(address) => Stream::Tcp(connect_tcp(address)?),
+            Address::Tls(address, tls) => {
+                let stream = connect_tcp(address)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Stream::Tls(Box::new(tls.shake_hands(stream)?))
             }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
@@ -66,6 +68,15 @@ impl Client {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes),
             Stream::Unix(stream) => stream.write_all(bytes),
+            Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// The TLS session of a connection that has one.
+    pub fn tls(&self) -> Option<&rustls::ClientConnection> {
+        match &self.stream {
+            Stream::Tls(stream) => Some(&stream.conn),
+            Stream::Tcp(_) | Stream::Unix(_) => None,
         }
     }
 
@@ -79,6 +90,10 @@ impl Client {
             }
             Stream::Unix(stream) => {
                 stream.set_write_timeout(Some(patience))?;
+                stream.write(bytes)
+            }
+            Stream::Tls(stream) => {
+                stream.sock.set_write_timeout(Some(patience))?;
                 stream.write(bytes)
             }
         };
@@ -104,6 +119,14 @@ impl Client {
         self.received.clear();
         self.taken = 0;
         Ok(received)
+    }
+
+    /// Whether the server has said, in TLS, that nothing follows.
+    pub fn heard_goodbye(&mut self) -> Result<bool> {
+        match &mut self.stream {
+            Stream::Tls(stream) => Ok(stream.conn.process_new_packets()?.peer_has_closed()),
+            Stream::Tcp(_) | Stream::Unix(_) => bail!("no TLS"),
+        }
     }
 
     /// Sends a line with its CRLF.
@@ -280,9 +303,13 @@ impl Client {
 
     /// Says that nothing more will be sent; answers can still be read.
     pub fn finish_sending(&mut self) -> io::Result<()> {
-        match &self.stream {
+        match &mut self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush()
+            }
         }
     }
 
@@ -303,6 +330,10 @@ impl Client {
                 stream.set_read_timeout(Some(left))?;
                 stream.read(into)
             }
+            Stream::Tls(stream) => {
+                stream.sock.set_read_timeout(Some(left))?;
+                stream.read(into)
+            }
         };
         self.received
             .truncate(filled + result.as_ref().copied().unwrap_or(0));
@@ -314,6 +345,8 @@ impl Client {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Received::Bytes),
             // A server that closes with requests unread resets the connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Received::Closed),
+            // Nor does every server of TLS say goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Received::Closed),
             Err(error) => Err(error.into()),
         }
     }
@@ -337,6 +370,13 @@ impl Client {
             text(&rest[..rest.len().min(200)])
         )
     }
+}
+
+fn connect_tcp(address: &SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(address, CONNECT_PATIENCE)?;
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 enum Received {

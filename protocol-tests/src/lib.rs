@@ -21,5 +21,6 @@ mod random_meta;
 pub mod replies;
 pub mod server;
 pub mod subject;
+pub mod tls;
 pub mod transcript;
 pub mod writers;

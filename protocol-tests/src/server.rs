@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::packets::{Reply, opcode, packet};
 use crate::process;
 use crate::subject::{Kind, Subject};
+use crate::tls::TlsClient;
 
 /// How long a server may take until it answers.
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +33,8 @@ const PORT_COUNT: u16 = 10_000;
 pub enum Address {
     /// A loopback port.
     Tcp(SocketAddr),
+    /// A loopback port where TLS is spoken, and who speaks it.
+    Tls(SocketAddr, TlsClient),
     /// The path of a unix socket.
     Unix(PathBuf),
 }
@@ -61,6 +64,22 @@ impl Server {
         flags: &[&str],
         variables: &[(&str, &Path)],
     ) -> Result<Self> {
+        Self::start_speaking(subject, flags, variables, Address::Tcp)
+    }
+
+    /// As [`Server::start`], with flags that make it speak TLS to `client`.
+    pub fn start_with_tls(subject: &Subject, flags: &[&str], client: &TlsClient) -> Result<Self> {
+        Self::start_speaking(subject, flags, &[], |address| {
+            Address::Tls(address, client.clone())
+        })
+    }
+
+    fn start_speaking(
+        subject: &Subject,
+        flags: &[&str],
+        variables: &[(&str, &Path)],
+        speaking: impl Fn(SocketAddr) -> Address,
+    ) -> Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -68,7 +87,7 @@ impl Server {
             let text = port.to_string();
             let mut all = vec!["-l", "127.0.0.1", "-p", &text];
             all.extend(flags);
-            let server = Self::spawn_with(subject, &all, variables, Address::Tcp(loopback(port)))?;
+            let server = Self::spawn_with(subject, &all, variables, speaking(loopback(port)))?;
             match server.wait_until_it_answers(START_PATIENCE) {
                 Ok(()) => return Ok(server),
                 Err(_) if tries < START_TRIES && server.log().contains(PORT_TAKEN) => {}
@@ -174,6 +193,23 @@ impl Server {
     /// A new connection.
     pub fn connect(&self) -> Result<Client> {
         Client::connect(&self.address)
+    }
+
+    /// A new connection of this client to the same port.
+    pub fn connect_as(&self, client: &TlsClient) -> Result<Client> {
+        Client::connect(&Address::Tls(self.tcp_address()?, client.clone()))
+    }
+
+    /// A new connection to the same port that speaks openly.
+    pub fn connect_openly(&self) -> Result<Client> {
+        Client::connect(&Address::Tcp(self.tcp_address()?))
+    }
+
+    fn tcp_address(&self) -> Result<SocketAddr> {
+        match &self.address {
+            Address::Tcp(address) | Address::Tls(address, _) => Ok(*address),
+            Address::Unix(_) => bail!("a unix socket has no port"),
+        }
     }
 
     /// Where it listens.

@@ -35,5 +35,5 @@ mod play;
 mod template;
 
 pub use parse::{Action, Step, Transcript, parse};
-pub use play::play;
+pub use play::{play, play_on};
 pub use template::{Captures, Template};

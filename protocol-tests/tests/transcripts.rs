@@ -8,30 +8,59 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use parking_lot::Mutex;
 use protocol_tests::subject::Subject;
-use protocol_tests::transcript;
+use protocol_tests::tls::Trust;
+use protocol_tests::transcript::{self, Action, Transcript};
 
 /// Files played at a time: most of the time goes into waiting for expiry.
 const SIDE_BY_SIDE: usize = 8;
 
 #[test]
 fn memcached_answers_as_written() -> Result<()> {
-    play_all(&Subject::memcached()?)
+    play_everything(&Subject::memcached()?)
 }
 
 #[test]
 fn memtwin_answers_as_written() -> Result<()> {
-    play_all(&Subject::memtwin()?)
+    play_everything(&Subject::memtwin()?)
 }
 
-fn play_all(subject: &Subject) -> Result<()> {
+#[test]
+fn memcached_answers_the_same_over_tls() -> Result<()> {
+    play_over_tls(&Subject::memcached()?)
+}
+
+#[test]
+fn memtwin_answers_the_same_over_tls() -> Result<()> {
+    play_over_tls(&Subject::memtwin()?)
+}
+
+fn play_everything(subject: &Subject) -> Result<()> {
+    play_all(&|transcript| transcript::play(subject, transcript))
+}
+
+/// All but those that wait: what they wait for has nothing to do with who listens.
+fn play_over_tls(subject: &Subject) -> Result<()> {
+    let trust = Trust::new()?;
+    let waits = |transcript: &Transcript| {
+        let mut steps = transcript.steps.iter();
+        steps.any(|step| matches!(step.action, Action::Sleep(_)))
+    };
+    play_all(&|transcript| {
+        if transcript.on_unix_socket || waits(transcript) {
+            return Ok(());
+        }
+        transcript::play_on(transcript, subject, &|flags| trust.start(subject, flags))
+    })
+}
+
+fn play_all(play: &(dyn Fn(&Transcript) -> Result<()> + Sync)) -> Result<()> {
     let waiting = Mutex::new(files()?);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some(path) = { waiting.lock().pop() } {
-                    let played = transcript::parse(&path)
-                        .and_then(|transcript| transcript::play(subject, &transcript));
+                    let played = transcript::parse(&path).and_then(|read| play(&read));
                     if let Err(error) = played {
                         failed.lock().push(format!("{error:#}"));
                     }

@@ -180,7 +180,7 @@ fn settle(pair: &Pair) -> Result<()> {
 
 fn port_of(server: &Server) -> Result<SocketAddr> {
     match server.address() {
-        Address::Tcp(address) => Ok(*address),
+        Address::Tcp(address) | Address::Tls(address, _) => Ok(*address),
         Address::Unix(path) => bail!("{} is no port", path.display()),
     }
 }

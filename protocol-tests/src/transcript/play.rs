@@ -19,9 +19,27 @@ const SILENCE: Duration = Duration::from_millis(200);
 
 /// Starts a server of `subject` and plays `transcript` to it. The error names file and line.
 pub fn play(subject: &Subject, transcript: &Transcript) -> Result<()> {
+    play_on(transcript, subject, &|flags| {
+        if transcript.on_unix_socket {
+            Server::start_on_unix_socket(subject, flags)
+        } else {
+            Server::start(subject, flags)
+        }
+    })
+}
+
+/// Plays `transcript` to the server of `subject` that `start` starts with the flags it is given.
+pub fn play_on(
+    transcript: &Transcript,
+    subject: &Subject,
+    start: &dyn Fn(&[&str]) -> Result<Server>,
+) -> Result<()> {
     transcript.check()?;
+    let flags: Vec<&str> = transcript.flags.iter().map(String::as_str).collect();
+    let start = || start(&flags);
     let mut stage = Stage {
-        server: start(subject, transcript)?,
+        server: start()?,
+        start: &start,
         subject,
         transcript,
         clients: BTreeMap::new(),
@@ -37,17 +55,9 @@ pub fn play(subject: &Subject, transcript: &Transcript) -> Result<()> {
         .with_context(|| format!("{} ({}), at its end", transcript.name, subject.kind()))
 }
 
-fn start(subject: &Subject, transcript: &Transcript) -> Result<Server> {
-    let flags: Vec<&str> = transcript.flags.iter().map(String::as_str).collect();
-    if transcript.on_unix_socket {
-        Server::start_on_unix_socket(subject, &flags)
-    } else {
-        Server::start(subject, &flags)
-    }
-}
-
 struct Stage<'a> {
     server: Server,
+    start: &'a dyn Fn() -> Result<Server>,
     subject: &'a Subject,
     transcript: &'a Transcript,
     clients: BTreeMap<usize, Client>,
@@ -78,7 +88,7 @@ impl Stage<'_> {
             Action::Sleep(time) => thread::sleep(*time),
             Action::Restart => {
                 self.clients.clear();
-                self.server = start(self.subject, self.transcript)?;
+                self.server = (self.start)()?;
             }
         }
         Ok(())
