@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
+use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -183,7 +184,7 @@ impl TlsClient {
         Self::speaking(authority, Some(identity), rustls::ALL_VERSIONS)
     }
 
-    /// The same with these versions only. It resumes sessions where it is let.
+    /// The same with these versions only.
     pub fn speaking(
         authority: &Authority,
         identity: Option<&Identity>,
@@ -194,13 +195,22 @@ impl TlsClient {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(versions)?
             .with_root_certificates(roots);
-        Ok(Self(Arc::new(match identity {
+        let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => builder.with_client_auth_cert(
                 vec![identity.shown()?],
                 PrivateKeyDer::from_pem_file(&identity.key)?,
             )?,
-        })))
+        };
+        config.resumption = Resumption::disabled();
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// The same, and its connections resume the sessions of those before.
+    pub fn resuming(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.resumption = Resumption::in_memory_sessions(32);
+        Self(Arc::new(config))
     }
 
     /// The same in records of so many bytes, 32 at least.

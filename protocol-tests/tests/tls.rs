@@ -67,6 +67,10 @@ fn large_values_and_long_pipelines_come_whole() -> Result<()> {
         (0..10).for_each(|_| wanted.extend_from_slice(&answer));
         client.send("get big small\r\n".repeat(10).as_bytes())?;
         ensure!(client.read_exactly(wanted.len())? == wanted);
+        if subject.kind() == Kind::MemcachedOld {
+            // 1.6.18 waits for more when it has decrypted, and not yet answered, the last of it.
+            continue;
+        }
         let sets: String = (0..5000)
             .map(|index| format!("set key{index} 0 0 10\r\n{index:010}\r\n"))
             .collect();
@@ -76,6 +80,20 @@ fn large_values_and_long_pipelines_come_whole() -> Result<()> {
         ensure!(answers == "STORED\r\n".repeat(5000).as_bytes());
         ensure!(client.get("key4999")?.as_deref() == Some(b"0000004999".as_slice()));
     }
+    Ok(())
+}
+
+/// A bound on what a handshake may send once counted what follows it in the same packets, too:
+/// every third large value that was a connection's first request ended the connection.
+#[test]
+fn a_large_first_request_is_no_part_of_the_handshake() -> Result<()> {
+    let trust = Trust::new()?;
+    let big = noise(BIG_BYTES);
+    let server = trust.start(&Subject::memtwin()?, &[])?;
+    for _ in 0..30 {
+        ensure!(server.connect()?.set("big", &big)? == "STORED");
+    }
+    ensure!(server.connect()?.get("big")?.as_deref() == Some(big.as_slice()));
     Ok(())
 }
 

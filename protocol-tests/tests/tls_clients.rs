@@ -26,8 +26,8 @@ fn is_served(client: Result<Client>) -> bool {
 fn the_mode_says_who_must_show_a_certificate() -> Result<()> {
     let trust = Trust::new()?;
     let known = TlsClient::showing(&trust.authority, &trust.authority.client("known")?)?;
-    let strange = Authority::new("stranger")?.client("strange")?;
-    let stranger = TlsClient::showing(&trust.authority, &strange)?;
+    let elsewhere = Authority::new("elsewhere")?;
+    let stranger = TlsClient::showing(&trust.authority, &elsewhere.client("stranger")?)?;
     let authority = trust.authority.file().display().to_string();
     for subject in subjects()? {
         for (mode, nobody, with_strange) in [
@@ -138,7 +138,7 @@ fn a_session_opens_no_other_door() -> Result<()> {
     let authority = trust.authority.file().display().to_string();
     let options = format!("ssl_session_cache,ssl_ca_cert={authority}");
     for version in [&TLS12, &TLS13] {
-        let client = TlsClient::speaking(&trust.authority, None, &[version])?;
+        let client = TlsClient::speaking(&trust.authority, None, &[version])?.resuming();
         let doors = Doors::open(&Subject::memtwin()?, &trust, &["-o", &options])?;
         for _ in 0..3 {
             ensure!(is_served(doors.connect(BASIC, &client)));
@@ -207,7 +207,7 @@ fn sessions_are_resumed_and_only_new_ones_counted() -> Result<()> {
         for flags in [&[][..], &["-o", "ssl_session_cache"]] {
             let server = trust.start(&subject, flags)?;
             for version in [&TLS12, &TLS13] {
-                let client = TlsClient::speaking(&trust.authority, None, &[version])?;
+                let client = TlsClient::speaking(&trust.authority, None, &[version])?.resuming();
                 ensure!(!resumed(&server, &client)?, "a session from nowhere");
                 let mut console = server.connect()?;
                 let sessions = |console: &mut Client| -> Result<Option<String>> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
 use protocol_tests::pair::eventually;
 use protocol_tests::server::Server;
-use protocol_tests::subject::Subject;
+use protocol_tests::subject::{Kind, Subject};
 use protocol_tests::tls::{Authority, TlsClient, Trust};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
@@ -26,10 +26,7 @@ fn shown(client: &Client) -> Result<CertificateDer<'static>> {
 
 /// The same of a new connection.
 fn shown_by(server: &Server) -> Result<CertificateDer<'static>> {
-    let mut client = server.connect()?;
-    // A session that was resumed tells nothing about the files of today.
-    client.ask("version")?;
-    shown(&client)
+    shown(&server.connect()?)
 }
 
 #[test]
@@ -42,22 +39,22 @@ fn new_connections_are_shown_the_new_certificate() -> Result<()> {
         let mut old = server.connect()?;
         ensure!(shown(&old)? == first);
         trust.server.replace(&second)?;
-        let fresh = || TlsClient::new(&trust.authority);
-        ensure!(
-            shown(&server.connect_as(&fresh()?)?)? == first,
-            "not asked yet"
-        );
+        ensure!(shown_by(&server)? == first, "not asked yet");
         ensure!(old.ask("refresh_certs")? == "OK");
-        ensure!(shown(&server.connect_as(&fresh()?)?)? == second.shown()?);
+        ensure!(shown_by(&server)? == second.shown()?);
         // In silence, as every command; the next answer is another's.
         trust.server.replace(&third)?;
         old.send_line("refresh_certs noreply")?;
         ensure!(old.ask("version")?.starts_with("VERSION "));
-        ensure!(shown(&server.connect_as(&fresh()?)?)? == third.shown()?);
+        ensure!(shown_by(&server)? == third.shown()?);
         trust.server.replace(&second)?;
-        server.signal(Signal::HUP)?;
-        eventually("SIGHUP is heard", || {
-            Ok(shown(&server.connect_as(&fresh()?)?)? == second.shown()?)
+        // 1.6.18 does not listen to the signal.
+        match subject.kind() {
+            Kind::MemcachedOld => ensure!(old.ask("refresh_certs")? == "OK"),
+            _ => server.signal(Signal::HUP)?,
+        }
+        eventually("the second certificate is shown", || {
+            Ok(shown_by(&server)? == second.shown()?)
         })?;
         ensure!(old.set("old", b"alive")? == "STORED");
         let since = old.stats("stats")?.remove("time_since_server_cert_refresh");
@@ -95,7 +92,7 @@ fn files_that_are_no_good_change_nothing() -> Result<()> {
         let words = format!("Error loading the key: {} : ", trust.server.key.display());
         ensure!(answer.starts_with(&words), "{}: {answer}", subject.kind());
         ensure!(client.set("key", b"value")? == "STORED");
-        if subject.kind() == protocol_tests::subject::Kind::Memtwin {
+        if subject.kind() == Kind::Memtwin {
             ensure!(shown_by(&server)? == first);
             ensure!(server.log().contains("stays in use"), "{}", server.log());
         }
@@ -124,7 +121,7 @@ fn an_authority_that_left_the_file_vouches_for_nobody() -> Result<()> {
     let newer = Authority::new("newer")?;
     let file = trust.authority.folder().join("clients.pem");
     fs::copy(trust.authority.file(), &file)?;
-    let known = TlsClient::showing(&trust.authority, &trust.authority.client("known")?)?;
+    let known = TlsClient::showing(&trust.authority, &trust.authority.client("known")?)?.resuming();
     let new = TlsClient::showing(&trust.authority, &newer.client("new")?)?;
     let options = format!("ssl_verify_mode=2,ssl_ca_cert={}", file.display());
     let server = trust.start_for(&Subject::memtwin()?, &["-o", &options], &known)?;

@@ -1,4 +1,4 @@
-//! A socket that gives a stranger only so many bytes.
+//! A socket that takes only so many bytes from a stranger.
 
 use std::io;
 use std::pin::Pin;
@@ -7,12 +7,16 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream that fails once it has been sent more than its allowance.
+/// A TCP stream that reads no more than its allowance, and fails who insists.
+///
+/// The allowance may be spent by what follows a finished handshake in the same packets: whoever
+/// reads is told once that there is nothing more for now, and can lift it then.
 #[derive(Debug)]
 pub(crate) struct Metered {
     stream: TcpStream,
     /// Bytes it may still be sent; `None`: any number.
     allowance_bytes: Option<usize>,
+    was_told: bool,
 }
 
 impl Metered {
@@ -20,6 +24,7 @@ impl Metered {
         Self {
             stream,
             allowance_bytes: Some(allowance_bytes),
+            was_told: false,
         }
     }
 
@@ -36,14 +41,23 @@ impl AsyncRead for Metered {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        if let Some(allowance_bytes) = &mut this.allowance_bytes {
-            let read = buf.filled().len() - before;
-            *allowance_bytes = allowance_bytes
-                .checked_sub(read)
-                .ok_or_else(|| io::Error::other("too many bytes in a handshake"))?;
+        let Some(left_bytes) = &mut this.allowance_bytes else {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        };
+        if *left_bytes == 0 {
+            if std::mem::replace(&mut this.was_told, true) {
+                let error = io::Error::other("too many bytes in a handshake");
+                return Poll::Ready(Err(error));
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        let wanted = buf.remaining().min(*left_bytes);
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(wanted));
+        ready!(Pin::new(&mut this.stream).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buf.advance(read);
+        *left_bytes -= read;
         Poll::Ready(Ok(()))
     }
 }
