@@ -60,7 +60,8 @@
 //! - [`server`]: sockets. `conversation` is a text conversation without its socket, `binary` a
 //!   binary one, `login` a text one before its password, `dialogue` whichever a client has begun,
 //!   `connection` the loop that owns one, `node` what all threads of a node share, `console` what a
-//!   conversation may ask of it.
+//!   conversation may ask of it; `tls` is what TLS offers on each kind of address, `handshake` how
+//!   a client gets there.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,

@@ -33,7 +33,6 @@ pub fn check(
     let outcome = check_client(&config)
         .and_then(|()| check_protocol(&mut config, said("client.protocol")))
         .and_then(|()| check_sasl(&config))
-        .and_then(|()| check_doors(&config))
         .and_then(|()| check_tls(&config))
         .and_then(|()| check_memory(&config))
         .and_then(|()| tuning::check(&config))
@@ -152,21 +151,6 @@ fn check_sasl(config: &Config) -> Result<(), Misfit> {
         }
     }
     Ok(())
-}
-
-/// An address where another protocol is spoken would ask nobody for the password.
-fn check_doors(config: &Config) -> Result<(), Misfit> {
-    let client = &config.client;
-    let mut told = client.listen.iter().filter_map(|listen| listen.protocol);
-    let text = if client.auth_file.is_some() && told.any(|told| told != Protocol::Ascii) {
-        "Cannot use binary protocol when ascii authentication enabled: write proto[ascii] (-l, \
-         client.listen)"
-    } else if client.sasl && told.any(|told| told != Protocol::Binary) {
-        "Cannot use ascii protocol when SASL is enabled: write proto[binary] (-l, client.listen)"
-    } else {
-        return Ok(());
-    };
-    misfit("client.listen", EXIT_SYSTEM, text)
 }
 
 /// What an address says of TLS means something only where there is TLS.
