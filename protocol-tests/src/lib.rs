@@ -23,4 +23,5 @@ pub mod server;
 pub mod subject;
 pub mod tls;
 pub mod transcript;
+pub mod watching;
 pub mod writers;
