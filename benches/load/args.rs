@@ -43,8 +43,8 @@ pub(crate) struct Heading {
 pub(crate) struct Drive {
     #[command(flatten)]
     pub(crate) heading: Heading,
-    /// A server as NAME=ADDRESS:PORT@PID, or with :text, :meta or :binary after that; the ratios are
-    /// of the first one to each other one.
+    /// A server as NAME=ADDRESS:PORT@PID, or with :text, :meta or :binary after that; the ratios
+    /// are of the first one to each other one.
     #[arg(long = "server", required = true)]
     pub(crate) servers: Vec<ServerSpec>,
     #[command(flatten)]

@@ -196,8 +196,8 @@ impl Generator {
         }
     }
 
-    /// Lengths of which the body's is less than its parts'. The parts are there: memcached waits for
-    /// them before it answers.
+    /// Lengths of which the body's is less than its parts'. The parts are there: memcached waits
+    /// for them before it answers.
     fn contradiction(&mut self) -> Vec<u8> {
         let opcode = self.rng.u8(0..0x25);
         let key_len = self.rng.u16(1..300);

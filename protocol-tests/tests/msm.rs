@@ -1,5 +1,6 @@
 //! Sessions of a real Tomcat survive the death of a node of a memtwin pair, where stock memcached
-//! loses them; in both protocols, with either of MSM's usual serializers, with a password or without.
+//! loses them; in both protocols, with either of MSM's usual serializers, with a password or
+//! without.
 //!
 //! Needs `java`, `mvn` and `memcached` on the PATH, and memtwin's release build (or `MEMTWIN_BIN`).
 //! `MSM_SUBJECTS=memcached` or `memtwin` runs one server only.

@@ -195,7 +195,7 @@ fn evictions_are_told_or_counted() -> Result<()> {
         let value = [b'v'; 1000];
         let store = |client: &mut Client, from: usize, to: usize| -> Result<()> {
             for nth in from..to {
-                let exptime = if nth % 2 == 0 { 0 } else { 500 };
+                let exptime = if nth.is_multiple_of(2) { 0 } else { 500 };
                 let answer = client.store("set", &format!("k{nth}"), exptime, &value)?;
                 ensure!(answer == "STORED", "{kind}: {answer}");
             }
@@ -226,7 +226,7 @@ fn evictions_are_told_or_counted() -> Result<()> {
             let ttl_secs: i64 = field(&line, "ttl")?.parse()?;
             let lives_on = ttl_secs == -1 || (400..=500).contains(&ttl_secs);
             ensure!(
-                lives_on && (ttl_secs == -1) == (nth % 2 == 0),
+                lives_on && (ttl_secs == -1) == (nth.is_multiple_of(2)),
                 "{kind}: {line}"
             );
             ensure!(field(&line, "fetch")? == "no", "{kind}: {line}");

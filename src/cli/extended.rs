@@ -91,10 +91,13 @@ fn unknown(text: &str) -> String {
     format!("Illegal suboption \"{text}\"\n\n{}", help())
 }
 
+/// What is said of some options, and whether one is among them.
+type Group = (&'static str, fn(Effect) -> bool);
+
 /// The options by what becomes of them, for `-h`.
 pub(super) fn help() -> String {
     let mut text = String::from("Options of -o:\n");
-    let groups: [(&str, fn(Effect) -> bool); 3] = [
+    let groups: [Group; 3] = [
         ("with memcached's meaning", |effect| {
             matches!(effect, Effect::Setting(_))
         }),

@@ -78,7 +78,7 @@ fn remember(flags: &MemcachedFlags, layer: &mut Layer<'_>) {
     let tuning = &mut layer.config.tuning;
     let default = i64::from(address::PORT_DEFAULT);
     let port = flags.port.as_deref().map(atoi);
-    tuning.port = port.or((!flags.listen.is_empty()).then_some(default));
+    tuning.port = port.or_else(|| (!flags.listen.is_empty()).then_some(default));
     for text in &flags.listen {
         match &mut tuning.interfaces {
             None => tuning.interfaces = Some(text.trim().to_owned()),

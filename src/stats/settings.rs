@@ -195,7 +195,7 @@ fn tls(tls: &Tls, out: &mut Vec<u8>) {
 fn tcp_port(config: &Config) -> i64 {
     let first = config.client.listen.first();
     let port = first.map_or(0, |first| first.address.port.unwrap_or(PORT_DEFAULT));
-    config.tuning.port.unwrap_or(i64::from(port))
+    config.tuning.port.unwrap_or_else(|| i64::from(port))
 }
 
 /// The addresses as `-l` takes them; a port only where it is not `tcpport`.

@@ -99,12 +99,10 @@ fn an_item_beyond_the_largest_chunk_takes_several() {
 fn every_counter_of_a_class_is_shown() {
     let node = TestNode::new();
     node.put("a", 1);
-    let mut number = 70_000;
-    for (name, counter) in node.workers[2].class(1).each() {
+    for (number, (name, counter)) in (70_000..).zip(node.workers[2].class(1).each()) {
         counter.add(number);
         let key = format!("1:{name}");
         assert_eq!(node.value("slabs", &key), number.to_string());
-        number += 1;
     }
     count_in_class(&node.store, 1, 10);
     for (key, value) in [
