@@ -13,6 +13,7 @@ use protocol_tests::subject::Subject;
 fn told(command: &str) -> Result<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COMPATIBILITY.md");
     let text = fs::read_to_string(path)?;
+    let (_, text) = text.split_once("\n## Statistics\n").context("no section")?;
     let quoted = format!("`{command}`");
     let mut rows = text.lines().skip_while(|line| {
         let first = line.split('|').nth(1).unwrap_or_default();

@@ -32,6 +32,7 @@ impl Step<'_, '_> {
                 arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
             }
             Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
+                self.turn.counters.cmd_flush.count();
                 say(out, noreply, FLUSH_REFUSED);
             }
             Request::FlushAll { exptime, noreply } => {

@@ -16,9 +16,11 @@ impl Conversation {
         tracing::trace!(line = %content(line).escape_ascii(), "command");
         match text::parse(line) {
             Err(mut fault) => {
-                let is_flush = !fault.reply.is_empty() && line.starts_with(b"flush_all ");
-                if is_flush && !step.console.takes_flush_all() {
-                    fault.reply = FLUSH_REFUSED;
+                if line.starts_with(b"flush_all ") {
+                    step.turn.counters.cmd_flush.count();
+                    if !fault.reply.is_empty() && !step.console.takes_flush_all() {
+                        fault.reply = FLUSH_REFUSED;
+                    }
                 }
                 self.fault(fault, used, &mut step.out.bytes)
             }
