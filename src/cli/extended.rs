@@ -38,7 +38,7 @@ pub enum OptionValue {
 /// What becomes of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It is this key of the configuration.
+    /// It has memcached's meaning, and is this part of the configuration.
     Setting(&'static str),
     /// `stats settings` or `stats slabs` shows it, nothing else.
     Shown,

@@ -232,6 +232,7 @@ fn every_option_of_o_is_taken_and_finds_its_setting() {
         (old.slabs.automove, old.slabs.chunk_max_bytes),
         (0, 4 << 10)
     );
+    assert_eq!(read("-o sock_cookie_id=5").unwrap().tuning.socket_mark, 5);
     let told = read("-o hash_algorithm=jenkins,modern -e /dev/shm/x -N 2")
         .unwrap()
         .tuning;

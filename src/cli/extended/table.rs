@@ -152,7 +152,12 @@ pub static OPTIONS: [Extended; 51] = [
         ssl_min_version,
     ),
     row("relaxed_privileges", No, Nothing(NO_EFFECT_THERE), nothing),
-    row("sock_cookie_id", Yes, Shown, sock_cookie_id),
+    row(
+        "sock_cookie_id",
+        Yes,
+        Setting("tuning.socket_mark"),
+        sock_cookie_id,
+    ),
 ];
 
 const TABLES_GROW: &str = "each shard's table grows by itself";
