@@ -393,7 +393,8 @@ fn every_proof_exists() {
         }
     };
     let mut wanting = Vec::new();
-    for title in JUDGED.iter().chain(&["Clients", "Statistics"]) {
+    let proved = ["Clients", "Inputs that have hurt memcached", "Statistics"];
+    for title in JUDGED.iter().chain(&proved) {
         for row in rows(title) {
             let missing = quoted(&row[row.len() - 1]).filter(|proof| !has(proof));
             wanting.extend(missing.map(|proof| format!("{}: {proof}", row[0])));

@@ -26,6 +26,9 @@ fn main() -> Result<()> {
     let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
     for entry in fs::read_dir(transcripts)? {
         let path = entry?.path();
+        if path.extension().is_none_or(|kind| kind != "txt") {
+            continue;
+        }
         let sent = sent_by(&path)?;
         let is_meta = path
             .file_name()

@@ -53,6 +53,14 @@ pub fn on_classic_commands() -> Vec<Attack> {
         ("CVE-2023-46853", "get key\n".to_owned(), "END"),
         ("2026-05", "slabs reassign 999 -5\r\n".to_owned(), ""),
         ("2026-05", "slabs automove window 0\r\n".to_owned(), ""),
+        (
+            "2026-05",
+            "slabs automove window 67108864\r\n".to_owned(),
+            "",
+        ),
+        ("2026", format!("get{}\r\n", " ".repeat(2000)), ""),
+        ("2026", format!("{}\r\n", " ".repeat(2040)), "ERROR"),
+        ("2026", " ".repeat(4095), ""),
         ("2026-07", "\r\n\r\n\r\n\r\n".to_owned(), "CLIENT_ERROR"),
     ]
 }

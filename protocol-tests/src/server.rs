@@ -24,6 +24,8 @@ const START_PATIENCE: Duration = Duration::from_secs(20);
 const START_TRIES: u32 = 5;
 /// What a server says whose port is taken.
 const PORT_TAKEN: &str = "Address already in use";
+/// Longest path of a unix socket, without the zero byte at its end.
+const UNIX_PATH_BYTES: usize = 107;
 /// Ports are handed out from below the range of outgoing connections.
 const PORT_FIRST: u16 = 20_000;
 const PORT_COUNT: u16 = 10_000;
@@ -96,10 +98,12 @@ impl Server {
         }
     }
 
-    /// Starts `subject` with `flags` on a unix socket and waits until it answers.
+    /// Starts `subject` with `flags` on a unix socket and waits until it answers. The socket's path
+    /// is as long as one may be.
     pub fn start_on_unix_socket(subject: &Subject, flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let path = folder.path().join("socket");
+        let room = UNIX_PATH_BYTES.saturating_sub(folder.path().as_os_str().len() + 1);
+        let path = folder.path().join("s".repeat(room.max(1)));
         let text = path.to_string_lossy().into_owned();
         let mut all = vec!["-s", &text];
         all.extend(flags);

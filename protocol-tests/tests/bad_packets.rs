@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use protocol_tests::packets::opcode::{GATK, GATKQ, GETK, GETKQ, NOOP};
 use protocol_tests::packets::{Reply, packet, raw_header, store};
 use protocol_tests::server::Server;
 use protocol_tests::subject::Subject;
@@ -76,6 +77,39 @@ fn binary_clients_that_do_not_read_are_bounded() -> Result<()> {
     server.is_well()?;
     ensure!(server.connect()?.get("large")?.is_none());
     Ok(())
+}
+
+/// A `getk` of a value that was gone by then hung a worker in 2026.
+#[test]
+fn gets_with_a_key_survive_that_the_value_goes() -> Result<()> {
+    let server = Server::start(&Subject::memtwin()?, &["-t", "1"])?;
+    let later = 100u32.to_be_bytes();
+    let asks: Vec<u8> = [GETK, GETKQ, GATK, GATKQ]
+        .iter()
+        .flat_map(|&opcode| {
+            let ask = packet(opcode).key("large");
+            let touches = matches!(opcode, GATK | GATKQ);
+            if touches { ask.extras(&later) } else { ask }.bytes()
+        })
+        .collect();
+    let mut reader = server.connect()?;
+    for round in 0..50u32 {
+        ensure!(server.connect()?.set("large", &vec![b'v'; 200_000])? == "STORED");
+        reader.send(&asks)?;
+        let mut other = server.connect()?;
+        ensure!(other.ask("delete large")?.ends_with('D'));
+        reader.send(&[asks.as_slice(), &packet(NOOP).opaque(round).bytes()].concat())?;
+        // Hits while it was there, misses of the loud forms after that, and then the noop.
+        loop {
+            let reply = Reply::read(&mut reader)?;
+            ensure!(matches!(reply.status, 0 | 1), "{reply}");
+            ensure!(reply.opcode == NOOP || reply.key == b"large", "{reply}");
+            if reply.opcode == NOOP {
+                break;
+            }
+        }
+    }
+    server.is_well()
 }
 
 #[test]

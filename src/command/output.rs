@@ -34,6 +34,7 @@ impl Chunk<'_> {
 
 impl Output {
     /// Appends an item's value: copied if small, else as a handle.
+    #[inline(always)]
     pub fn push_value(&mut self, item: &Item) {
         let value = item.value();
         if value.len() <= VALUE_COPY_BYTES {

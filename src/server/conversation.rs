@@ -113,7 +113,7 @@ impl Conversation {
             State::Line => self.line(input, step),
             State::Keys(how) => {
                 let how = *how;
-                self.keys(input, 0, how, step)
+                self.more_keys(input, how, step)
             }
             State::Cachedump(_) => (0, self.cachedump(step)),
             State::Value(receiving) => {

@@ -59,6 +59,7 @@ impl Shard {
     }
 
     /// The slot that holds `key`, live or as a tombstone. Keys are compared whole.
+    #[inline(always)]
     pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<(u64, &Item)> {
         let slot = hash.slot();
         match self.table.peek(&slot) {

@@ -12,6 +12,8 @@ const REPLY_BYTES: usize = 32 << 10;
 
 /// A dump of so few items takes no more turns.
 const DUMP_TURNS_MAX: u32 = 10_000;
+/// The longest user and password that are waited for.
+const LOGIN_BYTES: usize = 16 << 10;
 
 /// See the module.
 pub(crate) struct Client<'n> {
@@ -61,7 +63,8 @@ impl<'n> Client<'n> {
         // Each line that is cut off and each value that is waited for has its bound.
         let words = self.tail.trim_ascii_start();
         let may_be_long = words.starts_with(b"get ") || words.starts_with(b"gets ");
-        let bound = LINE_BYTES + INCOMING_BYTES_MIN + self.longest_piece;
+        let login = self.node.access.text.as_ref().map_or(0, |_| LOGIN_BYTES);
+        let bound = LINE_BYTES + INCOMING_BYTES_MIN + login + self.longest_piece;
         assert!(
             may_be_long || self.tail.len() <= bound,
             "a rest of {} bytes",
@@ -96,12 +99,16 @@ impl<'n> Client<'n> {
                     turns_of_nothing += 1;
                     assert!(turns_of_nothing < DUMP_TURNS_MAX, "it stands still");
                 }
-                Stop::Close | Stop::Quit => {
+                // Whoever watches is not listened to any more.
+                Stop::Quit | Stop::Shutdown | Stop::Watch(_) => self.is_closed = true,
+                Stop::Close => {
                     self.is_closed = true;
                     self.is_cut_off = self.tail.len() > LINE_BYTES && !self.tail.contains(&b'\n');
-                    self.tail.clear();
-                    return;
                 }
+            }
+            if self.is_closed {
+                self.tail.clear();
+                return;
             }
         }
     }

@@ -30,7 +30,7 @@ pub fn clients(grammar: Grammar, input: &[u8]) {
     let (whole, _) = crowd::alone(&plan, &[plan.bytes.len()], u32::MAX);
     let whole = replies::read(&whole);
     // With little memory it matters for eviction when an item begins.
-    if !plan.is_tight() {
+    if !plan.is_tight() && !plan.has_moody_commands() {
         let (cut, is_cut_off) = crowd::alone(&plan, &plan.pieces, plan.requests_per_turn());
         let cut = replies::read(&cut);
         let compared = if is_cut_off { cut.len() } else { whole.len() };

@@ -1,7 +1,9 @@
 //! The node that inputs are played to: all of a server but its threads and sockets.
 
-use std::sync::Arc;
+use std::fs;
+use std::sync::{Arc, OnceLock};
 
+use memtwin::auth::Access;
 use memtwin::config::{Config, Protocol};
 use memtwin::server::{Node, ReplicationStats};
 use memtwin::store::{ClassPlan, Now, Store, StoreConfig};
@@ -43,5 +45,24 @@ pub(crate) fn start(plan: &Plan<'_>) -> Node {
         classes: ClassPlan::default(),
     });
     let stats = ReplicationStats(Box::new(|_| {}));
-    Node::new(config, Arc::new(store), None, stats)
+    let mut node = Node::new(config, Arc::new(store), None, stats);
+    if plan.asks_for_passwords() {
+        node.access = access().clone();
+    }
+    node
+}
+
+/// One user, `user`, whose password is `pass`.
+fn access() -> &'static Access {
+    static ACCESS: OnceLock<Access> = OnceLock::new();
+    ACCESS.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder for the password file");
+        let path = folder.path().join("users");
+        fs::write(&path, "user:pass\n").expect("the password file");
+        let mut config: Config =
+            toml::from_str("[sasl]\nusers = { user = \"pass\" }").expect("a user");
+        config.client.sasl = true;
+        config.client.auth_file = Some(path);
+        Access::load(&config).expect("passwords")
+    })
 }

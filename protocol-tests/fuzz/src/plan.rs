@@ -25,6 +25,8 @@ const ONE_REQUEST_PER_TURN: u8 = 16;
 const STRAIGHT: u8 = 32;
 /// The protocol is set by `-B` instead of found.
 const FIXED: u8 = 64;
+/// The node asks for passwords, in both protocols.
+const PASSWORDS: u8 = 128;
 
 /// Pieces of one round of cuts, at most.
 const PIECES_MAX: u8 = 7;
@@ -94,6 +96,19 @@ impl<'a> Plan<'a> {
     /// Whether `-B` sets the protocol.
     pub fn is_fixed(&self) -> bool {
         self.has(FIXED)
+    }
+
+    /// Whether clients have to say who they are.
+    pub fn asks_for_passwords(&self) -> bool {
+        self.has(PASSWORDS)
+    }
+
+    /// Whether the bytes may hold a command that is answered otherwise when others are before it
+    /// in the same turn, or one that changes how much memory there is.
+    pub fn has_moody_commands(&self) -> bool {
+        let moody: [&[u8]; 3] = [b"watch", b"dump", b"memlimit"];
+        let has = |word: &[u8]| self.bytes.windows(word.len()).any(|part| part == word);
+        moody.into_iter().any(has)
     }
 
     /// Requests of a cut input that a turn executes at most.

@@ -36,11 +36,6 @@ impl<'a> Flags<'a> {
             .take(WORDS_SEEN - words_before)
             .all(|(letter, _)| matches!(letter, b'A'..=b'z' | b'0'..=b'9'))
     }
-
-    pub(super) fn opaque_fits(self) -> bool {
-        self.iter()
-            .all(|(letter, word)| letter != b'O' || word.len() <= OPAQUE_BYTES)
-    }
 }
 
 /// What the flags say. A flag that has no meaning for a command is checked all the same.
@@ -81,6 +76,25 @@ pub struct Options {
 }
 
 impl Options {
+    /// Reads all flags in one pass; `None` if anything is wrong with them. What it is, and which of
+    /// several faults counts, is for [`Options::parse`] to find out.
+    pub(super) fn read(key: &[u8], flags: Flags<'_>, words_before: usize) -> Option<Self> {
+        let mut options = Self::default();
+        let mut seen = 0u128;
+        let mut words_left = WORDS_MAX - words_before;
+        for (letter, word) in flags.iter() {
+            let bit = 1 << (letter & 0x7f);
+            let fits = letter != b'O' || word.len() <= OPAQUE_BYTES;
+            if words_left == 0 || seen & bit != 0 || !fits {
+                return None;
+            }
+            words_left -= 1;
+            seen |= bit;
+            options.take(key, letter, &word[1..]).ok()?;
+        }
+        Some(options)
+    }
+
     /// Reads all flags. Of several bad arguments the last names the error; a flag that is unknown
     /// or comes twice ends the reading.
     pub(super) fn parse(key: &[u8], flags: Flags<'_>, words_before: usize) -> Result<Self, Error> {

@@ -49,28 +49,12 @@ pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
     };
     let words_before = if verb == Verb::Set { 3 } else { 2 };
     let flags = Flags(rest);
-    if !flags.are_flags(words_before) {
-        return Err(Fault::saying(BAD_FORMAT));
-    }
-    let fault = |words| Fault {
-        swallow_bytes: if verb == Verb::Set { data_len + 2 } else { 0 },
-        ..Fault::saying(words)
+    let mut options = match Options::read(key, flags, words_before) {
+        Some(options) if key.len() <= KEY_BYTES && bad_mode(verb, options.mode).is_none() => {
+            options
+        }
+        _ => return Err(fault(verb, key, data_len, flags, words_before)),
     };
-    let options = if key.len() > KEY_BYTES {
-        Err(Error(BAD_FORMAT))
-    } else {
-        Options::parse(key, flags, words_before)
-    };
-    let mut options = options.map_err(|Error(words)| match verb {
-        Verb::Arithmetic => fault(BAD_FLAG_ARITHMETIC),
-        _ => fault(words),
-    })?;
-    if let Some(words) = bad_mode(verb, options.mode) {
-        return Err(fault(words));
-    }
-    if !flags.opaque_fits() {
-        return Err(fault(LONG_OPAQUE));
-    }
     let key = match options.binary_key.take() {
         Some(bytes) => Key {
             bytes: Cow::Owned(bytes),
@@ -88,6 +72,28 @@ pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
         options,
         flags,
     })
+}
+
+/// Says what is wrong with a request that cannot be obeyed, in the order in which memcached looks.
+#[cold]
+fn fault(verb: Verb, key: &[u8], data_len: usize, flags: Flags<'_>, words_before: usize) -> Fault {
+    if !flags.are_flags(words_before) {
+        return Fault::saying(BAD_FORMAT);
+    }
+    let options = if key.len() > KEY_BYTES {
+        Err(Error(BAD_FORMAT))
+    } else {
+        Options::parse(key, flags, words_before)
+    };
+    let words = match options {
+        Err(_) if verb == Verb::Arithmetic => BAD_FLAG_ARITHMETIC,
+        Err(Error(words)) => words,
+        Ok(options) => bad_mode(verb, options.mode).unwrap_or(LONG_OPAQUE),
+    };
+    Fault {
+        swallow_bytes: if verb == Verb::Set { data_len + 2 } else { 0 },
+        ..Fault::saying(words)
+    }
 }
 
 /// The modes memcached knows; other commands do not look at theirs.
@@ -130,7 +136,8 @@ pub fn parse_inspection(args: &[u8]) -> Result<Inspection<'_>, Fault> {
 
 /// The first word and what follows it.
 fn word(args: &[u8]) -> Option<(&[u8], &[u8])> {
-    let first = tokens(args).next()?;
     let start = args.iter().position(|&byte| byte != b' ')?;
-    Some((first, &args[start + first.len()..]))
+    let word = &args[start..];
+    let end = memchr::memchr(b' ', word).unwrap_or(word.len());
+    Some(word.split_at(end))
 }

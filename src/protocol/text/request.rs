@@ -20,6 +20,10 @@ impl<'a> Keys<'a> {
         Some((&rest[..end], Keys(&rest[end..])))
     }
 
+    fn is_empty(self) -> bool {
+        self.0.iter().all(|&byte| byte == b' ')
+    }
+
     /// Whether every key is short enough; one that is not makes the whole command fail.
     fn are_valid(self) -> bool {
         self.0.len() <= KEY_BYTES || tokens(self.0).all(|key| key.len() <= KEY_BYTES)
@@ -123,7 +127,9 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
     }
     let line = line_with_end.strip_suffix(b"\n").unwrap_or(line_with_end);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let word_len = memchr::memchr(b' ', line).unwrap_or(line.len());
+    // Words are short: a search made for long lines would take longer.
+    let word_len = line.iter().position(|&byte| byte == b' ');
+    let word_len = word_len.unwrap_or(line.len());
     let (word, args) = line.split_at(word_len);
     match word {
         b"get" => retrieval(args, false),
@@ -172,7 +178,7 @@ fn meta(verb: meta::Verb, args: &[u8]) -> Request<'_> {
 
 fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
     let keys = Keys(args);
-    if keys.split_first().is_none() || !keys.are_valid() {
+    if keys.is_empty() || !keys.are_valid() {
         return Err(Fault::BAD_FORMAT);
     }
     Ok(Request::Get { keys, with_cas })
@@ -182,7 +188,7 @@ fn get_and_touch(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
     let Some((exptime, keys)) = Keys(args).split_first() else {
         return Err(Fault::BAD_FORMAT);
     };
-    if keys.split_first().is_none() {
+    if keys.is_empty() {
         return Err(Fault::BAD_FORMAT);
     }
     let exptime = number::strict_i32(exptime).ok_or(Fault::BAD_EXPTIME)?;

@@ -82,16 +82,26 @@ impl Conversation {
         };
     }
 
-    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
-    pub(super) fn keys(
+    /// The rest of a line whose first keys are served.
+    pub(super) fn more_keys(
         &mut self,
         input: &[u8],
-        start: usize,
         how: Retrieval,
         step: &mut Step<'_, '_>,
     ) -> (usize, Option<Stop>) {
         let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
-        let line = content(&input[..end]);
+        self.keys(&input[..end], 0, how, step)
+    }
+
+    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
+    fn keys(
+        &mut self,
+        whole: &[u8],
+        start: usize,
+        how: Retrieval,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let line = content(whole);
         let mut keys = Keys(&line[start..]);
         let mut served = 0;
         while let Some((key, rest)) = keys.split_first() {
@@ -105,7 +115,7 @@ impl Conversation {
         }
         step.out.bytes.extend_from_slice(reply::END);
         self.state = State::Line;
-        (end, None)
+        (whole.len(), None)
     }
 }
 

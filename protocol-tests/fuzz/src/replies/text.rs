@@ -15,22 +15,36 @@ const WORDS: [&[u8]; 12] = [
     b"EN",
 ];
 /// What lines begin with that go on as they like.
-const BEGINNINGS: [&[u8]; 9] = [
+const BEGINNINGS: [&[u8]; 17] = [
+    b"BADCLASS ",
+    b"BUSY ",
     b"CLIENT_ERROR ",
+    b"ERROR ",
+    b"ITEM ",
+    b"ME ",
+    b"MEMLIMIT_ADJUST_FAILED ",
+    b"MEMLIMIT_TOO_SMALL ",
+    b"NOSPARE ",
+    b"NOTSTARTED ",
+    b"PREFIX ",
+    b"SAME ",
     b"SERVER_ERROR ",
     b"SERVER_ERROR: ",
-    b"ERROR ",
+    b"UNSAFE ",
     b"VERSION ",
-    b"ME ",
-    b"ITEM ",
-    b"PREFIX ",
-    b"key=",
+    b"mg ",
 ];
+/// The line of a dump that ends in a line feed alone.
+const DUMPED: &[u8] = b"key=";
 const META_STATUSES: [&[u8]; 5] = [b"HD", b"EN", b"NS", b"EX", b"NF"];
 const META_FLAGS_MAX: usize = 20;
 
 /// The length of the reply that `bytes` begin with, and whether it is a statistic.
 pub(super) fn reply(bytes: &[u8]) -> (usize, bool) {
+    if bytes.starts_with(DUMPED) {
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        return (end.unwrap_or_else(|| wrong("half a line", bytes)) + 1, true);
+    }
     let end = bytes.windows(2).position(|pair| pair == b"\r\n");
     let end = end.unwrap_or_else(|| wrong("a line without an end", bytes));
     let line = &bytes[..end];
