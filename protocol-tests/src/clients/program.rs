@@ -79,11 +79,29 @@ impl Program {
         for line in &mut lines {
             for address in &addresses {
                 *line = line.replace(&address.to_string(), "HOST:PORT");
-                *line = line.replace(&address.port().to_string(), "PORT");
+                *line = without_number(line, &address.port().to_string());
             }
         }
         Ok(lines)
     }
+}
+
+/// The text with `PORT` for a number; the same digits within a longer number stay.
+fn without_number(text: &str, number: &str) -> String {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let mut shown = String::new();
+    let mut shown_to = 0;
+    for (at, _) in text.match_indices(number) {
+        let after = at + number.len();
+        let bytes = text.as_bytes();
+        let alone = !is_digit(bytes[..at].last()) && !is_digit(bytes.get(after));
+        if alone {
+            shown.push_str(&text[shown_to..at]);
+            shown.push_str("PORT");
+            shown_to = after;
+        }
+    }
+    shown + &text[shown_to..]
 }
 
 impl fmt::Display for Program {
@@ -136,4 +154,17 @@ fn read_lines(output: ChildStdout) -> Receiver<String> {
         }
     });
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_number;
+
+    /// A port whose digits stood in 18446744073709551615 made `incr` look wrong.
+    #[test]
+    fn a_port_is_replaced_where_it_stands_alone() {
+        let text = "at 37095, not 18446744073709551615, 37095";
+        let shown = "at PORT, not 18446744073709551615, PORT";
+        assert_eq!(without_number(text, "37095"), shown);
+    }
 }
