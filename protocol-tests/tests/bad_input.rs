@@ -123,6 +123,32 @@ fn a_line_without_end_takes_no_memory() -> Result<()> {
     Ok(())
 }
 
+/// One connection may hold a long line whatever the limit is; many of them share an eighth of it.
+#[test]
+fn unfinished_lines_share_an_eighth_of_memory() -> Result<()> {
+    let server = start(&["-m", "16"])?;
+    let line = [b"get ".as_slice(), &b"k ".repeat(450_000)].concat();
+    let mut crowd = Vec::new();
+    for _ in 0..8 {
+        let mut client = server.connect()?;
+        // Who is let go may notice it while it still sends.
+        let _ = client.send(&line);
+        crowd.push(client);
+    }
+    let mut asker = server.connect()?;
+    eventually("the last ones were let go and counted", || {
+        let refused: u64 = asker.stats("stats")?["read_buf_oom"].parse()?;
+        Ok(refused >= 6)
+    })?;
+    let answers = crowd.iter_mut().map(|client| {
+        let sent = client.send(b"\r\n");
+        sent.is_ok() && client.read_until(b"END\r\n").is_ok()
+    });
+    let served = answers.filter(|served| *served).count();
+    ensure!((1..=2).contains(&served), "{served} of 8 were served");
+    is_well(&server)
+}
+
 #[test]
 fn a_mebibyte_of_keys_with_one_too_long_is_one_error() -> Result<()> {
     let server = start(&[])?;

@@ -13,9 +13,6 @@ use super::node::Node;
 use super::tls::TlsError;
 use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
 
-/// memcached's slab classes with its default settings; 0 is its pool of free pages.
-const SLAB_CLASSES: std::ops::RangeInclusive<i32> = 0..=39;
-
 impl Node {
     pub(super) fn carry_out(&self, command: Admin, follows_replies: bool) -> Outcome {
         match command {
@@ -110,7 +107,10 @@ impl Node {
             Slabs::Reassign(_) if !tuning.reassign => {
                 return Outcome::say("CLIENT_ERROR slab reassignment disabled");
             }
-            Slabs::Reassign(classes) => return Outcome::say(reassign(classes)),
+            Slabs::Reassign(classes) => {
+                let last = self.store.classes().each().count() as i32;
+                return Outcome::say(reassign(classes, last));
+            }
             Slabs::Automove(level) => tuning.automove = i64::from(level),
             Slabs::Ratio(ratio) => tuning.automove_ratio = ratio,
             Slabs::FreeRatio(ratio) => tuning.automove_freeratio = ratio,
@@ -182,14 +182,13 @@ const BAD_CLASS: &str = "BADCLASS invalid class id";
 const NO_CLASS: &str = "NOTSTARTED no items to crawl";
 const CRAWLING: &str = "BUSY currently processing crawler request";
 
-/// There are no slab pages that could be moved.
-fn reassign(classes: Option<(i32, i32)>) -> &'static str {
+/// There are no slab pages that could be moved. Class 0 is memcached's pool of free ones.
+fn reassign(classes: Option<(i32, i32)>, last: i32) -> &'static str {
+    let exists = |class| (0..=last).contains(&class);
     match classes {
         None => "CLIENT_ERROR bad command line format",
         Some((from, to)) if from == to => "SAME src and dst class are identical",
-        Some((from, to)) if SLAB_CLASSES.contains(&from) && SLAB_CLASSES.contains(&to) => {
-            "NOSPARE source class has no spare pages"
-        }
+        Some((from, to)) if exists(from) && exists(to) => "NOSPARE source class has no spare pages",
         Some(_) => "BADCLASS invalid src or dst class id",
     }
 }
