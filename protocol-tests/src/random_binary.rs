@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::packets::opcode::*;
 use crate::packets::{Packet, count, packet, raw_header, store};
-use crate::random::Oracle;
+use crate::random::{LARGE_NUMBER, Oracle};
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -138,6 +138,7 @@ impl Generator {
         packet(opcode).key(self.any_key())
     }
 
+    /// No number reaches 2^63, see [`LARGE_NUMBER`].
     fn arithmetic(&mut self) -> Packet {
         let opcode = self.pick(&[INCR, DECR, INCRQ, DECRQ]);
         let key = if self.rng.u32(0..6) == 0 {
@@ -145,10 +146,10 @@ impl Generator {
         } else {
             self.pick(&COUNTER_KEYS)
         };
-        let delta = self.pick(&[0, 1, 10, 1500, u64::MAX]);
+        let delta = self.pick(&[0, 1, 10, 1500, LARGE_NUMBER]);
         let exptime = self.pick(&EXPTIMES);
         free_if_past(
-            count(opcode, key, delta, self.rng.u64(..), exptime),
+            count(opcode, key, delta, self.rng.u64(..1 << 62), exptime),
             exptime,
         )
     }

@@ -138,7 +138,7 @@ fn arithmetic(rng: &mut Rng, oracle: Oracle) -> Vec<u8> {
         rng,
         &mut words,
         "D",
-        &["1", "10", "1500", "18446744073709551615"],
+        &["1", "10", "1500", "1125899906842624"],
     );
     let modes = if oracle == Oracle::New {
         ["I", "+", "D", "-", "incr", "Decr"].as_slice()
