@@ -277,12 +277,27 @@ fn containers_start_unchanged() -> Result<()> {
         "-m 64 -o modern -v",
         "--memory-limit=128 --conn-limit=4096 --threads=2 --max-item-size=8m --extended=modern",
         "-vv -m 100 -I 5m -R 200 -b 2048 -o no_modern,idle_timeout=600",
-        "-m 64 -L -n 72 -f 1.08 -D : -F -C -X -W -A",
+        "-m 64 -n 72 -f 1.08 -D : -F -C -X -W -A",
         "-m 64 -o hashpower=16,no_hashexpand,slab_reassign,slab_automove=2,lru_crawler \
          -o lru_maintainer,hash_algorithm=murmur3,hot_lru_pct=30,warm_lru_pct=30,maxconns_fast",
     ] {
         let port = free_port()?;
         serves_with(&format!("-l 127.0.0.1 -p{port} -U 0 {}", line), port)?;
     }
+    Ok(())
+}
+
+/// Where the system has no large pages, `-L` ends the start: the test machine decides what is seen.
+#[test]
+fn large_pages_are_taken_where_there_are_any() -> Result<()> {
+    let told = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+    let has_any = told.is_ok_and(|told| !told.contains("[never]"));
+    let port = free_port()?;
+    let served = serves_with(&format!("-l 127.0.0.1 -p{port} -U 0 -m 64 -L"), port);
+    if has_any {
+        return served;
+    }
+    let error = served.err().context("it started without large pages")?;
+    ensure!(format!("{error:#}").contains("leave -L out"), "{error:#}");
     Ok(())
 }
