@@ -83,7 +83,9 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
         let mut failed = None;
         let before = all.len();
         for address in group {
-            match bind_tcp(*address, backlog, door) {
+            let bound = refuse_twice(*address, &all[..before])
+                .and_then(|()| bind_tcp(*address, backlog, door));
+            match bound {
                 Ok(bound) => all.push(bound),
                 Err(source) => {
                     failed = Some(BindError {
@@ -101,6 +103,26 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     }
     mark(&all, config.tuning.socket_mark);
     Ok(all)
+}
+
+/// The system lets several sockets have one address until the first of them listens, which is too
+/// late for a node to say that its addresses overlap.
+fn refuse_twice(address: SocketAddr, earlier: &[Bound]) -> io::Result<()> {
+    let overlaps = |bound: &Bound| {
+        let other = bound.socket.local_addr().ok().and_then(|a| a.as_socket());
+        other.is_some_and(|other| {
+            address.port() == other.port()
+                && address.is_ipv4() == other.is_ipv4()
+                && (address.ip() == other.ip()
+                    || address.ip().is_unspecified()
+                    || other.ip().is_unspecified())
+        })
+    };
+    if earlier.iter().any(overlaps) {
+        let words = "an address before it in the list has it already: name it once";
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, words));
+    }
+    Ok(())
 }
 
 /// `-o sock_cookie_id`: firewalls know the sockets by it.
