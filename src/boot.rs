@@ -228,18 +228,23 @@ impl Running {
     }
 
     /// Stops: no new clients, the present ones let go, the partner given all it is owed.
-    pub fn stop(self) {
-        match self.link {
+    ///
+    /// # Errors
+    /// The node stops because its client port could not be opened.
+    pub fn stop(self) -> Result<(), Problem> {
+        let served = match self.link {
             PeerOrGate::Alone(gate) => {
                 drop(gate);
-                self.server.stop();
+                self.server.stop()
             }
             PeerOrGate::Pair(peer) => {
                 peer.dismiss_clients();
-                self.server.stop();
+                let served = self.server.stop();
                 peer.drain();
+                served
             }
-        }
+        };
+        served.map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))
     }
 }
 

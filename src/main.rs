@@ -63,9 +63,9 @@ fn serve(cli: Cli) -> Result<(), Problem> {
         signal,
         "stopping: clients first, then what the partner is owed"
     );
-    node.stop();
+    let stopped = node.stop();
     tracing::info!("stopped");
-    Ok(())
+    stopped
 }
 
 /// Answers a person who asked something.

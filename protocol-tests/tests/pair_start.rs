@@ -1,10 +1,12 @@
 //! When a node of a pair opens its client port, and how it ends.
 
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use protocol_tests::pair::{PATIENCE, Pair, fill, keys};
+use protocol_tests::pair::{PATIENCE, Pair, eventually, fill, keys};
+use protocol_tests::server::Address;
 
 /// A node that must not start without its partner.
 const NEVER_ALONE: [&str; 2] = ["--start-alone-after", "never"];
@@ -97,5 +99,23 @@ fn a_pair_ends_on_request() -> Result<()> {
             node.log()
         );
     }
+    Ok(())
+}
+
+/// A node that waits for its partner has its port, but does not listen yet, and another process may
+/// take the port from it. The node said so in its log and lived on: its supervisor saw a process in
+/// good health, which no client could reach until somebody read the log.
+#[test]
+fn a_node_whose_port_was_taken_while_it_waited_ends() -> Result<()> {
+    let mut pair = Pair::prepare(&["--start-alone-after", "5s"])?;
+    pair.launch(0)?;
+    let mut node = pair.take(0)?;
+    eventually("the node waits", || Ok(node.log().contains("for clients")))?;
+    let Address::Tcp(address) = node.address() else {
+        anyhow::bail!("a node of a pair has no TCP port");
+    };
+    let _taken = TcpListener::bind(*address)?;
+    let status = node.wait_for_end(PATIENCE)?;
+    ensure!(status.code() == Some(71), "{status}:\n{}", node.log());
     Ok(())
 }

@@ -32,6 +32,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch::Receiver as Gate;
 
@@ -69,7 +70,7 @@ impl Listeners {
 /// A running server. Dropping it stops nothing; see [`Server::stop`].
 #[derive(Debug)]
 pub struct Server {
-    acceptor: JoinHandle<()>,
+    acceptor: JoinHandle<io::Result<()>>,
     housekeeping: JoinHandle<()>,
     watch: JoinHandle<()>,
     /// Housekeeping and watch end when it is gone.
@@ -101,9 +102,11 @@ impl Server {
                 let accepting = acceptor::accept(acceptor_node, senders, listeners.0, gate);
                 runtime.block_on(accepting)
             });
-            if let Err(error) = ended {
-                tracing::error!(%error, "the client port could not be opened; restart the node");
+            if let Err(error) = &ended {
+                tracing::error!(%error, "the client port cannot be opened; the node stops");
+                stop_process();
             }
+            ended
         })?;
         let (run, stop) = crossbeam_channel::bounded(1);
         let housekeeping = housekeeping::start(Arc::clone(node), stop.clone())?;
@@ -118,15 +121,26 @@ impl Server {
     }
 
     /// Waits for all threads to end. The gate's sender must be gone: it is what they wait for.
-    pub fn stop(self) {
+    ///
+    /// # Errors
+    ///
+    /// The client port could not be opened.
+    pub fn stop(self) -> io::Result<()> {
         drop(self.run);
-        let threads = [self.acceptor, self.housekeeping, self.watch]
-            .into_iter()
-            .chain(self.workers);
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a thread panicked before the stop");
-            }
+        let accepted = self.acceptor.join();
+        let threads = [self.housekeeping, self.watch].into_iter();
+        let ends = threads.chain(self.workers).map(JoinHandle::join);
+        let panics = ends.filter(Result::is_err).count() + usize::from(accepted.is_err());
+        for _ in 0..panics {
+            tracing::error!("a thread panicked before the stop");
         }
+        accepted.unwrap_or(Ok(()))
+    }
+}
+
+/// A node that nobody can reach must not look alive to whoever would start it again.
+fn stop_process() {
+    if let Err(error) = kill_process(getpid(), Signal::USR1) {
+        tracing::error!(%error, "the stop cannot be signalled; send SIGTERM");
     }
 }

@@ -61,7 +61,7 @@ impl Faulty {
 
     fn stop(self) {
         drop(self.gate);
-        self.server.stop();
+        self.server.stop().unwrap();
     }
 }
 
