@@ -15,11 +15,12 @@ const WORDS: [&[u8]; 12] = [
     b"EN",
 ];
 /// What lines begin with that go on as they like.
-const BEGINNINGS: [&[u8]; 17] = [
+const BEGINNINGS: [&[u8]; 18] = [
     b"BADCLASS ",
     b"BUSY ",
     b"CLIENT_ERROR ",
     b"ERROR ",
+    b"Error ",
     b"ITEM ",
     b"ME ",
     b"MEMLIMIT_ADJUST_FAILED ",
