@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::server::Server;
 
 const SEED: u64 = 20_261_121;
+/// How often a sequence with a difference is played again at most.
+const REPLAYS: usize = 3;
 /// How often a failing sequence is played while it is being shortened.
 const SHRINK_PLAYS_MAX: usize = 400;
 /// Longest piece of a request or answer a message shows.
@@ -50,7 +52,9 @@ impl<P: Player> Contest<P> {
         let first = from_env("DIFFERENTIAL_SEED", SEED)?;
         for seed in first..first + from_env("DIFFERENTIAL_SEQUENCES", sequences)? {
             let sequence = self.player.sequence(seed);
-            if let Some(difference) = self.difference(&sequence, seed)? {
+            if self.difference(&sequence, seed)?.is_some()
+                && let Some(difference) = self.difference_again(&sequence, seed)?
+            {
                 let (short, difference) = self.shrink(sequence, seed, difference)?;
                 let shown: Vec<String> = short
                     .iter()
@@ -63,6 +67,18 @@ impl<P: Player> Contest<P> {
             }
         }
         Ok(())
+    }
+
+    /// A difference counts when it shows again: memcached's clock ticks once a second, and what a
+    /// flush or an expiry means changes when it ticks within a sequence.
+    fn difference_again(&self, sequence: &[P::Request], seed: u64) -> Result<Option<String>> {
+        for _ in 0..REPLAYS {
+            let difference = self.difference(sequence, seed)?;
+            if difference.is_some() {
+                return Ok(difference);
+            }
+        }
+        Ok(None)
     }
 
     /// Plays a sequence to both; says where their answers part.
