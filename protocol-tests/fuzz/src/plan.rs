@@ -106,7 +106,8 @@ impl<'a> Plan<'a> {
     /// Whether the bytes may hold a command that is answered otherwise when others are before it
     /// in the same turn, or one that changes how much memory there is.
     pub fn has_moody_commands(&self) -> bool {
-        let moody: [&[u8]; 3] = [b"watch", b"dump", b"memlimit"];
+        // The beginning of `metadump` or `mgdump` will do.
+        let moody: [&[u8]; 4] = [b"watch", b"dump", b"lru_crawler", b"memlimit"];
         let has = |word: &[u8]| self.bytes.windows(word.len()).any(|part| part == word);
         moody.into_iter().any(has)
     }
