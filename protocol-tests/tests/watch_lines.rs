@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
+use protocol_tests::pair::eventually;
 use protocol_tests::server::Server;
 use protocol_tests::subject::{Kind, Subject};
 use protocol_tests::watching::{field, next, watcher};
@@ -19,12 +20,18 @@ fn next_of(watcher: &mut Client, cfd: &str) -> Result<String> {
     Ok(line.replace(&format!(" cfd={cfd}"), ""))
 }
 
-/// A client's descriptor, as `stats conns` shows it.
+/// A client's descriptor, as `stats conns` shows it: of the only one who asks, once the connections
+/// that waited for the server's start are gone.
 fn descriptor(client: &mut Client) -> Result<String> {
-    let shown = client.stats("stats conns")?;
-    let asker = shown.iter().find(|(_, value)| *value == "conn_parse_cmd");
-    let (key, _) = asker.context("nobody asks")?;
-    Ok(key.trim_end_matches(":state").to_owned())
+    let mut descriptor = String::new();
+    eventually("one client alone asks", || {
+        let shown = client.stats("stats conns")?;
+        let mut askers = shown.iter().filter(|(_, value)| *value == "conn_parse_cmd");
+        let (key, _) = askers.next().context("nobody asks")?;
+        descriptor = key.trim_end_matches(":state").to_owned();
+        Ok(askers.next().is_none())
+    })?;
+    Ok(descriptor)
 }
 
 /// Requests, and what a watcher of everything is told of them.
