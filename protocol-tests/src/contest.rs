@@ -7,7 +7,9 @@ use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::random::Oracle;
 use crate::server::Server;
+use crate::subject::{Kind, Subject};
 
 const SEED: u64 = 20_261_121;
 /// How often a sequence with a difference is played again at most.
@@ -44,6 +46,24 @@ pub struct Contest<P> {
 }
 
 impl<P: Player> Contest<P> {
+    /// memcached and memtwin, each on a server of its own; the player is told which memcached it is.
+    ///
+    /// # Errors
+    /// A server that is not there or does not start.
+    pub fn between(player: impl FnOnce(Oracle) -> P) -> Result<Self> {
+        let memcached = Subject::memcached()?;
+        let oracle = match memcached.kind() {
+            Kind::MemcachedOld => Oracle::Old,
+            _ => Oracle::New,
+        };
+        // Values around the size limit, of few keys: no eviction at the default of 64 MiB.
+        Ok(Self {
+            oracle: Server::start(&memcached, &[])?,
+            candidate: Server::start(&Subject::memtwin()?, &[])?,
+            player: player(oracle),
+        })
+    }
+
     /// Plays so many sequences, unless the environment says otherwise.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use protocol_tests::contest::{Contest, Player, escaped};
 use protocol_tests::random::{Generator, Oracle, Request};
 use protocol_tests::replies::{self, Leniency, Replies};
 use protocol_tests::server::Server;
-use protocol_tests::subject::{Kind, Subject};
 
 const SEQUENCES: u64 = 300;
 const REQUESTS: usize = 60;
@@ -17,18 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn memtwin_answers_like_memcached() -> Result<()> {
-    let memcached = Subject::memcached()?;
-    let oracle = match memcached.kind() {
-        Kind::MemcachedOld => Oracle::Old,
-        _ => Oracle::New,
-    };
-    // Values around the size limit, of few keys: no eviction at the default of 64 MiB.
-    let contest = Contest {
-        oracle: Server::start(&memcached, &[])?,
-        candidate: Server::start(&Subject::memtwin()?, &[])?,
-        player: Text(oracle),
-    };
-    contest.run(SEQUENCES)
+    Contest::between(Text)?.run(SEQUENCES)
 }
 
 /// The text protocol, as this memcached speaks it.

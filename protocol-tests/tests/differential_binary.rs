@@ -11,7 +11,6 @@ use protocol_tests::packets::{Reply, packet};
 use protocol_tests::random::Oracle;
 use protocol_tests::random_binary::{CAS_IS_FREE, Generator, Request};
 use protocol_tests::server::Server;
-use protocol_tests::subject::{Kind, Subject};
 
 const SEQUENCES: u64 = 300;
 const REQUESTS: usize = 60;
@@ -22,18 +21,7 @@ const MARK: u32 = 0x7fff_ffff;
 
 #[test]
 fn memtwin_answers_packets_like_memcached() -> Result<()> {
-    let memcached = Subject::memcached()?;
-    let oracle = match memcached.kind() {
-        Kind::MemcachedOld => Oracle::Old,
-        _ => Oracle::New,
-    };
-    // Values around the size limit, of few keys: no eviction at the default of 64 MiB.
-    let contest = Contest {
-        oracle: Server::start(&memcached, &[])?,
-        candidate: Server::start(&Subject::memtwin()?, &[])?,
-        player: Packets(oracle),
-    };
-    contest.run(SEQUENCES)
+    Contest::between(Packets)?.run(SEQUENCES)
 }
 
 /// The binary protocol, as this memcached speaks it.
