@@ -46,7 +46,7 @@ pub struct Contest<P> {
 }
 
 impl<P: Player> Contest<P> {
-    /// memcached and memtwin, each on a server of its own; the player is told which memcached it is.
+    /// memcached and memtwin, each on its own server; the player is told which memcached it is.
     ///
     /// # Errors
     /// A server that is not there or does not start.
