@@ -126,6 +126,8 @@ pub const IDLE_SWEEP_MS: u64 = 1000;
 pub const WATCHERS_MAX: usize = 20;
 /// A line for watchers is no longer: a key whose every byte takes three, and the other fields.
 pub const WATCH_LINE_BYTES: usize = 1024;
+/// Of why a client's TLS failed, so much is in such a line.
+pub const WATCH_CAUSE_BYTES: usize = 256;
 /// Bytes of a watcher's mailbox that are kept for telling it what it has missed.
 pub const WATCHER_SKIPPED_BYTES: usize = 64;
 /// A watcher whose mailbox is full is waited for so long, once, before it misses lines.
@@ -166,6 +168,7 @@ pub const VERSION_ANSWERED: &str = "1.6.45";
 
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(3 * KEY_BYTES + 200 <= WATCH_LINE_BYTES);
+const _: () = assert!(WATCH_CAUSE_BYTES + 200 <= WATCH_LINE_BYTES);
 const _: () = assert!(TLS_WRITE_BYTES_MIN <= TLS_WRITE_BYTES_MAX);
 // An unfinished handshake holds no more than an unfinished line that is not counted.
 const _: () = assert!(HANDSHAKE_BYTES_MAX as u64 <= LINE_ACCOUNTED_BYTES);

@@ -4,13 +4,14 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use protocol_tests::client::Client;
 use protocol_tests::pair::eventually;
 use protocol_tests::process;
 use protocol_tests::server::{Address, Server};
 use protocol_tests::subject::{Kind, Subject};
 use protocol_tests::tls::Trust;
+use protocol_tests::watching::{field, next, watcher};
 
 /// The beginning of a client's first message: a record of 512 bytes, of which five are here.
 const HALF_A_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03";
@@ -90,6 +91,43 @@ fn who_does_not_speak_tls_is_let_go_and_counted() -> Result<()> {
         server.is_well()?;
     }
     Ok(())
+}
+
+/// memcached tells it too, in OpenSSL's words.
+#[test]
+fn who_fails_at_tls_is_told_to_watchers() -> Result<()> {
+    let trust = Trust::new()?;
+    for subject in subjects()? {
+        if subject.kind() == Kind::MemcachedOld {
+            continue;
+        }
+        let server = trust.start(&subject, &["-t", "1"])?;
+        let mut watcher = watcher(&server, "connevents")?;
+        let kind = subject.kind();
+        // At the handshake, and after it.
+        raw(&server)?.write_all(b"get key\r\n")?;
+        next_failure(&mut watcher).with_context(|| format!("{kind}, at the handshake"))?;
+        let below = raw(&server)?;
+        let mut session = trust.client.shake_hands(below.try_clone()?)?;
+        session.write_all(b"version\r\n")?;
+        session.read_exact(&mut [0; 7])?;
+        (&below).write_all(NO_RECORD)?;
+        next_failure(&mut watcher).with_context(|| format!("{kind}, after it"))?;
+    }
+    Ok(())
+}
+
+/// Reads on until somebody's TLS has failed.
+fn next_failure(watcher: &mut Client) -> Result<()> {
+    for _ in 0..20 {
+        let line = next(watcher)?;
+        if field(&line, "type")? == "conntlserr" {
+            ensure!(field(&line, "fd")?.parse::<u32>()? > 2, "{line}");
+            ensure!(line.split_once(" msg=").is_some_and(|it| !it.1.is_empty()));
+            return Ok(());
+        }
+    }
+    bail!("nothing told of it")
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -97,6 +98,7 @@ impl Handshakes {
 /// The stream of a client that has finished its handshake; the others are counted.
 async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Option<Stream> {
     let tls = worker.node.tls.as_deref()?;
+    let fd = socket.as_raw_fd();
     let time = Duration::from_millis(HANDSHAKE_MS);
     let shaken = timeout(time, shake(&worker.handshakes, tls, socket, offer)).await;
     let counters = &worker.node.counters;
@@ -107,8 +109,14 @@ async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Op
             }
             return Some(stream);
         }
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+        Ok(Err(error)) => {
+            worker.log().tls_failed(fd, &error);
+            tracing::debug!(%error, "a TLS handshake failed");
+        }
+        Err(_) => {
+            worker.log().tls_failed(fd, &"the handshake took too long");
+            tracing::debug!("a TLS handshake took too long");
+        }
     }
     counters.ssl_handshake_errors.count_shared();
     None

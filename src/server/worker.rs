@@ -175,6 +175,8 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
 
 /// Serves a client until it leaves or must leave.
 pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+    let speaks_tls = matches!(stream, Stream::Tls(_));
+    let fd = seat.entry.fd;
     let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
     tracing::debug!("a client connected");
     let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
@@ -193,6 +195,9 @@ pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
             tracing::debug!("a client left");
         }
         Err(error) => {
+            if speaks_tls {
+                worker.log().tls_failed(fd, &error);
+            }
             if error
                 .get_ref()
                 .is_some_and(|cause| cause.is::<rustls::Error>())

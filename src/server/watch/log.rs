@@ -2,6 +2,7 @@
 //!
 //! Each line has a short head: what kind of event it is, its number and its length.
 
+use std::fmt;
 use std::io::Write;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
 use super::Shared;
-use crate::limits::WATCH_LINE_BYTES;
+use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
 use crate::protocol::text::{Events, uri};
 use crate::server::registry::{Address, Entry};
 use crate::store::{Item, Miss, NEVER, Now, Seen, Storing, Witness};
@@ -73,6 +74,17 @@ impl Log {
             line.extend_from_slice(b"type=conn_close ");
             endpoint(line, &entry.peer);
             let _ = write!(line, " reason={} cfd={}", entry.close_reason(), entry.fd);
+        });
+    }
+
+    /// A client's TLS has failed, at the handshake or later.
+    pub(in crate::server) fn tls_failed(&self, fd: RawFd, cause: &dyn fmt::Display) {
+        self.tell(Events::CONNECTIONS, |line| {
+            let _ = write!(line, "type=conntlserr fd={fd} msg=");
+            let cause = cause.to_string();
+            // A cause may quote what the client has sent.
+            let printable = cause.bytes().filter(|byte| (b' '..=b'~').contains(byte));
+            line.extend(printable.take(WATCH_CAUSE_BYTES));
         });
     }
 
