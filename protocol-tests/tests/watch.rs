@@ -11,8 +11,6 @@ use protocol_tests::server::Server;
 use protocol_tests::subject::{Kind, Subject};
 use protocol_tests::watching::{field, next, watcher};
 
-/// The tries for what takes a moment.
-const TRIES: usize = 400;
 /// memcached's number of watchers.
 const WATCHERS_MAX: usize = 20;
 
@@ -186,59 +184,6 @@ fn who_does_not_read_misses_lines() -> Result<()> {
 }
 
 /// Every eviction is either told or counted as not told.
-#[test]
-fn evictions_are_told_or_counted() -> Result<()> {
-    for subject in subjects()? {
-        let kind = subject.kind();
-        let server = Server::start(&subject, &["-m", "8"])?;
-        let mut client = server.connect()?;
-        let value = [b'v'; 1000];
-        let store = |client: &mut Client, from: usize, to: usize| -> Result<()> {
-            for nth in from..to {
-                let exptime = if nth.is_multiple_of(2) { 0 } else { 500 };
-                let answer = client.store("set", &format!("k{nth}"), exptime, &value)?;
-                ensure!(answer == "STORED", "{kind}: {answer}");
-            }
-            Ok(())
-        };
-        store(&mut client, 0, 10_000)?;
-        client.expect("stats reset", "RESET")?;
-        let mut watcher = watcher(&server, "evictions")?;
-        store(&mut client, 10_000, 22_000)?;
-        let mut counted = (0, 0);
-        for _ in 0..TRIES {
-            let stats = client.stats("stats")?;
-            let number = |name: &str| stats[name].parse::<u64>();
-            let told = number("log_watcher_sent")?;
-            let missed = number("log_watcher_skipped")? + number("log_worker_dropped")?;
-            counted = (number("evictions")?, told + missed);
-            if counted.0 == counted.1 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        ensure!(counted.0 > 10_000, "{kind}: only {counted:?}");
-        ensure!(counted.0 == counted.1, "{kind}: {counted:?}");
-        for _ in 0..100 {
-            let line = next(&mut watcher)?;
-            let key = field(&line, "key")?;
-            let nth: usize = key.trim_start_matches('k').parse()?;
-            let ttl_secs: i64 = field(&line, "ttl")?.parse()?;
-            let lives_on = ttl_secs == -1 || (400..=500).contains(&ttl_secs);
-            ensure!(
-                lives_on && (ttl_secs == -1) == (nth.is_multiple_of(2)),
-                "{kind}: {line}"
-            );
-            ensure!(field(&line, "fetch")? == "no", "{kind}: {line}");
-            ensure!(field(&line, "la")?.parse::<u64>()? < 100, "{kind}: {line}");
-            let wanted = format!("type=eviction key={key} fetch=no ttl={ttl_secs} la=");
-            ensure!(line.starts_with(&wanted), "{kind}: {line}");
-            ensure!(line.ends_with(" clsid=12 size=1000"), "{kind}: {line}");
-        }
-    }
-    Ok(())
-}
-
 /// A binary SET that was refused for its size while mutations were watched made memcached read
 /// memory that was not there: the refusal is told with the item it has not got. 1.6.18 dies of it.
 #[test]

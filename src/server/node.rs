@@ -16,7 +16,7 @@ use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
 use crate::protocol::text::Admin;
 use crate::replication::handover::Handover;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
-use crate::store::{Batch, Clock, Store};
+use crate::store::{Batch, Clock, Store, Witness};
 
 /// See the module.
 #[derive(Debug)]
@@ -73,18 +73,19 @@ impl Node {
         replication_stats: ReplicationStats,
     ) -> Self {
         let clock = Clock::new();
+        let threads = config.client.threads;
+        let watch = Watch::new(
+            threads,
+            config.client.worker_logbuf_size,
+            config.client.watcher_logbuf_size,
+        );
+        store.tell_bystander(Arc::clone(watch.log(threads)) as Arc<dyn Witness>);
         Self {
-            workers: (0..config.client.threads)
-                .map(|_| WorkerCounters::default())
-                .collect(),
+            workers: (0..threads).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
             prefixes: Prefixes::new(config.client.prefix_delimiter, config.client.detail),
             registry: Registry::default(),
-            watch: Watch::new(
-                config.client.threads,
-                config.client.worker_logbuf_size,
-                config.client.watcher_logbuf_size,
-            ),
+            watch,
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
             tuning: Mutex::new(config.tuning.clone()),
             crawler: Arc::default(),

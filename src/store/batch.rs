@@ -23,13 +23,16 @@ pub struct Batch {
     pub(crate) written: Option<usize>,
     /// Who is told what happens to items, if anybody.
     pub witness: Option<Arc<dyn Witness>>,
+    /// What happens is no client's doing.
+    pub(crate) is_background: bool,
 }
 
 impl Batch {
-    /// An empty batch at a moment.
+    /// An empty batch at a moment, of the link or of housekeeping.
     pub fn at(now: Now) -> Self {
         Self {
             now,
+            is_background: true,
             ..Self::default()
         }
     }

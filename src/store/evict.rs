@@ -47,7 +47,7 @@ impl Store {
         let mut shard = self.shards[shard].lock();
         let evicted = self.evict_tail(&mut shard, batch);
         drop(shard);
-        if batch.witness.is_some() {
+        if batch.witness.is_some() || batch.is_background {
             self.tell_evicted(batch);
         }
         self.shared.free_retired(batch);

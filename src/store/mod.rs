@@ -35,8 +35,8 @@ mod walk;
 mod wheel;
 mod witness;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -87,6 +87,8 @@ pub struct Store {
     item_bytes_max: usize,
     has_cas: bool,
     limit_bytes: AtomicU64,
+    /// Who is told of evictions that are no client's doing.
+    bystander: OnceLock<Arc<dyn Witness>>,
     /// Boot-time milliseconds of a delayed flush, or [`NEVER`].
     flush_at_ms: AtomicU64,
     /// The flush floor below which all memory has been taken back.
@@ -138,6 +140,7 @@ impl Store {
             item_bytes_max: config.item_bytes_max,
             has_cas: true,
             limit_bytes: AtomicU64::new(config.limit_bytes),
+            bystander: OnceLock::new(),
             flush_at_ms: AtomicU64::new(NEVER),
             reclaimed_floor: AtomicU64::new(0),
         }

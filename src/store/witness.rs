@@ -2,6 +2,7 @@
 //! why: `watch` asks for it. Told without a lock; mostly there is nobody.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use super::batch::Batch;
 use super::item::Item;
@@ -71,10 +72,17 @@ impl Batch {
 }
 
 impl Store {
+    /// Has somebody told of evictions that are no client's doing: the partner's writes and a lower
+    /// memory limit cause them, too. Counts once.
+    pub fn tell_bystander(&self, witness: Arc<dyn Witness>) {
+        let _ = self.bystander.set(witness);
+    }
+
     /// Tells of the live items among those that an eviction has just taken out.
     #[cold]
     pub(super) fn tell_evicted(&self, batch: &Batch) {
-        let Some(witness) = &batch.witness else {
+        let bystander = self.bystander.get().filter(|_| batch.is_background);
+        let Some(witness) = batch.witness.as_ref().or(bystander) else {
             return;
         };
         for item in &batch.retired {

@@ -31,7 +31,7 @@ pub(super) use session::serve;
 #[derive(Debug)]
 pub(super) struct Watch {
     shared: Arc<Shared>,
-    /// One for each worker.
+    /// One for each worker, and one for the link and housekeeping.
     logs: Vec<Arc<Log>>,
     watchers: Mutex<Vec<Arc<Mailbox>>>,
     mailbox_bytes: usize,
@@ -61,7 +61,7 @@ impl Watch {
         let (wake, woken) = crossbeam_channel::bounded(1);
         let log = || Arc::new(Log::new(Arc::clone(&shared), log_bytes, wake.clone()));
         Self {
-            logs: (0..workers).map(|_| log()).collect(),
+            logs: (0..=workers).map(|_| log()).collect(),
             watchers: Mutex::default(),
             mailbox_bytes,
             wake,
@@ -75,7 +75,7 @@ impl Watch {
         self.shared.events()
     }
 
-    /// Where a worker writes.
+    /// Where a worker writes; the log after the last worker's is that of all other threads.
     pub(super) fn log(&self, worker: usize) -> &Arc<Log> {
         &self.logs[worker]
     }
