@@ -90,19 +90,11 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Batch, ClassPlan, ItemHead, Store, StoreConfig};
+    use crate::store::{Batch, ItemHead, Store, StoreConfig};
 
     #[test]
     fn large_values_keep_their_place_among_the_bytes() {
-        let store = Store::new(&StoreConfig {
-            limit_bytes: 64 << 20,
-            item_bytes_max: 1 << 20,
-            evicting: true,
-            hash_secret: [0; 16],
-            side: 0,
-            replicated: false,
-            classes: ClassPlan::default(),
-        });
+        let store = Store::new(&StoreConfig::of_a_test());
         let mut batch = Batch::default();
         let head = ItemHead {
             deadline_ms: u64::MAX,

@@ -2,38 +2,16 @@
 
 use std::fs;
 
-use super::console::{Console, Outcome};
 use super::conversation::Stop;
 use super::dialogue::Dialogue;
+use super::play::{Desk, Stage};
 use crate::auth::Access;
-use crate::command::{Output, Turn};
-use crate::config::Config;
+use crate::config::{Config, Protocol};
 use crate::protocol::binary::MAGIC_REQUEST;
-use crate::protocol::text::Admin;
-use crate::stats::WorkerCounters;
-use crate::store::{Batch, ClassPlan, Now, Store, StoreConfig};
-
-struct Guarded(Access);
-
-impl Console for Guarded {
-    fn dumps_keys(&self) -> bool {
-        true
-    }
-
-    fn stats(&self, _args: &[&[u8]], _out: &mut Vec<u8>) {}
-    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
-        Outcome::OK
-    }
-    fn version(&self) -> &str {
-        "1.6.45"
-    }
-    fn access(&self) -> &Access {
-        &self.0
-    }
-}
+use crate::store::StoreConfig;
 
 /// One that knows `foo` with `bar`, in text with `-Y` or binary with `-S`.
-fn guarded(in_text: bool) -> Guarded {
+fn guarded(in_text: bool) -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, "foo:bar\n").unwrap();
@@ -44,57 +22,24 @@ fn guarded(in_text: bool) -> Guarded {
         config.client.sasl = true;
         config.sasl.password_file = Some(path);
     }
-    Guarded(Access::load(&config).unwrap())
+    Desk(Access::load(&config).unwrap())
 }
 
 /// What a play came to: the replies, whether it was closed, attempts and those that failed.
 type Played = (Vec<u8>, Stop, u64, u64);
 
-fn play(console: &Guarded, input: &[u8], cuts: &[usize], requests_max: u32) -> Played {
-    let store = Store::new(&StoreConfig {
-        limit_bytes: 64 << 20,
-        item_bytes_max: 1 << 20,
-        evicting: true,
-        hash_secret: [0; 16],
-        side: 0,
-        replicated: false,
-        classes: ClassPlan::default(),
+fn play(console: &Desk, input: &[u8], cuts: &[usize], requests_max: u32) -> Played {
+    let stage = Stage::new(&StoreConfig::of_a_test());
+    let mut dialogue = Dialogue::new(Protocol::Auto, &console.0);
+    let (replies, stop) = stage.play(input, cuts, |shown, turn, out| {
+        dialogue.run(shown, turn, out, console, requests_max)
     });
-    let counters = WorkerCounters::default();
-    let mut dialogue = Dialogue::new(crate::config::Protocol::Auto, console.access());
-    let (mut replies, mut from, mut last) = (Vec::new(), 0, Stop::NeedMore);
-    'pieces: for &to in cuts.iter().chain([&input.len()]) {
-        loop {
-            let mut batch = Batch::at(Now {
-                boot_ms: 1_000_000,
-                wall_ms: 200_000_000_000,
-            });
-            let mut turn = Turn {
-                store: &store,
-                batch: &mut batch,
-                counters: &counters,
-                prefixes: None,
-            };
-            let mut out = Output::default();
-            let shown = &input[from..to];
-            let (used, stop) = dialogue.run(shown, &mut turn, &mut out, console, requests_max);
-            from += used;
-            for (skipped, chunk) in out.chunks_after(0) {
-                replies.extend_from_slice(&chunk.bytes()[skipped..]);
-            }
-            last = stop;
-            match stop {
-                Stop::NeedMore => break,
-                Stop::Yield => assert!(used > 0, "it stands still"),
-                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => break 'pieces,
-            }
-        }
-    }
-    let errors = counters.auth_errors.get();
-    (replies, last, counters.auth_cmds.get(), errors)
+    let counters = &stage.counters;
+    let (attempts, failures) = (counters.auth_cmds.get(), counters.auth_errors.get());
+    (replies, stop, attempts, failures)
 }
 
-fn same_however_cut(console: &Guarded, script: &[u8]) -> Played {
+fn same_however_cut(console: &Desk, script: &[u8]) -> Played {
     let whole = play(console, script, &[], 1000);
     for cut in 0..script.len() {
         assert!(play(console, script, &[cut], 1000) == whole, "cut at {cut}");

@@ -2,63 +2,24 @@
 
 use proptest::prelude::*;
 
-use super::console::{Console, Outcome};
 use super::conversation::{Conversation, Stop};
-use crate::auth::Access;
-use crate::command::{Output, Turn};
+use super::play::{Desk, Stage};
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
-use crate::protocol::text::Admin;
-use crate::stats::WorkerCounters;
-use crate::store::{Batch, ClassPlan, Now, Store, StoreConfig};
-
-const NOW: Now = Now {
-    boot_ms: 1_000_000,
-    wall_ms: 200_000_000_000,
-};
+use crate::store::StoreConfig;
 
 /// Lengths on both sides of every length at which something else is done.
 const EDGES: [usize; 7] = [0, 1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 100_000];
 
-#[derive(Default)]
-struct Nobody(Access);
-
-impl Console for Nobody {
-    fn stats(&self, _args: &[&[u8]], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"END\r\n");
-    }
-
-    fn dumps_keys(&self) -> bool {
-        true
-    }
-
-    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
-        Outcome::OK
-    }
-
-    fn version(&self) -> &str {
-        "1"
-    }
-    fn access(&self) -> &Access {
-        &self.0
-    }
-}
-
-fn store() -> Store {
-    Store::new(&StoreConfig {
-        limit_bytes: 64 << 20,
+fn stage() -> Stage {
+    Stage::new(&StoreConfig {
         item_bytes_max: 70_000,
-        evicting: true,
-        hash_secret: [7; 16],
-        side: 0,
-        replicated: false,
-        classes: ClassPlan::default(),
+        ..StoreConfig::of_a_test()
     })
 }
 
 /// What one client is answered, as its connection shows the bytes, cut in `pieces` of these
 /// lengths (over and over). Also how often its turn ended before its bytes did.
-fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
-    let counters = WorkerCounters::default();
+fn replies(stage: &Stage, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
     let mut conversation = Conversation::default();
     let (mut tail, mut answered, mut yields) = (Vec::new(), Vec::new(), 0);
     let mut rest = bytes;
@@ -67,21 +28,12 @@ fn replies(store: &Store, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
         tail.extend_from_slice(now);
         rest = later;
         loop {
-            let mut batch = Batch::at(NOW);
-            let mut output = Output::default();
-            let mut turn = Turn {
-                store,
-                batch: &mut batch,
-                counters: &counters,
-                prefixes: None,
-            };
-            let (used, stop) =
-                conversation.run(&tail, &mut turn, &mut output, &Nobody::default(), 100);
-            for (from, chunk) in output.chunks_after(0) {
-                answered.extend_from_slice(&chunk.bytes()[from..]);
-            }
+            let before = answered.len();
+            let (used, stop) = stage.turn(&mut answered, |turn, output| {
+                conversation.run(&tail, turn, output, &Desk::default(), 100)
+            });
             assert!(
-                output.len() < TURN_OUTPUT_BYTES + 80_000,
+                answered.len() - before < TURN_OUTPUT_BYTES + 80_000,
                 "a turn answers only so much"
             );
             tail.drain(..used);
@@ -163,8 +115,8 @@ proptest! {
             prop_oneof![1usize..20, 1000usize..5000, Just(SCRATCH_BYTES)], 1..6),
     ) {
         let bytes = requests.concat();
-        let (whole, _) = replies(&store(), &bytes, &[bytes.len().max(1)]);
-        let (cut, _) = replies(&store(), &bytes, &pieces);
+        let (whole, _) = replies(&stage(), &bytes, &[bytes.len().max(1)]);
+        let (cut, _) = replies(&stage(), &bytes, &pieces);
         prop_assert!(whole == cut, "{} and {} bytes", whole.len(), cut.len());
     }
 }
@@ -179,16 +131,16 @@ fn a_pipeline_cut_at_any_byte_is_answered_alike() {
         b"gats 10 key1\ndelete key1 0\r\nincr key1 1\r\nget".to_vec(),
     ]
     .concat();
-    let whole = replies(&store(), &bytes, &[bytes.len()]);
+    let whole = replies(&stage(), &bytes, &[bytes.len()]);
     for cut in 1..bytes.len() {
         // CAS uniques are equal, too: both stores take their stamps from the same clock.
         assert_eq!(
-            replies(&store(), &bytes, &[cut, bytes.len()]),
+            replies(&stage(), &bytes, &[cut, bytes.len()]),
             whole,
             "cut at {cut}"
         );
     }
-    assert_eq!(replies(&store(), &bytes, &[1]), whole);
+    assert_eq!(replies(&stage(), &bytes, &[1]), whole);
 }
 
 /// A megabyte of keys that are not there fills no output: one turn looked for all of them and kept
@@ -196,7 +148,7 @@ fn a_pipeline_cut_at_any_byte_is_answered_alike() {
 #[test]
 fn a_long_line_of_misses_is_served_in_steps() {
     let line = format!("gat 100{}\r\n", " k".repeat(30_000));
-    let (answered, yields) = replies(&store(), line.as_bytes(), &[line.len()]);
+    let (answered, yields) = replies(&stage(), line.as_bytes(), &[line.len()]);
     assert_eq!(answered, b"END\r\n");
     assert!(yields >= 3, "{yields} steps");
 }
@@ -206,7 +158,7 @@ fn a_long_line_of_misses_is_served_in_steps() {
 #[test]
 fn a_key_that_would_end_the_line_is_shown_in_base64() {
     let bytes = b"mg YQpi b k N30\r\nmg YQpi b k\r\nmg YSBi b k N30\r\nmg YWI= b k N30\r\n";
-    let (answered, _) = replies(&store(), bytes, &[bytes.len()]);
+    let (answered, _) = replies(&stage(), bytes, &[bytes.len()]);
     assert_eq!(
         answered.escape_ascii().to_string().replace("\\r\\n", "\n"),
         "HD kYQpi b W\nHD kYQpi b Z\nHD kYSBi b W\nHD kab W\n"

@@ -21,6 +21,8 @@ mod node;
 #[cfg(test)]
 mod panic_tests;
 mod pending;
+#[cfg(test)]
+mod play;
 mod registry;
 mod seat;
 mod stream;

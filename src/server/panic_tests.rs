@@ -24,15 +24,7 @@ impl Faulty {
         let mut config = Config::default();
         config.client.threads = 1;
         config.client.addresses = vec![vec!["127.0.0.1:0".parse().unwrap()]];
-        let store = Arc::new(Store::new(&StoreConfig {
-            limit_bytes: 64 << 20,
-            item_bytes_max: 1 << 20,
-            evicting: true,
-            hash_secret: [7; 16],
-            side: 0,
-            replicated: false,
-            classes: crate::store::ClassPlan::default(),
-        }));
+        let store = Arc::new(Store::new(&StoreConfig::of_a_test()));
         let stats = ReplicationStats(Box::new(|_| panic!("as the test wants it")));
         let listeners = Listeners::bind(&config).unwrap();
         let address = listeners.addresses()[0].clone();

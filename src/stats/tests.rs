@@ -70,7 +70,7 @@ impl TestNode {
     fn new() -> Self {
         Self {
             config: Config::default(),
-            store: Store::new(&Self::store_config()),
+            store: Store::new(&StoreConfig::of_a_test()),
             workers: (0..3).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
             prefixes: Prefixes::new(b':', true),
@@ -78,18 +78,6 @@ impl TestNode {
                 boot_ms: STARTED_BOOT_MS,
                 wall_ms: 5_000_000_000,
             },
-        }
-    }
-
-    fn store_config() -> StoreConfig {
-        StoreConfig {
-            limit_bytes: 64 << 20,
-            item_bytes_max: 1 << 20,
-            evicting: true,
-            hash_secret: [0; 16],
-            side: 0,
-            replicated: false,
-            classes: ClassPlan::default(),
         }
     }
 

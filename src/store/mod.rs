@@ -78,6 +78,22 @@ pub struct StoreConfig {
     pub classes: ClassPlan,
 }
 
+#[cfg(test)]
+impl StoreConfig {
+    /// 64 MiB of a node that is alone, with memcached's defaults.
+    pub(crate) fn of_a_test() -> Self {
+        Self {
+            limit_bytes: 64 << 20,
+            item_bytes_max: 1 << 20,
+            evicting: true,
+            hash_secret: [7; 16],
+            side: 0,
+            replicated: false,
+            classes: ClassPlan::default(),
+        }
+    }
+}
+
 /// All entries of a node.
 #[derive(Debug)]
 pub struct Store {

@@ -5,7 +5,7 @@ mod stream;
 
 use super::*;
 use crate::replication::wire::WireError;
-use crate::store::{Action, Batch, ClassPlan, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
 
 const NOW: Now = Now {
     boot_ms: 50_000,
@@ -20,13 +20,10 @@ struct Side {
 
 fn side(side: u8) -> Side {
     let config = StoreConfig {
-        limit_bytes: 64 << 20,
         item_bytes_max: 8 << 20,
-        evicting: true,
-        hash_secret: *b"the pair's hash ",
         side,
         replicated: true,
-        classes: ClassPlan::default(),
+        ..StoreConfig::of_a_test()
     };
     Side {
         link: Link::new(link_config(side)),

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::replication::handover::{Handover, handover};
 use crate::replication::key::{PairKey, generate};
-use crate::store::{Action, Batch, ClassPlan, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
 
 /// Polls that a wait may take, 10 ms apart.
 const POLLS_MAX: usize = 2000;
@@ -67,13 +67,10 @@ impl TestPair {
     ) -> TestNode {
         let key = PairKey::load(&self.key(key)).unwrap();
         let store = Arc::new(Store::new(&StoreConfig {
-            limit_bytes: 64 << 20,
-            item_bytes_max: 1 << 20,
-            evicting: true,
             hash_secret: key.hash_secret(),
             side,
             replicated: true,
-            classes: ClassPlan::default(),
+            ..StoreConfig::of_a_test()
         }));
         let (near, far) = handover();
         let (gate, open) = watch::channel(false);

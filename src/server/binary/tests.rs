@@ -1,82 +1,16 @@
 //! The conversation without its socket: however its input is cut, it says the same.
 
 use super::*;
-use crate::auth::Access;
-use crate::protocol::text::Admin;
-use crate::server::console::Outcome;
-use crate::stats::WorkerCounters;
-use crate::store::{Batch, ClassPlan, Now, Store as Items, StoreConfig};
-
-/// `stats` without a node.
-#[derive(Default)]
-struct Quiet(Access);
-
-impl Console for Quiet {
-    fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
-        out.extend_from_slice(match args.first() {
-            None => b"STAT pid 1\r\nSTAT words with a blank\r\nEND\r\n",
-            Some(_) => b"ERROR\r\n",
-        });
-    }
-    fn dumps_keys(&self) -> bool {
-        true
-    }
-
-    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
-        Outcome::OK
-    }
-    fn version(&self) -> &str {
-        "1.6.45"
-    }
-    fn access(&self) -> &Access {
-        &self.0
-    }
-}
+use crate::server::play::{Desk, Stage};
+use crate::store::StoreConfig;
 
 /// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
 fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
-    let store = Items::new(&StoreConfig {
-        limit_bytes: 64 << 20,
-        item_bytes_max: 1 << 20,
-        evicting: true,
-        hash_secret: [0; 16],
-        side: 0,
-        replicated: false,
-        classes: ClassPlan::default(),
-    });
-    let counters = WorkerCounters::default();
     let mut conversation = BinaryConversation::default();
-    let (mut replies, mut from) = (Vec::new(), 0);
-    for &to in cuts.iter().chain([&input.len()]) {
-        loop {
-            let mut batch = Batch::at(Now {
-                boot_ms: 1_000_000,
-                wall_ms: 200_000_000_000,
-            });
-            let mut turn = Turn {
-                store: &store,
-                batch: &mut batch,
-                counters: &counters,
-                prefixes: None,
-            };
-            let mut out = Output::default();
-            let shown = &input[from..to];
-            let (used, stop) =
-                conversation.run(shown, &mut turn, &mut out, &Quiet::default(), requests_max);
-            from += used;
-            for (skipped, chunk) in out.chunks_after(0) {
-                replies.extend_from_slice(&chunk.bytes()[skipped..]);
-            }
-            match stop {
-                Stop::NeedMore => break,
-                Stop::Yield => assert!(used > 0, "it stands still"),
-                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
-                    return (replies, stop);
-                }
-            }
-        }
-    }
-    (replies, Stop::NeedMore)
+    let stage = Stage::new(&StoreConfig::of_a_test());
+    stage.play(input, cuts, |shown, turn, out| {
+        conversation.run(shown, turn, out, &Desk::default(), requests_max)
+    })
 }
 
 fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {

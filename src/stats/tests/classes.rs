@@ -145,7 +145,7 @@ fn sizes_are_counted_where_they_are_tracked() {
             tracks_sizes: true,
             ..ClassPlan::default()
         },
-        ..TestNode::store_config()
+        ..StoreConfig::of_a_test()
     });
     assert_eq!(node.answer("sizes"), "END\r\n");
     node.put("a", 1);

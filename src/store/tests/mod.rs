@@ -25,12 +25,7 @@ const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 fn config(limit_bytes: u64) -> StoreConfig {
     StoreConfig {
         limit_bytes,
-        item_bytes_max: 1 << 20,
-        evicting: true,
-        hash_secret: [7; 16],
-        side: 0,
-        replicated: false,
-        classes: ClassPlan::default(),
+        ..StoreConfig::of_a_test()
     }
 }
 
