@@ -11,8 +11,9 @@ use crate::replies;
 
 /// Clients that play the same input.
 const CLIENTS: usize = 3;
-/// Rounds that the crowd plays before the rest comes at once: a short piece of a long input would
-/// take for ever.
+/// Pieces of a cut input before the rest comes at once, and rounds of the crowd: a long input in
+/// short pieces would take a second, in which hundreds of others can be played.
+const PIECES_MAX: usize = 2000;
 const ROUNDS_MAX: usize = 200;
 /// Milliseconds that pass for each byte of a piece: some pieces outlast what expires.
 const MS_PER_BYTE: u64 = 9;
@@ -23,8 +24,9 @@ pub(crate) fn alone(plan: &Plan<'_>, pieces: &[usize], requests_per_turn: u32) -
     let node = node::start(plan);
     let mut client = Client::connect(&node, requests_per_turn, plan.is_straight());
     let mut rest = &plan.bytes[..];
-    for piece in pieces.iter().cycle() {
-        let (now, later) = rest.split_at((*piece).min(rest.len()));
+    for (nth, piece) in pieces.iter().cycle().enumerate() {
+        let piece = if nth < PIECES_MAX { *piece } else { rest.len() };
+        let (now, later) = rest.split_at(piece.min(rest.len()));
         client.send(now, START);
         rest = later;
         if rest.is_empty() {

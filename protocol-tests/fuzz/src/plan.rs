@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
+
 use crate::compose;
 
 /// What a client speaks.
@@ -108,8 +110,9 @@ impl<'a> Plan<'a> {
     pub fn has_moody_commands(&self) -> bool {
         // The beginning of `metadump` or `mgdump` will do.
         let moody: [&[u8]; 4] = [b"watch", b"dump", b"lru_crawler", b"memlimit"];
-        let has = |word: &[u8]| self.bytes.windows(word.len()).any(|part| part == word);
-        moody.into_iter().any(has)
+        moody
+            .into_iter()
+            .any(|word| memmem::find(&self.bytes, word).is_some())
     }
 
     /// Requests of a cut input that a turn executes at most.
