@@ -90,7 +90,7 @@ fn unsigned(token: &[u8]) -> Option<u64> {
     (!negative || (value as i64) >= 0).then_some(value)
 }
 
-/// White space, a sign, digits, then white space or the end.
+/// White space, a sign, digits, then white space or the end, which C's strings have at a NUL, too.
 fn scan(token: &[u8]) -> Option<(bool, u64)> {
     let start = token.iter().position(|byte| !is_c_space(*byte))?;
     let (negative, rest) = match token[start] {
@@ -102,10 +102,14 @@ fn scan(token: &[u8]) -> Option<(bool, u64)> {
         .iter()
         .position(|byte| !byte.is_ascii_digit())
         .unwrap_or(rest.len());
-    if end == 0 || rest.get(end).is_some_and(|byte| !is_c_space(*byte)) {
+    if end == 0 || rest.get(end).is_some_and(|byte| !ends_number(*byte)) {
         return None;
     }
     Some((negative, digits(&rest[..end])?))
+}
+
+fn ends_number(byte: u8) -> bool {
+    is_c_space(byte) || byte == 0
 }
 
 fn is_c_space(byte: u8) -> bool {
