@@ -66,6 +66,9 @@ const _: () = assert!(
 pub const VALUE_COPY_BYTES: usize = 16 << 10;
 /// A turn stops before a request once it has this much to send.
 pub const TURN_OUTPUT_BYTES: usize = 256 << 10;
+/// Of bytes that a turn copies within the store, this many count as one to send: no reply shows how
+/// long that takes.
+pub const COPIED_BYTES_PER_SENT: usize = 4;
 /// A turn stops before a request once it has served this many (`-R` sets another number).
 pub const TURN_REQUESTS: u32 = 1024;
 /// A turn stops within a long `get` once it has looked for this many keys: misses fill no output.

@@ -259,7 +259,10 @@ fn try_join(
     told: &mut Option<Told>,
 ) -> Option<Stored> {
     let store = turn.store;
-    let made = seen.map(|old| (old.version(), joined(store, request, &old, data)));
+    let made = seen.map(|old| {
+        turn.count_copied(old.value().len());
+        (old.version(), joined(store, request, &old, data))
+    });
     let (stored, stamp) = store.update(request.key, turn.batch, |entry| {
         let Ok(item) = entry else {
             return (Action::Keep, Some(Stored::NotStored));

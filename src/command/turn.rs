@@ -1,6 +1,7 @@
 //! What a command works with during one turn of a connection.
 
 use super::storage::Stored;
+use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
 use crate::store::{Batch, Miss, NEVER, Now, Seen, Store, Storing};
 
@@ -15,12 +16,24 @@ pub struct Turn<'t> {
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
     pub prefixes: Option<&'t Prefixes>,
+    /// What it has done that fills no output, as bytes to send that would take as long.
+    pub spent_bytes: usize,
 }
 
 impl Turn<'_> {
     /// The moment of the turn.
     pub fn now(&self) -> Now {
         self.batch.now
+    }
+
+    /// Counts a value that was copied into a new item: some such requests are a turn.
+    pub(super) fn count_copied(&mut self, bytes: usize) {
+        self.spent_bytes += bytes / COPIED_BYTES_PER_SENT;
+    }
+
+    /// Ends the turn after this request, which may look at the whole store or at files.
+    pub fn count_survey(&mut self) {
+        self.spent_bytes += TURN_OUTPUT_BYTES;
     }
 
     /// The counters of the class of the item that was last met.

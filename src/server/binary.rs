@@ -77,7 +77,8 @@ impl BinaryConversation {
             if used == input.len() {
                 return (used, Stop::NeedMore);
             }
-            if step.out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
+            let spent_bytes = step.out.len() + step.turn.spent_bytes;
+            if spent_bytes >= TURN_OUTPUT_BYTES || requests == requests_max {
                 return (used, Stop::Yield);
             }
             let (taken, stop) = self.step(&input[used..], &mut step);

@@ -212,6 +212,7 @@ impl Connection {
             batch: &mut scratch.batch,
             counters: self.worker.counters(),
             prefixes: node.prefixes.if_on(),
+            spent_bytes: 0,
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self

@@ -86,7 +86,8 @@ impl Conversation {
             if used == input.len() && !matches!(self.state, State::Dump(_) | State::Cachedump(_)) {
                 return (used, Stop::NeedMore);
             }
-            if step.out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
+            let spent_bytes = step.out.len() + step.turn.spent_bytes;
+            if spent_bytes >= TURN_OUTPUT_BYTES || requests == requests_max {
                 return (used, Stop::Yield);
             }
             let (taken, stop) = self.step(&input[used..], &mut step);

@@ -5,6 +5,8 @@ mod acceptor;
 mod access_tests;
 mod administer;
 mod binary;
+#[cfg(test)]
+mod budget_tests;
 mod connection;
 mod console;
 mod conversation;

@@ -70,6 +70,7 @@ impl Stage {
             batch: &mut batch,
             counters: &self.counters,
             prefixes: None,
+            spent_bytes: 0,
         };
         let mut out = Output::default();
         let ran = run(&mut turn, &mut out);

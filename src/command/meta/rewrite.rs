@@ -42,6 +42,7 @@ pub(super) fn rewrite<'t, R>(
                 Ok(left) => return Rewritten::Left(left),
                 Err(seen) => seen,
             };
+            turn.count_copied(seen.as_ref().map_or(0, |old| old.value().len()));
             made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
         }
         let put = |entry: Result<&Item, Miss>| {

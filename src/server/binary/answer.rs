@@ -130,6 +130,7 @@ impl Step<'_, '_> {
 
     /// Statistics are written as text, then each line becomes a packet.
     fn stat(&mut self, header: &Header, key: &[u8]) {
+        self.turn.count_survey();
         if let Some(words) = key.strip_prefix(b"detail") {
             return self.stat_detail(header, words);
         }

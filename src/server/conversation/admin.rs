@@ -17,7 +17,10 @@ impl Conversation {
         let out = &step.out;
         let follows_replies = !out.is_empty() && !out.bytes.ends_with(meta::reply::NOTHING);
         match step.console.administer(command, follows_replies) {
-            Outcome::Say(words) => say(&mut step.out.bytes, noreply, &words),
+            Outcome::Say(words) => {
+                step.turn.count_survey();
+                say(&mut step.out.bytes, noreply, &words);
+            }
             Outcome::Dump(dump) => self.state = dump.begin(step),
             Outcome::Watch(events) => return Some(Stop::Watch(events)),
             Outcome::Close => return Some(Stop::Shutdown),

@@ -10,7 +10,10 @@ impl Conversation {
     pub(super) fn stats(&mut self, args: &[&[u8]], step: &mut Step<'_, '_>) {
         let out = &mut step.out.bytes;
         match cachedump::parse(args) {
-            None => step.console.stats(args, out),
+            None => {
+                step.console.stats(args, out);
+                step.turn.count_survey();
+            }
             Some(_) if !step.console.dumps_keys() => {
                 say(out, false, "CLIENT_ERROR stats cachedump not allowed");
             }
