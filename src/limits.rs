@@ -213,8 +213,6 @@ pub const IN_FLIGHT_MAX: usize = 64 * 1024;
 pub const ORDERED_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Promotions remembered for the partner; more are forgotten.
 pub const PROMOTIONS_MAX: usize = 4096;
-/// Events nobody has taken yet; more are forgotten.
-pub const LINK_EVENTS_MAX: usize = 64;
 
 // The link: times.
 
@@ -275,6 +273,8 @@ pub const PROOF_MS: u64 = 2000;
 pub const PROOF_BYTES_MAX: usize = 16 * 1024;
 /// Bytes the link reads at once.
 pub const LINK_READ_BYTES: usize = 64 * 1024;
+/// Flushes of the partner are logged no more often than this.
+pub const FLUSH_LOG_MS: u64 = 1000;
 /// How long a node that stops waits for the partner to have everything.
 pub const DRAIN_MS: u64 = 5000;
 /// Bytes of frames that wait for the socket.

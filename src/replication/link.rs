@@ -37,9 +37,7 @@ use std::mem;
 pub use counters::LinkCounters;
 pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 
-use crate::limits::{
-    BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, LINK_EVENTS_MAX, PROMOTIONS_MAX, SILENCE_MS,
-};
+use crate::limits::{BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
 use crate::replication::wire::{Frame, Framer};
 use crate::store::{Now, Stamp, Store};
 
@@ -266,7 +264,7 @@ impl Link {
         }
     }
 
-    /// The next thing that happened, oldest first.
+    /// The next thing that happened, oldest first; of several of one kind, the last.
     pub fn take_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
@@ -297,9 +295,11 @@ impl Link {
             && stream.pass.is_idle()
     }
 
+    /// Of each kind only the last waits: no burst of one keeps out another, and nothing grows.
     fn event(&mut self, event: LinkEvent) {
-        if self.events.len() < LINK_EVENTS_MAX {
-            self.events.push_back(event);
-        }
+        let kind = mem::discriminant(&event);
+        self.events
+            .retain(|waiting| mem::discriminant(waiting) != kind);
+        self.events.push_back(event);
     }
 }

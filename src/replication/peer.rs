@@ -21,12 +21,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use crate::config::Address;
-use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
+use crate::limits::{FLUSH_LOG_MS, REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
 use crate::replication::handover::HandoverEnd;
 use crate::replication::life::{Life, PartnerEvent};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
-use crate::store::{Clock, Store};
+use crate::store::{Clock, Stamp, Store};
 
 pub use meet::bind;
 pub use status::{LinkState, PeerStatus};
@@ -127,6 +127,9 @@ struct Runner {
     clock_set_ms: u64,
     /// Until when the partner's last refusal counts.
     refused_until_ms: u64,
+    /// The last flush of the partner, as long as the log does not have it, and when it may.
+    untold_flush: Option<Stamp>,
+    flush_log_ms: u64,
     handover: HandoverEnd,
     /// `None` once the clients were dismissed.
     gate: Option<watch::Sender<bool>>,
@@ -160,6 +163,8 @@ impl Runner {
             clock,
             clock_set_ms: now_ms,
             refused_until_ms: 0,
+            untold_flush: None,
+            flush_log_ms: 0,
             handover: setup.handover,
             gate: Some(setup.gate),
             status: setup.status,
@@ -225,6 +230,12 @@ impl Runner {
         }
         if now_ms >= self.refused_until_ms && self.status.refusal_is_over() {
             tracing::info!("the partner that refused is gone");
+        }
+        if now_ms >= self.flush_log_ms
+            && let Some(floor) = self.untold_flush.take()
+        {
+            self.flush_log_ms = now_ms + FLUSH_LOG_MS;
+            tracing::info!(floor = floor.get(), "flushed by the partner");
         }
         if *self.stop.borrow() != Stop::Not {
             self.gate = None;

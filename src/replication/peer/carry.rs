@@ -192,9 +192,7 @@ impl Runner {
                 LinkEvent::OwnPassDone => tracing::info!("the partner has our table"),
                 // The error that follows says the same and ends the link.
                 LinkEvent::Refused { .. } => {}
-                LinkEvent::FlushRaised { floor } => {
-                    tracing::info!(floor = floor.get(), "flushed by the partner");
-                }
+                LinkEvent::FlushRaised { floor } => self.untold_flush = Some(floor),
                 LinkEvent::ClockAhead { ahead_ms } => {
                     tracing::warn!(
                         ahead_ms,

@@ -88,6 +88,34 @@ fn a_flush_is_on_the_wire_before_what_was_written_after_it() {
     assert_eq!(names(&b.transmit(1000)), ["verdicts"]);
 }
 
+/// Every flush was an event of its own, and events beyond a bound were dropped: a burst of flushes
+/// while a restarted node received its pass swallowed the end of the pass, and the node never
+/// opened its client port.
+#[test]
+fn a_burst_of_flushes_hides_neither_the_link_nor_the_end_of_the_pass() {
+    let (mut a, mut b) = (side(0), side(1));
+    connect(&mut a, &mut b);
+    for _ in 0..2 {
+        let (to_b, to_a) = (a.transmit(1), b.transmit(1));
+        a.received(&to_a).unwrap();
+        b.received(&to_b).unwrap();
+    }
+    let mut burst = Vec::new();
+    for _ in 0..1000 {
+        a.now.wall_ms += 1;
+        let floor = a.store.stamps().next(a.now);
+        Frame::Flush { floor }.encode(&mut burst);
+    }
+    let floor = a.store.stamps().highest();
+    Frame::PassEnd.encode(&mut burst);
+    b.received(&burst).unwrap();
+    let events = b.events();
+    assert!(matches!(events[0], LinkEvent::Up { .. }), "{events:?}");
+    assert!(events.contains(&LinkEvent::PartnerPassDone), "{events:?}");
+    assert!(events.contains(&LinkEvent::FlushRaised { floor }));
+    assert!(events.len() <= 4, "{events:?}");
+}
+
 #[test]
 fn a_partner_that_answers_nothing_gets_a_window_of_live_bytes_and_no_more() {
     let (mut a, _) = connected_pair();
