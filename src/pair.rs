@@ -49,16 +49,29 @@ pub fn run(port_base: u16) -> Result<(), Problem> {
         let mut failover = match Child::start("failover", &dir, ports.of_failover()) {
             Ok(failover) => failover,
             Err(problem) => {
+                primary.kill();
                 primary.stop().await;
                 return Err(problem);
             }
         };
         let outcome = watch(&ports, &mut primary, &mut failover, &mut stops).await;
-        // One after the other: who stops first gives the other what it still owes it.
-        primary.stop().await;
-        failover.stop().await;
+        end(&mut primary, &mut failover).await;
         outcome
     })
+}
+
+/// Ends both nodes at once, so that neither waits for the other to return. One whose partner has
+/// ended before would wait in vain.
+async fn end(primary: &mut Child, failover: &mut Child) {
+    if primary.is_running() && failover.is_running() {
+        primary.ask_to_stop();
+        failover.ask_to_stop();
+    } else {
+        primary.kill();
+        failover.kill();
+    }
+    primary.stop().await;
+    failover.stop().await;
 }
 
 /// The private directory with the two files and the key.

@@ -81,21 +81,29 @@ impl Child {
         }
     }
 
-    /// Asks it to stop, and makes it once its drain is overdue.
-    pub(super) async fn stop(&mut self) {
-        if !self.is_running() {
-            return;
+    /// Asks it to stop.
+    pub(super) fn ask_to_stop(&mut self) {
+        if self.is_running() {
+            // Its end was not waited for yet, so the id is still its own.
+            let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
         }
-        // Its end was not waited for yet, so the id is still its own.
-        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+    }
+
+    /// Waits for the end of one that was asked to stop, and makes it once its drain is overdue.
+    pub(super) async fn stop(&mut self) {
         let overdue = Instant::now() + Duration::from_millis(2 * DRAIN_MS);
         while self.is_running() {
             if Instant::now() > overdue {
                 say(self.name, "does not stop and is killed");
-                let _ = self.process.kill();
+                self.kill();
             }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        let _ = self.process.kill();
     }
 }
 

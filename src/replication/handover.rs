@@ -177,9 +177,9 @@ impl HandoverEnd {
         self.shared.overflowed.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits and nothing was dropped since the last look.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && !self.shared.overflowed.load(Ordering::Acquire)
     }
 
     /// The link looks again by itself within a millisecond; it is woken only if much waits.
@@ -194,7 +194,7 @@ impl HandoverEnd {
     pub fn park(&self) -> bool {
         self.shared.wake_above_keys.store(0, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let parked = self.batches.is_empty();
+        let parked = self.is_empty();
         if !parked {
             self.shared.wake_above_keys.store(AWAKE, Ordering::Relaxed);
         }

@@ -38,7 +38,7 @@ pub use counters::LinkCounters;
 pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 
 use crate::limits::{BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
-use crate::replication::wire::{Frame, Framer};
+use crate::replication::wire::{Frame, Framer, Lane};
 use crate::store::{Now, Stamp, Store};
 
 use dirty::DirtyKeys;
@@ -293,6 +293,16 @@ impl Link {
             && stream.flight.is_empty()
             && stream.outgoing.iter().all(Option::is_none)
             && stream.pass.is_idle()
+    }
+
+    /// Whether the partner may lack anything of the table: the link is not up, or has not yet the
+    /// answers to all of a pass.
+    pub fn owes_pass(&self) -> bool {
+        let stream = &self.stream;
+        self.phase != Phase::Up
+            || !stream.pass.is_idle()
+            || stream.outgoing[Lane::Pass as usize].is_some()
+            || stream.flight.carries(Lane::Pass)
     }
 
     /// Of each kind only the last waits: no burst of one keeps out another, and nothing grows.

@@ -1,10 +1,12 @@
 //! The replication thread: owns the socket to the partner and moves bytes between it and the link.
 //!
 //! A task of its own ([`meet`]) dials the partner or accepts it and proves it; what it meets
-//! arrives here over a channel. [`carry`] then runs the link until it ends. All decisions about
-//! records are the link's, all decisions about the client port are [`Life`]'s.
+//! arrives here over a channel. [`carry`] then runs the link until it ends; [`leave`] says when the
+//! thread of a stopping node may end. All decisions about records are the link's, all decisions
+//! about the client port are [`Life`]'s.
 
 mod carry;
+mod leave;
 mod meet;
 pub(crate) mod metered;
 mod status;
@@ -31,6 +33,7 @@ use crate::store::{Clock, Stamp, Store};
 pub use meet::bind;
 pub use status::{LinkState, PeerStatus};
 
+use leave::Leave;
 use meet::{Meeting, Ways};
 
 /// How often a node without a link looks at the clock.
@@ -108,8 +111,8 @@ impl Peer {
         let _ = self.stop.send(Stop::Clients);
     }
 
-    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The workers
-    /// must have stopped before.
+    /// Waits until the partner has everything, 5 seconds at most, whether it is linked already or
+    /// comes back meanwhile, and ends the thread. The workers must have stopped before.
     pub fn drain(self) {
         let _ = self.stop.send(Stop::All);
         if self.thread.join().is_err() {
@@ -138,6 +141,7 @@ struct Runner {
     dials: bool,
     ways: Ways,
     stop: watch::Receiver<Stop>,
+    leave: Leave,
 }
 
 impl Runner {
@@ -172,11 +176,12 @@ impl Runner {
             dials,
             ways,
             stop,
+            leave: Leave::default(),
         })
     }
 
     async fn run(mut self) {
-        while *self.stop.borrow_and_update() != Stop::All {
+        while !self.may_end() {
             let mut meeting = tokio::select! {
                 _ = self.stop.changed() => None,
                 meeting = self.meetings.recv() => meeting,
@@ -222,7 +227,9 @@ impl Runner {
             self.clock.refresh();
             self.clock_set_ms = now_ms;
         }
-        if self.life.tick(now_ms) {
+        if *self.stop.borrow() != Stop::Not {
+            self.gate = None;
+        } else if self.life.tick(now_ms) {
             tracing::warn!(
                 "serving alone, no partner answered: start it, or check its address and that one \
                  node is side 0 and the other side 1"
@@ -236,9 +243,6 @@ impl Runner {
         {
             self.flush_log_ms = now_ms + FLUSH_LOG_MS;
             tracing::info!(floor = floor.get(), "flushed by the partner");
-        }
-        if *self.stop.borrow() != Stop::Not {
-            self.gate = None;
         }
         if let Some(gate) = &self.gate
             && self.life.is_serving()

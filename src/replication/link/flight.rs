@@ -46,6 +46,11 @@ impl Flight {
         self.queue.len() < IN_FLIGHT_MAX && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
     }
 
+    /// Whether anything of a lane is on the wire.
+    pub(super) fn carries(&self, lane: Lane) -> bool {
+        self.bytes[lane as usize] > 0
+    }
+
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }

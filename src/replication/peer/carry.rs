@@ -16,9 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::meet::{LinkStream, Meeting, refusal};
 use super::status::LinkState;
 use super::{Runner, Stop};
-use crate::limits::{
-    DRAIN_MS, HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
-};
+use crate::limits::{HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS};
 use crate::replication::life::PartnerEvent;
 use crate::replication::link::{LinkError, LinkEvent};
 use crate::store::Now;
@@ -27,7 +25,7 @@ const NAP: Duration = Duration::from_millis(1);
 const CLOSED: &str = "the partner closed the connection";
 
 /// Why a link is over.
-enum Ending {
+pub(super) enum Ending {
     /// The socket failed or was closed.
     Socket(io::Error),
     /// The link machine ended it.
@@ -67,12 +65,12 @@ impl Runner {
         if let Ending::Link(_) | Ending::Stopping = ending {
             self.say_goodbye(&mut wire).await;
         }
+        self.note_partner(&ending, wire.farewell);
         self.part(ending)
     }
 
     async fn carry_until_end(&mut self, wire: &mut Wire) -> Ending {
         let mut rest = Rest::Awake;
-        let mut stop_at = None;
         loop {
             let now = self.clock.now();
             if let Err(error) = self.link.tick(&self.store, now) {
@@ -88,9 +86,8 @@ impl Runner {
             }
             self.live();
             if *self.stop.borrow_and_update() == Stop::All {
-                let limit = Duration::from_millis(DRAIN_MS);
-                let stop_at = *stop_at.get_or_insert_with(|| Instant::now() + limit);
-                if self.has_drained(wire) || Instant::now() >= stop_at {
+                let overdue = self.is_overdue();
+                if overdue || (self.has_drained() && wire.is_written()) {
                     return Ending::Stopping;
                 }
             }
@@ -254,11 +251,6 @@ impl Runner {
             _ => None,
         }
     }
-
-    fn has_drained(&self, wire: &Wire) -> bool {
-        !self.link.is_up()
-            || (self.handover.is_empty() && self.link.is_drained() && wire.is_written())
-    }
 }
 
 /// The stream with what is on its way out and what has just come in.
@@ -267,6 +259,8 @@ struct Wire {
     output: Vec<u8>,
     written: usize,
     unflushed: bool,
+    /// The partner closed the connection in order.
+    farewell: bool,
     scratch: Box<[u8]>,
 }
 
@@ -277,6 +271,7 @@ impl Wire {
             output: Vec::new(),
             written: 0,
             unflushed: false,
+            farewell: false,
             scratch: vec![0; LINK_READ_BYTES].into_boxed_slice(),
         }
     }
@@ -292,6 +287,7 @@ impl Wire {
         let mut buffer = ReadBuf::new(&mut self.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+                self.farewell = true;
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED)))
             }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),

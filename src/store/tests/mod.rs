@@ -6,6 +6,7 @@ mod evict;
 mod expiry;
 mod model;
 mod operations;
+mod owed;
 mod replica;
 mod resize;
 mod walk;

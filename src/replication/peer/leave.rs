@@ -1,0 +1,108 @@
+//! How the replication thread ends: what the partner may not have is given to it first, on the
+//! link that is up or on one that comes up in time.
+//!
+//! Without a link nobody knows what the partner has: its process may be a new, empty one by now.
+//! So the whole table is owed then, and the node waits for the partner, [`DRAIN_MS`] at most.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::carry::Ending;
+use super::{Runner, Stop};
+use crate::limits::DRAIN_MS;
+use crate::store::Owed;
+
+/// How far the thread is with its end.
+#[derive(Debug, Default)]
+pub(super) struct Leave {
+    /// When it ends whatever is owed; known from the moment it is told to stop.
+    until: Option<Instant>,
+    partner: PartnerHas,
+    /// What the partner may not have, once it was counted.
+    owed: Option<u64>,
+}
+
+/// What the partner is known to have, by the link before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PartnerHas {
+    /// It may be another process by now.
+    #[default]
+    Nothing,
+    /// What it had confirmed: it was there when this node stopped.
+    Confirmed,
+    /// All there is.
+    Everything,
+}
+
+impl Runner {
+    /// Whether the node has stopped and its patience is over.
+    pub(super) fn is_overdue(&mut self) -> bool {
+        let limit = Duration::from_millis(DRAIN_MS);
+        let until = *self
+            .leave
+            .until
+            .get_or_insert_with(|| Instant::now() + limit);
+        Instant::now() >= until
+    }
+
+    /// Whether the node has stopped and the partner has everything.
+    pub(super) fn has_drained(&self) -> bool {
+        self.handover.is_empty() && self.link.is_drained()
+    }
+
+    /// A link is about to be over; `farewell`: the partner took its leave in order.
+    pub(super) fn note_partner(&mut self, ending: &Ending, farewell: bool) {
+        let stops = *self.stop.borrow() != Stop::Not;
+        let was_there = match ending {
+            Ending::Stopping => true,
+            // It stops as well: what it had confirmed ends with it.
+            Ending::Socket(_) => farewell && stops,
+            Ending::Link(_) | Ending::Replaced(_) => false,
+        };
+        self.leave.owed = None;
+        self.leave.partner = if !was_there || self.link.owes_pass() {
+            PartnerHas::Nothing
+        } else if self.has_drained() {
+            PartnerHas::Everything
+        } else {
+            PartnerHas::Confirmed
+        };
+    }
+
+    /// Without a link: whether the thread ends now.
+    pub(super) fn may_end(&mut self) -> bool {
+        if *self.stop.borrow_and_update() != Stop::All {
+            return false;
+        }
+        let overdue = self.is_overdue();
+        let (is_new, owed) = match self.leave.owed {
+            Some(owed) => (false, owed),
+            None => (true, self.count_owed()),
+        };
+        self.leave.owed = Some(owed);
+        if owed > 0 && overdue {
+            tracing::warn!(
+                entries = owed,
+                "stopped before the partner had everything: it was not there, or too slow; what \
+                 only this node had is lost"
+            );
+        } else if owed > 0 && is_new {
+            let seconds = DRAIN_MS / 1000;
+            tracing::info!(
+                entries = owed,
+                "waiting for the partner, {seconds} s at most: it may not have everything"
+            );
+        }
+        owed == 0 || overdue
+    }
+
+    fn count_owed(&self) -> u64 {
+        let owed = match self.leave.partner {
+            PartnerHas::Nothing => Owed::All,
+            PartnerHas::Confirmed => Owed::Unconfirmed,
+            PartnerHas::Everything => return 0,
+        };
+        self.store.count_owed(owed, self.clock.now())
+    }
+}
