@@ -16,10 +16,10 @@ use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::reply;
 use crate::reload::Reloads;
-use crate::replication::handover::{HandoverEnd, handover};
+use crate::replication::handover::{Handover, HandoverEnd, handover};
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
-use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus};
+use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus, Unseen};
 use crate::replication::tls::LinkTls;
 use crate::server::{ClientTls, Listeners, Node, ReplicationStats, Server};
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
@@ -195,7 +195,7 @@ impl Running {
         ));
         let (near, far) = handover();
         let near = config.is_pair().then_some(near);
-        let stats = replication_stats(Arc::clone(&status), Arc::clone(&store));
+        let stats = replication_stats(Arc::clone(&status), Arc::clone(&store), near.clone());
         let mut reloads = Reloads::default();
         access.add_to(&mut reloads);
         let mut node = Node::new(config.clone(), Arc::clone(&store), near, stats);
@@ -324,12 +324,21 @@ fn peer_setup(
 }
 
 /// How `stats replication` is printed.
-fn replication_stats(status: Arc<PeerStatus>, store: Arc<Store>) -> ReplicationStats {
+fn replication_stats(
+    status: Arc<PeerStatus>,
+    store: Arc<Store>,
+    handover: Option<Handover>,
+) -> ReplicationStats {
     ReplicationStats(Box::new(move |out| {
-        for (name, value) in status.lines() {
+        let memory = store.memory();
+        let unseen = Unseen {
+            waiting_keys: handover.as_ref().map_or(0, |it| it.waiting_keys() as u64),
+            overflowed: handover.as_ref().is_some_and(Handover::has_overflowed),
+            table_is_empty: memory.live_items + memory.tombstones == 0,
+        };
+        for (name, value) in status.lines(unseen) {
             reply::stat(out, name, value);
         }
-        let memory = store.memory();
         let dropped = store.counters().tombstones_dropped.load(Ordering::Relaxed);
         reply::stat(out, "tombstones", memory.tombstones);
         reply::stat(out, "tombstones_dropped", dropped);

@@ -98,6 +98,18 @@ impl Handover {
         slots.clear();
     }
 
+    /// Keys handed over that the link does not answer for yet.
+    #[must_use]
+    pub fn waiting_keys(&self) -> usize {
+        self.shared.waiting_keys.load(Ordering::Acquire)
+    }
+
+    /// Whether a batch was dropped and the link has not looked since.
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.shared.overflowed.load(Ordering::Acquire)
+    }
+
     /// Wakes the link if it is parked: something other than a key has changed.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
@@ -116,8 +128,8 @@ impl Handover {
         let shared = &*self.shared;
         let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
         if self.batches.try_send(batch).is_err() {
-            shared.waiting_keys.fetch_sub(keys.len(), Ordering::Relaxed);
             shared.overflowed.store(true, Ordering::Release);
+            shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
             return;
         }
         // Pairs with the fence in `park`: either the link sees the batch, or we see it parked.
@@ -144,6 +156,7 @@ impl HandoverEnd {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
             while let Some(batch) = self.take() {
+                self.answer_for(batch.len());
                 self.give_back(batch);
             }
             while self.promotions.try_recv().is_ok() {}
@@ -151,13 +164,15 @@ impl HandoverEnd {
         }
     }
 
-    /// The oldest batch that waits.
+    /// The oldest batch that waits. Its keys count as waiting until [`Self::answer_for`].
     pub fn take(&self) -> Option<Vec<u64>> {
-        let batch = self.batches.try_recv().ok()?;
-        self.shared
-            .waiting_keys
-            .fetch_sub(batch.len(), Ordering::Relaxed);
-        Some(batch)
+        self.batches.try_recv().ok()
+    }
+
+    /// So many keys that were taken show in the link's own numbers from now on: whoever adds up
+    /// both may count them twice for a moment, but never misses them.
+    pub fn answer_for(&self, keys: usize) {
+        self.shared.waiting_keys.fetch_sub(keys, Ordering::Release);
     }
 
     /// Gives a batch back, for its memory to be used again.
@@ -223,6 +238,7 @@ mod tests {
         let mut all = Vec::new();
         while let Some(batch) = far.take() {
             assert!(batch.len() <= BATCH_KEYS_MAX);
+            far.answer_for(batch.len());
             all.extend_from_slice(&batch);
             far.give_back(batch);
         }
@@ -272,6 +288,22 @@ mod tests {
         let mut promoted = Vec::new();
         far.drain_promotions(&mut promoted);
         assert!(far.is_empty() && promoted.is_empty());
+    }
+
+    /// `stats replication` said that nothing waits between the link's taking a key and its next
+    /// look at its own numbers, and left out what was not taken: it said so of most keys.
+    #[test]
+    fn keys_wait_until_the_link_answers_for_them() {
+        let (near, far) = up();
+        near.hand_over(&mut vec![1, 2, 3]);
+        assert_eq!(near.waiting_keys(), 3);
+        let batch = far.take().unwrap();
+        assert_eq!(near.waiting_keys(), 3);
+        far.answer_for(batch.len());
+        assert_eq!(near.waiting_keys(), 0);
+        near.hand_over(&mut vec![4]);
+        far.set_link_up(false);
+        assert_eq!(near.waiting_keys(), 0);
     }
 
     #[test]

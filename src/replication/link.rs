@@ -271,9 +271,11 @@ impl Link {
 
     /// Numbers for `stats replication`.
     pub fn counters(&self) -> LinkCounters {
+        let in_pieces = self.stream.outgoing.iter().flatten().count();
         LinkCounters {
             queue_keys: self.stream.dirty.len() as u64,
-            unconfirmed_records: self.stream.flight.len() as u64,
+            unconfirmed_records: (self.stream.flight.records() + in_pieces) as u64,
+            pass_pending: self.owes_pass(),
             unconfirmed_bytes: self.stream.flight.bytes() as u64,
             ..self.counters
         }

@@ -31,7 +31,7 @@ use crate::replication::tls::LinkTls;
 use crate::store::{Clock, Stamp, Store};
 
 pub use meet::bind;
-pub use status::{LinkState, PeerStatus};
+pub use status::{LinkState, PeerStatus, Unseen};
 
 use leave::Leave;
 use meet::{Meeting, Ways};
@@ -250,6 +250,11 @@ impl Runner {
         {
             tracing::info!("serving clients");
         }
+        self.publish();
+    }
+
+    /// Shows others how things stand.
+    fn publish(&self) {
         self.status.publish(self.life.state(), self.link.counters());
     }
 

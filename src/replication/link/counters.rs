@@ -1,6 +1,6 @@
 //! What a link counts.
 
-/// Numbers for `stats replication`. Totals since the node's start, but for the three that say what
+/// Numbers for `stats replication`. Totals since the node's start, but for the four that say what
 /// waits now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
@@ -12,10 +12,13 @@ pub struct LinkCounters {
     pub pass_received: u64,
     /// Dirty keys that wait for their turn on the wire, now.
     pub queue_keys: u64,
-    /// Records and pieces on the wire without a verdict, now.
+    /// Records on the wire, in part or whole, without a verdict, now.
     pub unconfirmed_records: u64,
     /// Their bytes, now.
     pub unconfirmed_bytes: u64,
+    /// The partner may lack anything of the table, now: the next link begins with a pass, or one
+    /// is wanted, under way or not yet answered to its end.
+    pub pass_pending: bool,
     /// Batches of dirty keys that were dropped and left to a pass.
     pub queue_overflows: u64,
     /// Records put on the wire, live and pass, tombstones included.

@@ -22,11 +22,14 @@ pub(super) struct Sent {
 pub(super) struct Flight {
     queue: VecDeque<Sent>,
     bytes: [usize; 2],
+    /// Of the frames, those that complete a record.
+    records: usize,
 }
 
 impl Flight {
     pub(super) fn push(&mut self, sent: Sent) {
         self.bytes[sent.lane as usize] += sent.bytes as usize;
+        self.records += usize::from(sent.complete);
         self.queue.push_back(sent);
     }
 
@@ -34,6 +37,7 @@ impl Flight {
     pub(super) fn pop(&mut self) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
         self.bytes[sent.lane as usize] -= sent.bytes as usize;
+        self.records -= usize::from(sent.complete);
         Some(sent)
     }
 
@@ -51,8 +55,9 @@ impl Flight {
         self.bytes[lane as usize] > 0
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.queue.len()
+    /// How many records are on the wire to their end.
+    pub(super) fn records(&self) -> usize {
+        self.records
     }
 
     pub(super) fn bytes(&self) -> usize {

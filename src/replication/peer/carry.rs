@@ -140,7 +140,7 @@ impl Runner {
         if self.handover.take_overflow() {
             self.link.overflowed();
         }
-        let mut came = false;
+        let mut came = 0;
         // No more than one channel full, whatever the workers add meanwhile.
         for _ in 0..HANDOVER_BATCHES_MAX {
             if !self.link.has_room() {
@@ -150,13 +150,17 @@ impl Runner {
                 break;
             };
             self.link.hand_over(&batch);
+            came += batch.len();
             self.handover.give_back(batch);
-            came = true;
+        }
+        if came > 0 {
+            self.publish();
+            self.handover.answer_for(came);
         }
         let mut promoted = Vec::new();
         self.handover.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
-        if came {
+        if came > 0 {
             self.handover.nap();
             Rest::Nap(Instant::now() + NAP)
         } else if self.handover.park() {
@@ -218,8 +222,10 @@ impl Runner {
     fn part(&mut self, ending: Ending) -> Option<Meeting> {
         let now = self.clock.now();
         let was_up = self.status.link() == LinkState::Up;
-        self.handover.set_link_up(false);
         self.link.disconnected(now);
+        // First, so that what is dropped here counts as owed already.
+        self.publish();
+        self.handover.set_link_up(false);
         if was_up {
             self.life.on(PartnerEvent::Down, now.boot_ms);
             self.status.set_link(LinkState::Down);

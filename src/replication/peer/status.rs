@@ -22,6 +22,17 @@ pub enum LinkState {
     Refused(String),
 }
 
+/// What the link does not know of, for [`PeerStatus::lines`]; to be read before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unseen {
+    /// Changed keys on their way to the link.
+    pub waiting_keys: u64,
+    /// Some were dropped and left to a pass that the link has not noticed yet.
+    pub overflowed: bool,
+    /// The table holds nothing, so that no pass is owed.
+    pub table_is_empty: bool,
+}
+
 /// A node's view of its partner, shared with whoever shows it.
 #[derive(Debug)]
 pub struct PeerStatus {
@@ -87,9 +98,10 @@ impl PeerStatus {
     /// Names and values of `stats replication`, in their order. Every value is one word, but for
     /// the reason of a refusal; a node that is alone has neither side nor mode nor link.
     #[must_use]
-    pub fn lines(&self) -> Vec<(&'static str, String)> {
+    pub fn lines(&self, unseen: Unseen) -> Vec<(&'static str, String)> {
         let live = self.live.lock();
         let counters = live.counters;
+        let pass_pending = (counters.pass_pending || unseen.overflowed) && !unseen.table_is_empty;
         let link = match &live.link {
             LinkState::Down => "down",
             LinkState::Up => "up",
@@ -122,9 +134,10 @@ impl PeerStatus {
             ("link_ups", counters.link_ups),
             ("pass_sent", counters.pass_sent),
             ("pass_received", counters.pass_received),
-            ("queue_keys", counters.queue_keys),
+            ("queue_keys", counters.queue_keys + unseen.waiting_keys),
             ("unconfirmed_records", counters.unconfirmed_records),
             ("unconfirmed_bytes", counters.unconfirmed_bytes),
+            ("pass_pending", u64::from(pass_pending)),
             ("queue_overflows", counters.queue_overflows),
             ("records_sent", counters.records_sent),
             ("records_confirmed", counters.records_confirmed),
@@ -175,7 +188,7 @@ mod tests {
     use super::*;
 
     fn shown(status: &PeerStatus, wanted: &str) -> String {
-        let lines = status.lines();
+        let lines = status.lines(Unseen::default());
         let found = lines.into_iter().find(|(name, _)| *name == wanted);
         found.map(|(_, value)| value).unwrap()
     }

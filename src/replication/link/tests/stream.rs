@@ -191,6 +191,39 @@ fn an_overflow_finishes_the_pass_under_way_and_adds_another() {
     assert_eq!(b.link.counters().pass_received, 2);
 }
 
+/// Pieces counted as records, 62 of them for one key, and nothing said that a whole table was owed.
+#[test]
+fn what_is_owed_is_counted_in_records_and_passes() {
+    let (mut a, mut b) = connected_pair();
+    let owed = |node: &Side| {
+        let counters = node.link.counters();
+        (counters.unconfirmed_records, counters.pass_pending)
+    };
+    assert_eq!(owed(&a), (0, false));
+    a.set(b"large", 300_000);
+    let first = a.transmit(1);
+    assert_eq!(owed(&a), (1, false));
+    let rest = a.transmit(1 << 20);
+    assert_eq!(owed(&a), (1, false));
+    b.received(&[first, rest].concat()).unwrap();
+    talk(&mut a, &mut b);
+    assert_eq!(owed(&a), (0, false));
+
+    a.link.overflowed();
+    assert_eq!(owed(&a), (0, true));
+    let pass = a.transmit(1 << 20);
+    assert_eq!(owed(&a), (1, true), "sent, and not answered");
+    b.received(&pass).unwrap();
+    talk(&mut a, &mut b);
+    assert_eq!(owed(&a), (0, false));
+    a.link.disconnected(a.now);
+    assert_eq!(owed(&a), (0, true));
+    connect(&mut a, &mut b);
+    assert_eq!(owed(&a), (0, true));
+    talk(&mut a, &mut b);
+    assert_eq!(owed(&a), (0, false));
+}
+
 #[test]
 fn promotions_reach_the_partner_with_the_next_heartbeat() {
     let (mut a, mut b) = connected_pair();
