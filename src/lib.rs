@@ -48,7 +48,8 @@
 //!   to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
-//! - [`auth`]: users and passwords of clients.
+//! - [`auth`]: users and passwords of clients. [`files`]: how every file is read that holds such
+//!   things.
 //! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
@@ -115,6 +116,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod daemon;
+pub mod files;
 pub mod limits;
 pub mod logs;
 pub mod pair;

@@ -160,6 +160,10 @@ pub const HANDSHAKE_MS: u64 = 10_000;
 pub const HANDSHAKE_BYTES_MAX: usize = 16 << 10;
 /// Sessions of clients without tickets that are kept for them, for each kind of address.
 pub const TLS_SESSIONS_MAX: usize = 4096;
+/// Bytes of log lines that `watcher_logbuf_size` and `worker_logbuf_size` may have waiting, each.
+pub const LOGBUF_BYTES_MAX: usize = 1 << 30;
+/// Longest configuration that is read.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Longest file with certificates or a key that is read.
 pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Encrypted bytes of a connection that may wait for its socket, at least.

@@ -4,13 +4,13 @@
 //! `MEMCACHED_SASL_PWDB` (its `sasl_defs.c`) is not: lines without a colon are ignored, and what
 //! follows a second colon may belong to the password or not.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::users::Users;
 use super::warn_if_exposed;
+use crate::files;
 use crate::limits::{
     AUTH_FILE_ENTRIES_MAX, AUTH_FILE_LINE_BYTES_MAX, PASSWORD_FILE_BYTES_MAX, SASL_USERS_MAX,
 };
@@ -23,20 +23,9 @@ const ZERO: Wrong = "has a zero byte: write text";
 
 /// Reads a file of passwords, and warns if others can, too.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    warn_if_exposed(path, metadata.permissions().mode());
-    let mut content = Vec::new();
-    file.take(PASSWORD_FILE_BYTES_MAX + 1)
-        .read_to_end(&mut content)?;
-    if content.len() as u64 > PASSWORD_FILE_BYTES_MAX {
-        let text = format!("it is larger than {PASSWORD_FILE_BYTES_MAX} bytes");
-        return Err(io::Error::other(text));
-    }
-    Ok(content)
+    let file = files::open(path)?;
+    warn_if_exposed(path, file.metadata()?.permissions().mode());
+    files::read_open(file, PASSWORD_FILE_BYTES_MAX)
 }
 
 /// Adds the users of `-Y`'s file.

@@ -1,11 +1,14 @@
 //! The TOML file: read, with errors that name file, line, key and cure.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
 use super::Config;
 use super::problem::{EXIT_CONFIG, Problem};
+use crate::files;
+use crate::limits::CONFIG_FILE_BYTES_MAX;
 
 /// A file that was read: its settings, and where each key stands.
 #[derive(Debug, Clone)]
@@ -22,8 +25,10 @@ pub struct ConfigFile {
 /// The file cannot be read, is no TOML, or has an unknown key or a bad value.
 pub fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {e}")))?;
+    let unread =
+        |what: &dyn Display| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"));
+    let bytes = files::read(path, CONFIG_FILE_BYTES_MAX).map_err(|error| unread(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| unread(&error))?;
     ConfigFile::parse(path, text)
 }
 

@@ -3,7 +3,7 @@
 //! Both nodes hold the same file. Who holds it is the partner, who does not is a stranger; there
 //! is nothing else to trust, so nothing expires and no name is compared.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
+use crate::files;
 use crate::limits::KEY_FILE_BYTES_MAX;
 
 /// What the two nodes of a pair share and nobody else has.
@@ -110,7 +111,7 @@ impl PairKey {
             path: path.to_owned(),
             what,
         };
-        let file = File::open(path).map_err(io)?;
+        let file = files::open(path).map_err(io)?;
         let mode = file.metadata().map_err(io)?.mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed {
