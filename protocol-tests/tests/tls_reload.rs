@@ -1,17 +1,23 @@
 //! Certificates that are read anew while the server runs: `refresh_certs` and SIGHUP.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use protocol_tests::client::Client;
 use protocol_tests::pair::eventually;
-use protocol_tests::server::Server;
+use protocol_tests::server::{Address, Server, free_port, loopback};
 use protocol_tests::subject::{Kind, Subject};
 use protocol_tests::tls::{Authority, TlsClient, Trust};
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn subjects() -> Result<[Subject; 2]> {
     Ok([Subject::memcached()?, Subject::memtwin()?])
@@ -95,6 +101,71 @@ fn files_that_are_no_good_change_nothing() -> Result<()> {
         if subject.kind() == Kind::Memtwin {
             ensure!(shown_by(&server)? == first);
             ensure!(server.log().contains("stays in use"), "{}", server.log());
+        }
+    }
+    Ok(())
+}
+
+/// A file's certificates, in DER.
+fn ders(file: &Path) -> Result<Vec<Vec<u8>>> {
+    let all = CertificateDer::pem_file_iter(file)?;
+    all.map(|one| Ok(one?.to_vec())).collect()
+}
+
+/// They as a file.
+fn pem(ders: &[&[u8]]) -> String {
+    let block = |der: &&[u8]| {
+        let text = BASE64_STANDARD.encode(der);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    };
+    ders.iter().map(block).collect()
+}
+
+/// Damaged certificates were taken, at the start and by a running node, because nobody looked at
+/// more than their PEM: from then on no client could connect.
+#[test]
+fn a_damaged_certificate_is_refused_wherever_it_stands() -> Result<()> {
+    for subject in subjects()? {
+        let trust = Trust::new()?;
+        let file = &trust.server.certificate;
+        let good = &*ders(file)?.remove(0);
+        let cut = &good[..good.len() - 40];
+        let longer = &*[good, b"xy"].concat();
+        let authority = &*ders(&trust.authority.file())?.remove(0);
+        let chains = [
+            pem(&[cut]),
+            pem(&[longer]),
+            pem(&[b"garbage, in good base64"]),
+            pem(&[good, b"garbage"]),
+            pem(&[good, authority, cut]),
+            pem(&[good]) + &pem(&[authority]).replace("MII", "MIx"),
+        ];
+        fs::write(file, pem(&[good, authority]))?;
+        let server = trust.start(&subject, &[])?;
+        let mut client = server.connect()?;
+        let words = format!("Error loading the certificate chain: {} : ", file.display());
+        for chain in chains {
+            let kind = subject.kind();
+            fs::write(file, &chain)?;
+            let answer = client.ask("refresh_certs")?;
+            ensure!(answer.starts_with(&words), "{kind}: {answer}, {chain}");
+            server.signal(Signal::HUP)?;
+            ensure!(client.set("key", b"value")? == "STORED");
+            ensure!(shown_by(&server)?.to_vec() == good, "{kind}: {chain}");
+            let flags = trust.server.flags();
+            let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+            let port = free_port()?;
+            let text = port.to_string();
+            flags.extend(["-l", "127.0.0.1", "-p", &text]);
+            let mut second = Server::spawn(&subject, &flags, Address::Tcp(loopback(port)))?;
+            let ended = second.wait_for_end(PATIENCE)?.code();
+            ensure!(ended == Some(64), "{kind}: {ended:?}, {chain}");
+            let log = second.log();
+            ensure!(log.contains("Error loading the certificate chain"), "{log}");
+            ensure!(
+                kind != Kind::Memtwin || log.contains("write the file anew"),
+                "{log}"
+            );
         }
     }
     Ok(())

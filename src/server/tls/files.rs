@@ -1,17 +1,17 @@
 //! Certificates and keys from their files. Every refusal says what to write instead.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys, RootCertStore};
+use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
 use super::TlsError;
 use crate::config::Tls;
+use crate::files;
 use crate::limits::TLS_FILE_BYTES_MAX;
 
 /// memcached's numbers for the format of a key.
@@ -29,7 +29,8 @@ pub(super) fn certified(
             cause: "TLS needs a certificate: write -o ssl_chain_cert=FILE (tls.chain_cert)".into(),
         });
     };
-    let chain = certificates(chain_path).map_err(|cause| TlsError::Chain {
+    let chain = certificates(chain_path).and_then(undamaged);
+    let chain = chain.map_err(|cause| TlsError::Chain {
         path: Some(chain_path.clone()),
         cause,
     })?;
@@ -50,7 +51,7 @@ pub(super) fn certified(
             "is not the key of the certificate in {}",
             chain_path.display()
         ))),
-        // A certificate whose form the library does not compare is the clients' to judge.
+        // A certificate of a form the library does not compare is the clients' to judge.
         _ => Ok(certified),
     }
 }
@@ -85,6 +86,23 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
+/// What is no certificate would keep every client out. One that is whole but of a form that the
+/// library does not read, of version 1 for one, is the clients' to judge.
+fn undamaged(chain: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let is_damaged = |certificate| {
+        let bad = Error::InvalidCertificate(CertificateError::BadEncoding);
+        ParsedCertificate::try_from(certificate).is_err_and(|error| error == bad)
+    };
+    match chain.iter().position(is_damaged) {
+        None => Ok(chain),
+        Some(index) => Err(format!(
+            "certificate {} of {} in it is damaged: write the file anew",
+            index + 1,
+            chain.len()
+        )),
+    }
+}
+
 fn private_key(path: &Path, format: i32) -> Result<PrivateKeyDer<'static>, String> {
     match format {
         FORMAT_PEM => PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| {
@@ -99,20 +117,6 @@ fn private_key(path: &Path, format: i32) -> Result<PrivateKeyDer<'static>, Strin
     }
 }
 
-/// A whole file. What is no file, a pipe for one, could keep a worker waiting for ever.
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let told = |error: io::Error| error.to_string();
-    let is_file = std::fs::metadata(path).map_err(told)?.is_file();
-    if !is_file {
-        return Err("is no regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(told)?;
-    file.take(TLS_FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(told)?;
-    if bytes.len() as u64 > TLS_FILE_BYTES_MAX {
-        return Err(format!("is longer than {TLS_FILE_BYTES_MAX} bytes"));
-    }
-    Ok(bytes)
+    files::read(path, TLS_FILE_BYTES_MAX).map_err(|error| error.to_string())
 }
