@@ -113,8 +113,7 @@ pub struct Sockets {
 /// # Errors
 /// The first address that cannot be bound.
 pub fn bind(config: &Config) -> Result<Sockets, Problem> {
-    let clients = Listeners::bind(config)
-        .map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
+    // First: a unix socket is taken over from whoever has it, which a start that fails must not do.
     let partner = match &config.replication.listen {
         Some(address) if config.is_pair() => peer::bind(address).map_err(|error| {
             let text = format!("replication.listen: cannot listen on {address}: {error}");
@@ -122,6 +121,8 @@ pub fn bind(config: &Config) -> Result<Sockets, Problem> {
         })?,
         _ => Vec::new(),
     };
+    let clients = Listeners::bind(config)
+        .map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
     Ok(Sockets { clients, partner })
 }
 
@@ -345,4 +346,38 @@ fn replication_stats(
         reply::stat(out, "memory_used_bytes", memory.used_bytes);
         reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::config::Address;
+
+    /// Started a second time by mistake, a node took over the unix socket of the first, failed for
+    /// the partner's port, and left nobody able to reach either.
+    #[test]
+    fn a_start_that_fails_takes_no_socket_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let mut config = Config::default();
+        config.client.socket = Some(path.clone());
+        let first = bind(&config).unwrap();
+        let inode = || fs::metadata(&path).map(|file| file.ino()).ok();
+        let bound = inode();
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = taken.local_addr().unwrap().to_string();
+        config.replication.listen = Some(Address::parse(&taken).unwrap());
+        config.replication.failover = Some(Address::parse("127.0.0.1:1").unwrap());
+        let problem = bind(&config).unwrap_err();
+        assert!(problem.text.contains("replication.listen"), "{problem}");
+        assert!(
+            bound.is_some() && inode() == bound,
+            "it took the socket over"
+        );
+        drop(first);
+        assert_eq!(inode(), None);
+    }
 }

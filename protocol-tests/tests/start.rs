@@ -195,6 +195,53 @@ fn a_unix_socket_takes_the_place_of_all_addresses() -> Result<()> {
     Ok(())
 }
 
+/// A node that ended removed the socket of the one that had taken its name over: a restart that
+/// began before the old process was gone left a node that nobody could reach. A daemon looked for
+/// its own in `/`.
+#[test]
+fn a_unix_socket_goes_with_the_process_that_has_it() -> Result<()> {
+    let memtwin = Subject::memtwin()?;
+    let mut first = Server::start_on_unix_socket(&memtwin, &[])?;
+    let Address::Unix(path) = first.address().clone() else {
+        anyhow::bail!("no path");
+    };
+    let text = path.to_string_lossy().into_owned();
+    let second = Server::spawn(&memtwin, &["-s", &text], Address::Unix(path.clone()))?;
+    eventually("the second one has the socket", || {
+        let stats = Client::connect(second.address()).and_then(|mut one| one.stats("stats"));
+        Ok(stats.is_ok_and(|stats| stats.get("pid") == Some(&second.pid().to_string())))
+    })?;
+    first.signal(Signal::TERM)?;
+    first.wait_for_end(PATIENCE)?;
+    second.is_well()?;
+    drop(second);
+
+    let folder = tempfile::tempdir()?;
+    let mut command = Command::new(memtwin.program());
+    if process::is_root() {
+        command.args(["-u", "root"]);
+    }
+    let line = ["-d", "-s", "socket", "-P"];
+    let pid_file = folder.path().join("pid");
+    let status = command
+        .args(line)
+        .arg(&pid_file)
+        .current_dir(folder.path())
+        .stderr(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "{status}");
+    let socket = folder.path().join("socket");
+    eventually("the daemon answers", || {
+        let address = Address::Unix(socket.clone());
+        Ok(Client::connect(&address).is_ok_and(|mut client| client.ask("version").is_ok()))
+    })?;
+    let daemon = Daemon(fs::read_to_string(&pid_file)?.trim().parse()?);
+    process::signal(daemon.0, Signal::TERM)?;
+    eventually("the daemon ends", || Ok(!daemon.runs()))?;
+    ensure!(!socket.exists(), "the socket is left");
+    Ok(())
+}
+
 /// Starts memtwin with a line as a supervisor has it, but on this port, and talks to it.
 fn serves_with(line: &str, port: u16) -> Result<()> {
     let flags: Vec<&str> = line.split_whitespace().collect();

@@ -3,21 +3,22 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::socket_file::SocketFile;
 use super::tls::Offer;
 use crate::config::{Config, Listen, ListenTls, Protocol};
 
 /// A socket that is bound but does not listen: clients are refused, not kept waiting.
 #[derive(Debug)]
 pub(super) struct Bound {
+    /// Of a unix socket; it goes before the socket does.
+    file: Option<SocketFile>,
     socket: Socket,
     backlog: i32,
-    unix_path: Option<PathBuf>,
     door: Door,
 }
 
@@ -171,26 +172,21 @@ fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> 
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(Bound {
+        file: None,
         socket,
         backlog,
-        unix_path: None,
         door,
     })
 }
 
 fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bound> {
-    // A socket that an earlier run left behind is in the way; any other file is left alone.
-    if std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket()) {
-        std::fs::remove_file(path)?;
-    }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    let file = SocketFile::bind(&socket, path, mode)?;
     Ok(Bound {
+        file: Some(file),
         socket,
         backlog,
-        unix_path: Some(path.to_owned()),
         door,
     })
 }
@@ -198,8 +194,8 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bou
 impl Bound {
     /// The address, as logs show it.
     pub(super) fn address(&self) -> String {
-        match &self.unix_path {
-            Some(path) => path.display().to_string(),
+        match &self.file {
+            Some(file) => file.path.display().to_string(),
             None => self
                 .socket
                 .local_addr()
@@ -218,18 +214,9 @@ impl Bound {
     pub(super) fn open(&self) -> io::Result<Listener> {
         self.socket.listen(self.backlog)?;
         let socket = self.socket.try_clone()?;
-        Ok(match &self.unix_path {
-            Some(path) => Listener::Unix(UnixListener::from_std(socket.into())?, path.clone()),
+        Ok(match &self.file {
+            Some(file) => Listener::Unix(UnixListener::from_std(socket.into())?, file.path.clone()),
             None => Listener::Tcp(TcpListener::from_std(socket.into())?),
         })
-    }
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if let Some(path) = &self.unix_path {
-            // Best effort: the next start removes a socket that is left.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }

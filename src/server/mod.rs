@@ -27,6 +27,7 @@ mod pending;
 mod play;
 mod registry;
 mod seat;
+mod socket_file;
 mod stream;
 mod tls;
 mod watch;
