@@ -47,6 +47,13 @@ fn statistics_are_packets() -> Result<()> {
                 (packet(STAT).key("nonsense"), "10 status=1 value=Not found"),
                 (packet(STAT).key("conns"), "10 status=1 value=Not found"),
                 (packet(STAT).key("res"), "10 status=1 value=Not found"),
+                // A word with something behind it is another word, but for these two.
+                (packet(STAT).key(" items"), "10 status=1 value=Not found"),
+                (packet(STAT).key("sizes x"), "10 status=1 value=Not found"),
+                (
+                    packet(STAT).key("reset x").opaque(3),
+                    "10 status=0 opaque=3",
+                ),
             ],
             false,
         )?;

@@ -213,6 +213,7 @@ impl Connection {
             counters: self.worker.counters(),
             prefixes: node.prefixes.if_on(),
             spent_bytes: 0,
+            node_prefixes: &node.prefixes,
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self

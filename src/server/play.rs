@@ -5,7 +5,7 @@ use super::conversation::Stop;
 use crate::auth::Access;
 use crate::command::{Output, Turn};
 use crate::protocol::text::Admin;
-use crate::stats::WorkerCounters;
+use crate::stats::{Prefixes, WorkerCounters};
 use crate::store::{Batch, Now, Store, StoreConfig};
 
 /// The moment at which all of them take place.
@@ -47,6 +47,7 @@ impl Console for Desk {
 pub(super) struct Stage {
     pub(super) store: Store,
     pub(super) counters: WorkerCounters,
+    prefixes: Prefixes,
 }
 
 impl Stage {
@@ -55,6 +56,7 @@ impl Stage {
         Self {
             store: Store::new(config),
             counters: WorkerCounters::default(),
+            prefixes: Prefixes::new(b':', false),
         }
     }
 
@@ -71,6 +73,7 @@ impl Stage {
             counters: &self.counters,
             prefixes: None,
             spent_bytes: 0,
+            node_prefixes: &self.prefixes,
         };
         let mut out = Output::default();
         let ran = run(&mut turn, &mut out);

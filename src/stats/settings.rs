@@ -82,7 +82,9 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
         "num_threads_per_udp",
         if many { 1 } else { client.threads },
     );
-    stat(out, "stat_key_prefix", char::from(client.prefix_delimiter));
+    // One byte, whatever it is.
+    out.extend_from_slice(b"STAT stat_key_prefix ");
+    out.extend_from_slice(&[client.prefix_delimiter, b'\r', b'\n']);
     stat(
         out,
         "detail_enabled",

@@ -121,6 +121,8 @@ impl<'n> Client<'n> {
             batch: &mut batch,
             counters: &self.node.workers[0],
             prefixes: self.node.prefixes.if_on(),
+            spent_bytes: 0,
+            node_prefixes: &self.node.prefixes,
         };
         let (used, stop) = self.dialogue.run(
             &self.tail,

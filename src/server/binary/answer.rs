@@ -146,7 +146,9 @@ impl Step<'_, '_> {
         };
         // As there, connections are shown in text only.
         let is_conns = args.first().is_some_and(|word| b"conns".starts_with(word));
-        let is_unclear = args.is_empty() != key.is_empty();
+        // More than a word is none, but behind these two anything may stand.
+        let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
+        let is_unclear = key.contains(&b' ') && !is_open;
         if !is_unclear && !is_conns && !is_part(b"reset") && !is_part(b"settings") {
             self.console.stats(&args, &mut lines);
         }
@@ -177,6 +179,7 @@ impl Step<'_, '_> {
             && let Some(word) = known.into_iter().find(is_asked)
         {
             self.console.stats(&[b"detail", word], &mut lines);
+            self.turn.look_at_prefixes();
         }
         let out = &mut self.out.bytes;
         if lines.ends_with(text::reply::END) {
