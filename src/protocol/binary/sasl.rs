@@ -22,8 +22,8 @@ pub fn is_known(mechanism: &[u8]) -> bool {
 pub fn plain(token: &[u8]) -> Option<Plain<'_>> {
     let mut parts = token.split(|&byte| byte == 0);
     let (acting_as, user, password) = (parts.next()?, parts.next()?, parts.next()?);
-    let (acting_as, user) = (acting_as.trim_ascii(), user.trim_ascii());
-    let is_itself = acting_as.is_empty() || acting_as == user;
+    let user = user.trim_ascii();
+    let is_itself = acting_as.is_empty() || acting_as.trim_ascii() == user;
     (parts.next().is_none() && is_itself && !user.is_empty()).then_some(Plain { user, password })
 }
 
@@ -46,6 +46,7 @@ mod tests {
             b"\0\0pass",
             b"\0 \0pass",
             b"other\0user\0pass",
+            b" \0user\0pass",
             b"\0user\0pass\0",
             b"\0user\0pass\0more",
         ] {
