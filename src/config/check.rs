@@ -5,6 +5,7 @@ mod tuning;
 use super::file::ConfigFile;
 use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use super::{Address, Config, ListenTls, Protocol};
+use crate::limits::LOGBUF_BYTES_MAX;
 
 /// memcached's bounds of `-I`.
 const ITEM_BYTES_MIN: usize = 1 << 10;
@@ -33,7 +34,6 @@ pub fn check(
     let outcome = check_client(&config)
         .and_then(|()| check_protocol(&mut config, said("client.protocol")))
         .and_then(|()| check_sasl(&config))
-        .and_then(|()| check_doors(&config))
         .and_then(|()| check_tls(&config))
         .and_then(|()| check_memory(&config))
         .and_then(|()| tuning::check(&config))
@@ -85,6 +85,23 @@ fn check_client(config: &Config) -> Result<(), Misfit> {
         let text = "Number of requests per event must be greater than 0";
         return misfit("client.requests_per_event", 1, text);
     }
+    for (key, bytes) in [
+        ("client.watcher_logbuf_size", client.watcher_logbuf_size),
+        ("client.worker_logbuf_size", client.worker_logbuf_size),
+    ] {
+        if bytes > LOGBUF_BYTES_MAX {
+            let text = format!("{key}: {bytes} bytes are too many: write a gigabyte at most");
+            return misfit(key, 1, text);
+        }
+    }
+    if client
+        .socket
+        .as_ref()
+        .is_some_and(|path| path.as_os_str().is_empty())
+    {
+        let text = "the unix socket has no name: write a path (-s, client.socket), or leave it out";
+        return misfit("client.socket", EXIT_SYSTEM, text);
+    }
     if client.socket.is_none() && client.listen.is_empty() {
         let text = "nobody could reach this node: give it a port (-p, client.listen) or a unix \
                     socket (-s, client.socket)";
@@ -114,11 +131,20 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
             listen.protocol = Some(wanted);
         }
         if listen.protocol.is_some_and(|protocol| protocol != wanted) {
+            // Of the other memcached thinks only where clients have come in already.
+            let (exit, words) = if wanted == Protocol::Ascii {
+                (
+                    EXIT_SYSTEM,
+                    "Cannot use binary protocol when ascii authentication enabled: ",
+                )
+            } else {
+                (EXIT_USAGE, "")
+            };
             let text = format!(
-                "clients of `{listen}` could not be asked for a password: remove its proto[], or \
-                 -S and -Y"
+                "{words}clients of `{listen}` could not be asked for a password: remove its \
+                 proto[], or -S and -Y"
             );
-            return misfit("client.listen", EXIT_USAGE, text);
+            return misfit("client.listen", exit, text);
         }
     }
     if client.protocol == wanted {
@@ -152,21 +178,6 @@ fn check_sasl(config: &Config) -> Result<(), Misfit> {
         }
     }
     Ok(())
-}
-
-/// An address where another protocol is spoken would ask nobody for the password.
-fn check_doors(config: &Config) -> Result<(), Misfit> {
-    let client = &config.client;
-    let mut told = client.listen.iter().filter_map(|listen| listen.protocol);
-    let text = if client.auth_file.is_some() && told.any(|told| told != Protocol::Ascii) {
-        "Cannot use binary protocol when ascii authentication enabled: write proto[ascii] (-l, \
-         client.listen)"
-    } else if client.sasl && told.any(|told| told != Protocol::Binary) {
-        "Cannot use ascii protocol when SASL is enabled: write proto[binary] (-l, client.listen)"
-    } else {
-        return Ok(());
-    };
-    misfit("client.listen", EXIT_SYSTEM, text)
 }
 
 /// What an address says of TLS means something only where there is TLS.
