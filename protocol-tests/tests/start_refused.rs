@@ -107,6 +107,8 @@ fn memtwin_says_why_it_refuses_what_memcached_would_take() -> Result<()> {
         ("-o ext_path=/tmp/x:64m", 1, "no external storage"),
         ("-o proxy_config=/tmp/x", 1, "no proxy"),
         ("-l proto[http]:127.0.0.1", 71, "proto[ascii]"),
+        // Found by hand: `-l "$ADDRESS"` with no such variable listened on every address.
+        ("--listen=", 71, "-l names no address"),
         ("surplus", 64, "surplus"),
     ] {
         let (ended, log) = end_of(&memtwin, flags)?;

@@ -25,7 +25,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
         config: &mut config,
         flagged: Vec::new(),
     };
-    apply_memcached(cli.memcached, &mut layer)?;
+    apply_memcached(cli.memcached.without_blanks(), &mut layer)?;
     apply_own(cli.own, &mut layer)?;
     if layer.config.client.sasl {
         let path = env::var_os(SASL_PASSWORD_FILE).map(|path| Some(path.into()));
@@ -108,7 +108,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     let auth_file = flags.auth_file.map(Some);
     layer.put("client.auth_file", auth_file, |c| &mut c.client.auth_file);
     if let Some(text) = flags.delimiter {
-        let Some(first) = text.trim_start().bytes().next() else {
+        let Some(first) = text.bytes().next() else {
             return Err(bad_flag("No delimiter specified"));
         };
         layer.put("client.prefix_delimiter", Some(first), |c| {
@@ -123,7 +123,9 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
         &mut c.memory.max_item_bytes
     });
     layer.put("node.user", flags.user.map(Some), |c| &mut c.node.user);
-    let verbosity = (flags.verbose > 0).then_some(flags.verbose);
+    // What `--verbose=` says does not matter, as in memcached; how often it stands there does.
+    let verbosity = u8::try_from(flags.verbose.len()).unwrap_or(u8::MAX);
+    let verbosity = (verbosity > 0).then_some(verbosity);
     layer.put("node.verbosity", verbosity, |c| &mut c.node.verbosity);
     let pid_file = flags.pidfile.map(Some);
     layer.put("node.pid_file", pid_file, |c| &mut c.node.pid_file);

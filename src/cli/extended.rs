@@ -65,7 +65,13 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
         if option.value == OptionValue::Yes && value.is_none() {
             return Err(format!("Missing {name} argument: write -o {name}=value"));
         }
-        (option.set)(config, value.unwrap_or_default())?;
+        // A value that may be left out is 1 then; one that is empty is none, and counts as 0.
+        let left_out = if option.value == OptionValue::Maybe {
+            "1"
+        } else {
+            ""
+        };
+        (option.set)(config, value.unwrap_or(left_out))?;
         match option.effect {
             Effect::Setting(key) => keys.push(key),
             Effect::Shown | Effect::Nothing(NO_EFFECT_THERE) => {}

@@ -1,5 +1,7 @@
 //! memcached's flags.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
@@ -50,8 +52,9 @@ pub struct MemcachedFlags {
     #[arg(short = 'k', long)]
     pub lock_memory: bool,
     /// Log more; -vv logs commands too
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
+    #[arg(short, long, value_name = "any", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    pub verbose: Vec<String>,
     /// Print this help and exit
     #[arg(short, long, action = ArgAction::Help)]
     pub help: Option<bool>,
@@ -122,4 +125,48 @@ pub struct MemcachedFlags {
     /// A comma-separated list of the options below
     #[arg(short = 'o', long, value_name = "options", allow_hyphen_values = true)]
     pub extended: Vec<String>,
+}
+
+impl MemcachedFlags {
+    /// The same without the blanks that lead a value: memcached skips those of every flag.
+    pub(super) fn without_blanks(mut self) -> Self {
+        let texts = [
+            &mut self.port,
+            &mut self.udp_port,
+            &mut self.unix_mask,
+            &mut self.user,
+            &mut self.memory_limit,
+            &mut self.conn_limit,
+            &mut self.slab_growth_factor,
+            &mut self.slab_min_size,
+            &mut self.delimiter,
+            &mut self.threads,
+            &mut self.max_reqs_per_event,
+            &mut self.listen_backlog,
+            &mut self.protocol,
+            &mut self.max_item_size,
+            &mut self.napi_ids,
+        ];
+        let lists = self.listen.iter_mut().chain(&mut self.extended);
+        for text in texts.into_iter().flatten().chain(lists) {
+            text.drain(..blanks(text.as_bytes()));
+        }
+        let paths = [
+            &mut self.unix_socket,
+            &mut self.pidfile,
+            &mut self.auth_file,
+            &mut self.memory_file,
+        ];
+        for path in paths.into_iter().flatten() {
+            let bytes = path.as_os_str().as_bytes();
+            *path = OsString::from_vec(bytes[blanks(bytes)..].to_vec()).into();
+        }
+        self
+    }
+}
+
+/// How many bytes lead a value that C's `isspace` skips.
+fn blanks(value: &[u8]) -> usize {
+    let is_blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0x0b;
+    value.iter().take_while(is_blank).count()
 }

@@ -18,6 +18,11 @@ enum Port {
 /// `-l` replaces the addresses, `-p` the ports of those that `-l` names without one.
 pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
     refuse_udp(flags)?;
+    if flags.unix_socket.is_some() {
+        // Instead of TCP: memcached looks at neither flag then.
+        remember(flags, layer);
+        return Ok(());
+    }
     let port = match port(flags)? {
         Port::Off => {
             layer.put("client.listen", Some(Vec::new()), |c| &mut c.client.listen);
@@ -38,6 +43,11 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
         if !listen.contains(&one) {
             listen.push(one);
         }
+    }
+    if listen.is_empty() && !flags.listen.is_empty() {
+        // No address is not every address: who wrote `-l "$ADDRESS"` wanted one.
+        let text = "-l names no address: write -l 127.0.0.1, or leave -l out for every address";
+        return Err(Problem::new(EXIT_SYSTEM, text));
     }
     if !listen.is_empty() {
         layer.put("client.listen", Some(listen), |c| &mut c.client.listen);

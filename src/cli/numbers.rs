@@ -12,16 +12,22 @@ pub(super) fn atoi(text: &str) -> i64 {
     sign * digits.fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
 }
 
-/// A number as `atof` reads it, but for exponents: what follows is ignored, no digits are 0.
+/// A number as C's `atof` reads it, exponents, `inf` and `0x1.8p1` included: what follows is
+/// ignored, no digits are 0.
 pub(super) fn atof(text: &str) -> f64 {
     let text = text.trim_start();
-    let is_part = |(at, byte): (usize, u8)| match byte {
-        b'0'..=b'9' | b'.' => true,
-        b'-' | b'+' => at == 0,
-        _ => false,
-    };
-    let end = text.bytes().enumerate().take_while(|part| is_part(*part));
-    let mut end = end.count();
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
+    let parts = text.bytes().take(FLOAT_CHARS_MAX);
+    let mut end = parts.take_while(is_part).count();
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
+        let number = hexadecimal(&unsigned[2..]);
+        return if text.starts_with('-') {
+            -number
+        } else {
+            number
+        };
+    }
     while end > 0 {
         if let Ok(number) = text[..end].parse() {
             return number;
@@ -31,19 +37,51 @@ pub(super) fn atof(text: &str) -> f64 {
     0.0
 }
 
+/// More digits than this tell no numbers apart.
+const FLOAT_CHARS_MAX: usize = 400;
+
+/// What stands behind `0x`: digits with a point among them, and perhaps a power of two.
+fn hexadecimal(text: &str) -> f64 {
+    let (mut number, mut scale, mut end) = (0.0, None, 0);
+    for byte in text.bytes() {
+        match (char::from(byte).to_digit(16), scale) {
+            (Some(digit), None) => number = number * 16.0 + f64::from(digit),
+            (Some(digit), Some(by)) => {
+                number += f64::from(digit) / by;
+                scale = Some(by * 16.0);
+            }
+            (None, None) if byte == b'.' => scale = Some(16.0),
+            (None, _) => break,
+        }
+        end += 1;
+    }
+    if number == 0.0 {
+        return 0.0;
+    }
+    let power = text[end..].strip_prefix(['p', 'P']).map_or(0, atoi);
+    number * 2.0_f64.powi(power.clamp(-5000, 5000) as i32)
+}
+
 /// A number that is a number as a whole; spaces around it do not matter.
 pub(super) fn whole<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.trim_ascii().parse().ok()
 }
 
-/// A number as C's `strtol` reads one to the base 8.
+/// A number as C's `strtol` reads one to the base 8, kept in an `int`.
 pub(super) fn octal(text: &str) -> u32 {
-    let digits = text
-        .trim_start()
-        .bytes()
-        .take_while(|byte| matches!(byte, b'0'..=b'7'))
-        .take(9);
-    digits.fold(0, |number, digit| number * 8 + u32::from(digit - b'0'))
+    let text = text.trim_start();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text).bytes();
+    let digits = digits.take_while(|byte| matches!(byte, b'0'..=b'7'));
+    let number = digits.fold(0_i64, |number, digit| {
+        let number = number.saturating_mul(8);
+        number.saturating_add(i64::from(digit - b'0'))
+    });
+    let signed = if text.starts_with('-') {
+        -number
+    } else {
+        number
+    };
+    signed as u32
 }
 
 /// `-I`: a number of bytes, or of KiB or MiB with the unit behind it.
@@ -71,6 +109,10 @@ mod tests {
             ("x", 0.0),
             ("-.5.", -0.5),
             ("1e", 1.0),
+            ("", 0.0),
+            ("-", 0.0),
+            ("0x", 0.0),
+            ("0x0p9999", 0.0),
         ] {
             assert!((atof(text) - number).abs() < 1e-9, "{text:?}");
         }
@@ -78,6 +120,14 @@ mod tests {
             (octal("0755"), octal("9"), octal("7778")),
             (0o755, 0, 0o777)
         );
+        let long = "7".repeat(99);
+        for (text, number) in [
+            ("4000000777", 0o4_000_000_777),
+            ("-1", u32::MAX),
+            (&long, u32::MAX),
+        ] {
+            assert_eq!(octal(text), number, "{text}");
+        }
         assert_eq!(
             (item_bytes("1k"), item_bytes("2M"), item_bytes("7")),
             (1024, 2 << 20, 7)
@@ -86,5 +136,24 @@ mod tests {
             (whole::<u32>(" 5 "), whole::<u32>("5x"), whole::<u32>("-1")),
             (Some(5), None, None)
         );
+    }
+    /// `-f 1e1` was 1 and ended the start, and `hot_max_factor=1e3` was taken for 1 without a word.
+    #[test]
+    fn exponents_infinity_and_hexadecimals_are_numbers() {
+        for (text, number) in [
+            ("1e3", 1000.0),
+            ("1e-1x", 0.1),
+            (" +2E+1", 20.0),
+            ("1e1e", 10.0),
+            ("inf", f64::INFINITY),
+            ("-Infinity!", f64::NEG_INFINITY),
+            ("1e999", f64::INFINITY),
+            ("0x1.8", 1.5),
+            ("-0X10p-1", -8.0),
+            ("0x1p99999", f64::INFINITY),
+        ] {
+            assert!(atof(text).total_cmp(&number).is_eq(), "{text:?}");
+        }
+        assert!(atof("nan").is_nan());
     }
 }

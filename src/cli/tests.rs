@@ -1,3 +1,5 @@
+mod values;
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -71,30 +73,6 @@ fn flags_have_memcacheds_forms() {
 }
 
 #[test]
-fn listen_takes_lists_repeats_and_ports() {
-    let listen = |line| {
-        let config = read(line).unwrap();
-        config
-            .client
-            .addresses
-            .concat()
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(listen("-l 127.0.0.1,::1 -p 7"), ["127.0.0.1:7", "[::1]:7"]);
-    assert_eq!(
-        listen("-l 127.0.0.1:5 -l [::1]:6 -l 127.0.0.1:5"),
-        ["127.0.0.1:5", "[::1]:6"]
-    );
-    assert_eq!(
-        listen("-l 127.0.0.1:5;127.0.0.2 -p -1"),
-        ["127.0.0.1:5", "127.0.0.2:0"]
-    );
-    assert_eq!(listen("-l *:9"), ["0.0.0.0:9", "[::]:9"]);
-}
-
-#[test]
 fn memcacheds_flags_exit_with_memcacheds_codes() {
     let lines = [
         "--nonsense",
@@ -131,7 +109,6 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-Y file -B auto",
         "-S -Y file",
         "-S -l proto[ascii]:127.0.0.1:9",
-        "-Y file -l proto[binary]:127.0.0.1:9",
         "-N 5",
         "-t 2 -N 3",
     ];
@@ -145,6 +122,10 @@ fn memcacheds_flags_exit_with_memcacheds_codes() {
         "-l proto[http]:::1",
         "-l tag[]:127.0.0.1",
         "-l no.such.host.invalid",
+        "-l ,",
+        "-l ;,; -p 7",
+        "--listen=",
+        "-Y file -l proto[binary]:127.0.0.1:9",
     ];
     for line in lines {
         assert_eq!(exit(line).0, 71, "{line}");
@@ -174,6 +155,8 @@ fn options_of_o_exit_with_memcacheds_codes() {
         "temporary_ttl",
         "idle_timeout",
         "watcher_logbuf_size=1k",
+        "watcher_logbuf_size=1048577",
+        "worker_logbuf_size=4194304",
         "read_buf_mem_limit=x",
         "slab_chunk_max=0",
         "slab_chunk_max=1025",
@@ -225,6 +208,14 @@ fn every_option_of_o_is_taken_and_finds_its_setting() {
         (config.client.watcher_logbuf_size, config.tls.wbuf_bytes),
         (8 << 10, 64 << 10)
     );
+    for (line, mode) in [
+        ("slab_automove", 1),
+        ("slab_automove=", 0),
+        ("slab_automove=2", 2),
+    ] {
+        let config = read(&format!("-o {line}")).unwrap();
+        assert_eq!(config.tuning.slabs.automove, mode, "{line}");
+    }
     assert_eq!(read("-o idle_timeout=0").unwrap().client.idle_timeout, None);
     let old = read("-o slab_chunk_max=4,no_modern").unwrap().tuning;
     assert!(!old.lru.crawler && !old.lru.maintainer && !old.lru.segmented && !old.slabs.reassign);

@@ -104,7 +104,7 @@ pub(super) fn hashpower(config: &mut Config, value: &str) -> Outcome {
 }
 
 pub(super) fn slab_automove(config: &mut Config, value: &str) -> Outcome {
-    let mode = if value.is_empty() { 1 } else { atoi(value) };
+    let mode = atoi(value);
     config.tuning.slabs.automove = mode;
     match mode {
         0..=2 => Ok(()),
