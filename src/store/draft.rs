@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use super::batch::Batch;
 use super::classes::{CAS_BYTES, item_bytes};
-use super::item::{ITEM_HEADER_BYTES, Item, ItemHead};
+use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
 use super::witness::Seen;
-use super::{Store, replica};
+use super::{Shortage, Store, replica};
 use crate::limits;
 
 /// The item does not fit: under `-M`, beyond the share of unfinished items, or the machine is out
@@ -85,6 +85,8 @@ pub struct Incoming {
     shared: Arc<Shared>,
     item: Option<Item>,
     filled_bytes: usize,
+    /// Of its cost, the part that is in the account already.
+    pub(super) charged_bytes: u64,
     /// What a record says besides; clients' items take a new stamp instead.
     pub(super) version: super::Version,
 }
@@ -148,8 +150,8 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(item) = self.finish() {
-            self.shared.account.refund(cost_bytes(&item));
+        if self.finish().is_some() {
+            self.shared.account.refund(self.charged_bytes);
         }
     }
 }
@@ -196,49 +198,65 @@ impl Store {
             shared: Arc::clone(&self.shared),
             item: Some(item),
             filled_bytes: 0,
+            charged_bytes: cost,
             version: super::Version::default(),
         };
         self.evict_to_budget(batch);
         Ok(incoming)
     }
 
-    /// Allocates the item of a record, which may arrive in pieces. Nothing is evicted for it
-    /// before it is applied.
+    /// Allocates the item of a record, which may arrive in pieces. A live one is charged whole and
+    /// evicts once it is applied. What may not evict reserves what it takes more than the entry it
+    /// replaces, or is refused: whatever is charged beyond the budget, other threads evict for.
     pub fn incoming_record(
         &self,
         key: &[u8],
         head: &replica::RecordHead,
         value_len: usize,
+        origin: replica::Origin,
         now: super::Now,
-    ) -> Result<Incoming, NoRoom> {
+    ) -> Result<Incoming, Shortage> {
         if value_len > self.item_bytes_max {
-            return Err(NoRoom);
+            return Err(Shortage::TooLarge);
         }
+        let account = &self.shared.account;
         let item_head = head.item_head(now);
-        let item = Item::allocate(key, &item_head, value_len).ok_or(NoRoom)?;
+        let cost = cost_of_allocation(Item::bytes_to_allocate(key, &item_head, value_len));
+        let shortage = Shortage::Memory { bytes: cost };
+        let charged_bytes = if self.may_evict_for(origin) {
+            account.charge(cost);
+            cost
+        } else {
+            let more = cost.saturating_sub(self.cost_of_entry(key));
+            account.try_charge(more).then_some(more).ok_or(shortage)?
+        };
+        let Some(item) = Item::allocate(key, &item_head, value_len) else {
+            account.refund(charged_bytes);
+            return Err(shortage);
+        };
         item.set_class(self.class_of(key, &item_head, value_len));
         if !self.has_cas {
             item.hide_cas();
         }
         item.set_version(head.version);
-        self.shared.account.charge(cost_bytes(&item));
-        self.shared
-            .account
-            .begin_unfinished(cost_bytes(&item), false);
+        account.begin_unfinished(cost, false);
         let shared = Arc::clone(&self.shared);
         Ok(Incoming {
             shared,
             item: Some(item),
             filled_bytes: 0,
+            charged_bytes,
             version: head.version,
         })
     }
 
-    /// Whether a record of this size fits without evicting anything. A pass asks before it takes
-    /// one: what is taken is charged at once, and other threads would evict for it.
-    pub fn has_room(&self, key_len: usize, value_len: usize) -> bool {
-        let cost = cost_of_allocation(ITEM_HEADER_BYTES + key_len + value_len);
-        self.shared.account.has_room(cost)
+    /// Bytes that the entry of a key takes, live or a tombstone; 0 if there is none.
+    fn cost_of_entry(&self, key: &[u8]) -> u64 {
+        let hash = self.shared.hasher.hash(key);
+        let shard = self.shard(hash.slot()).lock();
+        shard
+            .find(hash, key)
+            .map_or(0, |(_, item)| cost_bytes(item))
     }
 
     /// Charges before it allocates: under `-M` nothing may go over the budget.

@@ -57,19 +57,15 @@ impl Account {
         self.used_bytes.fetch_add(bytes, RELAXED);
     }
 
-    /// Charges if it fits.
+    /// Charges if it fits. What does not is seen by nobody: another thread would evict for it.
     pub(crate) fn try_charge(&self, bytes: u64) -> bool {
-        let before = self.used_bytes.fetch_add(bytes, RELAXED);
-        let fits = before.saturating_add(bytes) <= self.budget_bytes();
-        if !fits {
-            self.refund(bytes);
-        }
-        fits
-    }
-
-    /// Whether so many bytes more would fit.
-    pub(crate) fn has_room(&self, bytes: u64) -> bool {
-        self.used_bytes.load(RELAXED).saturating_add(bytes) <= self.budget_bytes()
+        let budget = self.budget_bytes();
+        let charge = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= budget);
+        bytes == 0
+            || self
+                .used_bytes
+                .fetch_update(RELAXED, RELAXED, charge)
+                .is_ok()
     }
 
     /// Counts what a slot held and holds.

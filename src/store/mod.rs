@@ -51,7 +51,7 @@ pub use item::{Item, ItemHead, NEVER, marks};
 pub use memory::{Memory, size_class_bytes};
 pub use ops::{Action, Miss};
 pub use owed::Owed;
-pub use replica::{Origin, RecordHead, Verdict};
+pub use replica::{Origin, RecordHead, Shortage, Verdict};
 pub use stamp::{Stamp, StampClock, Version};
 pub use walk::Walk;
 pub use witness::{Seen, Storing, Witness};

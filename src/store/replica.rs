@@ -29,7 +29,19 @@ pub enum Verdict {
     /// This node's table holds something newer.
     Superseded(Version),
     /// Refused; an older version was removed all the same.
-    NoRoom,
+    NoRoom(Shortage),
+}
+
+/// Why a record is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// It is over `-I`, however much memory there is.
+    TooLarge,
+    /// There is no memory for it.
+    Memory {
+        /// What must be free.
+        bytes: u64,
+    },
 }
 
 /// A record's state beside key and value.
@@ -89,29 +101,44 @@ impl Store {
     /// are dirty in the batch, if the partner must hear of it.
     pub fn apply(&self, mut incoming: Incoming, origin: Origin, batch: &mut Batch) -> Verdict {
         let version = incoming.version;
+        let mut charged = incoming.charged_bytes;
         let Some(item) = incoming.finish() else {
-            return Verdict::NoRoom;
+            return self.refused(Shortage::TooLarge);
         };
         drop(incoming);
+        let cost = cost_bytes(&item);
         self.shared.stamps.absorb(version.latest());
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
-        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, batch);
+        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, batch);
         drop(shard);
-        if let Some(unused) = unused {
-            batch.retired.push(unused);
+        // What it replaced first, so that nobody else sees both and evicts for one of them.
+        self.shared.free_retired(batch);
+        match unused {
+            Some(unused) => {
+                drop(unused);
+                self.shared.account.refund(charged);
+            }
+            None => self.shared.account.charge(cost - charged),
         }
-        self.settle(batch);
+        if self.may_evict_for(origin) {
+            self.settle(batch);
+        }
         verdict
     }
 
-    /// Returns the item if the table did not take it.
+    pub(super) fn may_evict_for(&self, origin: Origin) -> bool {
+        self.shared.evicting && origin == Origin::Live
+    }
+
+    /// Returns the item if the table did not take it. `charged` is what is in the account for it.
     fn apply_in(
         &self,
         shard: &mut Shard,
         hash: KeyHash,
         item: Item,
         origin: Origin,
+        charged: &mut u64,
         batch: &mut Batch,
     ) -> (Verdict, Option<Item>) {
         let place = shard.locate(hash, item.key());
@@ -122,15 +149,18 @@ impl Store {
             Standing::Equal => return (self.meet(shard, at, &item, batch), Some(item)),
             Standing::Newer => {}
         }
-        let may_evict = self.shared.evicting && origin == Origin::Live;
-        let grows = cost_bytes(&item) > held.map_or(0, cost_bytes);
-        if !may_evict && grows && self.shared.account.is_over_budget() {
+        // What it replaces may have become smaller, or gone, since it was reserved.
+        let cost = cost_bytes(&item);
+        let more = cost.saturating_sub(held.map_or(0, cost_bytes));
+        let lacking = more.saturating_sub(*charged);
+        if !self.may_evict_for(origin) && !self.shared.account.try_charge(lacking) {
             if held.is_some() {
                 let removal = Change::Remove { key: item.key() };
                 shard.change(&self.shared, batch, at, removal, Cause::Record);
             }
-            return (self.refused(), Some(item));
+            return (self.refused(Shortage::Memory { bytes: cost }), Some(item));
         }
+        *charged += lacking;
         let put = Change::Put {
             item,
             cold: origin == Origin::Resync,
@@ -148,18 +178,24 @@ impl Store {
     }
 
     /// A record that does not fit here: the older version held is removed all the same.
-    pub fn refuse(&self, key: &[u8], version: Version, batch: &mut Batch) -> Verdict {
+    pub fn refuse(
+        &self,
+        key: &[u8],
+        version: Version,
+        shortage: Shortage,
+        batch: &mut Batch,
+    ) -> Verdict {
         match self.remove_older(key, version, batch) {
-            None => self.refused(),
+            None => self.refused(shortage),
             Some((held, is_live)) if held == version && is_live => Verdict::Applied,
             Some((held, _)) => Verdict::Superseded(held),
         }
     }
 
-    fn refused(&self) -> Verdict {
+    fn refused(&self, shortage: Shortage) -> Verdict {
         let counters = &self.shared.counters;
         counters.records_refused.fetch_add(1, Ordering::Relaxed);
-        Verdict::NoRoom
+        Verdict::NoRoom(shortage)
     }
 
     /// Removes what is older than `version`. If that or a newer version is here, returns which,

@@ -57,12 +57,13 @@ impl Link {
         let verdict = if record.tombstone {
             store.apply_tombstone(record.key, version, &mut batch)
         } else {
-            match store.incoming_record(record.key, &record.head, record.value.len(), now) {
+            let (origin, len) = (origin(record.lane), record.value.len());
+            match store.incoming_record(record.key, &record.head, len, origin, now) {
                 Ok(mut incoming) => {
                     incoming.push(record.value);
-                    store.apply(incoming, origin(record.lane), &mut batch)
+                    store.apply(incoming, origin, &mut batch)
                 }
-                Err(_) => store.refuse(record.key, version, &mut batch),
+                Err(shortage) => store.refuse(record.key, version, shortage, &mut batch),
             }
         };
         drop_flushed(record.key, version, store, &mut batch);
@@ -86,13 +87,14 @@ impl Link {
                 "a second record in pieces before the first ended",
             ));
         }
-        let incoming = store.incoming_record(record.key, &record.head, value_len_bytes, now);
+        let (head, origin) = (&record.head, origin(record.lane));
+        let incoming = store.incoming_record(record.key, head, value_len_bytes, origin, now);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,
             value_len_bytes,
             offset: 0,
-            incoming: incoming.ok(),
+            incoming,
         };
         inbound.take(record.value);
         *place = Some(inbound);
@@ -121,8 +123,8 @@ impl Link {
         };
         let mut batch = Batch::at(now);
         let verdict = match inbound.incoming {
-            Some(incoming) => store.apply(incoming, origin(lane), &mut batch),
-            None => store.refuse(&inbound.key, inbound.version, &mut batch),
+            Ok(incoming) => store.apply(incoming, origin(lane), &mut batch),
+            Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut batch),
         };
         drop_flushed(&inbound.key, inbound.version, store, &mut batch);
         self.hand_over(&batch.dirty);
@@ -148,7 +150,7 @@ impl Link {
                 Answer::Applied
             }
             Verdict::Superseded(held) => Answer::Superseded(held),
-            Verdict::NoRoom => {
+            Verdict::NoRoom(_) => {
                 self.counters.records_refused += 1;
                 self.stream.refused_here = true;
                 Answer::NoRoom

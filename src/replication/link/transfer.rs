@@ -1,7 +1,7 @@
 //! Records too large for one frame, under way in either direction.
 
 use crate::limits::ORDERED_VALUE_BYTES_MAX;
-use crate::store::{Incoming, Item, Version};
+use crate::store::{Incoming, Item, Shortage, Version};
 
 /// One of our records, partly on the wire. Pins its value, even if the table no longer has it.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub(super) struct Inbound {
     pub(super) value_len_bytes: usize,
     /// Bytes of the value that arrived.
     pub(super) offset: usize,
-    /// `None` if there was no room for it: the pieces are counted and dropped.
-    pub(super) incoming: Option<Incoming>,
+    /// Without room for it the pieces are counted and dropped.
+    pub(super) incoming: Result<Incoming, Shortage>,
 }
 
 impl Inbound {
@@ -49,6 +49,6 @@ impl Inbound {
         self.offset += bytes.len();
         self.incoming
             .as_mut()
-            .is_none_or(|incoming| incoming.push(bytes))
+            .map_or(true, |incoming| incoming.push(bytes))
     }
 }

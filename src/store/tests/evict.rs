@@ -322,7 +322,8 @@ fn what_a_record_evicts_is_news_for_the_partner() {
     };
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
-        let mut incoming = store.incoming_record(&key, &head, 1000, START).unwrap();
+        let incoming = store.incoming_record(&key, &head, 1000, Origin::Live, START);
+        let mut incoming = incoming.unwrap();
         incoming.push(&[2; 1000]);
         assert_eq!(
             store.apply(incoming, Origin::Live, &mut batch),

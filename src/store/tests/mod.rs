@@ -100,11 +100,14 @@ impl Store {
         origin: Origin,
         now: Now,
     ) -> Verdict {
-        let Ok(mut incoming) = self.incoming_record(key, head, value.len(), now) else {
-            return self.refuse(key, head.version, &mut Batch::at(now));
-        };
-        assert!(incoming.push(value));
-        self.apply(incoming, origin, &mut Batch::at(now))
+        let mut batch = Batch::at(now);
+        match self.incoming_record(key, head, value.len(), origin, now) {
+            Ok(mut incoming) => {
+                assert!(incoming.push(value));
+                self.apply(incoming, origin, &mut batch)
+            }
+            Err(shortage) => self.refuse(key, head.version, shortage, &mut batch),
+        }
     }
 
     fn held(&self, key: &[u8]) -> Option<Item> {

@@ -295,7 +295,8 @@ impl Model {
         let version = self.version_of(key, age);
         let name = key_of(key);
         let verdict = if refused {
-            self.store.refuse(&name, version, &mut Batch::at(self.now))
+            let batch = &mut Batch::at(self.now);
+            self.store.refuse(&name, version, Shortage::TooLarge, batch)
         } else {
             self.store
                 .apply_tombstone(&name, version, &mut Batch::at(self.now))
@@ -305,7 +306,7 @@ impl Model {
             Ok(true) => {
                 self.entries.remove(&key);
                 if refused {
-                    Verdict::NoRoom
+                    Verdict::NoRoom(Shortage::TooLarge)
                 } else {
                     Verdict::Applied
                 }
