@@ -95,7 +95,8 @@
 //!
 //! **Merge, never wipe.** Of two versions of a key the later one stays, whoever has it. A node
 //! clears nothing to make room for its partner's copy. What removes a version that the partner has
-//! not confirmed leaves a tombstone.
+//! not confirmed leaves a tombstone; but an eviction forgets a touch that made an item live longer,
+//! and the partner keeps the value with its own deadline.
 //!
 //! **Clients never wait for the partner.** A full channel, a slow link or a frozen partner costs a
 //! pass over the table later, never a client's time now. There is no unbounded queue.

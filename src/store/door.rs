@@ -104,7 +104,7 @@ impl Shard {
                 if cause == Cause::Client {
                     item.set_version(Version::written(shared.stamps.next(batch.now)));
                 } else {
-                    item.set_confirmed(true);
+                    item.confirm();
                 }
                 let stamp = item.stamp();
                 batch.written = Some(self.index);
@@ -137,7 +137,8 @@ impl Shard {
     }
 
     /// Whatever removes a version that the partner has not confirmed leaves a tombstone: a
-    /// client's removal with a new stamp, others with the removed version.
+    /// client's removal with a new stamp, others with the removed version. An eviction spares the
+    /// value that the partner holds, too, if only a longer life is forgotten with it.
     fn tombstone_for(
         &self,
         shared: &Shared,
@@ -153,7 +154,8 @@ impl Shard {
             Cause::Client => Version::written(shared.stamps.next(batch.now)),
             Cause::Expiry | Cause::Eviction => {
                 let old = self.table.peek(&slot)?;
-                if old.is_confirmed() || old.is_tombstone() {
+                let stays = cause == Cause::Eviction && old.is_value_confirmed();
+                if stays || old.is_confirmed() || old.is_tombstone() {
                     return None;
                 }
                 old.version()
@@ -260,13 +262,14 @@ impl Shard {
     ) -> Option<Stamp> {
         let item = self.table.peek(&slot)?;
         let touched = shared.stamps.next(batch.now);
+        let outlives = deadline_ms >= item.deadline_ms() && marks == item.marks();
         item.set_deadline_ms(deadline_ms);
         item.set_marks(marks);
         item.set_version(Version {
             touched,
             ..item.version()
         });
-        item.set_confirmed(false);
+        item.unconfirm(outlives);
         self.wheel.watch(&self.table, slot, item, batch.now);
         Some(touched)
     }
@@ -275,7 +278,7 @@ impl Shard {
         let Some(item) = self.table.peek(&slot) else {
             return;
         };
-        item.set_confirmed(true);
+        item.confirm();
         if deadline_ms < item.deadline_ms() {
             item.set_deadline_ms(deadline_ms);
             self.wheel.watch(&self.table, slot, item, batch.now);

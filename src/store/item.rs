@@ -47,6 +47,8 @@ mod local {
     pub(super) const CAS_OVERRIDE: u8 = 16;
     /// The node gives its items no CAS unique.
     pub(super) const NO_CAS: u8 = 32;
+    /// The partner holds this value with the same marks; its deadline is this one or an earlier.
+    pub(super) const VALUE_CONFIRMED: u8 = 64;
 }
 
 #[derive(Debug)]
@@ -201,11 +203,16 @@ impl Item {
 
     /// The CAS unique: the one a client set, else the stamp; 0 on a node without.
     pub fn cas(&self) -> u64 {
-        if !self.has_cas() {
-            return 0;
+        if self.has_cas() {
+            self.inherited_cas()
+        } else {
+            0
         }
-        self.cas_override()
-            .unwrap_or_else(|| self.header().stamp.load(RELAXED))
+    }
+
+    /// The CAS unique for what takes its place: a partner may show it where this node does not.
+    pub fn inherited_cas(&self) -> u64 {
+        self.cas_override().unwrap_or_else(|| self.stamp().get())
     }
 
     /// Whether it has a CAS unique at all.
@@ -285,8 +292,20 @@ impl Item {
         self.local(local::CONFIRMED)
     }
 
-    pub(crate) fn set_confirmed(&self, confirmed: bool) {
-        self.set_local(local::CONFIRMED, confirmed);
+    /// The partner holds this version.
+    pub(crate) fn confirm(&self) {
+        self.set_local(local::CONFIRMED | local::VALUE_CONFIRMED, true);
+    }
+
+    /// Whether the partner holds at least the value, and lets it go no later.
+    pub(crate) fn is_value_confirmed(&self) -> bool {
+        self.local(local::VALUE_CONFIRMED)
+    }
+
+    /// The partner does not hold this version, nor its value unless it `has_value`.
+    pub(crate) fn unconfirm(&self, has_value: bool) {
+        let lost = if has_value { 0 } else { local::VALUE_CONFIRMED };
+        self.set_local(local::CONFIRMED | lost, false);
     }
 
     pub(crate) fn is_displaced(&self) -> bool {

@@ -268,7 +268,7 @@ impl Store {
             let at = At::of(slot, &held);
             shard.change(&self.shared, &mut batch, at, removal, Cause::Reclaim);
         } else {
-            held.set_confirmed(true);
+            held.confirm();
         }
         drop(shard);
         self.shared.free_retired(&mut batch);

@@ -131,7 +131,7 @@ impl Model {
             if item.is_tombstone() || version.stamp < store.floor() {
                 continue;
             }
-            if version < seen {
+            if version < seen && !(self.evicts && version.stamp == seen.stamp) {
                 return Err(format!(
                     "key {which} returned: {version:?} on {side} after {seen:?}"
                 ));
@@ -170,8 +170,11 @@ impl Model {
         }
         for (which, history) in self.keys.iter().enumerate() {
             for (side, store) in stores.into_iter().enumerate() {
-                let wanted = history.best;
                 let shown = visible(store, which, floor);
+                let wanted = match &shown {
+                    Some(item) if self.evicts => history.left_by_eviction(item.version()),
+                    _ => history.best,
+                };
                 let alive = wanted.1.filter(|written| {
                     wanted.0.stamp >= floor && written.deadline_ms.is_none_or(|at| at > time_ms)
                 });
@@ -190,6 +193,25 @@ impl Model {
             }
         }
         Ok(())
+    }
+}
+
+impl KeyHistory {
+    /// What an eviction leaves where the partner had the value and not the last touch: the value,
+    /// with a deadline that is no later.
+    fn left_by_eviction(&self, shown: Version) -> (Version, Option<Written>) {
+        let never = u64::MAX;
+        let deadline_of = |written: Written| written.deadline_ms.unwrap_or(never);
+        let (best, content) = self.best;
+        let left = self.log.get(&shown).copied().flatten();
+        match (left, content) {
+            (Some(left), Some(content))
+                if shown.stamp == best.stamp && deadline_of(left) <= deadline_of(content) =>
+            {
+                (shown, Some(left))
+            }
+            _ => self.best,
+        }
     }
 }
 
