@@ -230,6 +230,8 @@ pub const STAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
 pub const STAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 /// Shortest time between two reports of room: each may cost the partner a pass over its table.
 pub const ROOM_INTERVAL_MS: u64 = 1000;
+/// How often that time doubles while passes bring what must be refused again.
+pub const ROOM_DOUBLINGS_MAX: u32 = 6;
 
 const _: () = assert!(KEY_BYTES <= u8::MAX as usize);
 const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);

@@ -27,6 +27,7 @@ mod inbound;
 mod outbound;
 mod owed;
 mod pass;
+mod room;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -45,6 +46,7 @@ use dirty::DirtyKeys;
 use flight::Flight;
 use owed::Owed;
 use pass::Pass;
+use room::Room;
 use transfer::{Inbound, Outgoing};
 
 /// What a node says of itself when a link begins.
@@ -101,9 +103,7 @@ struct Stream {
     /// Bytes of live records since the last chunk of the pass, and since the last live piece.
     live_since_pass_bytes: usize,
     live_since_piece_bytes: usize,
-    /// Records were refused here since the last report of room, and when that was.
-    refused_here: bool,
-    room_sent_ms: u64,
+    room: Room,
     promotions_sent_ms: u64,
     heard_ms: u64,
     sent_ms: u64,

@@ -37,6 +37,7 @@ impl Link {
             Frame::Flush { floor } => self.raise_floor(floor, store, now)?,
             Frame::PassEnd => {
                 self.counters.pass_received += 1;
+                self.stream.room.pass_ended();
                 self.event(LinkEvent::PartnerPassDone);
             }
             Frame::Room => {
@@ -150,9 +151,9 @@ impl Link {
                 Answer::Applied
             }
             Verdict::Superseded(held) => Answer::Superseded(held),
-            Verdict::NoRoom(_) => {
+            Verdict::NoRoom(shortage) => {
                 self.counters.records_refused += 1;
-                self.stream.refused_here = true;
+                self.stream.room.refused(shortage);
                 Answer::NoRoom
             }
         };

@@ -3,9 +3,7 @@
 use super::pass::PassState;
 use super::transfer::Outgoing;
 use super::{Link, LinkEvent};
-use crate::limits::{
-    HEARTBEAT_MS, PASS_CHUNK_BYTES, PASS_SHARE_BYTES, PROMOTIONS_MAX, ROOM_INTERVAL_MS,
-};
+use crate::limits::{HEARTBEAT_MS, PASS_CHUNK_BYTES, PASS_SHARE_BYTES, PROMOTIONS_MAX};
 use crate::replication::link::flight::Sent;
 use crate::replication::wire::{Frame, Lane, PIECE_VALUE_BYTES, Record, first_value_bytes};
 use crate::store::{Item, Now, RecordHead, Store};
@@ -255,15 +253,9 @@ impl Link {
         }
     }
 
-    /// Having refused records, says once that 5 % of memory are free again.
+    /// Having refused records, says once that there is room again.
     fn send_room(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
-        if !self.stream.refused_here || now.boot_ms < self.stream.room_sent_ms + ROOM_INTERVAL_MS {
-            return;
-        }
-        let memory = store.memory();
-        if memory.used_bytes <= memory.budget_bytes / 20 * 19 {
-            self.stream.refused_here = false;
-            self.stream.room_sent_ms = now.boot_ms;
+        if self.stream.room.is_due(|| store.memory(), now) {
             Frame::Room.encode(out);
         }
     }

@@ -1,6 +1,7 @@
 //! What two links say to each other, step by step.
 
 mod greeting;
+mod room;
 mod stream;
 
 use super::*;
@@ -19,8 +20,13 @@ struct Side {
 }
 
 fn side(side: u8) -> Side {
+    side_of(side, StoreConfig::of_a_test().limit_bytes, 8 << 20)
+}
+
+fn side_of(side: u8, limit_bytes: u64, item_bytes_max: usize) -> Side {
     let config = StoreConfig {
-        item_bytes_max: 8 << 20,
+        limit_bytes,
+        item_bytes_max,
         side,
         replicated: true,
         ..StoreConfig::of_a_test()

@@ -1,0 +1,86 @@
+//! What a node does that has no room for its partner's table.
+
+use super::*;
+
+/// Room for 864 KiB of items.
+const SMALL_BYTES: u64 = (1 << 20) + (224 << 10);
+
+/// Lets `seconds` go by on a link that nobody uses.
+fn pass_time(a: &mut Side, b: &mut Side, seconds: u64) {
+    for _ in 0..seconds * 10 {
+        for side in [&mut *a, &mut *b] {
+            side.now.boot_ms += 100;
+        }
+        talk(a, b);
+    }
+}
+
+/// Fills memory up to `free_bytes`; returns how many keys that took.
+fn fill(side: &mut Side, free_bytes: u64) -> u32 {
+    let mut count = 0;
+    while side.store.memory().used_bytes + 10_000 + free_bytes < side.store.memory().budget_bytes {
+        side.set(format!("own{count}").as_bytes(), 9000);
+        count += 1;
+    }
+    count
+}
+
+/// Every refusal was followed by a report of room, and that by a pass with the same refusal: an
+/// idle pair sent its whole table once a second, 37 to 113 MB a second, for ever.
+#[test]
+fn a_value_over_the_partners_limit_makes_no_pass_after_the_first() {
+    let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
+    a.set(b"large", 2 << 20);
+    a.set(b"small", 100);
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    pass_time(&mut a, &mut b, 200);
+    a.set(b"larger", 3 << 20);
+    pass_time(&mut a, &mut b, 200);
+    assert!(b.has(b"small") && !b.has(b"large"));
+    assert_eq!(a.link.counters().records_no_room, 2);
+    assert_eq!(a.link.counters().pass_sent, 1);
+}
+
+/// The same with a value that the memory has no room for: 5 % were free all the time.
+#[test]
+fn room_is_reported_when_what_was_refused_fits() {
+    let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
+    a.set(b"large", 300_000);
+    let count = fill(&mut b, 200_000);
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    pass_time(&mut a, &mut b, 200);
+    assert!(a.has(b"own0") && !b.has(b"large"));
+    assert_eq!(a.link.counters().pass_sent, 1);
+    for key in 0..count / 2 {
+        b.delete(format!("own{key}").as_bytes());
+    }
+    pass_time(&mut a, &mut b, 200);
+    assert!(b.has(b"large"));
+    assert_eq!(a.link.counters().pass_sent, 2);
+    assert_eq!(a.link.counters().records_no_room, 1);
+}
+
+/// The value of a pass was charged when its first piece came. Until its last one was refused, the
+/// clients of a node that was nearly full evicted what its partner had not got yet, on both nodes.
+#[test]
+fn clients_evict_nothing_for_what_a_pass_brings() {
+    let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
+    for key in [b"large0", b"large1", b"large2"] {
+        a.set(key, 300_000);
+    }
+    let count = fill(&mut b, 50_000);
+    connect(&mut a, &mut b);
+    for round in 0..1000u32 {
+        let (to_b, to_a) = (a.transmit(30_000), b.transmit(30_000));
+        b.received(&to_b).unwrap();
+        a.received(&to_a).unwrap();
+        b.set(&(round % 8).to_be_bytes(), 1);
+    }
+    assert_eq!(a.link.counters().records_no_room, 3);
+    for key in 0..count {
+        let key = format!("own{key}");
+        assert!(a.has(key.as_bytes()) && b.has(key.as_bytes()), "{key}");
+    }
+}
