@@ -86,6 +86,11 @@ impl Pair {
         Ok(())
     }
 
+    /// Adds a flag before the node of this side is launched.
+    pub fn add_flag(&mut self, side: usize, flag: &str) {
+        self.flags[side].push(flag.to_owned());
+    }
+
     /// Starts the process of this side, with the same command line every time.
     pub fn launch(&mut self, side: usize) -> Result<()> {
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();

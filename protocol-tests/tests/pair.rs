@@ -109,6 +109,27 @@ fn the_cas_unique_is_the_same_on_both_sides() -> Result<()> {
     pair.wait_for_value(0, "key", Some(b"fresh"))
 }
 
+/// A node without CAS handed on the 0 that it shows: its partner told every client of such an item
+/// that it has none, and no `cas` on it could succeed again.
+#[test]
+fn a_node_without_cas_hands_on_that_of_its_partner() -> Result<()> {
+    let mut pair = Pair::start(&NEVER_ALONE)?;
+    pair.kill(0);
+    pair.add_flag(0, "-C");
+    pair.launch(0)?;
+    pair.wait_until_open(0)?;
+    pair.wait_for_stat(0, "link", "up")?;
+    let mut there = pair.client(1)?;
+    ensure!(there.set("key", b"value")? == "STORED");
+    let unique = there.ask("mg key c")?;
+    pair.wait_for_value(0, "key", Some(b"value"))?;
+    let mut here = pair.client(0)?;
+    here.expect("mg key c", "HD c0")?;
+    here.expect("md key x", "HD")?;
+    pair.wait_for_value(1, "key", Some(b""))?;
+    there.expect("mg key c", &unique)
+}
+
 #[test]
 fn a_slow_link_loses_nothing() -> Result<()> {
     let pair = Pair::start(&NEVER_ALONE)?;

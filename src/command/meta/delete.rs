@@ -121,7 +121,7 @@ fn remains<'s>(
     if options.stale {
         head.marks = (head.marks | marks::STALE) & !marks::TOKEN_SENT;
     } else {
-        head.cas = head.cas.or_else(|| Some(old.cas()));
+        head.cas = head.cas.or_else(|| Some(old.inherited_cas()));
     }
     if head.deadline_ms <= now.boot_ms {
         return Ok(Action::Remove);
