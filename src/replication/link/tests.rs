@@ -62,6 +62,13 @@ impl Side {
         self.link.hand_over(&batch.dirty);
     }
 
+    fn touch(&mut self, key: &[u8], ttl_ms: u64) {
+        let mut batch = Batch::at(self.now);
+        let touch = Action::Touch(self.now.boot_ms + ttl_ms);
+        self.store.update(key, &mut batch, |_| (touch, ()));
+        self.link.hand_over(&batch.dirty);
+    }
+
     fn delete(&mut self, key: &[u8]) {
         let mut batch = Batch::at(self.now);
         self.store.update(key, &mut batch, |_| (Action::Remove, ()));

@@ -62,6 +62,37 @@ fn room_is_reported_when_what_was_refused_fits() {
     assert_eq!(a.link.counters().records_no_room, 1);
 }
 
+/// A smaller node evicted what had been touched while the link was down, and when it was up again
+/// the tombstones of the touches removed the partner's copies: 4,544 of 5,000 sessions were gone.
+#[test]
+fn what_a_smaller_node_evicts_after_a_touch_stays_at_its_partner() {
+    let (mut a, mut b) = (side_of(0, SMALL_BYTES, 1 << 20), side(1));
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    for key in [&b"longer"[..], b"shorter"] {
+        a.set(key, 100);
+        a.touch(key, 60_000);
+    }
+    talk(&mut a, &mut b);
+    a.link.disconnected(a.now);
+    b.link.disconnected(b.now);
+    a.touch(b"longer", 90_000);
+    a.touch(b"shorter", 30_000);
+    let now_ms = a.now.boot_ms;
+    a.now.boot_ms += 5000;
+    for n in 0..200 {
+        a.set(format!("new{n}").as_bytes(), 9000);
+    }
+    assert!(!a.has(b"longer") && !a.has(b"shorter"));
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    assert!(!a.has(b"shorter") && !b.has(b"shorter"));
+    let left = b.store.entry(b.store.slot_of(b"longer")).unwrap();
+    assert!(!left.is_tombstone());
+    assert_eq!(left.deadline_ms(), now_ms + 60_000);
+    assert_eq!(a.store.memory().tombstones, 0);
+}
+
 /// The value of a pass was charged when its first piece came. Until its last one was refused, the
 /// clients of a node that was nearly full evicted what its partner had not got yet, on both nodes.
 #[test]
