@@ -199,7 +199,7 @@ fn answer(
     for (letter, word) in request.flags.iter() {
         deadline_ms = after_flag(letter, deadline_ms, &request.options, done.created, now);
         match letter {
-            b'c' => reply::number(out, b'c', cas_of(turn, request, stamp)),
+            b'c' => reply::number(out, b'c', cas_of(turn, request.options.cas, stamp)),
             b't' if deadline_ms == NEVER => reply::number(out, b't', -1),
             b't' => reply::number(out, b't', left_secs(deadline_ms, now) as u32),
             b'O' => reply::echo(out, word),

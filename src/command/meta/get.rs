@@ -93,7 +93,7 @@ fn get_and_change(
     turn.counters.total_items.count();
     let view = View {
         item: None,
-        cas: cas_of(turn, request, stamp),
+        cas: cas_of(turn, request.options.cas, stamp),
         deadline_ms: NEVER,
         idle_ms: 0,
         marks: 0,

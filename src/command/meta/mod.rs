@@ -42,13 +42,13 @@ fn status(out: &mut Vec<u8>, words: &str, request: &Request<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The CAS unique of an item just put: the client's, else its stamp. What expires at once was
+/// The CAS unique of an item just put: the client's own, else its stamp. What expires at once was
 /// never put; it gets a stamp all the same. 0 on a node without.
-fn cas_of(turn: &Turn<'_>, request: &Request<'_>, stamp: Option<Stamp>) -> u64 {
+fn cas_of(turn: &Turn<'_>, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
     if !turn.store.has_cas() {
         return 0;
     }
-    request.options.cas.unwrap_or_else(|| {
+    own.unwrap_or_else(|| {
         stamp
             .unwrap_or_else(|| turn.store.stamps().next(turn.now()))
             .get()

@@ -141,8 +141,14 @@ fn item_head(turn: &Turn<'_>, request: &Request<'_>) -> ItemHead {
         } else {
             0
         },
-        cas: options.cas,
+        cas: own_cas(options),
     }
+}
+
+/// The CAS unique that a client gives its item. To `ms` alone 0 is none: an item of 0 could not be
+/// replaced by any `cas`.
+fn own_cas(options: &Options) -> Option<u64> {
+    options.cas.filter(|&cas| cas != 0)
 }
 
 /// What became of it: the stamp and the length of what was put.
@@ -250,7 +256,7 @@ fn join(
     let make = |old: Option<&Item>| match old {
         Some(old) => {
             len.set(old.value().len() + data.len());
-            let draft = joined(store, old, data, mode, options.cas)?;
+            let draft = joined(store, old, data, mode, own_cas(options))?;
             told.set(Told {
                 deadline_ms: old.deadline_ms(),
                 seen: draft.seen(),
@@ -322,8 +328,9 @@ fn count(turn: &Turn<'_>, mode: Mode, (stored, miss, ..): &Outcome) {
 
 fn answer(turn: &Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, outcome: &Outcome) {
     let (stored, _, stamp, value_len) = *outcome;
+    let options = &request.options;
     let is_stored = matches!(stored, Stored::Stored(_));
-    if is_stored && request.options.quiet {
+    if is_stored && options.quiet {
         return;
     }
     out.extend_from_slice(match stored {
@@ -336,7 +343,7 @@ fn answer(turn: &Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, outcome: &O
         match letter {
             b'O' => reply::echo(out, word),
             b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
-            b'c' if is_stored => reply::number(out, b'c', cas_of(turn, request, stamp)),
+            b'c' if is_stored => reply::number(out, b'c', cas_of(turn, own_cas(options), stamp)),
             b'c' => reply::number(out, b'c', 0),
             b's' => reply::number(out, b's', value_len),
             _ => {}
