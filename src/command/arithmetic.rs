@@ -60,17 +60,20 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
         .initial
         .map(|(number, exptime)| (number, deadline_ms(exptime, now)));
     let told = Cell::new(None);
+    let is_new = Cell::new(false);
     let ((outcome, miss), stamp) = store.update(key, turn.batch, |entry| match (entry, initial) {
         (Err(miss), None) => (Action::Keep, (Delta::NotFound, Some(miss))),
-        (Err(miss), Some((number, deadline_ms))) if deadline_ms <= now.boot_ms => {
+        (Err(miss), Some((number, deadline_ms))) if store.puts_as_removal(deadline_ms, now) => {
+            is_new.set(true);
             (Action::Keep, (Delta::Value(number, 0), Some(miss)))
         }
         (Err(miss), Some((number, deadline_ms))) => {
             let (action, outcome) = begun(store, key, number, deadline_ms, &told);
+            is_new.set(outcome != Delta::NoMemory);
             (action, (outcome, Some(miss)))
         }
         (Ok(item), _) => {
-            let (action, outcome) = changed(store, item, step);
+            let (action, outcome) = changed(store, item, step, &is_new);
             (action, (outcome, None::<Miss>))
         }
     });
@@ -78,10 +81,12 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
     if let Some(miss) = miss {
         count_miss(counters, miss);
     }
+    if is_new.get() {
+        counters.total_items.count();
+    }
     match (outcome, step.incr) {
         // A number that begins is neither a hit nor a miss.
         (Delta::Value(..), _) if miss.is_some() => {
-            counters.total_items.count();
             // To memcached a number that begins is an `add`.
             if let Some(told) = told.get() {
                 turn.tell_stored(key, Stored::Stored(0), told);
@@ -124,7 +129,12 @@ fn begun<'s>(
     (Action::Put(draft), Delta::Value(number, 0))
 }
 
-fn changed<'s>(store: &'s Store, item: &Item, step: &Step) -> (Action<'s>, Delta) {
+fn changed<'s>(
+    store: &'s Store,
+    item: &Item,
+    step: &Step,
+    is_new: &Cell<bool>,
+) -> (Action<'s>, Delta) {
     let other_version = step.only_over != 0 && step.only_over != item.cas();
     // Of an empty value memcached says first that it is no number.
     if other_version && !item.value().is_empty() {
@@ -139,7 +149,10 @@ fn changed<'s>(store: &'s Store, item: &Item, step: &Step) -> (Action<'s>, Delta
         number.saturating_sub(step.delta)
     };
     match with_number(store, item, number, item.deadline_ms(), None) {
-        Ok(draft) => (Action::Put(draft), Delta::Value(number, 0)),
+        Ok((draft, grown)) => {
+            is_new.set(grown);
+            (Action::Put(draft), Delta::Value(number, 0))
+        }
         Err(NoRoom) => (Action::Keep, Delta::NoMemory),
     }
 }
@@ -154,14 +167,14 @@ pub(super) fn number_of(item: &Item) -> Option<u64> {
 }
 
 /// The same item with another number. As memcached does, a shorter number is padded with spaces to
-/// the old length; a longer one is a new item, which nobody has read or marked.
+/// the old length; a longer one is a new item, which nobody has read or marked: true says so.
 pub(super) fn with_number<'s>(
     store: &'s Store,
     item: &Item,
     number: u64,
     deadline_ms: u64,
     cas: Option<u64>,
-) -> Result<Draft<'s>, NoRoom> {
+) -> Result<(Draft<'s>, bool), NoRoom> {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
     let len = digits.len().max(item.value().len());
@@ -180,5 +193,5 @@ pub(super) fn with_number<'s>(
     if in_place {
         draft.keep_history_of(item);
     }
-    Ok(draft)
+    Ok((draft, !in_place))
 }

@@ -26,6 +26,8 @@ struct Done {
     /// Before the flags of this request.
     deadline_ms: u64,
     created: bool,
+    /// Whether it took a new item: it is created or longer.
+    is_new: bool,
 }
 
 /// Answers `ma`.
@@ -75,8 +77,11 @@ fn count(turn: &Turn<'_>, outcome: &Outcome, miss: Option<Miss>, incr: bool) {
     if let Some(miss) = miss {
         count_miss(counters, miss);
     }
+    if let Outcome::Done(Done { is_new: true, .. }) = outcome {
+        counters.total_items.count();
+    }
     match (outcome, incr) {
-        (Outcome::Done(Done { created: true, .. }), _) => counters.total_items.count(),
+        (Outcome::Done(Done { created: true, .. }), _) => {}
         (Outcome::Done(_), true) => turn.met().incr_hits.count(),
         (Outcome::Done(_), false) => turn.met().decr_hits.count(),
         (Outcome::NotFound, true) => counters.incr_misses.count(),
@@ -110,16 +115,19 @@ fn change<'s>(
     };
     let before_ms = item.deadline_ms();
     let deadline_ms = final_deadline(request, before_ms, false, now);
-    let done = Done {
-        number,
-        deadline_ms: before_ms,
-        created: false,
+    let done = |is_new| {
+        Outcome::Done(Done {
+            number,
+            deadline_ms: before_ms,
+            created: false,
+            is_new,
+        })
     };
-    if deadline_ms <= now.boot_ms {
-        return (Action::Remove, Outcome::Done(done));
+    if store.puts_as_removal(deadline_ms, now) {
+        return (Action::Remove, done(false));
     }
     match with_number(store, item, number, deadline_ms, options.cas) {
-        Ok(draft) => (Action::Put(draft), Outcome::Done(done)),
+        Ok((draft, grown)) => (Action::Put(draft), done(grown)),
         Err(NoRoom) => (Action::Keep, Outcome::NoMemory),
     }
 }
@@ -149,8 +157,9 @@ fn create<'s>(
         number: initial,
         deadline_ms: NEVER,
         created: true,
+        is_new: true,
     });
-    if head.deadline_ms <= now.boot_ms {
+    if store.puts_as_removal(head.deadline_ms, now) {
         return (Action::Remove, done);
     }
     let mut digits = itoa::Buffer::new();
