@@ -41,7 +41,7 @@ pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     found.is_ok()
 }
 
-/// The same for an item that is given another deadline; one that has passed is a deletion.
+/// The same for an item that is given another deadline.
 pub fn get_and_touch(
     turn: &mut Turn<'_>,
     key: &[u8],
@@ -62,13 +62,13 @@ pub(super) fn touch_and_show(
     deadline_ms: u64,
     show: impl FnOnce(&Item),
 ) -> bool {
-    let expires_now = deadline_ms <= turn.now().boot_ms;
+    let is_removal = turn.store.puts_as_removal(deadline_ms, turn.now());
     let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
         Err(miss) => (Action::Keep, Err(miss)),
         Ok(item) => {
             show(item);
             (
-                if expires_now {
+                if is_removal {
                     Action::Remove
                 } else {
                     Action::Touch(deadline_ms)

@@ -3,8 +3,7 @@
 use super::get::touch_and_show;
 use super::turn::Turn;
 
-/// Gives an item another deadline; false if there is none. A deadline that has passed is a
-/// deletion.
+/// Gives an item another deadline; false if there is none.
 pub fn touch(turn: &mut Turn<'_>, key: &[u8], deadline_ms: u64) -> bool {
     touch_and_show(turn, key, deadline_ms, |_| {})
 }

@@ -13,6 +13,8 @@ mod conversation;
 #[cfg(test)]
 mod conversation_tests;
 mod crawler;
+#[cfg(test)]
+mod deadline_tests;
 mod dialogue;
 mod handshake;
 mod housekeeping;

@@ -280,7 +280,8 @@ impl Store {
         Ok(item)
     }
 
-    fn class_of(&self, key: &[u8], head: &ItemHead, value_len: usize) -> u8 {
+    /// The class of an item of this kind.
+    pub fn class_of(&self, key: &[u8], head: &ItemHead, value_len: usize) -> u8 {
         let bytes = item_bytes(key.len(), head.client_flags, value_len);
         let bytes = if self.has_cas {
             bytes

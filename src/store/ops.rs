@@ -217,9 +217,9 @@ impl Store {
         shard.change(&self.shared, batch, at, change, Cause::Client)
     }
 
-    /// Whether storing an item of this deadline is the same as removing what is there. Between two
-    /// nodes a removal is one record; alone a node keeps even what is overdue until it is met, so
-    /// that it is counted as memcached counts it.
+    /// Whether an item of this deadline, stored or touched, is the same as removing what is there.
+    /// Between two nodes a removal is one record; alone a node keeps even what is overdue until it
+    /// is met, so that it is counted as memcached counts it.
     pub fn puts_as_removal(&self, deadline_ms: u64, now: Now) -> bool {
         self.shared.replicated && deadline_ms <= now.boot_ms
     }

@@ -123,7 +123,7 @@ fn remains<'s>(
     } else {
         head.cas = head.cas.or_else(|| Some(old.inherited_cas()));
     }
-    if head.deadline_ms <= now.boot_ms {
+    if store.puts_as_removal(head.deadline_ms, now) {
         return Ok(Action::Remove);
     }
     let value = if emptied { &[] } else { old.value() };

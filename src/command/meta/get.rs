@@ -69,26 +69,32 @@ fn get_and_change(
     let (found, stamp) = store.update(&request.key.bytes, turn.batch, |entry| match entry {
         Ok(item) => {
             let after = answer(out, request, &View::of(item, now), now);
-            (change(item, request, after, now), Ok(None))
+            let is_removal = store.puts_as_removal(after.deadline_ms, now);
+            (change(item, request, &after, is_removal), Ok(None))
         }
         Err(miss) if request.options.vivify.is_none() => (Action::Keep, Err(miss)),
         Err(miss) => {
             let head = created_head(request, now);
-            if head.deadline_ms <= now.boot_ms {
-                return (Action::Remove, Ok(Some(miss)));
+            let class = store.class_of(&request.key.bytes, &head, 0);
+            if store.puts_as_removal(head.deadline_ms, now) {
+                return (Action::Remove, Ok(Some((miss, class))));
             }
             match store.draft(&request.key.bytes, &head, 0) {
                 Ok(draft) => {
                     if !request.options.unused {
                         draft.count_as_read();
                     }
-                    (Action::Put(draft), Ok(Some(miss)))
+                    (Action::Put(draft), Ok(Some((miss, class))))
                 }
                 Err(_) => (Action::Keep, Err(miss)),
             }
         }
     });
-    let Some(miss) = found? else { return Ok(()) };
+    let Some((miss, class)) = found? else {
+        return Ok(());
+    };
+    // What is counted as a hit is the item that was made.
+    turn.batch.met_class = class;
     count_miss(turn.counters, miss);
     turn.counters.total_items.count();
     let view = View {
@@ -122,9 +128,9 @@ struct After {
     won: bool,
 }
 
-fn change<'s>(item: &Item, request: &Request<'_>, after: After, now: Now) -> Action<'s> {
+fn change<'s>(item: &Item, request: &Request<'_>, after: &After, is_removal: bool) -> Action<'s> {
     let options = &request.options;
-    if options.exptime.is_some() && after.deadline_ms <= now.boot_ms {
+    if options.exptime.is_some() && is_removal {
         return Action::Remove;
     }
     if options.exptime.is_some() || after.won {

@@ -264,7 +264,7 @@ fn join(
             });
             Ok(Action::Put(draft))
         }
-        None if head.deadline_ms <= now.boot_ms => Ok(Action::Remove),
+        None if store.puts_as_removal(head.deadline_ms, now) => Ok(Action::Remove),
         None => {
             len.set(data.len());
             let mut draft = store.draft(&request.key.bytes, &head, data.len())?;
