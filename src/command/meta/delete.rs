@@ -76,9 +76,10 @@ fn judge(entry: Result<&Item, Miss>, options: &Options) -> Option<Left> {
     }
 }
 
-/// An item without its value is a new one; it is what is told as deleted, too.
-fn tell_emptied(turn: &Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> Seen {
+/// An item without its value is a new one; it is what is told and counted as deleted, too.
+fn tell_emptied(turn: &mut Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> Seen {
     if let Some(told) = emptied {
+        turn.batch.met_class = told.seen.class;
         turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);
     }
     emptied.map(|told| told.seen).unwrap_or_default()
