@@ -89,7 +89,7 @@ impl Store {
         let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
         if let Err(miss) = self.check_life(item, batch.now) {
             if miss != Miss::Absent {
-                self.bury(&mut shard, slot, batch);
+                self.forget(&mut shard, slot, batch);
                 drop(shard);
                 self.shared.free_retired(batch);
             }
@@ -200,17 +200,14 @@ impl Store {
                 return None;
             }
             (_, Met::Dead) => {
-                self.bury(shard, at.slot, batch);
+                self.forget(shard, at.slot, batch);
                 return None;
             }
             (_, Met::Live | Met::Nothing) => return None,
         };
-        if met == Met::Dead {
-            let reclaims = matches!(change, Change::Put { .. });
+        if met == Met::Dead && matches!(change, Change::Put { .. }) {
             shard.peek(at.slot).inspect(|item| {
-                if reclaims {
-                    self.count_reclaimed(item);
-                }
+                self.count_reclaimed(item);
                 self.count_death(item);
             });
         }
@@ -237,12 +234,17 @@ impl Store {
         }
     }
 
-    /// Removes an entry that is dead by its deadline or by a flush.
+    /// Removes an entry that is dead by its deadline or by a flush: one that was looked for.
     pub(super) fn bury(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
+        shard.peek(slot).inspect(|item| self.count_death(item));
+        self.forget(shard, slot, batch);
+    }
+
+    /// The same of one that a lookup has met, which memcached counts as a miss only.
+    fn forget(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
         let Some(item) = shard.peek(slot).cloned() else {
             return;
         };
-        self.count_death(&item);
         let cause = if self.shared.is_flushed(&item) {
             Cause::Reclaim
         } else {

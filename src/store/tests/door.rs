@@ -76,6 +76,27 @@ fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
     store.audit(later.now);
 }
 
+/// It counted as expired unread, too, which memcached counts only of what it finds itself.
+#[test]
+fn what_a_lookup_buries_is_a_miss_only() {
+    let store = store(64 * MEBIBYTE);
+    for key in [b"read", b"told", b"left"] {
+        let mut batch = Batch::at(START);
+        store.put(key, b"old", &until(START.boot_ms + 10), &mut batch);
+    }
+    let mut later = Batch::at(after(START, 20));
+    assert_eq!(store.read(b"read", &mut later, |_| ()), Err(Miss::Expired));
+    let found = store.update(b"told", &mut later, |entry| {
+        (Action::Keep, entry.map(|_| ()))
+    });
+    assert_eq!(found.0, Err(Miss::Expired));
+    let unread = |store: &Store| store.counters().sum(|class| &class.expired_unfetched);
+    assert_eq!((store.memory().live_items, unread(&store)), (1, 0));
+    store.expire(after(START, 10_000), |_| {});
+    assert_eq!((store.memory().live_items, unread(&store)), (0, 1));
+    assert_eq!(store.counters().sum(|class| &class.reclaimed), 0);
+}
+
 #[test]
 fn a_touch_counts_as_a_use() {
     let store = store(64 * MEBIBYTE);
