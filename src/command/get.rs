@@ -12,6 +12,8 @@ pub struct Retrieval {
     pub with_cas: bool,
     /// Give the item this deadline first, see [`super::deadline_ms`].
     pub touch: Option<u64>,
+    /// Show nothing: the line ends in an error.
+    pub is_refused: bool,
 }
 
 /// Answers one key; a miss answers nothing.
@@ -21,6 +23,14 @@ pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieva
         Some(deadline_ms) => {
             get_and_touch(turn, key, deadline_ms, |item| show(out, item, how.with_cas))
         }
+    };
+}
+
+/// Does what `retrieve` does, and answers nothing.
+pub fn look_up(turn: &mut Turn<'_>, key: &[u8], how: Retrieval) {
+    match how.touch {
+        None => get(turn, key, |_| {}),
+        Some(deadline_ms) => get_and_touch(turn, key, deadline_ms, |_| {}),
     };
 }
 

@@ -19,7 +19,7 @@ pub use delete::{Deleted, delete};
 pub use dump::dump;
 pub use exptime::deadline_ms;
 pub use flush::flush_all;
-pub use get::{Retrieval, get, get_and_touch, retrieve};
+pub use get::{Retrieval, get, get_and_touch, look_up, retrieve};
 pub use output::{Chunk, Output};
 pub use storage::{Stored, begin, discard_too_large, store, store_incoming};
 pub use touch::touch;

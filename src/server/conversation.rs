@@ -50,7 +50,7 @@ enum State {
     /// A command line comes next.
     #[default]
     Line,
-    /// The rest of a long `get` line comes next; its keys are known to be good.
+    /// The rest of a long `get` line comes next; whether its keys are good is known.
     Keys(Retrieval),
     /// A value comes next.
     Value(Box<Receiving>),

@@ -24,7 +24,7 @@ impl<'a> Keys<'a> {
         self.0.iter().all(|&byte| byte == b' ')
     }
 
-    /// Whether every key is short enough; one that is not makes the whole command fail.
+    /// Whether every key is short enough; one that is not makes the whole answer an error.
     fn are_valid(self) -> bool {
         self.0.len() <= KEY_BYTES || tokens(self.0).all(|key| key.len() <= KEY_BYTES)
     }
@@ -41,6 +41,12 @@ pub enum Request<'a> {
         exptime: i32,
         keys: Keys<'a>,
         with_cas: bool,
+    },
+    /// Any of these four with a key that is too long: those before it are looked up, and touched
+    /// if there is an exptime, but nothing is shown.
+    GetTooLong {
+        exptime: Option<i32>,
+        keys: Keys<'a>,
     },
     /// `set`, `add`, `replace`, `append`, `prepend`, `cas`: data follows.
     Store(Storage<'a>),
@@ -89,7 +95,8 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
+    /// What is no command, or has a key that is too long.
+    pub const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
     const UNKNOWN: Self = Self::saying("ERROR");
     const BAD_EXPTIME: Self = Self::saying("CLIENT_ERROR invalid exptime argument");
     const BAD_DELTA: Self = Self::saying("CLIENT_ERROR invalid numeric delta argument");
@@ -181,6 +188,10 @@ fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
     if keys.is_empty() || !keys.are_valid() {
         return Err(Fault::BAD_FORMAT);
     }
+    if !keys.are_valid() {
+        let exptime = None;
+        return Ok(Request::GetTooLong { exptime, keys });
+    }
     Ok(Request::Get { keys, with_cas })
 }
 
@@ -193,7 +204,8 @@ fn get_and_touch(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
     }
     let exptime = number::strict_i32(exptime).ok_or(Fault::BAD_EXPTIME)?;
     if !keys.are_valid() {
-        return Err(Fault::BAD_FORMAT);
+        let exptime = Some(exptime);
+        return Ok(Request::GetTooLong { exptime, keys });
     }
     Ok(Request::GetAndTouch {
         exptime,

@@ -48,6 +48,7 @@ impl Step<'_, '_> {
             // The conversation has seen to these.
             Request::Get { .. }
             | Request::GetAndTouch { .. }
+            | Request::GetTooLong { .. }
             | Request::Store(_)
             | Request::Meta { .. }
             | Request::Admin { .. }

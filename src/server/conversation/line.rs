@@ -3,7 +3,9 @@
 use super::answer::{FLUSH_REFUSED, say};
 use super::{Conversation, State, Step, Stop};
 use crate::command::{self, Retrieval};
-use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES};
+use crate::limits::{
+    GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES,
+};
 use crate::protocol::text::{self, Fault, Keys, Request, reply};
 
 impl Conversation {
@@ -28,6 +30,7 @@ impl Conversation {
                 let how = Retrieval {
                     with_cas,
                     touch: None,
+                    is_refused: false,
                 };
                 self.keys(line, offset(line, keys), how, step)
             }
@@ -40,8 +43,18 @@ impl Conversation {
                 let how = Retrieval {
                     with_cas,
                     touch: Some(touch),
+                    is_refused: false,
                 };
                 self.keys(line, offset(line, keys), how, step)
+            }
+            Ok(Request::GetTooLong { exptime, keys }) => {
+                let now = step.turn.now();
+                let how = Retrieval {
+                    with_cas: false,
+                    touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
+                    is_refused: true,
+                };
+                self.keys_refused(line, offset(line, keys), how, step)
             }
             Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, step),
             Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, step),
@@ -90,6 +103,9 @@ impl Conversation {
         step: &mut Step<'_, '_>,
     ) -> (usize, Option<Stop>) {
         let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
+        if how.is_refused {
+            return self.keys_refused(&input[..end], 0, how, step);
+        }
         self.keys(&input[..end], 0, how, step)
     }
 
@@ -116,6 +132,32 @@ impl Conversation {
         step.out.bytes.extend_from_slice(reply::END);
         self.state = State::Line;
         (whole.len(), None)
+    }
+
+    /// Looks up the keys of a line before one that is too long, and answers that one alone.
+    fn keys_refused(
+        &mut self,
+        whole: &[u8],
+        start: usize,
+        how: Retrieval,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let line = content(whole);
+        let mut keys = Keys(&line[start..]);
+        let mut served = 0;
+        while let Some((key, rest)) = keys.split_first() {
+            if key.len() > KEY_BYTES {
+                break;
+            }
+            if served == TURN_KEYS {
+                self.state = State::Keys(how);
+                return (line.len() - keys.0.len(), Some(Stop::Yield));
+            }
+            command::look_up(step.turn, key, how);
+            served += 1;
+            keys = rest;
+        }
+        self.fault(Fault::BAD_FORMAT, whole.len(), &mut step.out.bytes)
     }
 }
 
