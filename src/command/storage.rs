@@ -86,7 +86,7 @@ pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Inco
 }
 
 /// For `stats detail`, which counts what was asked for, stored or not.
-fn count_prefix(turn: &Turn<'_>, request: &Storage<'_>) {
+pub fn count_prefix(turn: &Turn<'_>, request: &Storage<'_>) {
     if let Some(prefixes) = turn.prefixes {
         prefixes.count_set(request.key);
     }

@@ -45,6 +45,7 @@ impl Conversation {
                 let stored = command::store(step.turn, request, data);
                 stored_reply(&mut step.out.bytes, request.noreply, stored);
             } else {
+                command::count_prefix(step.turn, request);
                 bad_chunk(step, request.noreply);
             }
             return (used + block_len, None);
