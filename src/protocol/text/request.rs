@@ -185,7 +185,7 @@ fn meta(verb: meta::Verb, args: &[u8]) -> Request<'_> {
 
 fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
     let keys = Keys(args);
-    if keys.is_empty() || !keys.are_valid() {
+    if keys.is_empty() {
         return Err(Fault::BAD_FORMAT);
     }
     if !keys.are_valid() {
@@ -231,7 +231,8 @@ fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, Fault> {
     if words < min {
         return Err(Fault::BAD_FORMAT);
     }
-    let noreply = words > 0 && is_noreply(args);
+    // A key alone may be this word: memcached takes it for both.
+    let noreply = is_noreply(args);
     if key.len() > KEY_BYTES {
         return Err(Fault::BAD_FORMAT.quiet(noreply));
     }
