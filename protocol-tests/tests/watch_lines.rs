@@ -201,3 +201,19 @@ fn commands_are_told_in_memcacheds_words() -> Result<()> {
     }
     Ok(())
 }
+
+/// Its time is set only after memcached has told it; it was told with it here.
+#[test]
+fn a_number_that_begins_is_told_without_its_time() -> Result<()> {
+    for subject in subjects()? {
+        let server = Server::start(&subject, &[])?;
+        let mut client = server.connect()?;
+        let cfd = descriptor(&mut client)?;
+        let mut watcher = watcher(&server, "mutations")?;
+        client.send(b"ma m N5\r\n")?;
+        let told = next_of(&mut watcher, &cfd)?;
+        let line = "type=item_store key=m status=stored cmd=add ttl=0 clsid=1 size=1";
+        ensure!(told == line, "{}: {told}", subject.kind());
+    }
+    Ok(())
+}

@@ -170,7 +170,8 @@ fn create<'s>(
             // To memcached this is an `add`.
             told.set(Some(Told {
                 command: "add",
-                deadline_ms: head.deadline_ms,
+                // Which does not know its time yet.
+                deadline_ms: NEVER,
                 seen: draft.seen(),
             }));
             (Action::Put(draft), done)
