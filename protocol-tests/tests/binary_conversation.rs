@@ -46,6 +46,7 @@ fn statistics_are_packets() -> Result<()> {
                 (packet(STAT).key("reset").opaque(2), "10 status=0 opaque=2"),
                 (packet(STAT).key("nonsense"), "10 status=1 value=Not found"),
                 (packet(STAT).key("conns"), "10 status=1 value=Not found"),
+                (packet(STAT).key("extstore"), "10 status=1 value=Not found"),
                 (packet(STAT).key("res"), "10 status=1 value=Not found"),
                 // A word with something behind it is another word, but for these two.
                 (packet(STAT).key(" items"), "10 status=1 value=Not found"),

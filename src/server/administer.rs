@@ -13,10 +13,14 @@ use super::node::Node;
 use super::tls::TlsError;
 use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
 
+/// What is more is taken for this, as memcached does.
+const VERBOSITY_MAX: u32 = 2;
+
 impl Node {
     pub(super) fn carry_out(&self, command: Admin, follows_replies: bool) -> Outcome {
         match command {
             Admin::Verbosity { level } => {
+                let level = level.min(VERBOSITY_MAX);
                 self.verbosity.store(level, Ordering::Relaxed);
                 crate::logs::set_verbosity(level);
                 Outcome::OK

@@ -111,6 +111,8 @@ pub fn answer(view: &NodeView<'_>, others: &Others<'_>, args: &[&[u8]], out: &mu
         Some(b"slabs") => slabs::print(view, out),
         Some(b"sizes") => sizes(view, out),
         Some(word) if b"conns".starts_with(word) => (others.connections)(out),
+        // There is no such storage: it has nothing to tell, as there where none is used.
+        Some(word) if b"extstore".starts_with(word) => {}
         Some(b"replication") => (others.replication)(out),
         Some(_) => return reply::line(out, "ERROR"),
     }

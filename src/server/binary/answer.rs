@@ -144,12 +144,14 @@ impl Step<'_, '_> {
             args.first()
                 .is_some_and(|word| whole.starts_with(word) && *word != whole)
         };
-        // As there, connections are shown in text only.
-        let is_conns = args.first().is_some_and(|word| b"conns".starts_with(word));
+        // As there, these are shown in text only.
+        let is_texts = args
+            .first()
+            .is_some_and(|word| b"conns".starts_with(word) || b"extstore".starts_with(word));
         // More than a word is none, but behind these two anything may stand.
         let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
         let is_unclear = key.contains(&b' ') && !is_open;
-        if !is_unclear && !is_conns && !is_part(b"reset") && !is_part(b"settings") {
+        if !is_unclear && !is_texts && !is_part(b"reset") && !is_part(b"settings") {
             self.console.stats(&args, &mut lines);
         }
         if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {
