@@ -27,6 +27,7 @@ mod inbound;
 mod outbound;
 mod owed;
 mod pass;
+mod pieces;
 mod room;
 #[cfg(test)]
 mod tests;

@@ -394,6 +394,11 @@ impl Item {
         ITEM_HEADER_BYTES + key.len() + cas_len + value_len
     }
 
+    /// Whether both are handles to one entry.
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.header(), other.header())
+    }
+
     /// Whether this is the only handle.
     pub(crate) fn is_unique(&self) -> bool {
         self.0.with_arc(triomphe::Arc::is_unique)

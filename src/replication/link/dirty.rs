@@ -23,6 +23,11 @@ impl DirtyKeys {
         true
     }
 
+    /// Whether a slot waits.
+    pub(super) fn contains(&self, slot: u64) -> bool {
+        self.members.contains(&slot)
+    }
+
     /// The slot whose turn it is.
     pub(super) fn front(&self) -> Option<u64> {
         self.order.front().copied()

@@ -68,6 +68,7 @@ impl Link {
             }
         };
         drop_flushed(record.key, version, store, &mut batch);
+        self.crossed(record.key);
         self.hand_over(&batch.dirty);
         self.judged(verdict)
     }
@@ -128,6 +129,7 @@ impl Link {
             Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut batch),
         };
         drop_flushed(&inbound.key, inbound.version, store, &mut batch);
+        self.crossed(&inbound.key);
         self.hand_over(&batch.dirty);
         self.judged(verdict)
     }

@@ -1,6 +1,8 @@
-//! What leaves: verdicts first, then the live stream, and behind it the pass.
+//! What leaves: verdicts first, then the live stream, and behind it the pass. What happens to a
+//! record between its first and its last piece is told in [`super::pieces`].
 
 use super::pass::PassState;
+use super::pieces::is_large;
 use super::transfer::Outgoing;
 use super::{Link, LinkEvent};
 use crate::limits::{HEARTBEAT_MS, PASS_CHUNK_BYTES, PASS_SHARE_BYTES, PROMOTIONS_MAX};
@@ -18,9 +20,7 @@ enum Step {
 impl Link {
     /// Fills `out` up to about `limit` bytes.
     pub(super) fn send(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) {
-        // Before any verdict: once the partner knows that its newer record of a key was applied
-        // here, it may forget that record, and the last piece of our older one would then bring
-        // back what it had replaced.
+        // Before any verdict.
         self.end_stale_transfers(store, out);
         while !self.stream.owed.is_empty() && out.len() < limit {
             Frame::encode_verdicts(out, || self.stream.owed.pop_run());
@@ -30,26 +30,28 @@ impl Link {
         self.send_promotions(now, out);
         loop {
             let before = out.len();
-            self.send_live(store, now, out, limit);
+            let live_waits = self.send_live(store, now, out, limit);
             self.send_pass_chunk(store, now, out, limit);
-            if out.len() == before || out.len() >= limit {
+            if out.len() >= limit || (out.len() == before && !live_waits) {
                 return;
             }
         }
     }
 
-    fn send_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) {
+    /// True if there may be more to send, but it is the turn of the pass.
+    fn send_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) -> bool {
         while out.len() < limit && self.stream.flight.has_room(Lane::Live) {
             let starved = self.stream.live_since_pass_bytes >= PASS_SHARE_BYTES;
             if starved && !self.stream.pass.is_idle() && self.stream.flight.has_room(Lane::Pass) {
-                return;
+                return true;
             }
             let before = out.len();
             if self.live_step(store, now, out) == Step::Nothing {
-                return;
+                return false;
             }
             self.stream.live_since_pass_bytes += out.len() - before;
         }
+        false
     }
 
     /// The next piece of a live record in transfer, or the next dirty key.
@@ -80,11 +82,15 @@ impl Link {
         };
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
+        if self.follows_transfer(slot, entry.as_ref()) {
+            self.stream.dirty.pop();
+            return Step::Sent;
+        }
         if let Some(item) = entry {
-            let is_large = item.value().len() > first_value_bytes(item.key());
-            if is_large && self.stream.outgoing[Lane::Live as usize].is_some() {
+            if is_large(&item) && self.stream.outgoing[Lane::Live as usize].is_some() {
                 return Step::Nothing;
             }
+            self.take_from_pass(slot, out);
             self.send_record(Lane::Live, slot, item, store, now, out);
         }
         self.stream.dirty.pop();
@@ -115,9 +121,17 @@ impl Link {
                 self.event(LinkEvent::OwnPassDone);
                 return;
             };
-            if let Some(item) = store.entry(slot) {
-                self.end_stale_transfers_of(slot, Some(&item), out);
-                self.send_record(Lane::Pass, slot, item, store, now, out);
+            let entry = store.entry(slot);
+            self.end_stale_transfers_of(slot, entry.as_ref(), out);
+            match entry {
+                // The live stream has not come to it yet.
+                Some(item) if self.goes_live(slot, &item) && !self.stream.pass.owe(slot) => return,
+                Some(item) if self.goes_live(slot, &item) => {}
+                Some(item) => {
+                    self.stream.pass.settle(slot);
+                    self.send_record(Lane::Pass, slot, item, store, now, out);
+                }
+                None => self.stream.pass.settle(slot),
             }
         }
     }
@@ -172,76 +186,12 @@ impl Link {
             lane,
             complete,
         });
-        if !complete {
-            self.stream.live_since_piece_bytes = 0;
-            self.stream.outgoing[lane as usize] = Some(Outgoing {
-                slot,
-                item,
-                version,
-                offset: first,
-            });
-        }
-    }
-
-    /// Puts the next piece of a lane's transfer on the wire, or ends the transfer if the table
-    /// holds something else by now.
-    fn send_piece(&mut self, lane: Lane, store: &Store, out: &mut Vec<u8>) {
-        let Some(transfer) = &mut self.stream.outgoing[lane as usize] else {
-            return;
-        };
-        let (slot, version) = (transfer.slot, transfer.version);
-        if !transfer.is_current(store.entry(slot).as_ref()) {
-            return self.end_transfer(lane, out);
-        }
-        let before = out.len();
-        let rest = &transfer.item.value()[transfer.offset..];
-        let bytes = &rest[..rest.len().min(PIECE_VALUE_BYTES)];
-        let complete = bytes.len() == rest.len();
-        Frame::Piece { lane, bytes }.encode(out);
-        transfer.offset += bytes.len();
         if complete {
-            self.stream.outgoing[lane as usize] = None;
-        }
-        let bytes = (out.len() - before) as u32;
-        self.stream.flight.push(Sent {
-            slot,
-            version,
-            bytes,
-            lane,
-            complete,
-        });
-        if lane == Lane::Live {
+            self.left(lane, slot);
+        } else {
             self.stream.live_since_piece_bytes = 0;
-        }
-    }
-
-    fn end_stale_transfers(&mut self, store: &Store, out: &mut Vec<u8>) {
-        for lane in [Lane::Live, Lane::Pass] {
-            let stale = self.stream.outgoing[lane as usize]
-                .as_ref()
-                .is_some_and(|transfer| !transfer.is_current(store.entry(transfer.slot).as_ref()));
-            if stale {
-                self.end_transfer(lane, out);
-            }
-        }
-    }
-
-    /// A record of this slot is about to go: older ones under way end before it.
-    fn end_stale_transfers_of(&mut self, slot: u64, entry: Option<&Item>, out: &mut Vec<u8>) {
-        for lane in [Lane::Live, Lane::Pass] {
-            let stale = self.stream.outgoing[lane as usize]
-                .as_ref()
-                .is_some_and(|transfer| transfer.slot == slot && !transfer.is_current(entry));
-            if stale {
-                self.end_transfer(lane, out);
-            }
-        }
-    }
-
-    fn end_transfer(&mut self, lane: Lane, out: &mut Vec<u8>) {
-        if self.stream.outgoing[lane as usize].take().is_some() {
-            self.counters.records_aborted += 1;
-            Frame::PieceAbort { lane }.encode(out);
+            let transfer = Outgoing::begun(slot, item, version, first);
+            self.stream.outgoing[lane as usize] = Some(transfer);
         }
     }
 

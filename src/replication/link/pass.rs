@@ -1,4 +1,10 @@
 //! The walk over the whole table that every link-up and every overflow begins.
+//!
+//! What the walk could not send to the end, it owes: a large value that changed meanwhile, or that
+//! the live stream carries. The end mark follows the last of them, because the partner opens its
+//! client port at it.
+
+use std::collections::BTreeSet;
 
 use crate::store::Store;
 
@@ -11,6 +17,8 @@ pub(super) struct Pass {
     next_shard: usize,
     slots: Vec<u64>,
     next_slot: usize,
+    /// Slots of large values only, so they are few.
+    owed: BTreeSet<u64>,
 }
 
 impl Pass {
@@ -34,7 +42,8 @@ impl Pass {
         PassState::Begun
     }
 
-    /// The next slot of the walk; `None` at its end.
+    /// The next slot of the walk, and after it the first of those it owes, until that is settled;
+    /// `None` at its end.
     pub(super) fn next(&mut self, store: &Store) -> Option<u64> {
         loop {
             if let Some(&slot) = self.slots.get(self.next_slot) {
@@ -42,12 +51,25 @@ impl Pass {
                 return Some(slot);
             }
             if self.next_shard == store.shard_count() {
-                return None;
+                return self.owed.first().copied();
             }
             self.slots.clear();
             self.next_slot = 0;
             store.slots_of(self.next_shard, &mut self.slots);
             self.next_shard += 1;
+        }
+    }
+
+    /// The walk has passed this slot, but the partner must still get what it holds before the end
+    /// mark. False if it was owed before.
+    pub(super) fn owe(&mut self, slot: u64) -> bool {
+        self.walking && self.owed.insert(slot)
+    }
+
+    /// What the slot holds is on the wire to its end.
+    pub(super) fn settle(&mut self, slot: u64) {
+        if !self.owed.is_empty() {
+            self.owed.remove(&slot);
         }
     }
 

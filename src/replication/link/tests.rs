@@ -1,12 +1,13 @@
 //! What two links say to each other, step by step.
 
 mod greeting;
+mod pieces;
 mod room;
 mod stream;
 
 use super::*;
 use crate::replication::wire::WireError;
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig, Version};
 
 const NOW: Now = Now {
     boot_ms: 50_000,
@@ -73,6 +74,11 @@ impl Side {
         let mut batch = Batch::at(self.now);
         self.store.update(key, &mut batch, |_| (Action::Remove, ()));
         self.link.hand_over(&batch.dirty);
+    }
+
+    fn version_of(&self, key: &[u8]) -> Option<Version> {
+        let entry = self.store.entry(self.store.slot_of(key));
+        entry.map(|item| item.version())
     }
 
     fn has(&self, key: &[u8]) -> bool {

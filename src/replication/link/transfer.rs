@@ -1,6 +1,7 @@
 //! Records too large for one frame, under way in either direction.
 
 use crate::limits::ORDERED_VALUE_BYTES_MAX;
+use crate::replication::wire::Lane;
 use crate::store::{Incoming, Item, Shortage, Version};
 
 /// One of our records, partly on the wire. Pins its value, even if the table no longer has it.
@@ -12,14 +13,40 @@ pub(super) struct Outgoing {
     pub(super) version: Version,
     /// Bytes of the value on the wire.
     pub(super) offset: usize,
+    /// The key has changed since: its record goes once more when this one has ended.
+    pub(super) again: bool,
+    /// The partner sent a record of the key since.
+    pub(super) crossed: bool,
 }
 
 impl Outgoing {
-    /// Whether this is still what the table holds.
-    pub(super) fn is_current(&self, entry: Option<&Item>) -> bool {
-        entry.is_some_and(|entry| {
-            entry.version() == self.version && entry.is_tombstone() == self.item.is_tombstone()
-        })
+    /// A record of which `offset` bytes of the value are on the wire.
+    pub(super) fn begun(slot: u64, item: Item, version: Version, offset: usize) -> Self {
+        Self {
+            slot,
+            item,
+            version,
+            offset,
+            again: false,
+            crossed: false,
+        }
+    }
+
+    /// Whether its pieces may go on, now that the table holds `entry`: what replaced it will
+    /// follow. A value that changes more often than it can travel would never arrive otherwise.
+    ///
+    /// But what was removed ends it, and so does a replacement if the partner had a say: once the
+    /// partner knows that its newer record of the key was applied here, it may forget that record,
+    /// and our last piece would bring back what it had replaced.
+    pub(super) fn goes_on(&self, lane: Lane, entry: Option<&Item>) -> bool {
+        let Some(entry) = entry else { return false };
+        let replaced = || {
+            lane == Lane::Live
+                && !self.crossed
+                && !entry.is_tombstone()
+                && entry.key() == self.item.key()
+        };
+        entry.is_same(&self.item) || replaced()
     }
 
     /// Whether later live records wait for its end.
