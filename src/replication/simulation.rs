@@ -99,3 +99,15 @@ fn a_side_short_of_memory_misses_keys_but_never_shows_old_ones() {
     });
     assert!(!is_full_run() || met.records_no_room > 0, "{met:?}");
 }
+
+/// What it found: a large value that changed more often than it travels never arrived, and the end
+/// of a pass did not wait for it. A node that had just restarted answered misses for it.
+#[test]
+fn a_large_value_that_changes_all_the_time_is_there_when_the_pass_has_ended() {
+    let met = run_all(|seed| Plan {
+        large: true,
+        faults: seed % 4 != 0,
+        ..Plan::default()
+    });
+    assert!(!is_full_run() || met.pass_received > 2 * RUNS, "{met:?}");
+}

@@ -123,15 +123,16 @@ impl Link {
             };
             let entry = store.entry(slot);
             self.end_stale_transfers_of(slot, entry.as_ref(), out);
-            match entry {
-                // The live stream has not come to it yet.
-                Some(item) if self.goes_live(slot, &item) && !self.stream.pass.owe(slot) => return,
-                Some(item) if self.goes_live(slot, &item) => {}
-                Some(item) => {
-                    self.stream.pass.settle(slot);
-                    self.send_record(Lane::Pass, slot, item, store, now, out);
-                }
-                None => self.stream.pass.settle(slot),
+            let Some(item) = entry else {
+                self.stream.pass.settle(slot);
+                continue;
+            };
+            if !self.goes_live(slot, &item) {
+                self.stream.pass.settle(slot);
+                self.send_record(Lane::Pass, slot, item, store, now, out);
+            } else if !self.stream.pass.owe(slot) {
+                // The walk is over, and the live stream has not come to it yet.
+                return;
             }
         }
     }

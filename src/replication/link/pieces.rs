@@ -56,9 +56,8 @@ impl Link {
     }
 
     /// Whether the live stream is at this slot, or will come to a large value of it.
-    pub(super) fn goes_live(&self, slot: u64, item: &Item) -> bool {
-        let transfer = self.stream.outgoing[Lane::Live as usize].as_ref();
-        transfer.is_some_and(|transfer| transfer.slot == slot)
+    pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
+        self.follows_transfer(slot, Some(item))
             || (is_large(item) && self.stream.dirty.contains(slot))
     }
 

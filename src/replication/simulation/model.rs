@@ -6,6 +6,10 @@ use crate::store::{Item, Now, Stamp, Store, Version};
 
 /// Keys the clients use; few, so that writes meet.
 pub(super) const KEYS: usize = 24;
+/// The key of a large value that is touched and written all the time, in histories with one.
+pub(super) const LARGE_KEY: usize = 0;
+/// Values from this length on are compared once for each time they are written, not touched.
+const COMPARED_ONCE_BYTES: usize = 1 << 20;
 
 /// A value: its bytes follow from its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(super) struct Model {
     contents: u64,
     /// Whether a node may lose what it held.
     evicts: bool,
+    /// Whether the history has a large value.
+    pub(super) large: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +40,8 @@ struct KeyHistory {
     seen: [Version; 2],
     /// The version whose bytes were compared last at each node.
     compared: [Version; 2],
+    /// What each node held when its pass began, if anything.
+    owed: [Option<Version>; 2],
 }
 
 pub(super) fn key(which: usize) -> Vec<u8> {
@@ -51,11 +59,48 @@ pub(super) fn pattern(id: u64, value: &mut [u8]) {
 }
 
 impl Model {
-    pub(super) fn new(evicts: bool) -> Self {
+    pub(super) fn new(evicts: bool, large: bool) -> Self {
         Self {
             evicts,
+            large,
             ..Self::default()
         }
+    }
+
+    /// Whether this is the key of the large value.
+    pub(super) fn is_large(&self, which: usize) -> bool {
+        self.large && which == LARGE_KEY
+    }
+
+    /// A node's link is up: what it holds now must be at the other when its pass has ended.
+    pub(super) fn pass_begins(&mut self, side: usize, store: &Store) {
+        for (which, history) in self.keys.iter_mut().enumerate() {
+            let entry = store.entry(store.slot_of(&key(which)));
+            let live = entry.filter(|item| !item.is_tombstone());
+            history.owed[side] = live.map(|item| item.version());
+        }
+    }
+
+    /// The end mark of a node's pass is at the other one, which serves its clients from now on.
+    pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
+        for (which, history) in self.keys.iter().enumerate() {
+            let Some(owed) = history.owed[side].filter(|owed| owed.stamp >= other.floor()) else {
+                continue;
+            };
+            let lives = |written: &Option<Written>| {
+                written.is_some_and(|written| written.deadline_ms.is_none())
+            };
+            let mut log = history.log.iter();
+            let stays = log.all(|(version, written)| *version < owed || lives(written));
+            let there = other.entry(other.slot_of(&key(which)));
+            let is_there = there.is_some_and(|item| item.version() >= owed);
+            if stays && !is_there && !self.evicts {
+                return Err(format!(
+                    "key {which}: {owed:?} was owed by side {side} and is not there"
+                ));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn next_content(&mut self, len: usize, deadline_ms: Option<u64>) -> Written {
@@ -136,8 +181,13 @@ impl Model {
                     "key {which} returned: {version:?} on {side} after {seen:?}"
                 ));
             }
-            if history.compared[side] != version {
-                history.compared[side] = version;
+            let compared = std::mem::replace(&mut history.compared[side], version);
+            let is_new = if item.value().len() < COMPARED_ONCE_BYTES {
+                compared != version
+            } else {
+                compared.stamp != version.stamp
+            };
+            if is_new {
                 compare(which, &item, history.log.get(&version).copied().flatten())?;
             }
         }

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 
-use super::model::{Model, Written, key, pattern};
+use super::model::{KEYS, LARGE_KEY, Model, Written, key, pattern};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
 use crate::store::{Action, Batch, ItemHead, NEVER, Now, Stamp, Store, StoreConfig, Version};
 
 /// Batches that wait for the link: few, so that overflows happen.
 const CHANNEL_BATCHES: usize = 24;
+/// Least bytes of the value that some histories are about: no window holds it.
+const LARGE_BYTES: usize = 3 << 20;
 /// Longest time to live a client asks for.
 pub(super) const TTL_MS_MAX: u64 = 4000;
 
@@ -90,11 +92,17 @@ impl Node {
         self.serving
     }
 
-    pub(super) fn take_events(&mut self) -> Result<(), String> {
+    pub(super) fn take_events(&mut self, model: &mut Model) -> Result<(), String> {
         while let Some(event) = self.link.take_event() {
             match event {
-                LinkEvent::Up { .. } => self.met = self.partner_had,
-                LinkEvent::PartnerPassDone => self.serving = true,
+                LinkEvent::Up { .. } => {
+                    self.met = self.partner_had;
+                    model.pass_begins(self.side, &self.store);
+                }
+                LinkEvent::PartnerPassDone => {
+                    model.pass_ended(1 - self.side, &self.store)?;
+                    self.serving = true;
+                }
                 LinkEvent::Refused { reason, .. } => return Err(format!("refused: {reason}")),
                 _ => {}
             }
@@ -156,10 +164,14 @@ impl Node {
     /// One command of one client.
     pub(super) fn client(&mut self, model: &mut Model, time_ms: u64, rng: &mut Rng) {
         let mut batch = Batch::at(self.now(time_ms));
-        let which = rng.usize(..super::model::KEYS);
+        let busy = model.large && rng.u8(..) < 64;
+        let which = if busy { LARGE_KEY } else { rng.usize(..KEYS) };
         let writes = model.foresees(which, &self.store, batch.now);
         match rng.u8(..100) {
             0..88 if !writes => {}
+            0..12 if busy => self.set(which, model, &mut batch, time_ms, rng),
+            12..14 if busy => self.remove(which, model, &mut batch),
+            14..88 if busy => self.touch(which, model, &mut batch, time_ms, rng),
             0..55 => self.set(which, model, &mut batch, time_ms, rng),
             55..78 => self.remove(which, model, &mut batch),
             78..88 => self.touch(which, model, &mut batch, time_ms, rng),
@@ -180,11 +192,12 @@ impl Node {
         rng: &mut Rng,
     ) {
         let len = match rng.u16(..800) {
+            _ if model.is_large(which) => rng.usize(LARGE_BYTES..2 * LARGE_BYTES),
             0..2 => rng.usize(1_050_000..1_500_000),
             2..22 => rng.usize(60_000..250_000),
             _ => rng.usize(..300),
         };
-        let ttl_ms = random_ttl(rng);
+        let ttl_ms = random_ttl(rng).filter(|_| !model.is_large(which));
         let head = ItemHead {
             client_flags: rng.u32(..),
             deadline_ms: ttl_ms.map_or(NEVER, |ttl| batch.now.boot_ms + ttl),
@@ -228,7 +241,7 @@ impl Node {
         time_ms: u64,
         rng: &mut Rng,
     ) {
-        let ttl_ms = random_ttl(rng);
+        let ttl_ms = random_ttl(rng).filter(|_| !model.is_large(which));
         let deadline_ms = ttl_ms.map_or(NEVER, |ttl| batch.now.boot_ms + ttl);
         let (before, touched) = self.store.update(&key(which), batch, |found| match found {
             Ok(item) => (Action::Touch(deadline_ms), Some(item.version())),

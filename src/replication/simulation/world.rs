@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) small_memory: bool,
     /// Whether that side makes room by eviction.
     pub(super) evicting: bool,
+    /// Clients touch and write one large value all the time.
+    pub(super) large: bool,
 }
 
 impl Default for Plan {
@@ -32,6 +34,7 @@ impl Default for Plan {
             faults: true,
             small_memory: false,
             evicting: true,
+            large: false,
         }
     }
 }
@@ -59,7 +62,7 @@ impl World {
             pipes: Default::default(),
             dial_ms: 0,
             starts: 2,
-            model: Model::new(plan.small_memory),
+            model: Model::new(plan.small_memory, plan.large),
         }
     }
 
@@ -119,7 +122,7 @@ impl World {
             if node.connected {
                 self.pipes[side].write(&mut node.out, self.time_ms, &mut self.rng);
             }
-            node.take_events()?;
+            node.take_events(&mut self.model)?;
         }
         Ok(())
     }
@@ -283,7 +286,7 @@ impl World {
 fn config(side: usize, plan: Plan) -> StoreConfig {
     let small = plan.small_memory && side == 1;
     StoreConfig {
-        limit_bytes: if small { 600 << 10 } else { 64 << 20 },
+        limit_bytes: if small { 600 << 10 } else { 256 << 20 },
         item_bytes_max: 8 << 20,
         evicting: plan.evicting || !small,
         hash_secret: *b"the pair's hash ",

@@ -82,6 +82,15 @@ fn a_pass_does_not_end_before_a_value_that_is_replaced_all_the_time() {
     opens_with_the_value(|a| a.set(b"large", LARGE_BYTES));
 }
 
+/// Writes, but the batch with the key is dropped.
+fn set_unseen(a: &mut Side, value_len: usize) {
+    let draft = a.store.draft(b"large", &ItemHead::default(), value_len);
+    let draft = draft.unwrap();
+    let mut batch = Batch::at(a.now);
+    a.store
+        .update(b"large", &mut batch, |_| (Action::Put(draft), ()));
+}
+
 #[test]
 fn a_pass_ends_though_the_change_of_a_value_it_owes_was_never_handed_over() {
     let (mut a, mut b) = (side(0), side(1));
@@ -90,15 +99,23 @@ fn a_pass_ends_though_the_change_of_a_value_it_owes_was_never_handed_over() {
     while a.link.counters().records_sent == 0 {
         step(&mut a, &mut b);
     }
-    let head = ItemHead::default();
-    let draft = a.store.draft(b"large", &head, LARGE_BYTES).unwrap();
-    let mut batch = Batch::at(a.now);
-    a.store
-        .update(b"large", &mut batch, |_| (Action::Put(draft), ()));
+    set_unseen(&mut a, LARGE_BYTES);
     talk(&mut a, &mut b);
     assert!(b.events().contains(&LinkEvent::PartnerPassDone));
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
     assert!(a.link.is_drained());
+}
+
+/// Only the pass knows of the new value then, and it meets a transfer of the old one.
+#[test]
+fn a_pass_does_not_take_the_replaced_value_under_way_for_the_new_one() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"large", LARGE_BYTES);
+    step(&mut a, &mut b);
+    set_unseen(&mut a, 5);
+    a.link.overflowed();
+    talk(&mut a, &mut b);
+    assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
 }
 
 /// The partner forgets its deletion when it hears that it was applied: a last piece after that
