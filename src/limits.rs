@@ -220,8 +220,11 @@ pub const PROMOTIONS_MAX: usize = 4096;
 
 // The link: times.
 
-/// A link that has sent nothing for so long sends a heartbeat.
+/// From one heartbeat of a link to the next.
 pub const HEARTBEAT_MS: u64 = 200;
+/// A distance between the clocks of both nodes counts for this long, and at most for twice as long:
+/// clocks that drift apart by a second in three hours are off by a tenth of one then.
+pub const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
 /// A link that has heard nothing for so long is down.
 pub const SILENCE_MS: u64 = 1000;
 /// A stamp so far ahead of our clock raises an alarm.

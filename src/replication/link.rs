@@ -18,6 +18,7 @@
 //!   then transmit;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
 
+mod clock;
 mod counters;
 mod dirty;
 mod event;
@@ -43,6 +44,7 @@ use crate::limits::{BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX
 use crate::replication::wire::{Frame, Framer, Lane};
 use crate::store::{Now, Stamp, Store};
 
+use clock::PartnerClock;
 use dirty::DirtyKeys;
 use flight::Flight;
 use owed::Owed;
@@ -107,7 +109,9 @@ struct Stream {
     room: Room,
     promotions_sent_ms: u64,
     heard_ms: u64,
-    sent_ms: u64,
+    /// When the last heartbeat was sent, if one was.
+    heartbeat_ms: Option<u64>,
+    partner_clock: PartnerClock,
     /// When this machine was last driven at all: a pause of our own is no silence of the partner.
     ran_ms: u64,
     /// The alarm of a clock ahead is raised already.
@@ -133,7 +137,6 @@ impl Link {
     pub fn connected(&mut self, now: Now, store: &Store) {
         let mut stream = Stream {
             heard_ms: now.boot_ms,
-            sent_ms: now.boot_ms,
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
             floor_sent: store.floor(),
@@ -218,13 +221,12 @@ impl Link {
         self.stream.ran_ms = now.boot_ms;
         out.append(&mut self.stream.control);
         if self.phase == Phase::Up {
-            self.send(store, now, out, start + budget_bytes);
-            if out.len() == start && now.boot_ms >= self.stream.sent_ms + HEARTBEAT_MS {
-                Frame::Heartbeat.encode(out);
+            if now.boot_ms >= self.heartbeat_due_ms() {
+                self.stream.heartbeat_ms = Some(now.boot_ms);
+                let boot_ms = now.boot_ms;
+                Frame::Heartbeat { boot_ms }.encode(out);
             }
-        }
-        if out.len() > start {
-            self.stream.sent_ms = now.boot_ms;
+            self.send(store, now, out, start + budget_bytes);
         }
     }
 
@@ -254,15 +256,20 @@ impl Link {
     /// before: 1 to 200.
     pub fn next_tick_ms(&self, now: Now) -> u64 {
         let silence = self.stream.heard_ms + SILENCE_MS;
-        let heartbeat = self.stream.sent_ms + HEARTBEAT_MS;
         match self.phase {
             Phase::Down | Phase::Refused => HEARTBEAT_MS,
             Phase::Greeting(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
             Phase::Up => silence
-                .min(heartbeat)
+                .min(self.heartbeat_due_ms())
                 .saturating_sub(now.boot_ms)
                 .clamp(1, HEARTBEAT_MS),
         }
+    }
+
+    /// The first is due at once: it says what the deadlines of records mean.
+    fn heartbeat_due_ms(&self) -> u64 {
+        let last_ms = self.stream.heartbeat_ms;
+        last_ms.map_or(0, |last_ms| last_ms + HEARTBEAT_MS)
     }
 
     /// The next thing that happened, oldest first; of several of one kind, the last.

@@ -1,4 +1,4 @@
-//! The link's frames, byte by byte. Wire version 0.
+//! The link's frames, byte by byte. Wire version 1.
 //!
 //! All numbers are big-endian. A stamp is a `u64` of which the upper 11 bits are zero. A frame is
 //!
@@ -22,7 +22,7 @@
 //! | 10   | Flush      | stamp floor |
 //! | 11   | PassEnd    | nothing |
 //! | 12   | Room       | nothing |
-//! | 13   | Heartbeat  | nothing |
+//! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
 //!
 //! **Hello**, after which the frame may go on with fields of newer versions, to be ignored:
 //!
@@ -47,10 +47,14 @@
 //! u32    client flags                  \
 //! u8     marks                          |  not in a tombstone
 //! u64    CAS, if kind has 4             |
-//! u64    remaining ms, if kind has 8   /
+//! u64    deadline, if kind has 8       /
 //! u32    length of the whole value: PieceStart only
 //! u8     length of the key (1 to 250), key
 //! ```
+//!
+//! **Deadlines** are milliseconds on the sender's boot-time clock, so that they do not move while a
+//! record waits on its way. Heartbeats say what that clock shows: one comes before the first record
+//! and one every 200 ms after it, whatever else travels.
 //!
 //! **Pieces.** A record that does not fit one frame travels as PieceStart and Pieces until the
 //! announced length is reached. There is one transfer per lane: 0 for the live stream, 1 for the
@@ -86,7 +90,7 @@ pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
 pub use framer::Framer;
 
 /// The wire versions this build speaks.
-pub const WIRE_VERSIONS: RangeInclusive<u16> = 0..=0;
+pub const WIRE_VERSIONS: RangeInclusive<u16> = 1..=1;
 
 /// First bytes of a hello.
 const MAGIC: [u8; 4] = *b"MTWN";
@@ -174,7 +178,10 @@ pub enum Frame<'a> {
     /// The sender has 5 % of its memory free again, having refused records before.
     Room,
     /// A sign of life.
-    Heartbeat,
+    Heartbeat {
+        /// What the sender's boot-time clock shows, in milliseconds.
+        boot_ms: u64,
+    },
 }
 
 /// What a node says of itself before anything else.

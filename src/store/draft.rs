@@ -214,13 +214,12 @@ impl Store {
         head: &replica::RecordHead,
         value_len: usize,
         origin: replica::Origin,
-        now: super::Now,
     ) -> Result<Incoming, Shortage> {
         if value_len > self.item_bytes_max {
             return Err(Shortage::TooLarge);
         }
         let account = &self.shared.account;
-        let item_head = head.item_head(now);
+        let item_head = head.item_head();
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, &item_head, value_len));
         let shortage = Shortage::Memory { bytes: cost };
         let charged_bytes = if self.may_evict_for(origin) {

@@ -258,12 +258,6 @@ impl Item {
         self.deadline_ms() <= now.boot_ms
     }
 
-    /// Milliseconds left to live; `None` if it never expires.
-    pub fn remaining_ms(&self, now: Now) -> Option<u64> {
-        let deadline_ms = self.deadline_ms();
-        (deadline_ms != NEVER).then(|| deadline_ms.saturating_sub(now.boot_ms))
-    }
-
     /// The marks that travel, see [`marks`].
     pub fn marks(&self) -> u8 {
         self.header().marks.load(RELAXED)

@@ -55,29 +55,28 @@ pub struct RecordHead {
     pub marks: u8,
     /// A CAS unique set by a client.
     pub cas: Option<u64>,
-    /// Milliseconds left to live; `None` for ever.
-    pub remaining_ms: Option<u64>,
+    /// Milliseconds on the boot-time clock of the node that reads it; `None` for ever.
+    pub deadline_ms: Option<u64>,
 }
 
 impl RecordHead {
-    /// What to send of an item, as of now.
-    pub fn of(item: &Item, now: Now) -> Self {
+    /// What to send of an item; the deadline is on this node's clock.
+    pub fn of(item: &Item) -> Self {
+        // Before the deadline: a touch sets it first.
         let version = item.version();
         Self {
             version,
             client_flags: item.client_flags(),
             marks: item.marks(),
             cas: item.cas_override(),
-            remaining_ms: item.remaining_ms(now),
+            deadline_ms: Some(item.deadline_ms()).filter(|&deadline_ms| deadline_ms != NEVER),
         }
     }
 
-    pub(super) fn item_head(&self, now: Now) -> ItemHead {
+    pub(super) fn item_head(&self) -> ItemHead {
         ItemHead {
             client_flags: self.client_flags,
-            deadline_ms: self
-                .remaining_ms
-                .map_or(NEVER, |ms| now.boot_ms.saturating_add(ms)),
+            deadline_ms: self.deadline_ms.unwrap_or(NEVER),
             marks: self.marks,
             cas: self.cas,
         }

@@ -131,5 +131,7 @@ fn greeting(now: Now) -> Vec<u8> {
     Frame::Hello(hello).encode(&mut out);
     let wire_version = *WIRE_VERSIONS.end();
     Frame::Welcome { wire_version }.encode(&mut out);
+    let boot_ms = now.boot_ms;
+    Frame::Heartbeat { boot_ms }.encode(&mut out);
     out
 }

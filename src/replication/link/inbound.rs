@@ -3,7 +3,7 @@
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
 use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Batch, Now, Origin, Store, Verdict, Version};
+use crate::store::{Batch, Now, Origin, RecordHead, Store, Verdict, Version};
 
 impl Link {
     pub(super) fn handle(
@@ -45,7 +45,7 @@ impl Link {
                     self.stream.pass.want();
                 }
             }
-            Frame::Heartbeat => {}
+            Frame::Heartbeat { boot_ms } => self.stream.partner_clock.heard(boot_ms, now),
         }
         Ok(())
     }
@@ -54,12 +54,13 @@ impl Link {
         let version = record.head.version;
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
+        let head = self.on_our_clock(record.head)?;
         let mut batch = Batch::at(now);
         let verdict = if record.tombstone {
             store.apply_tombstone(record.key, version, &mut batch)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
-            match store.incoming_record(record.key, &record.head, len, origin, now) {
+            match store.incoming_record(record.key, &head, len, origin) {
                 Ok(mut incoming) => {
                     incoming.push(record.value);
                     store.apply(incoming, origin, &mut batch)
@@ -73,6 +74,18 @@ impl Link {
         self.judged(verdict)
     }
 
+    /// What a record says, its deadline turned into one of ours.
+    fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
+        let ours = |ms| self.stream.partner_clock.to_ours_ms(ms);
+        let deadline_ms = head
+            .deadline_ms
+            .map(|ms| ours(ms).ok_or(LinkError::Protocol("a record before the first heartbeat")));
+        Ok(RecordHead {
+            deadline_ms: deadline_ms.transpose()?,
+            ..head
+        })
+    }
+
     fn piece_start(
         &mut self,
         record: &Record<'_>,
@@ -83,14 +96,15 @@ impl Link {
         let version = record.head.version;
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
+        let head = self.on_our_clock(record.head)?;
         let place = &mut self.stream.inbound[record.lane as usize];
         if place.is_some() {
             return Err(LinkError::Protocol(
                 "a second record in pieces before the first ended",
             ));
         }
-        let (head, origin) = (&record.head, origin(record.lane));
-        let incoming = store.incoming_record(record.key, head, value_len_bytes, origin, now);
+        let origin = origin(record.lane);
+        let incoming = store.incoming_record(record.key, &head, value_len_bytes, origin);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,

@@ -149,7 +149,7 @@ impl Link {
     ) {
         // Looked at after the item was read: a write that followed a flush shows both.
         self.send_flush(store, out);
-        let head = RecordHead::of(&item, now);
+        let head = RecordHead::of(&item);
         let version = head.version;
         if version.stamp < self.stream.floor_sent {
             // A flush that the partner knows of has killed it, and all that it replaced.
@@ -157,7 +157,7 @@ impl Link {
             return;
         }
         // What has expired is gone in the version it had.
-        let tombstone = item.is_tombstone() || head.remaining_ms == Some(0);
+        let tombstone = item.is_tombstone() || item.is_expired(now);
         let value = if tombstone { &[] } else { item.value() };
         let first = value.len().min(first_value_bytes(item.key()));
         let record = Record {

@@ -52,9 +52,13 @@ fn link_config(side: u8) -> LinkConfig {
 impl Side {
     /// Writes and hands the key over, as a worker does.
     fn set(&mut self, key: &[u8], value_len: usize) {
+        self.set_until(key, value_len, NEVER);
+    }
+
+    fn set_until(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) {
         let mut batch = Batch::at(self.now);
         let head = ItemHead {
-            deadline_ms: NEVER,
+            deadline_ms,
             ..ItemHead::default()
         };
         let draft = self.store.draft(key, &head, value_len).unwrap();

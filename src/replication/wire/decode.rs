@@ -33,7 +33,9 @@ impl<'a> Frame<'a> {
             }
             kind::PASS_END => Reader::new("pass-end", body).only(|_| Ok(Self::PassEnd)),
             kind::ROOM => Reader::new("room", body).only(|_| Ok(Self::Room)),
-            kind::HEARTBEAT => Reader::new("heartbeat", body).only(|_| Ok(Self::Heartbeat)),
+            kind::HEARTBEAT => {
+                Reader::new("heartbeat", body).only(|r| Ok(Self::Heartbeat { boot_ms: r.u64()? }))
+            }
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -236,13 +238,13 @@ impl<'a> Reader<'a> {
             client_flags: 0,
             marks: 0,
             cas: None,
-            remaining_ms: None,
+            deadline_ms: None,
         };
         if !tombstone {
             head.client_flags = u32::from_be_bytes(self.array()?);
             head.marks = self.u8()?;
             head.cas = (kind & KIND_CAS != 0).then(|| self.u64()).transpose()?;
-            head.remaining_ms = (kind & KIND_EXPIRES != 0).then(|| self.u64()).transpose()?;
+            head.deadline_ms = (kind & KIND_EXPIRES != 0).then(|| self.u64()).transpose()?;
         }
         Ok((lane, tombstone, head))
     }

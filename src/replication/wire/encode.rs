@@ -60,7 +60,9 @@ impl Frame<'_> {
             }
             Self::PassEnd => frame(out, kind::PASS_END, |_| {}),
             Self::Room => frame(out, kind::ROOM, |_| {}),
-            Self::Heartbeat => frame(out, kind::HEARTBEAT, |_| {}),
+            Self::Heartbeat { boot_ms } => frame(out, kind::HEARTBEAT, |out| {
+                out.extend(boot_ms.to_be_bytes());
+            }),
         }
     }
 
@@ -119,14 +121,14 @@ impl Record<'_> {
             kind |= KIND_TOMBSTONE;
         } else {
             kind |= bit(head.cas.is_some(), KIND_CAS);
-            kind |= bit(head.remaining_ms.is_some(), KIND_EXPIRES);
+            kind |= bit(head.deadline_ms.is_some(), KIND_EXPIRES);
         }
         out.push(kind);
         encode_version(head.version, out);
         if !self.tombstone {
             out.extend(head.client_flags.to_be_bytes());
             out.push(head.marks);
-            for number in [head.cas, head.remaining_ms].into_iter().flatten() {
+            for number in [head.cas, head.deadline_ms].into_iter().flatten() {
                 out.extend(number.to_be_bytes());
             }
         }

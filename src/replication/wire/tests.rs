@@ -35,12 +35,12 @@ fn head() -> impl Strategy<Value = RecordHead> {
         any::<Option<u64>>(),
     )
         .prop_map(
-            |(version, client_flags, marks, cas, remaining_ms)| RecordHead {
+            |(version, client_flags, marks, cas, deadline_ms)| RecordHead {
                 version,
                 client_flags,
                 marks,
                 cas,
-                remaining_ms,
+                deadline_ms,
             },
         )
 }
@@ -141,7 +141,11 @@ impl Parts {
         each(Frame::Flush {
             floor: version.stamp,
         });
-        for frame in [Frame::PassEnd, Frame::Room, Frame::Heartbeat] {
+        for frame in [
+            Frame::PassEnd,
+            Frame::Room,
+            Frame::Heartbeat { boot_ms: number },
+        ] {
             each(frame);
         }
     }
@@ -245,7 +249,7 @@ fn the_largest_of_each_fits_a_frame() {
     let key = [b'k'; 250];
     let head = RecordHead {
         cas: Some(1),
-        remaining_ms: Some(1),
+        deadline_ms: Some(1),
         ..RecordHead::default()
     };
     let value = vec![7; LENGTH_MAX];

@@ -146,7 +146,7 @@ fn marks_are_changed_like_a_deadline_and_travel() {
     assert_eq!(item.deadline_ms(), START.boot_ms + 5000);
     assert!(!item.is_fetched() && !item.is_confirmed());
     assert_eq!(batch.dirty.len(), 2);
-    let head = RecordHead::of(&item, START);
+    let head = RecordHead::of(&item);
     there.record_with(b"k", b"v", &head, Origin::Live, START);
     assert_eq!(there.held(b"k").unwrap().marks(), item.marks());
     here.audit(START);

@@ -101,7 +101,7 @@ impl Store {
         now: Now,
     ) -> Verdict {
         let mut batch = Batch::at(now);
-        match self.incoming_record(key, head, value.len(), origin, now) {
+        match self.incoming_record(key, head, value.len(), origin) {
             Ok(mut incoming) => {
                 assert!(incoming.push(value));
                 self.apply(incoming, origin, &mut batch)

@@ -252,10 +252,10 @@ impl Model {
         self.read(key);
         let version = self.version_of(key, age);
         let origin = if live { Origin::Live } else { Origin::Resync };
-        let remaining_ms = (ttl != 0).then_some(ttl);
+        let deadline_ms = (ttl != 0).then_some(self.now.boot_ms + ttl);
         let head = RecordHead {
             version,
-            remaining_ms,
+            deadline_ms,
             ..RecordHead::default()
         };
         let value = value_of(value);

@@ -156,9 +156,9 @@ fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
 #[test]
 fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
     let store = replicated(64 * MEBIBYTE);
-    let head = |remaining_ms| RecordHead {
+    let head = |lives_ms| RecordHead {
         version: version(1 << 50),
-        remaining_ms: Some(remaining_ms),
+        deadline_ms: Some(START.boot_ms + lives_ms),
         ..RecordHead::default()
     };
     let apply = |ms| store.record_with(b"k", b"v", &head(ms), Origin::Live, START);
@@ -334,7 +334,7 @@ fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
         version: version(1 << 50),
         ..RecordHead::default()
     };
-    let begin = |len| store.incoming_record(b"k", &head, len, Origin::Live, START);
+    let begin = |len| store.incoming_record(b"k", &head, len, Origin::Live);
     let mut incoming = begin(100_000).unwrap();
     assert!(store.memory().used_bytes > 100_000);
     assert!(incoming.push(&[1; 60_000]));
@@ -356,7 +356,7 @@ fn nobody_evicts_for_what_a_pass_brings() {
         version: version(1 << 52),
         ..RecordHead::default()
     };
-    let begin = |key: &[u8], len| store.incoming_record(key, &head, len, Origin::Resync, START);
+    let begin = |key: &[u8], len| store.incoming_record(key, &head, len, Origin::Resync);
     store.put(b"held", &[1; 100_000], &until(NEVER), &mut batch);
     let mut count = 0u64;
     while store.memory().used_bytes + 200_000 < store.memory().budget_bytes {
@@ -399,7 +399,7 @@ fn what_a_pass_replaces_may_shrink_under_it() {
         };
         let value = vec![1; 400_000];
         store.put(b"k", &value, &until(NEVER), &mut batch);
-        let incoming = store.incoming_record(b"k", &head, 400_000, Origin::Resync, START);
+        let incoming = store.incoming_record(b"k", &head, 400_000, Origin::Resync);
         let mut incoming = incoming.unwrap();
         assert!(incoming.push(&[2; 400_000]));
         store.put(b"k", b"small", &until(NEVER), &mut batch);

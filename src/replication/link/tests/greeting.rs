@@ -121,7 +121,7 @@ fn frames_before_the_greeting_end_the_link() {
     for frame in [
         Frame::PassEnd,
         Frame::Welcome { wire_version: 0 },
-        Frame::Heartbeat,
+        Frame::Heartbeat { boot_ms: 1 },
     ] {
         let mut a = side(0);
         a.link.connected(a.now, &a.store);

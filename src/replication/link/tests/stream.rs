@@ -245,3 +245,31 @@ fn promotions_reach_the_partner_with_the_next_heartbeat() {
     assert_eq!(slots, [slot]);
     b.received(&stream).unwrap();
 }
+
+/// What went wrong: a record said how long its item had left when it was made, and what waited
+/// behind a burst on a slow link lived longer at the partner by that. When the link came anew, the
+/// pass brought back to its owner what had long expired there.
+#[test]
+fn what_waits_on_its_way_lives_no_longer_for_it() {
+    let (mut a, mut b) = (side(0), side(1));
+    b.now.boot_ms += 1_000_000;
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    let deadline_ms = a.now.boot_ms + 6000;
+    a.set_until(b"small", 5, deadline_ms);
+    a.set_until(b"large", 300_000, deadline_ms);
+    a.set(b"for ever", 5);
+    for waits_ms in [3000, 500] {
+        let stream = a.transmit(100_000);
+        for node in [&mut a, &mut b] {
+            node.now.boot_ms += waits_ms;
+        }
+        b.received(&stream).unwrap();
+    }
+    talk(&mut a, &mut b);
+    let deadline_at_b = |key| b.store.entry(b.store.slot_of(key)).unwrap().deadline_ms();
+    for key in [&b"small"[..], b"large"] {
+        assert_eq!(deadline_at_b(key), deadline_ms + 1_000_000 + 1);
+    }
+    assert_eq!(deadline_at_b(b"for ever"), NEVER);
+}
