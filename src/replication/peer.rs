@@ -183,7 +183,7 @@ impl Runner {
     async fn run(mut self) {
         while !self.may_end() {
             let mut meeting = tokio::select! {
-                _ = self.stop.changed() => None,
+                Ok(()) = self.stop.changed() => None,
                 meeting = self.meetings.recv() => meeting,
                 () = sleep(LIFE_TICK) => None,
             };

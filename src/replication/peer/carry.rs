@@ -125,7 +125,7 @@ impl Runner {
             () = self.handover.woken() => Happened::Other,
             () = sleep_until(wake_at) => Happened::Other,
             Some(meeting) = self.meetings.recv() => Happened::Meeting(meeting),
-            _ = self.stop.changed() => Happened::Other,
+            Ok(()) = self.stop.changed() => Happened::Other,
         }
     }
 
