@@ -165,7 +165,11 @@ impl Runner {
             Rest::Nap(Instant::now() + NAP)
         } else if self.handover.park() {
             Rest::Parked
+        } else if self.link.has_room() {
+            // A batch came just before: its worker found us awake and calls nobody.
+            Rest::Nap(Instant::now() + NAP)
         } else {
+            // Room comes with the partner's verdicts.
             Rest::Awake
         }
     }
