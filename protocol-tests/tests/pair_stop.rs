@@ -22,18 +22,10 @@ const LEAVES_BEHIND: &str = "stopped before the partner had everything";
 #[test]
 fn a_partner_that_can_be_reached_again_gets_everything() -> Result<()> {
     for side in [0, 1] {
-        let mut pair = Pair::start(&NEVER_ALONE)?;
-        let other = 1 - side;
-        let mut client = pair.client(side)?;
-        ensure!(client.set("old", b"x")? == "STORED");
-        pair.wait_for_value(other, "old", Some(b"x"))?;
+        let (mut pair, other) = (pair_with_old(side)?, 1 - side);
         pair.link().cut();
         pair.wait_for_stat(side, "link", "down")?;
-        let written = keys("written", 100);
-        fill(&mut client, &written, "alone")?;
-        client.expect("delete old", "DELETED")?;
-        let node = pair.take(side)?;
-        node.signal(Signal::TERM)?;
+        let (node, written) = writes_and_stops(&mut pair, side)?;
         thread::sleep(Duration::from_millis(300));
         pair.link().heal();
         ends_well(node)?;
@@ -45,17 +37,9 @@ fn a_partner_that_can_be_reached_again_gets_everything() -> Result<()> {
 #[test]
 fn a_partner_that_was_frozen_gets_everything() -> Result<()> {
     for side in [0, 1] {
-        let mut pair = Pair::start(&NEVER_ALONE)?;
-        let other = 1 - side;
-        let mut client = pair.client(side)?;
-        ensure!(client.set("old", b"x")? == "STORED");
-        pair.wait_for_value(other, "old", Some(b"x"))?;
+        let (mut pair, other) = (pair_with_old(side)?, 1 - side);
         pair.freeze(other)?;
-        let written = keys("written", 100);
-        fill(&mut client, &written, "alone")?;
-        client.expect("delete old", "DELETED")?;
-        let node = pair.take(side)?;
-        node.signal(Signal::TERM)?;
+        let (node, written) = writes_and_stops(&mut pair, side)?;
         // Longer than the link takes to notice the silence.
         thread::sleep(Duration::from_millis(1500));
         pair.thaw(other)?;
@@ -116,6 +100,25 @@ fn who_owes_nothing_does_not_wait() -> Result<()> {
         ensure!(client.get(key)?.is_some(), "{key} is lost");
     }
     Ok(())
+}
+
+/// A pair of which both nodes hold `old`, written on this side.
+fn pair_with_old(side: usize) -> Result<Pair> {
+    let pair = Pair::start(&NEVER_ALONE)?;
+    ensure!(pair.client(side)?.set("old", b"x")? == "STORED");
+    pair.wait_for_value(1 - side, "old", Some(b"x"))?;
+    Ok(pair)
+}
+
+/// A node that is told to stop after writes and a deletion of `old` that its partner has not got.
+fn writes_and_stops(pair: &mut Pair, side: usize) -> Result<(Server, Vec<String>)> {
+    let written = keys("written", 100);
+    let mut client = pair.client(side)?;
+    fill(&mut client, &written, "alone")?;
+    client.expect("delete old", "DELETED")?;
+    let node = pair.take(side)?;
+    node.signal(Signal::TERM)?;
+    Ok((node, written))
 }
 
 /// Ends a node with SIGTERM; its log.
