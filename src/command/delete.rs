@@ -17,7 +17,7 @@ pub enum Deleted {
 /// Removes an item, or only one of this version if `only_over` is not 0. With a partner an
 /// unconditional deletion is news either way: the partner may hold what is not here.
 pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
-    if let Some(prefixes) = turn.prefixes {
+    if let Some(prefixes) = turn.prefixes.if_on() {
         prefixes.count_delete(key);
     }
     let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {

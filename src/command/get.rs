@@ -37,7 +37,7 @@ pub fn look_up(turn: &mut Turn<'_>, key: &[u8], how: Retrieval) {
 /// Shows an item, under its lock; false if there is none.
 pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let found = turn.store.read(key, turn.batch, show);
-    if let Some(prefixes) = turn.prefixes {
+    if let Some(prefixes) = turn.prefixes.if_on() {
         prefixes.count_get(key, found.is_ok());
     }
     turn.counters.cmd_get.count();
@@ -59,7 +59,7 @@ pub fn get_and_touch(
     show: impl FnOnce(&Item),
 ) -> bool {
     let found = touch_and_show(turn, key, deadline_ms, show);
-    if let Some(prefixes) = turn.prefixes {
+    if let Some(prefixes) = turn.prefixes.if_on() {
         prefixes.count_get(key, found);
     }
     found

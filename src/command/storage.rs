@@ -87,7 +87,7 @@ pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Inco
 
 /// For `stats detail`, which counts what was asked for, stored or not.
 pub fn count_prefix(turn: &Turn<'_>, request: &Storage<'_>) {
-    if let Some(prefixes) = turn.prefixes {
+    if let Some(prefixes) = turn.prefixes.if_on() {
         prefixes.count_set(request.key);
     }
 }

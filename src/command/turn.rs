@@ -15,19 +15,12 @@ pub struct Turn<'t> {
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
-    pub prefixes: Option<&'t Prefixes>,
+    pub prefixes: &'t Prefixes,
     /// What it has done that fills no output, as bytes to send that would take as long.
     pub spent_bytes: usize,
-    /// What would count them; a node has one, whether it is on or not.
-    pub node_prefixes: &'t Prefixes,
 }
 
 impl Turn<'_> {
-    /// Looks whether keys are counted by their prefix: at the beginning, and after what changes it.
-    pub fn look_at_prefixes(&mut self) {
-        self.prefixes = self.node_prefixes.if_on();
-    }
-
     /// The moment of the turn.
     pub fn now(&self) -> Now {
         self.batch.now

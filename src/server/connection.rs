@@ -211,9 +211,8 @@ impl Connection {
             store: &node.store,
             batch: &mut scratch.batch,
             counters: self.worker.counters(),
-            prefixes: node.prefixes.if_on(),
+            prefixes: &node.prefixes,
             spent_bytes: 0,
-            node_prefixes: &node.prefixes,
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self

@@ -71,9 +71,8 @@ impl Stage {
             store: &self.store,
             batch: &mut batch,
             counters: &self.counters,
-            prefixes: None,
+            prefixes: &self.prefixes,
             spent_bytes: 0,
-            node_prefixes: &self.prefixes,
         };
         let mut out = Output::default();
         let ran = run(&mut turn, &mut out);

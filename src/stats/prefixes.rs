@@ -43,7 +43,7 @@ impl Prefixes {
         }
     }
 
-    /// Itself while it counts: looked at once a turn.
+    /// Itself while it counts.
     pub fn if_on(&self) -> Option<&Self> {
         self.is_on.load(Ordering::Relaxed).then_some(self)
     }

@@ -120,9 +120,8 @@ impl<'n> Client<'n> {
             store: &self.node.store,
             batch: &mut batch,
             counters: &self.node.workers[0],
-            prefixes: self.node.prefixes.if_on(),
+            prefixes: &self.node.prefixes,
             spent_bytes: 0,
-            node_prefixes: &self.node.prefixes,
         };
         let (used, stop) = self.dialogue.run(
             &self.tail,

@@ -181,7 +181,6 @@ impl Step<'_, '_> {
             && let Some(word) = known.into_iter().find(is_asked)
         {
             self.console.stats(&[b"detail", word], &mut lines);
-            self.turn.look_at_prefixes();
         }
         let out = &mut self.out.bytes;
         if lines.ends_with(text::reply::END) {

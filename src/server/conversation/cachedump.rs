@@ -13,7 +13,6 @@ impl Conversation {
             None => {
                 step.console.stats(args, out);
                 step.turn.count_survey();
-                step.turn.look_at_prefixes();
             }
             Some(_) if !step.console.dumps_keys() => {
                 say(out, false, "CLIENT_ERROR stats cachedump not allowed");
