@@ -143,6 +143,13 @@ pub const WATCH_PAUSE_MS_MAX: u64 = 64;
 pub const WATCHER_INPUT_BYTES: usize = 512;
 /// Housekeeping works this often.
 pub const HOUSEKEEPING_MS: u64 = 100;
+/// Wall and boot-time clock are read this often at most, until nothing came between the two
+/// readings.
+pub const WALL_READS: u32 = 5;
+/// A distance of wall and boot-time clock that is measured this much off the one in use is the same
+/// distance. Far below what a person sets a clock by, and below the half second by which absolute
+/// expiry times may be off and still show as they were set.
+pub const WALL_JITTER_MS: u64 = 20;
 /// Expired items are looked for every so many rounds of housekeeping.
 pub const EXPIRY_ROUNDS: u32 = 10;
 /// Prefixes that `stats detail` counts, so that a dump of them is no longer than other replies;
@@ -173,6 +180,10 @@ pub const TLS_WRITE_BYTES_MAX: usize = 1 << 20;
 /// The memcached release we answer like.
 pub const VERSION_ANSWERED: &str = "1.6.45";
 
+const _: () = assert!(
+    WALL_JITTER_MS < 500 && WALL_READS > 0,
+    "a shown expiry time is rounded to the nearest second"
+);
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(3 * KEY_BYTES + 200 <= WATCH_LINE_BYTES);
 const _: () = assert!(WATCH_CAUSE_BYTES + 200 <= WATCH_LINE_BYTES);

@@ -1,9 +1,10 @@
 //! `stats cachedump`: keys of one class, in steps that other connections are served between.
 
+use super::exptime::expires_unix_secs;
 use super::turn::Turn;
 use crate::limits::{CACHEDUMP_BYTES_MAX, WALK_STEP_ENTRIES};
 use crate::protocol::text::reply;
-use crate::store::{NEVER, Walk, marks};
+use crate::store::{Walk, marks};
 
 /// A dump that is under way. What is stored or removed meanwhile may be shown or not.
 #[derive(Debug)]
@@ -42,10 +43,7 @@ impl Cachedump {
             if *items_left == 0 || !is_shown || !store.is_live(item, now) {
                 return;
             }
-            let expires_secs = match item.deadline_ms() {
-                NEVER => 0,
-                deadline_ms => (deadline_ms - now.boot_ms + now.unix_ms()) / 1000,
-            };
+            let expires_secs = expires_unix_secs(item.deadline_ms(), now).unwrap_or_default();
             let start = out.len();
             reply::dumped_item(out, item.key(), item.value().len(), expires_secs);
             match bytes_left.checked_sub(out.len() - start) {

@@ -57,11 +57,10 @@ impl Turn<'_> {
         let Some(witness) = &self.batch.witness else {
             return;
         };
-        let left_ms = told.deadline_ms as i64 - self.now().boot_ms as i64;
         let ttl_secs = match told.deadline_ms {
             NEVER => 0,
             // Shown unsigned, as there, when it has passed.
-            _ => left_ms.saturating_add(999).div_euclid(1000) as u32,
+            deadline_ms => self.now().secs_until(deadline_ms) as u32,
         };
         witness.stored(&Storing {
             key,

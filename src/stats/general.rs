@@ -103,9 +103,16 @@ fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "pid", std::process::id());
-    // Never 0, as in memcached: tools divide by it.
-    stat(out, "uptime", (view.uptime_ms() / 1000).max(1));
-    stat(out, "time", view.now.unix_secs());
+    // Never 0, as in memcached: tools divide by it. They also take it from the time, for the moment
+    // of the start: both are of one clock, or that would be another moment every second time.
+    let time_secs = view.now.unix_secs();
+    let started_unix_secs = view.now.unix_ms_at(view.started_boot_ms) / 1000;
+    stat(
+        out,
+        "uptime",
+        time_secs.saturating_sub(started_unix_secs) + 1,
+    );
+    stat(out, "time", time_secs);
     stat(out, "version", VERSION_ANSWERED);
     stat(out, "libevent", "none");
     stat(out, "pointer_size", usize::BITS);

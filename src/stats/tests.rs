@@ -362,8 +362,24 @@ fn times_are_since_the_start() {
     assert_eq!(node.value("settings", "oldest"), "1");
     node.now.boot_ms += 61_999;
     node.now.wall_ms += 61_999;
-    assert_eq!(node.value("", "uptime"), "61");
+    assert_eq!(node.value("", "uptime"), "62");
     node.store.flush(&mut Batch::at(node.now));
     assert_eq!(node.value("settings", "oldest"), "61");
     assert_eq!(node.value("", "time"), node.now.unix_secs().to_string());
+}
+
+/// The start of the process, as tools compute it, was one second earlier or later from one scrape
+/// to the next, because `time` and `uptime` were rounded apart.
+#[test]
+fn time_less_uptime_is_one_moment() {
+    let mut node = TestNode::new();
+    node.now.wall_ms += 130;
+    let mut starts = std::collections::BTreeSet::new();
+    for _ in 0..500 {
+        node.now.boot_ms += 77;
+        node.now.wall_ms += 77;
+        let secs = |name: &str| node.value("", name).parse::<u64>().unwrap();
+        starts.insert(secs("time") - secs("uptime"));
+    }
+    assert_eq!(starts.len(), 1, "{starts:?}");
 }

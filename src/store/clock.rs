@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::limits::{WALL_JITTER_MS, WALL_READS};
+
 /// 2020-01-01T00:00:00Z in Unix milliseconds: where stamps begin to count.
 pub const EPOCH_UNIX_MS: u64 = 1_577_836_800_000;
 
@@ -29,10 +31,30 @@ impl Now {
     pub fn unix_secs(self) -> u64 {
         self.unix_ms() / 1000
     }
+
+    /// The Unix time, in milliseconds, of another moment on the boot-time clock.
+    ///
+    /// The sum of two milliseconds: whoever shows seconds rounds it once. The sum of two rounded
+    /// times would be another one a second later.
+    pub fn unix_ms_at(self, boot_ms: u64) -> u64 {
+        let unix_minus_boot_ms = self.unix_ms() as i64 - self.boot_ms as i64;
+        boot_ms.saturating_add_signed(unix_minus_boot_ms)
+    }
+
+    /// Seconds until a deadline on the boot-time clock, rounded up so that what was just set shows
+    /// as it was set; negative once it has passed.
+    pub fn secs_until(self, deadline_ms: u64) -> i64 {
+        let left_ms = deadline_ms as i64 - self.boot_ms as i64;
+        left_ms.saturating_add(999).div_euclid(1000)
+    }
 }
 
-/// The machine's clocks. A turn reads one of them; the distance between the two is refreshed by
-/// housekeeping, so that a stepped wall clock is followed within a second.
+/// The machine's clocks. A turn reads one of them; the distance between the two is measured again
+/// by housekeeping, so that a stepped wall clock is followed within a second.
+///
+/// Two clocks are not read at one moment, so each measurement is off by a little. A distance that
+/// is within [`WALL_JITTER_MS`] of the one in use is the same distance: times that are shown to
+/// clients do not change because of it.
 #[derive(Debug)]
 pub struct Clock {
     wall_minus_boot_ms: AtomicI64,
@@ -47,26 +69,39 @@ impl Default for Clock {
 impl Clock {
     /// A clock that knows today's wall time.
     pub fn new() -> Self {
-        let clock = Self {
-            wall_minus_boot_ms: AtomicI64::new(0),
-        };
+        let clock = Self::measured(0);
         clock.refresh();
         clock
     }
 
-    /// Takes the wall clock's word again. Cheap; called about ten times a second.
+    /// A clock with this distance between the two.
+    pub(crate) fn measured(wall_minus_boot_ms: i64) -> Self {
+        Self {
+            wall_minus_boot_ms: AtomicI64::new(wall_minus_boot_ms),
+        }
+    }
+
+    /// Asks the wall clock again. Cheap; called about ten times a second.
     pub fn refresh(&self) {
-        let unix_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(EPOCH_UNIX_MS, |since| since.as_millis() as u64);
-        let wall_ms = unix_ms.saturating_sub(EPOCH_UNIX_MS);
-        self.wall_minus_boot_ms
-            .store(wall_ms as i64 - boot_ms() as i64, Ordering::Relaxed);
+        self.take(measure_wall_minus_boot_ms());
+    }
+
+    /// Takes a measured distance unless it is the one in use, give or take the jitter.
+    pub(crate) fn take(&self, measured_ms: i64) {
+        let in_use_ms = self.wall_minus_boot_ms.load(Ordering::Relaxed);
+        if measured_ms.abs_diff(in_use_ms) > WALL_JITTER_MS {
+            self.wall_minus_boot_ms
+                .store(measured_ms, Ordering::Relaxed);
+        }
     }
 
     /// The present moment: one system clock read.
     pub fn now(&self) -> Now {
-        let boot_ms = boot_ms();
+        self.at(boot_ms())
+    }
+
+    /// A moment of the boot-time clock.
+    pub(crate) fn at(&self, boot_ms: u64) -> Now {
         let offset_ms = self.wall_minus_boot_ms.load(Ordering::Relaxed);
         Now {
             boot_ms,
@@ -75,7 +110,98 @@ impl Clock {
     }
 }
 
+/// Reads both clocks, again if the thread was interrupted in between.
+fn measure_wall_minus_boot_ms() -> i64 {
+    let readings = (0..WALL_READS).map(|_| {
+        let before_ms = boot_ms();
+        let wall_ms = wall_ms();
+        let took_ms = boot_ms() - before_ms;
+        (took_ms, wall_ms as i64 - (before_ms + took_ms / 2) as i64)
+    });
+    let mut best = (u64::MAX, 0);
+    for reading in readings {
+        best = best.min(reading);
+        if best.0 <= 1 {
+            break;
+        }
+    }
+    best.1
+}
+
+fn wall_ms() -> u64 {
+    let unix_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(EPOCH_UNIX_MS, |since| since.as_millis() as u64);
+    unix_ms.saturating_sub(EPOCH_UNIX_MS)
+}
+
 fn boot_ms() -> u64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every tenth of a second the wall clock jumped a millisecond to and fro, and with it every
+    /// absolute time that was shown.
+    #[test]
+    fn jitter_moves_no_clock_and_a_step_does() {
+        let clock = Clock::measured(1_000_000);
+        for jitter_ms in [
+            1,
+            -1,
+            7,
+            -7,
+            WALL_JITTER_MS as i64,
+            -(WALL_JITTER_MS as i64),
+        ] {
+            clock.take(1_000_000 + jitter_ms);
+            assert_eq!(clock.at(5).wall_ms, 1_000_005, "{jitter_ms}");
+        }
+        for step_ms in [WALL_JITTER_MS as i64 + 1, -500, 3_600_000, -86_400_000] {
+            let measured_ms = 200_000_000 + step_ms;
+            clock.take(measured_ms);
+            assert_eq!(clock.at(5).wall_ms, measured_ms as u64 + 5);
+        }
+    }
+
+    /// However slowly the two drift apart, they are never further off than the jitter.
+    #[test]
+    fn a_drift_is_followed() {
+        let clock = Clock::measured(0);
+        for measured_ms in 0..1000 {
+            clock.take(measured_ms);
+            let shown_ms = clock.at(0).wall_ms;
+            assert!(shown_ms.abs_diff(measured_ms as u64) <= WALL_JITTER_MS);
+        }
+    }
+
+    /// What was just set shows as it was set, not a second less; what has passed is negative.
+    #[test]
+    fn seconds_until_a_deadline_are_rounded_up() {
+        let now = Clock::measured(0).at(10_000);
+        for (deadline_ms, secs) in [
+            (110_000, 100),
+            (109_999, 100),
+            (109_001, 100),
+            (109_000, 99),
+            (10_001, 1),
+            (10_000, 0),
+            (9_001, 0),
+            (9_000, -1),
+            (0, -10),
+        ] {
+            assert_eq!(now.secs_until(deadline_ms), secs, "{deadline_ms}");
+        }
+    }
+
+    #[test]
+    fn the_machines_clocks_are_read() {
+        let clock = Clock::new();
+        let now = clock.now();
+        assert!(now.wall_ms.abs_diff(wall_ms()) < 60_000);
+        assert!(now.boot_ms.abs_diff(boot_ms()) < 60_000);
+    }
 }

@@ -365,6 +365,15 @@ impl Item {
         u64::from(ticks_since(tick_of(now), accessed)) << TICK_SHIFT
     }
 
+    /// When a client last used it, in boot-time milliseconds, to 64 ms: the same at every moment
+    /// `now` of the asking.
+    pub fn used_boot_ms(&self, now: Now) -> u64 {
+        let accessed = self.header().accessed.load(RELAXED);
+        let since = tick_of(now).wrapping_sub(accessed) as i32;
+        let ticks = (now.boot_ms >> TICK_SHIFT).saturating_add_signed(-i64::from(since));
+        ticks << TICK_SHIFT
+    }
+
     pub(crate) fn set_accessed(&self, tick: u32) {
         self.header().accessed.store(tick, RELAXED);
     }
@@ -413,36 +422,4 @@ pub(crate) fn ticks_since(tick: u32, earlier: u32) -> u32 {
 /// Ticks in a number of milliseconds.
 pub(crate) const fn ticks(ms: u64) -> u32 {
     (ms >> TICK_SHIFT) as u32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_takes_64_bytes_of_an_allocation() {
-        assert_eq!(ITEM_HEADER_BYTES, 64);
-    }
-
-    #[test]
-    fn a_client_set_cas_hides_neither_key_nor_value() {
-        let head = ItemHead {
-            cas: Some(0xfedc_ba98_7654_3210),
-            ..ItemHead::default()
-        };
-        let mut item = Item::allocate(b"key", &head, 5).unwrap();
-        item.with_value_mut(|value| value.copy_from_slice(b"value"));
-        assert_eq!((item.key(), item.value()), (&b"key"[..], &b"value"[..]));
-        assert_eq!(item.cas(), 0xfedc_ba98_7654_3210);
-        assert_eq!(item.clone().value(), b"value");
-        assert!(!item.is_tombstone());
-    }
-
-    #[test]
-    fn an_item_others_hold_is_not_written() {
-        let mut item = Item::allocate(b"k", &ItemHead::default(), 1).unwrap();
-        let other = item.clone();
-        item.with_value_mut(|value| value[0] = 9);
-        assert_eq!(other.value(), [0]);
-    }
 }

@@ -10,8 +10,7 @@ pub(super) fn left_secs(deadline_ms: u64, now: Now) -> i64 {
     if deadline_ms == NEVER {
         return -1;
     }
-    let left_ms = deadline_ms as i64 - now.boot_ms as i64;
-    left_ms.saturating_add(999).div_euclid(1000)
+    now.secs_until(deadline_ms)
 }
 
 /// The deadline of an exptime that may be missing, which is for ever.

@@ -204,7 +204,7 @@ impl Witness for Log {
             let fetch = if item.is_fetched() { "yes" } else { "no" };
             let ttl_secs = match item.deadline_ms() {
                 NEVER => -1,
-                at_ms => (at_ms as i64 - now.boot_ms as i64).div_euclid(1000),
+                deadline_ms => now.secs_until(deadline_ms),
             };
             let idle_secs = item.idle_ms(now) / 1000;
             let Seen { class, value_len } = Seen::of(item);

@@ -4,6 +4,7 @@ mod collision;
 mod door;
 mod evict;
 mod expiry;
+mod items;
 mod model;
 mod operations;
 mod owed;
