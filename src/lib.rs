@@ -33,7 +33,8 @@
 //! - **Workers**, one thread each with a runtime of its own; no work is stolen. A *turn* of a
 //!   connection is one read, all complete requests in it, one write, in three steps that are kept
 //!   apart: *execute*, *hand over* the keys that changed, *release* the replies. It can stop before
-//!   any request, for its budget or for a reader that does not read; the rest waits.
+//!   any request, for its budget or for a reader that does not read; the rest waits. It stops
+//!   before statistics when it has made changes: these are handed over first.
 //! - **Link**, one thread with a runtime of its own. Workers leave it batches of slots (8 bytes for
 //!   a key) in a bounded channel and wake it only when it is parked. It reads each record from the
 //!   store at the moment it goes on the wire, so ten writes of a key may travel as one.

@@ -3,11 +3,13 @@
 //! It said 0 right after a write was answered, with the link down and during a pass: whoever waited
 //! for 0 before a planned stop of the other node lost what was still on its way.
 
+use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
+use protocol_tests::packets::{Reply, opcode, packet};
 use protocol_tests::pair::{Pair, eventually, fill, keys};
 
 /// A node that must not start without its partner.
@@ -15,7 +17,10 @@ const NEVER_ALONE: [&str; 2] = ["--start-alone-after", "never"];
 
 /// Keys or records on their way, and whether a whole table is owed.
 fn owed(client: &mut Client) -> Result<(u64, u64)> {
-    let stats = client.stats("stats replication")?;
+    owed_in(&client.stats("stats replication")?)
+}
+
+fn owed_in(stats: &HashMap<String, String>) -> Result<(u64, u64)> {
     let number = |name: &str| -> Result<u64> {
         let value = stats.get(name).with_context(|| format!("no {name}"))?;
         Ok(value.parse()?)
@@ -84,4 +89,56 @@ fn without_a_link_the_table_is_owed() -> Result<()> {
     ensure!(owed(&mut client)?.1 == 1);
     pair.launch(1)?;
     until_nothing_is_owed(&mut client)
+}
+
+/// A turn hands its changes over at its end: statistics that were asked for in the packet of a
+/// write said that nothing is owed.
+#[test]
+fn a_write_is_owed_in_the_statistics_of_its_own_packet() -> Result<()> {
+    let pair = Pair::start(&NEVER_ALONE)?;
+    let mut client = pair.client(0)?;
+    for (nth, key) in keys("key", 10).iter().enumerate() {
+        until_nothing_is_owed(&mut client)?;
+        pair.link().hold();
+        thread::sleep(Duration::from_millis(30));
+        let now = if nth % 2 == 0 {
+            client.send(format!("set {key} 0 0 1\r\nx\r\nstats replication\r\n").as_bytes())?;
+            ensure!(client.read_text_line()? == "STORED");
+            let answer = client.read_until(b"END\r\n")?;
+            owed_in(&lines_of(&answer)?)?
+        } else {
+            owed_in_binary(&mut pair.client(0)?, key)?
+        };
+        ensure!(now.0 > 0, "{key} is owed, and the node says {now:?}");
+        pair.link().heal();
+    }
+    let stats = client.stats("stats")?;
+    ensure!(stats["conn_yields"] == "0", "memcached counts none");
+    until_nothing_is_owed(&mut client)
+}
+
+fn lines_of(answer: &[u8]) -> Result<HashMap<String, String>> {
+    let text = std::str::from_utf8(answer)?;
+    let pairs = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '));
+    Ok(pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
+}
+
+/// The same in the binary protocol: a quiet set and the statistics.
+fn owed_in_binary(client: &mut Client, key: &str) -> Result<(u64, u64)> {
+    let set = packet(opcode::SETQ).extras(&[0; 8]).key(key).value(b"x");
+    let stat = packet(opcode::STAT).key("replication");
+    client.send(&[set.bytes(), stat.bytes()].concat())?;
+    let mut stats = HashMap::new();
+    loop {
+        let reply = Reply::read(client)?;
+        if reply.key.is_empty() {
+            return owed_in(&stats);
+        }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        stats.insert(text(&reply.key), text(&reply.value));
+    }
 }

@@ -9,6 +9,7 @@ use crate::store::{EPOCH_UNIX_MS, Stamp};
 pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
     turn.counters.cmd_flush.count();
     if exptime <= 0 {
+        turn.batch.flushed = true;
         return Some(turn.store.flush(turn.batch));
     }
     let at_ms = deadline_ms(exptime, turn.now());
@@ -16,6 +17,9 @@ pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
         turn.store.flush_later(at_ms);
         return None;
     }
-    turn.store
-        .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS))
+    let floor = turn
+        .store
+        .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS));
+    turn.batch.flushed |= floor.is_some();
+    floor
 }

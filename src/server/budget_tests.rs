@@ -24,7 +24,7 @@ fn turns(stage: &Stage, mut dialogue: Dialogue, bytes: &[u8]) -> usize {
         });
         used += taken;
         match stop {
-            Stop::Yield => assert!(taken > 0, "it stands still"),
+            Stop::Yield | Stop::HandOver => assert!(taken > 0, "it stands still"),
             Stop::NeedMore => break,
             other => panic!("{other:?}"),
         }

@@ -110,7 +110,8 @@ impl Connection {
             }
             self.release(cx, scratch)?;
             self.note(stop);
-            if let Stop::Yield | Stop::Watch(_) = stop {
+            if let Stop::Yield | Stop::HandOver | Stop::Watch(_) = stop {
+                // memcached prints statistics in the same turn: to it this is no yield.
                 if stop == Stop::Yield {
                     worker.counters().conn_yields.count();
                 }
@@ -230,8 +231,8 @@ impl Connection {
             Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
             Stop::NeedMore => self.note_waiting(),
             Stop::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
-            Stop::Yield if self.pending.is_some() => self.note_waiting(),
-            Stop::Yield | Stop::Watch(_) | Stop::Close => {}
+            Stop::Yield | Stop::HandOver if self.pending.is_some() => self.note_waiting(),
+            Stop::Yield | Stop::HandOver | Stop::Watch(_) | Stop::Close => {}
         }
     }
 

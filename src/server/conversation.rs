@@ -29,6 +29,9 @@ pub enum Stop {
     NeedMore,
     /// The turn's budget is spent.
     Yield,
+    /// The next request prints statistics, and the turn has made changes that the link is to be
+    /// told of first.
+    HandOver,
     /// The client is to be disconnected once the replies are out.
     Close,
     /// The same, because it asked for it.

@@ -38,7 +38,7 @@ fn replies(stage: &Stage, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
             );
             tail.drain(..used);
             match stop {
-                Stop::Yield => {
+                Stop::Yield | Stop::HandOver => {
                     assert!(
                         used > 0 && !tail.is_empty(),
                         "a turn that ends too early goes on"

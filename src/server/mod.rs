@@ -16,6 +16,8 @@ mod crawler;
 #[cfg(test)]
 mod deadline_tests;
 mod dialogue;
+#[cfg(test)]
+mod hand_over_tests;
 mod handshake;
 mod housekeeping;
 mod idle;

@@ -103,10 +103,14 @@ impl Node {
 
     /// Hands a batch's news to the link; forgets them on a node that is alone.
     pub fn hand_over(&self, batch: &mut Batch) {
+        let flushed = std::mem::take(&mut batch.flushed);
         match &self.handover {
             Some(handover) => {
                 handover.hand_over(&mut batch.dirty);
                 handover.promoted(&mut batch.promoted);
+                if flushed {
+                    handover.wake();
+                }
             }
             None => {
                 batch.dirty.clear();

@@ -97,7 +97,7 @@ impl Stage {
                 from += used;
                 match stop {
                     Stop::NeedMore => break,
-                    Stop::Yield => assert!(used > 0, "it stands still"),
+                    Stop::Yield | Stop::HandOver => assert!(used > 0, "it stands still"),
                     Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
                         return (replies, stop);
                     }

@@ -56,7 +56,7 @@ impl Scratch {
         if self.input.len() != SCRATCH_BYTES {
             self.input.resize(SCRATCH_BYTES, 0);
         }
-        if !self.batch.dirty.is_empty() || !self.batch.promoted.is_empty() {
+        if self.batch.is_to_be_handed_over() || !self.batch.promoted.is_empty() {
             node.hand_over(&mut self.batch);
         }
     }

@@ -15,6 +15,8 @@ pub struct Batch {
     pub dirty: Vec<u64>,
     /// Slots of entries that were promoted by a hit.
     pub promoted: Vec<u64>,
+    /// Everything was flushed, which changes no entry.
+    pub flushed: bool,
     /// The class of the live item that was last met.
     pub met_class: u8,
     /// Entries that left the table; freed outside the locks.
@@ -28,6 +30,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Whether it holds changes that the partner must be sent.
+    pub fn is_to_be_handed_over(&self) -> bool {
+        self.flushed || !self.dirty.is_empty()
+    }
+
     /// An empty batch at a moment, of the link or of housekeeping.
     pub fn at(now: Now) -> Self {
         Self {

@@ -94,8 +94,8 @@ impl<'n> Client<'n> {
             let before = self.tail.len();
             match self.take_turn(now) {
                 Stop::NeedMore => return,
-                Stop::Yield if self.tail.len() < before => turns_of_nothing = 0,
-                Stop::Yield => {
+                Stop::Yield | Stop::HandOver if self.tail.len() < before => turns_of_nothing = 0,
+                Stop::Yield | Stop::HandOver => {
                     turns_of_nothing += 1;
                     assert!(turns_of_nothing < DUMP_TURNS_MAX, "it stands still");
                 }
