@@ -8,6 +8,7 @@
 pub mod attacks;
 pub mod client;
 pub mod clients;
+pub mod compatibility;
 pub mod contest;
 pub mod msm;
 pub mod packets;
@@ -21,6 +22,7 @@ mod random_meta;
 pub mod replies;
 pub mod server;
 pub mod subject;
+pub mod tally;
 pub mod tls;
 pub mod transcript;
 pub mod watching;

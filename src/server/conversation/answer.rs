@@ -3,6 +3,7 @@
 use super::{Step, meta};
 use crate::command::{self, Deleted, Stored};
 use crate::protocol::text::{Request, reply};
+use crate::store::ItemHead;
 
 impl Step<'_, '_> {
     /// Carries out what is done as soon as it is read, and answers.
@@ -67,8 +68,21 @@ pub(super) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
     }
 }
 
-pub(super) fn bad_chunk(step: &mut Step<'_, '_>, noreply: bool) {
-    step.turn.counters.class(0).cmd_set.count();
+/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
+/// class that the item would have been of.
+pub(super) fn bad_chunk(
+    step: &mut Step<'_, '_>,
+    key: &[u8],
+    client_flags: u32,
+    data_len: usize,
+    noreply: bool,
+) {
+    let head = ItemHead {
+        client_flags,
+        ..ItemHead::default()
+    };
+    let class = step.turn.store.class_of(key, &head, data_len);
+    step.turn.counters.class(class).cmd_set.count();
     say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
 }
 

@@ -53,7 +53,7 @@ impl Conversation {
             if line_end == b"\r\n" {
                 command::set(step.turn, out, request, data);
             } else {
-                bad_chunk(step, false);
+                bad_chunk(step, &request.key.bytes, flags, request.data_len, false);
             }
             return (used + block_len, None);
         }
@@ -80,11 +80,14 @@ impl Conversation {
 
 /// Executes an `ms` whose value has come in piece by piece; its line is parsed once more.
 pub(super) fn finish(args: &[u8], incoming: Incoming, line_end: &[u8], step: &mut Step<'_, '_>) {
-    if line_end != b"\r\n" {
-        return bad_chunk(step, false);
-    }
-    if let Ok(request) = parse(Verb::Set, args) {
+    let Ok(request) = parse(Verb::Set, args) else {
+        return;
+    };
+    if line_end == b"\r\n" {
         command::set_incoming(step.turn, &mut step.out.bytes, &request, incoming);
+    } else {
+        let flags = request.options.client_flags;
+        bad_chunk(step, &request.key.bytes, flags, request.data_len, false);
     }
 }
 

@@ -46,7 +46,8 @@ impl Conversation {
                 stored_reply(&mut step.out.bytes, request.noreply, stored);
             } else {
                 command::count_prefix(step.turn, request);
-                bad_chunk(step, request.noreply);
+                let (key, flags) = (request.key, request.client_flags);
+                bad_chunk(step, key, flags, request.data_len, request.noreply);
             }
             return (used + block_len, None);
         }
@@ -94,11 +95,11 @@ impl Conversation {
         if let Some(args) = meta {
             return meta::finish(&args, incoming, &line_end, step);
         }
-        if line_end != b"\r\n" {
-            return bad_chunk(step, noreply);
-        }
         let key = incoming.key().to_vec();
         let data_len = incoming.value().len();
+        if line_end != b"\r\n" {
+            return bad_chunk(step, &key, client_flags, data_len, noreply);
+        }
         let request = Storage {
             verb,
             key: &key,
