@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::net::sockopt;
 
 use crate::server::Address;
 use crate::tls::TlsStream;
@@ -311,6 +313,16 @@ impl Client {
                 stream.flush()
             }
         }
+    }
+
+    /// Closes with a reset, as a client does that is gone with answers unread.
+    pub fn reset(self) -> Result<()> {
+        let socket = match &self.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tls(stream) => stream.sock.as_fd(),
+        };
+        Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
     }
 
     fn receive(&mut self, deadline: Instant) -> Result<Received> {
