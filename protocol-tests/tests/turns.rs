@@ -71,3 +71,21 @@ fn statistics_of_items_are_many_turns() -> Result<()> {
     }
     Ok(())
 }
+
+/// `-R` could have been ignored without any test noticing.
+#[test]
+fn as_many_requests_are_a_turn_as_was_asked_for() -> Result<()> {
+    let bytes = ["get none\r\n".repeat(REQUESTS), "mn\r\n".to_owned()].concat();
+    for subject in [Subject::memcached()?, Subject::memtwin()?] {
+        let server = Server::start(&subject, &["-R", "5"])?;
+        let yields = yields(&server, bytes.as_bytes(), b"MN\r\n")?;
+        let expected = REQUESTS as u64 / 5;
+        let is_near = (expected - 1..=expected + 1).contains(&yields);
+        ensure!(
+            is_near,
+            "{}: {yields} instead of {expected}",
+            subject.kind()
+        );
+    }
+    Ok(())
+}
