@@ -26,7 +26,8 @@ impl Store {
     }
 
     /// Frees what the last flush killed, once per flush: without deadlines and under `-M` nothing
-    /// else would.
+    /// else would. Tombstones, too: whatever older value the partner may still hold dies by the
+    /// floor, which it is told before any record, and a record below the floor is refused here.
     fn reclaim_flushed(&self, batch: &mut Batch) {
         let floor = self.floor();
         let before = self.reclaimed_floor.swap(floor.get(), Ordering::Relaxed);
@@ -36,7 +37,7 @@ impl Store {
         let mut dead = Vec::new();
         for shard in &self.shards {
             dead.clear();
-            let is_dead = |item: &Item| !item.is_tombstone() && item.stamp() < floor;
+            let is_dead = |item: &Item| item.stamp() < floor;
             let locked = shard.lock();
             dead.extend(
                 locked

@@ -3,7 +3,7 @@
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
 use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Batch, Now, Origin, RecordHead, Store, Verdict, Version};
+use crate::store::{Batch, Now, Origin, RecordHead, Store, Verdict};
 
 impl Link {
     pub(super) fn handle(
@@ -68,7 +68,6 @@ impl Link {
                 Err(shortage) => store.refuse(record.key, version, shortage, &mut batch),
             }
         };
-        drop_flushed(record.key, version, store, &mut batch);
         self.crossed(record.key);
         self.hand_over(&batch.dirty);
         self.judged(verdict)
@@ -142,7 +141,6 @@ impl Link {
             Ok(incoming) => store.apply(incoming, origin(lane), &mut batch),
             Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut batch),
         };
-        drop_flushed(&inbound.key, inbound.version, store, &mut batch);
         self.crossed(&inbound.key);
         self.hand_over(&batch.dirty);
         self.judged(verdict)
@@ -220,14 +218,6 @@ impl Link {
             }
         }
         Ok(())
-    }
-}
-
-/// A record that a flush has killed still removes what it replaces: a tombstone that it superseded
-/// would otherwise wait for it for ever.
-fn drop_flushed(key: &[u8], version: Version, store: &Store, batch: &mut Batch) {
-    if version.stamp < store.floor() {
-        store.apply_tombstone(key, version, batch);
     }
 }
 

@@ -4,6 +4,7 @@ mod greeting;
 mod pieces;
 mod room;
 mod stream;
+mod verdicts;
 
 use super::*;
 use crate::replication::wire::WireError;

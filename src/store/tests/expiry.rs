@@ -168,3 +168,29 @@ fn a_delayed_flush_fires_once_and_is_replaced_by_a_later_command() {
     store.flush(&mut Batch::at(START));
     assert_eq!(store.flush_if_due(after(START, 20_000)), None);
 }
+
+/// The tombstones of what was deleted before a flush were kept for a partner that is away until it
+/// came back, though the floor that it is told first says the same of all older values.
+#[test]
+fn a_flush_takes_the_tombstones_before_it_and_what_was_deleted_stays_dead() {
+    let store = replicated(64 * MEBIBYTE);
+    let mut batch = Batch::at(START);
+    let older = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    for key in 0..100u64 {
+        store.remove(&key.to_be_bytes(), &mut batch);
+    }
+    store.remove(b"k", &mut batch);
+    store.flush(&mut batch);
+    store.remove(b"later", &mut batch);
+    store.expire(START, |_| {});
+    store.audit(START);
+    assert_eq!(store.memory().tombstones, 1);
+    assert!(store.held(b"later").is_some_and(|item| item.is_tombstone()));
+    let older = Version::written(older);
+    for origin in [Origin::Live, Origin::Resync] {
+        let verdict = store.record(b"k", b"v", older, origin);
+        let floor = Version::written(store.floor());
+        assert_eq!(verdict, Verdict::Superseded(floor));
+    }
+    assert_eq!(store.memory().live_items, 0);
+}

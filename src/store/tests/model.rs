@@ -218,11 +218,12 @@ impl Model {
         }
     }
 
+    /// All below the flush floor is reclaimed, tombstones included.
     fn expire(&mut self) {
-        let mut dirty = Vec::new();
-        self.store
-            .expire(self.now, |batch| dirty.append(&mut batch.dirty));
-        self.announced.extend(dirty);
+        let announced = |batch: &mut Batch| self.announced.extend(batch.dirty.drain(..));
+        self.store.expire(self.now, announced);
+        self.entries
+            .retain(|_, entry| entry.version().stamp >= self.store.floor());
     }
 
     fn version_of(&mut self, key: u8, age: Age) -> Version {
