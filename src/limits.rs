@@ -277,6 +277,9 @@ pub const HANDOVER_BATCHES_MAX: usize = 1024;
 pub const HANDOVER_PROMOTIONS_MAX: usize = 4096;
 /// Keys (8 bytes each) that end the link's millisecond of sleep early.
 pub const HANDOVER_WAKE_KEYS: usize = 64 * 1024 / 8;
+/// Batches that end it early, however few keys they have: a full channel costs a pass over the
+/// whole table.
+pub const HANDOVER_WAKE_BATCHES: usize = HANDOVER_BATCHES_MAX / 2;
 /// How long a refusal counts after the partner last tried: longer than its retries are apart.
 pub const REFUSAL_HOLDS_MS: u64 = 3 * DIAL_RETRY_MS_MAX;
 /// Time between two attempts to reach the partner, at first.
@@ -300,6 +303,9 @@ pub const DRAIN_MS: u64 = 5000;
 /// Bytes of frames that wait for the socket.
 pub const LINK_WRITE_BYTES: usize = 256 * 1024;
 
+// The link is woken while the channel still has as much room again.
+const _: () = assert!(2 * HANDOVER_WAKE_BATCHES <= HANDOVER_BATCHES_MAX);
+const _: () = assert!(2 * HANDOVER_WAKE_KEYS <= HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX);
 const _: () = assert!(
     DIAL_RETRY_MS_MAX + PROOF_MS <= REFUSAL_HOLDS_MS,
     "a refused partner's next attempt arrives while its last refusal still counts"
