@@ -1,51 +1,53 @@
-//! What a client may see: every write ever made, and which of them must have survived.
+//! Every write that clients ever made, and which of them must have survived.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::store::{Item, Now, Stamp, Store, Version};
+use super::client::LARGE_KEY;
+use super::evictions::Evictions;
+use super::plan::Plan;
+use crate::store::{Item, Now, Store, Version};
 
-/// Keys the clients use; few, so that writes meet.
-pub(super) const KEYS: usize = 24;
-/// The key of a large value that is touched and written all the time, in histories with one.
-pub(super) const LARGE_KEY: usize = 0;
-/// Values from this length on are compared once for each time they are written, not touched.
-const COMPARED_ONCE_BYTES: usize = 1 << 20;
-
-/// A value: its bytes follow from its id.
+/// A state of a key that a client made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Written {
+    /// The bytes follow from it.
     pub(super) id: u64,
     pub(super) len: usize,
+    pub(super) client_flags: u32,
+    pub(super) cas: Option<u64>,
+    pub(super) marks: u8,
     /// Simulated time.
     pub(super) deadline_ms: Option<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Model {
-    keys: [KeyHistory; KEYS],
-    contents: u64,
-    /// Whether a node may lose what it held.
-    evicts: bool,
-    /// Whether the history has a large value.
-    pub(super) large: bool,
+    pub(super) plan: Plan,
+    pub(super) keys: Vec<KeyHistory>,
+    ids: u64,
 }
 
 #[derive(Debug, Default)]
-struct KeyHistory {
+pub(super) struct KeyHistory {
+    pub(super) key: Vec<u8>,
+    pub(super) slot: u64,
     /// Every version ever made; `None` is a deletion.
-    log: HashMap<Version, Option<Written>>,
+    pub(super) log: HashMap<Version, Option<Written>>,
     /// The highest version that some node still knows; `None` if it says that the key is gone.
-    best: (Version, Option<Written>),
+    pub(super) best: (Version, Option<Written>),
     /// The highest version each node has held since it started.
-    seen: [Version; 2],
+    pub(super) seen: [Version; 2],
     /// The version whose bytes were compared last at each node.
-    compared: [Version; 2],
+    pub(super) compared: [Version; 2],
+    /// Every version that each node has evicted since it started.
+    pub(super) evicted: [HashSet<Version>; 2],
+    /// What each node took for confirmed when its partner crashed.
+    pub(super) confirmed_before_crash: [Version; 2],
+    /// By how much the deadline of a version may be too late at each node, because the other
+    /// clock was not known better when the record came.
+    pub(super) late_ms: [HashMap<Version, u64>; 2],
     /// What each node held when its pass began, if anything.
     owed: [Option<Version>; 2],
-}
-
-pub(super) fn key(which: usize) -> Vec<u8> {
-    format!("session-{which}").into_bytes()
 }
 
 /// The bytes of a value.
@@ -59,61 +61,44 @@ pub(super) fn pattern(id: u64, value: &mut [u8]) {
 }
 
 impl Model {
-    pub(super) fn new(evicts: bool, large: bool) -> Self {
+    /// `store` tells which slots the keys have, in both nodes.
+    pub(super) fn new(plan: Plan, store: &Store) -> Self {
+        let keys = (0..plan.keys).map(|which| {
+            let key = format!("session-{which}").into_bytes();
+            KeyHistory {
+                slot: store.slot_of(&key),
+                key,
+                ..KeyHistory::default()
+            }
+        });
         Self {
-            evicts,
-            large,
-            ..Self::default()
+            plan,
+            keys: keys.collect(),
+            ids: 0,
         }
+    }
+
+    pub(super) fn key(&self, which: usize) -> &[u8] {
+        &self.keys[which].key
     }
 
     /// Whether this is the key of the large value.
     pub(super) fn is_large(&self, which: usize) -> bool {
-        self.large && which == LARGE_KEY
+        self.plan.large && which == LARGE_KEY
     }
 
-    /// A node's link is up: what it holds now must be at the other when its pass has ended.
-    pub(super) fn pass_begins(&mut self, side: usize, store: &Store) {
-        for (which, history) in self.keys.iter_mut().enumerate() {
-            let entry = store.entry(store.slot_of(&key(which)));
-            let live = entry.filter(|item| !item.is_tombstone());
-            history.owed[side] = live.map(|item| item.version());
-        }
+    /// Whether a node may lose what it held.
+    pub(super) fn evicts(&self) -> bool {
+        self.plan.is_short()
     }
 
-    /// The end mark of a node's pass is at the other one, which serves its clients from now on.
-    pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
-        for (which, history) in self.keys.iter().enumerate() {
-            let Some(owed) = history.owed[side].filter(|owed| owed.stamp >= other.floor()) else {
-                continue;
-            };
-            let lives = |written: &Option<Written>| {
-                written.is_some_and(|written| written.deadline_ms.is_none())
-            };
-            let mut log = history.log.iter();
-            let stays = log.all(|(version, written)| *version < owed || lives(written));
-            let there = other.entry(other.slot_of(&key(which)));
-            let is_there = there.is_some_and(|item| item.version() >= owed);
-            if stays && !is_there && !self.evicts {
-                return Err(format!(
-                    "key {which}: {owed:?} was owed by side {side} and is not there"
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn next_content(&mut self, len: usize, deadline_ms: Option<u64>) -> Written {
-        self.contents += 1;
-        Written {
-            id: self.contents,
-            len,
-            deadline_ms,
-        }
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
     }
 
     pub(super) fn content(&self, which: usize, version: Version) -> Option<Written> {
-        self.keys[which].log.get(&version).copied().flatten()
+        self.keys[which].written(version)
     }
 
     /// Whether the model can tell what becomes of a write at a node whose clock is behind: one that
@@ -125,7 +110,7 @@ impl Model {
         let highest = version.latest();
         let behind = now.wall_ms <= highest.wall_ms() && store.stamps().highest() < highest;
         let outlives = content.is_some_and(|written| written.deadline_ms.is_none());
-        !behind || (outlives && !self.evicts)
+        !behind || (outlives && !self.evicts())
     }
 
     /// A client's write or deletion at a node.
@@ -145,146 +130,108 @@ impl Model {
         }
     }
 
-    /// A node and all it knew is gone: what must survive is what the other one holds now.
-    pub(super) fn crashed(&mut self, side: usize, survivor: &Store) {
-        for (which, history) in self.keys.iter_mut().enumerate() {
-            let other = 1 - side;
-            history.seen[side] = Version::default();
-            history.compared[side] = Version::default();
-            history.best = match survivor.entry(survivor.slot_of(&key(which))) {
-                Some(item) if item.is_tombstone() => (item.version(), None),
-                Some(item) => (
-                    item.version(),
-                    history.log.get(&item.version()).copied().flatten(),
-                ),
-                None => (history.seen[other], None),
-            };
+    /// A record of a key came, whose deadline the receiver may set too late by that much more than
+    /// the sender had.
+    pub(super) fn record_arrives(
+        &mut self,
+        receiver: &Store,
+        to: usize,
+        record: (&[u8], Version, u64),
+    ) {
+        let (key, version, late_ms) = record;
+        let Some(history) = self.keys.iter_mut().find(|history| history.key == key) else {
+            return;
+        };
+        let before_ms = history.late_ms[1 - to].get(&version).copied();
+        let late_ms = late_ms + before_ms.unwrap_or(0);
+        // Where the version is already, a record makes its deadline no later.
+        let is_there = history
+            .entry(receiver)
+            .is_some_and(|item| item.version() == version);
+        let most_ms = history.late_ms[to].entry(version).or_insert(0);
+        if !is_there || self.plan.is_short() {
+            *most_ms = late_ms.max(*most_ms);
         }
     }
 
-    /// Looks at every key of a node: nothing shows that was never written, with other bytes, or
-    /// that this node has already seen replaced.
-    pub(super) fn observe(&mut self, side: usize, store: &Store) -> Result<(), String> {
-        for which in 0..KEYS {
-            let Some(item) = store.entry(store.slot_of(&key(which))) else {
+    /// Notes what a node holds and what it has evicted. Called whenever that may have changed, so
+    /// that nothing escapes.
+    pub(super) fn note_held(&mut self, side: usize, store: &Store, evictions: &Evictions) {
+        for (key, version) in evictions.take() {
+            let history = self.keys.iter_mut().find(|history| *history.key == *key);
+            let history = history.expect("only keys of clients are evicted");
+            history.evicted[side].insert(version);
+            history.seen[side] = history.seen[side].max(version);
+        }
+        for history in &mut self.keys {
+            if let Some(item) = history.entry(store) {
+                history.seen[side] = history.seen[side].max(item.version());
+            }
+        }
+    }
+
+    /// A node's link is up: what it holds now must be at the other when its pass has ended.
+    pub(super) fn pass_begins(&mut self, side: usize, store: &Store) {
+        for history in &mut self.keys {
+            let live = history.entry(store).filter(|item| !item.is_tombstone());
+            history.owed[side] = live.map(|item| item.version());
+        }
+    }
+
+    /// The end mark of a node's pass is at the other one, which serves its clients from now on.
+    pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
+        for (which, history) in self.keys.iter().enumerate() {
+            let Some(owed) = history.owed[side].filter(|owed| owed.stamp >= other.floor()) else {
                 continue;
             };
-            let version = item.version();
-            let history = &mut self.keys[which];
-            let seen = history.seen[side];
-            history.seen[side] = seen.max(version);
-            if item.is_tombstone() || version.stamp < store.floor() {
-                continue;
-            }
-            if version < seen && !(self.evicts && version.stamp == seen.stamp) {
+            let lives = |written: &Option<Written>| {
+                written.is_some_and(|written| written.deadline_ms.is_none())
+            };
+            let mut log = history.log.iter();
+            let stays = log.all(|(version, written)| *version < owed || lives(written));
+            let there = history.entry(other);
+            let is_there = there.is_some_and(|item| item.version() >= owed);
+            if stays && !is_there && !self.evicts() {
                 return Err(format!(
-                    "key {which} returned: {version:?} on {side} after {seen:?}"
+                    "key {which}: {owed:?} was owed by side {side} and is not there"
                 ));
             }
-            let compared = std::mem::replace(&mut history.compared[side], version);
-            let is_new = if item.value().len() < COMPARED_ONCE_BYTES {
-                compared != version
-            } else {
-                compared.stamp != version.stamp
+        }
+        Ok(())
+    }
+
+    /// A node and all it knew is gone: what must survive is what the other one holds now.
+    pub(super) fn crashed(&mut self, side: usize, survivor: &Store) {
+        let other = 1 - side;
+        for history in &mut self.keys {
+            // What was lost with the node was never anywhere else: its next life may use the same
+            // stamp if its clock is behind the partner's.
+            let last = history.seen[other];
+            history.log.retain(|version, _| *version <= last);
+            history.seen[side] = Version::default();
+            history.compared[side] = Version::default();
+            history.evicted[side].clear();
+            history.late_ms[side].clear();
+            let left = history.entry(survivor);
+            history.best = match &left {
+                Some(item) if item.is_tombstone() => (item.version(), None),
+                Some(item) => (item.version(), history.written(item.version())),
+                None => (history.seen[other], None),
             };
-            if is_new {
-                compare(which, &item, history.log.get(&version).copied().flatten())?;
-            }
+            let confirmed = left.filter(Item::is_value_confirmed);
+            history.confirmed_before_crash[other] =
+                confirmed.map_or_else(Version::default, |item| item.version());
         }
-        Ok(())
-    }
-
-    /// How many deletions a store keeps for the partner, but for those that a flush made pointless.
-    pub(super) fn tombstones(&self, store: &Store) -> usize {
-        let entries = (0..KEYS).filter_map(|which| store.entry(store.slot_of(&key(which))));
-        let floor = store.floor();
-        entries
-            .filter(|item| item.is_tombstone() && item.version().stamp >= floor)
-            .count()
-    }
-
-    /// After everything has healed: what every client must see on both sides. With `complete` each
-    /// key must be there; without, a side may lack it.
-    pub(super) fn settled(
-        &self,
-        stores: [&Store; 2],
-        time_ms: u64,
-        complete: bool,
-    ) -> Result<(), String> {
-        let floor = stores[0].floor();
-        if floor != stores[1].floor() {
-            return Err(format!(
-                "flush floors differ: {floor:?} and {:?}",
-                stores[1].floor()
-            ));
-        }
-        for (which, history) in self.keys.iter().enumerate() {
-            for (side, store) in stores.into_iter().enumerate() {
-                let shown = visible(store, which, floor);
-                let wanted = match &shown {
-                    Some(item) if self.evicts => history.left_by_eviction(item.version()),
-                    _ => history.best,
-                };
-                let alive = wanted.1.filter(|written| {
-                    wanted.0.stamp >= floor && written.deadline_ms.is_none_or(|at| at > time_ms)
-                });
-                let right = match (&shown, alive) {
-                    (None, None) => true,
-                    (None, Some(_)) => !complete,
-                    (Some(item), Some(_)) => item.version() == wanted.0,
-                    (Some(item), None) => {
-                        item.deadline_ms() != crate::store::NEVER && item.version() == wanted.0
-                    }
-                };
-                if !right {
-                    let shown = shown.map(|item| item.version());
-                    return Err(format!("key {which} on {side}: {shown:?}, not {wanted:?}"));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
 impl KeyHistory {
-    /// What an eviction leaves where the partner had the value and not the last touch: the value,
-    /// with a deadline that is no later.
-    fn left_by_eviction(&self, shown: Version) -> (Version, Option<Written>) {
-        let never = u64::MAX;
-        let deadline_of = |written: Written| written.deadline_ms.unwrap_or(never);
-        let (best, content) = self.best;
-        let left = self.log.get(&shown).copied().flatten();
-        match (left, content) {
-            (Some(left), Some(content))
-                if shown.stamp == best.stamp && deadline_of(left) <= deadline_of(content) =>
-            {
-                (shown, Some(left))
-            }
-            _ => self.best,
-        }
+    /// What a node holds of the key.
+    pub(super) fn entry(&self, store: &Store) -> Option<Item> {
+        store.entry(self.slot)
     }
-}
 
-fn visible(store: &Store, which: usize, floor: Stamp) -> Option<Item> {
-    let item = store.entry(store.slot_of(&key(which)))?;
-    (!item.is_tombstone() && item.version().stamp >= floor).then_some(item)
-}
-
-fn compare(which: usize, item: &Item, written: Option<Written>) -> Result<(), String> {
-    let Some(written) = written else {
-        return Err(format!(
-            "key {which}: {:?} lives, but nobody wrote it",
-            item.version()
-        ));
-    };
-    let mut bytes = vec![0; written.len];
-    pattern(written.id, &mut bytes);
-    if item.value() == bytes {
-        Ok(())
-    } else {
-        Err(format!(
-            "key {which}: {:?} has other bytes than were written",
-            item.version()
-        ))
+    pub(super) fn written(&self, version: Version) -> Option<Written> {
+        self.log.get(&version).copied().flatten()
     }
 }

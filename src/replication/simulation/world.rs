@@ -2,42 +2,22 @@
 
 use fastrand::Rng;
 
+use super::client::{TTL_MS_MAX, Turn};
 use super::model::Model;
-use super::node::{Node, TTL_MS_MAX};
+use super::node::Node;
 use super::pipe::Pipe;
+use super::plan::{CHAOS_MS, Mix, Plan};
+use super::stream_check::StreamCheck;
+use super::totals::Totals;
 use crate::limits::{DIRTY_KEYS_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
-use crate::replication::link::LinkCounters;
-use crate::store::{ClassPlan, StoreConfig};
+use crate::store::Batch;
 
-/// Simulated time with clients and faults.
-const CHAOS_MS: u64 = 8000;
 /// Simulated time in which both sides must have converged, once all is well.
 const HEAL_MS: u64 = 4000;
+/// One part in this many of memory may be exceeded for a moment.
+const MEMORY_SLACK_SHARE: u64 = 16;
 /// Time between two tries to connect.
 const DIAL_MS: u64 = 100;
-
-/// What kind of history.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) faults: bool,
-    /// Side 1 has far less memory than the clients fill.
-    pub(super) small_memory: bool,
-    /// Whether that side makes room by eviction.
-    pub(super) evicting: bool,
-    /// Clients touch and write one large value all the time.
-    pub(super) large: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            faults: true,
-            small_memory: false,
-            evicting: true,
-            large: false,
-        }
-    }
-}
 
 pub(super) struct World {
     rng: Rng,
@@ -46,32 +26,43 @@ pub(super) struct World {
     nodes: [Node; 2],
     /// By the side that writes.
     pipes: [Pipe; 2],
+    /// By the side that reads.
+    stream_checks: [StreamCheck; 2],
     dial_ms: u64,
     starts: u64,
     model: Model,
+    most_tombstones: u64,
 }
 
 impl World {
     pub(super) fn new(seed: u64, plan: Plan) -> Self {
-        let nodes = [0, 1].map(|side| Node::new(side, &config(side, plan), side as u64, 0));
+        let nodes = [0, 1].map(|side| Node::new(side, &plan.store(side), side as u64, 0));
+        let model = Model::new(plan, &nodes[0].store);
         Self {
             rng: Rng::with_seed(seed),
             plan,
             time_ms: 0,
             nodes,
             pipes: Default::default(),
+            stream_checks: Default::default(),
             dial_ms: 0,
             starts: 2,
-            model: Model::new(plan.small_memory, plan.large),
+            model,
+            most_tombstones: 0,
         }
     }
 
     /// The whole history.
-    pub(super) fn run(mut self) -> Result<[LinkCounters; 2], String> {
+    pub(super) fn run(mut self) -> Result<Totals, String> {
         let mut steps = 0u64;
         while self.time_ms < CHAOS_MS {
             if self.plan.faults {
                 self.maybe_fault()?;
+            }
+            if self.plan.is_cut(self.time_ms) {
+                for pipe in &mut self.pipes {
+                    pipe.blocked_until_ms = self.time_ms + 10;
+                }
             }
             self.clients();
             self.step()?;
@@ -92,13 +83,22 @@ impl World {
                 return Err(format!("not quiet after {HEAL_MS} ms: {}", self.counters()));
             }
         };
+        self.settled()?;
         // Long enough for every deadline to pass, wherever the record was held up.
         while self.time_ms < settled_ms + 2 * TTL_MS_MAX {
             self.step()?;
         }
         self.observe()?;
         self.settled()?;
-        Ok([self.nodes[0].link.counters(), self.nodes[1].link.counters()])
+        self.no_tombstones()?;
+        let mut totals = Totals {
+            most_tombstones: self.most_tombstones,
+            ..Totals::default()
+        };
+        for node in &self.nodes {
+            totals.add(&Totals::by(&node.link.counters(), &node.store));
+        }
+        Ok(totals)
     }
 
     /// The passing of a few milliseconds.
@@ -110,6 +110,7 @@ impl World {
                 continue;
             }
             self.nodes[side].housekeeping(self.time_ms);
+            self.note_held(side);
             if !self.nodes[side].link_runs(self.time_ms) {
                 continue;
             }
@@ -149,9 +150,8 @@ impl World {
             let node = &mut self.nodes[side];
             node.partner_had = highest[1 - side];
             pipe.clear();
-            node.out.clear();
-            node.connected = true;
-            node.link.connected(node.now(time_ms), &node.store);
+            self.stream_checks[side] = StreamCheck::default();
+            node.connect(time_ms);
         }
     }
 
@@ -165,30 +165,50 @@ impl World {
             match chunk {
                 None => self.close(side),
                 Some(bytes) => {
+                    let check = &mut self.stream_checks[side];
+                    let receiver = (side, &node.store, now.boot_ms);
+                    let read = check.feed(&bytes, &mut self.model, receiver);
+                    read.map_err(|error| format!("to side {side}: {error}"))?;
                     let received = node.link.received(&bytes, &node.store, now);
                     received.map_err(|error| format!("side {side}: {error}"))?;
+                    let told = check.check(&node.store);
+                    told.map_err(|what| format!("side {side}: {what}"))?;
+                    node.take_events(&mut self.model)?;
+                    self.note_held(side);
                 }
             }
         }
         Ok(())
     }
 
+    fn note_held(&mut self, side: usize) {
+        let node = &self.nodes[side];
+        self.model.note_held(side, &node.store, &node.evictions);
+    }
+
     /// One side gives the connection up; the other hears of it if the network lets it.
     fn close(&mut self, side: usize) {
-        let node = &mut self.nodes[side];
-        node.connected = false;
-        node.out.clear();
-        node.link.disconnected(node.now(self.time_ms));
+        self.nodes[side].disconnect(self.time_ms);
         self.pipes[side].end(self.time_ms, &mut self.rng);
     }
 
     fn clients(&mut self) {
-        for node in &mut self.nodes {
-            if node.runs(self.time_ms) && node.serves(self.time_ms) {
-                for _ in 0..self.rng.u8(..3) {
-                    node.client(&mut self.model, self.time_ms, &mut self.rng);
-                }
+        for side in [0, 1] {
+            let node = &mut self.nodes[side];
+            if !node.runs(self.time_ms) || !node.serves(self.time_ms) {
+                continue;
             }
+            for _ in 0..self.rng.u8(..3) {
+                let mut turn = Turn {
+                    model: &mut self.model,
+                    rng: &mut self.rng,
+                    time_ms: self.time_ms,
+                    mix: self.plan.mix(self.time_ms),
+                    batch: Batch::at(node.now(self.time_ms)),
+                };
+                node.client(&mut turn);
+            }
+            self.note_held(side);
         }
     }
 
@@ -228,7 +248,7 @@ impl World {
         }
         self.starts += 1;
         let wall_offset_ms = self.nodes[side].wall_offset_ms - self.rng.i64(0..600_000);
-        self.nodes[side] = Node::new(side, &config(side, self.plan), self.starts, until_ms);
+        self.nodes[side] = Node::new(side, &self.plan.store(side), self.starts, until_ms);
         self.nodes[side].wall_offset_ms = wall_offset_ms;
         self.model.crashed(side, &self.nodes[other].store);
         Ok(())
@@ -245,8 +265,17 @@ impl World {
 
     fn observe(&mut self) -> Result<(), String> {
         for (side, node) in self.nodes.iter().enumerate() {
-            self.model.observe(side, &node.store)?;
+            self.model
+                .observe(side, &node.store, node.now(self.time_ms))?;
             let counters = node.link.counters();
+            let memory = node.store.memory();
+            self.most_tombstones = self.most_tombstones.max(memory.tombstones);
+            // At other times large records on their way are charged before they evict.
+            let most_bytes = memory.budget_bytes + memory.budget_bytes / MEMORY_SLACK_SHARE;
+            let fills = self.plan.mix(self.time_ms) == Mix::Filling;
+            if fills && memory.used_bytes > most_bytes {
+                return Err(format!("side {side} is over its memory: {memory:?}"));
+            }
             let window = (LIVE_WINDOW_BYTES + PASS_WINDOW_BYTES) as u64;
             if counters.unconfirmed_bytes > window || counters.queue_keys > DIRTY_KEYS_MAX as u64 {
                 return Err(format!("a queue beyond its bound: {counters:?}"));
@@ -263,16 +292,17 @@ impl World {
 
     fn settled(&self) -> Result<(), String> {
         let stores = [&self.nodes[0].store, &self.nodes[1].store];
-        let complete = !self.plan.small_memory;
-        let tombstones = stores.map(|store| self.model.tombstones(store));
-        if complete && tombstones != [0, 0] {
-            return Err(format!(
-                "tombstones left: {tombstones:?}, {}",
-                self.counters()
-            ));
-        }
-        let settled = self.model.settled(stores, self.time_ms, complete);
+        let settled = self.model.settled(stores, self.time_ms);
         settled.map_err(|what| format!("{what}\n{}", self.counters()))
+    }
+
+    /// What was deleted is known to both, so nobody keeps a deletion for the other.
+    fn no_tombstones(&self) -> Result<(), String> {
+        let left = [0, 1].map(|side| self.model.tombstones(&self.nodes[side].store));
+        if left == [0, 0] {
+            return Ok(());
+        }
+        Err(format!("tombstones left: {left:?}, {}", self.counters()))
     }
 
     fn counters(&self) -> String {
@@ -280,18 +310,5 @@ impl World {
             "{:#?}",
             [self.nodes[0].link.counters(), self.nodes[1].link.counters()]
         )
-    }
-}
-
-fn config(side: usize, plan: Plan) -> StoreConfig {
-    let small = plan.small_memory && side == 1;
-    StoreConfig {
-        limit_bytes: if small { 600 << 10 } else { 256 << 20 },
-        item_bytes_max: 8 << 20,
-        evicting: plan.evicting || !small,
-        hash_secret: *b"the pair's hash ",
-        side: side as u8,
-        replicated: true,
-        classes: ClassPlan::default(),
     }
 }

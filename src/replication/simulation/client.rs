@@ -1,0 +1,169 @@
+//! What clients do at a node.
+
+use fastrand::Rng;
+
+use super::model::{Model, Written, pattern};
+use super::node::Node;
+use super::plan::Mix;
+use crate::store::{Action, Batch, ItemHead, NEVER, Version, marks};
+
+/// The key of a large value that is touched and written all the time, in histories with one.
+pub(super) const LARGE_KEY: usize = 0;
+/// Least bytes of that value: no window holds it.
+const LARGE_BYTES: usize = 3 << 20;
+/// Longest time to live a client asks for.
+pub(super) const TTL_MS_MAX: u64 = 4000;
+/// Batches in a burst. The most are more than may wait between the workers and the link.
+const BURST_BATCHES: std::ops::Range<usize> = 500..2500;
+
+/// One turn of one client.
+pub(super) struct Turn<'a> {
+    pub(super) model: &'a mut Model,
+    pub(super) rng: &'a mut Rng,
+    pub(super) time_ms: u64,
+    pub(super) mix: Mix,
+    pub(super) batch: Batch,
+}
+
+impl Node {
+    /// One command of one client.
+    pub(super) fn client(&mut self, turn: &mut Turn<'_>) {
+        let plan = turn.model.plan;
+        let busy = plan.large && turn.rng.u8(..) < 64;
+        let which = if busy {
+            LARGE_KEY
+        } else {
+            turn.rng.usize(..plan.keys)
+        };
+        if plan.bursts && turn.rng.u16(..150) == 0 {
+            return self.burst(which, turn);
+        }
+        let writes = turn.model.foresees(which, &self.store, turn.batch.now);
+        match (turn.rng.u8(..100), turn.mix) {
+            (0..88, _) if !writes => {}
+            (0..12, _) if busy => self.set(which, turn),
+            (12..14, _) if busy => self.remove(which, turn),
+            (14..88, _) if busy => self.touch(which, turn),
+            (0..85, Mix::Deleting) => self.remove(which, turn),
+            (0..85, Mix::Filling) | (0..55, Mix::Mixed) => self.set(which, turn),
+            (55..78, Mix::Mixed) => self.remove(which, turn),
+            (..88, _) => self.touch(which, turn),
+            (88..99, _) => {
+                let key = turn.model.key(which);
+                let _ = self.store.read(key, &mut turn.batch, |_| ());
+            }
+            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.batch)),
+            _ => {}
+        }
+        self.hand_over(&mut turn.batch);
+    }
+
+    /// One key again and again, each time in a batch of its own, and written with the last. The
+    /// others only fill the hand-over: as many writes in a millisecond would take the stamps of
+    /// another life of the node.
+    fn burst(&mut self, which: usize, turn: &mut Turn<'_>) {
+        let slot = turn.model.keys[which].slot;
+        for _ in 0..turn.rng.usize(BURST_BATCHES) {
+            turn.batch.dirty.push(slot);
+            self.hand_over(&mut turn.batch);
+            if self.is_woken() && self.link_runs(turn.time_ms) {
+                self.take_keys();
+            }
+        }
+        if turn.model.foresees(which, &self.store, turn.batch.now) {
+            self.set(which, turn);
+        }
+        self.hand_over(&mut turn.batch);
+    }
+
+    fn set(&mut self, which: usize, turn: &mut Turn<'_>) {
+        let is_large = turn.model.is_large(which);
+        let rng = &mut *turn.rng;
+        let len = match (turn.mix, rng.u16(..800)) {
+            _ if is_large => rng.usize(LARGE_BYTES..2 * LARGE_BYTES),
+            (Mix::Filling, _) => rng.usize(1000..5000),
+            (_, 0..2) => rng.usize(1_050_000..1_500_000),
+            (_, 2..22) => rng.usize(60_000..250_000),
+            _ => rng.usize(..300),
+        };
+        let ttl_ms = random_ttl(rng).filter(|_| !is_large);
+        let head = ItemHead {
+            client_flags: rng.u32(..),
+            deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl),
+            marks: random_marks(rng),
+            cas: rng.bool().then(|| rng.u64(..)),
+        };
+        let written = Written {
+            id: turn.model.next_id(),
+            len,
+            client_flags: head.client_flags,
+            cas: head.cas,
+            marks: head.marks,
+            deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
+        };
+        let key = turn.model.key(which);
+        let Ok(mut draft) = self.store.draft(key, &head, len) else {
+            // As a server answers it: what could not be replaced is removed.
+            return self.remove(which, turn);
+        };
+        draft.fill(|value| pattern(written.id, value));
+        let (_, stamp) = self
+            .store
+            .update(key, &mut turn.batch, |_| (Action::Put(draft), ()));
+        let stamp = stamp.expect("a put takes a stamp");
+        self.wrote(turn.model, which, Version::written(stamp), Some(written));
+    }
+
+    fn remove(&mut self, which: usize, turn: &mut Turn<'_>) {
+        let key = turn.model.key(which);
+        let (_, stamp) = self
+            .store
+            .update(key, &mut turn.batch, |_| (Action::Remove, ()));
+        let stamp = stamp.expect("a delete takes a stamp");
+        self.wrote(turn.model, which, Version::written(stamp), None);
+    }
+
+    /// Changes the deadline, and half of the time the marks, too.
+    fn touch(&mut self, which: usize, turn: &mut Turn<'_>) {
+        let ttl_ms = random_ttl(turn.rng).filter(|_| !turn.model.is_large(which));
+        let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl);
+        let new_marks = turn.rng.bool().then(|| random_marks(turn.rng));
+        let is_read = turn.rng.bool();
+        let action = match new_marks {
+            None => Action::Touch(deadline_ms),
+            Some(marks) => Action::Amend {
+                deadline_ms,
+                marks,
+                is_read,
+            },
+        };
+        let key = turn.model.key(which);
+        let (before, touched) = self
+            .store
+            .update(key, &mut turn.batch, |found| match found {
+                Ok(item) => (action, Some(item.version())),
+                Err(_) => (Action::Keep, None),
+            });
+        if let (Some(before), Some(touched)) = (before, touched) {
+            let written = turn.model.content(which, before).map(|written| Written {
+                deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
+                marks: new_marks.unwrap_or(written.marks),
+                ..written
+            });
+            let version = Version { touched, ..before };
+            self.wrote(turn.model, which, version, written);
+        }
+    }
+}
+
+fn random_ttl(rng: &mut Rng) -> Option<u64> {
+    (rng.u8(..) < 50).then(|| rng.u64(1..TTL_MS_MAX))
+}
+
+fn random_marks(rng: &mut Rng) -> u8 {
+    if rng.bool() {
+        rng.u8(..) & marks::ALL
+    } else {
+        0
+    }
+}

@@ -1,0 +1,75 @@
+//! Reads what a node receives: its clock must be above every stamp that it has been told of, and
+//! its deadlines are as exact as the heartbeats let them be.
+
+use super::model::Model;
+use super::node::boot_offset_ms;
+use crate::replication::wire::{Answer, Frame, Framer, Record, WireError};
+use crate::store::{Stamp, Store};
+
+/// Of one connection, at its receiving end.
+#[derive(Debug, Default)]
+pub(super) struct StreamCheck {
+    framer: Framer,
+    /// The highest stamp of the partner so far.
+    highest: Stamp,
+    /// How much too early the partner's clock is taken to be: the time that its fastest heartbeat
+    /// was under way.
+    late_ms: Option<u64>,
+}
+
+impl StreamCheck {
+    /// Bytes that are about to reach the node `to` when its clock shows `boot_ms`.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        model: &mut Model,
+        (to, store, boot_ms): (usize, &Store, u64),
+    ) -> Result<(), WireError> {
+        let (highest, late_ms) = (&mut self.highest, &mut self.late_ms);
+        let mut arrived = |record: &Record<'_>, late_ms: Option<u64>| {
+            // Both clocks count whole milliseconds.
+            let late_ms = late_ms.unwrap_or(0) + 1;
+            model.record_arrives(store, to, (record.key, record.head.version, late_ms));
+        };
+        self.framer.feed(bytes, |frame| {
+            let told = match frame {
+                Frame::Hello(hello) => hello.clock.max(hello.floor),
+                Frame::Flush { floor } => floor,
+                Frame::Record(record) | Frame::PieceStart { record, .. } => {
+                    arrived(&record, *late_ms);
+                    record.head.version.latest()
+                }
+                Frame::Verdicts(runs) => {
+                    let stamps = runs.map(|(answer, _)| match answer {
+                        Answer::Superseded(held) => held.latest(),
+                        Answer::Applied | Answer::NoRoom | Answer::Piece => Stamp::ZERO,
+                    });
+                    stamps.max().unwrap_or(Stamp::ZERO)
+                }
+                Frame::Heartbeat { boot_ms: sent_ms } => {
+                    let sent_ms = sent_ms - boot_offset_ms(1 - to);
+                    let under_way_ms = boot_ms - boot_offset_ms(to) - sent_ms;
+                    *late_ms = Some(late_ms.map_or(under_way_ms, |ms| ms.min(under_way_ms)));
+                    Stamp::ZERO
+                }
+                _ => Stamp::ZERO,
+            };
+            *highest = told.max(*highest);
+            Ok(())
+        })
+    }
+
+    /// The bytes have been received: a client's next write must win over all that the partner has
+    /// told of.
+    pub(super) fn check(&self, store: &Store) -> Result<(), String> {
+        // Of equal stamps of both sides neither is above the other; the last bit is the side.
+        let known = Stamp::from_raw(store.stamps().highest().get() | 1);
+        if known >= self.highest {
+            return Ok(());
+        }
+        Err(format!(
+            "the partner told of {:?}, but the clock is at {known:?}",
+            self.highest
+        ))
+    }
+}
