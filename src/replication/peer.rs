@@ -244,9 +244,10 @@ impl Runner {
             self.flush_log_ms = now_ms + FLUSH_LOG_MS;
             tracing::info!(floor = floor.get(), "flushed by the partner");
         }
+        // Only the change is published: each publication wakes the acceptor's thread.
         if let Some(gate) = &self.gate
             && self.life.is_serving()
-            && !gate.send_replace(true)
+            && gate.send_if_modified(|is_open| !std::mem::replace(is_open, true))
         {
             tracing::info!("serving clients");
         }
