@@ -263,6 +263,13 @@ const _: () = assert!(PASS_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
 // A lost heartbeat or two is not yet silence.
 const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
 
+// --- log ---
+
+/// What repeats without a change of state is logged again after this time, with a count.
+pub const LOG_REMINDER_MS: u64 = 60_000;
+/// Changes of one state that are logged in that time; a state that flaps is counted from then on.
+pub const LOG_CHANGES_MAX: u32 = 10;
+
 // --- node: its key, its partner, the hand-over from the workers ---
 
 /// Files a node opens beside its clients' connections.

@@ -1,5 +1,7 @@
 //! Logs: one event for each change of state, on stderr, with fields.
 
+mod repeated;
+
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
@@ -7,6 +9,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
+
+pub use repeated::Repeated;
 
 /// Changes the level of the running log.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
