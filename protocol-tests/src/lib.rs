@@ -10,6 +10,7 @@ pub mod client;
 pub mod clients;
 pub mod compatibility;
 pub mod contest;
+pub mod link;
 pub mod msm;
 pub mod packets;
 pub mod pair;

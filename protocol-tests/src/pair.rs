@@ -138,6 +138,11 @@ impl Pair {
         &self.link
     }
 
+    /// The flags of this side, for another process of its kind.
+    pub fn flags(&self, side: usize) -> &[String] {
+        &self.flags[side]
+    }
+
     /// The replication port of this side, past the proxy.
     pub fn link_address(&self, side: usize) -> Address {
         Address::Tcp(loopback(self.link_ports[side]))
@@ -146,6 +151,11 @@ impl Pair {
     /// A folder that lives as long as the pair.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The pair's key.
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("pair.pem")
     }
 
     /// Makes another pair's key and returns its file.

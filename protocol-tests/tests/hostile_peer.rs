@@ -2,21 +2,16 @@
 //! certificate, garbage, giant lengths, handshakes that never end. The pair keeps replicating,
 //! its memory stays bounded, and its clients notice nothing.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
+use std::io::ErrorKind;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use protocol_tests::client::Client;
+use protocol_tests::link::{ALPN, LinkPeer};
 use protocol_tests::pair::{Pair, eventually};
 use protocol_tests::process;
 use protocol_tests::server::{Address, Server, free_port, loopback};
 use protocol_tests::subject::Subject;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 const MIB: u64 = 1 << 20;
 const GLANCE: Duration = Duration::from_millis(50);
@@ -121,13 +116,9 @@ fn a_peer_without_a_certificate_is_refused() -> Result<()> {
         // whatever the length field looks like, this is a giant one
         vec![0xff; 70_000],
     ] {
-        let mut peer = connect_without_certificate(address)?;
-        let sent = peer.write_all(&frames).and_then(|()| peer.flush());
-        let mut answer = [0; 1024];
-        let got = sent.and_then(|()| peer.read(&mut answer));
-        match got {
-            Ok(0) => {}
-            Ok(count) => anyhow::bail!("it was told {:?}", &answer[..count]),
+        let mut peer = LinkPeer::connect(address, None, &[ALPN])?;
+        match peer.send(&frames).and_then(|()| peer.read_to_end()) {
+            Ok(count) => ensure!(count == 0, "it was told {count} bytes"),
             Err(error) => ensure!(
                 !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
                 "it was neither refused nor hung up on"
@@ -169,59 +160,4 @@ fn a_node_with_a_strangers_key_is_refused() -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A TLS client that trusts everybody and shows nothing of itself.
-fn connect_without_certificate(
-    address: std::net::SocketAddr,
-) -> Result<StreamOwned<ClientConnection, TcpStream>> {
-    let provider = Arc::new(ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(TrustsEverybody(provider)))
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").context("a name")?;
-    let session = ClientConnection::new(Arc::new(config), name)?;
-    let socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
-    Ok(StreamOwned::new(session, socket))
-}
-
-#[derive(Debug)]
-struct TrustsEverybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TrustsEverybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _cert: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,14 +1,17 @@
 //! The replication thread: owns the socket to the partner and moves bytes between it and the link.
 //!
-//! A task of its own ([`meet`]) dials the partner or accepts it and proves it; what it meets
+//! Tasks of their own ([`connect`]) dial the partner or accept it and prove it; what they find
 //! arrives here over a channel. [`carry`] then runs the link until it ends; [`leave`] says when the
 //! thread of a stopping node may end. All decisions about records are the link's, all decisions
 //! about the client port are [`Life`]'s.
 
+mod accept;
 mod carry;
+mod connect;
+mod dial;
 mod leave;
-mod meet;
 pub(crate) mod metered;
+mod proof;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -30,11 +33,11 @@ use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
 use crate::store::{Clock, Stamp, Store};
 
-pub use meet::bind;
+pub use connect::bind;
 pub use status::{LinkState, PeerStatus, Unseen};
 
+use connect::{Absence, ConnectOutcome, Connectors};
 use leave::Leave;
-use meet::{Meeting, Ways};
 
 /// How often a node without a link looks at the clock.
 const LIFE_TICK: Duration = Duration::from_millis(50);
@@ -137,9 +140,11 @@ struct Runner {
     /// `None` once the clients were dismissed.
     gate: Option<watch::Sender<bool>>,
     status: Arc<PeerStatus>,
-    meetings: mpsc::Receiver<Meeting>,
+    outcomes: mpsc::Receiver<ConnectOutcome>,
+    /// Why the dialled partner counts as absent, since the last link.
+    absence: Option<Absence>,
     dials: bool,
-    ways: Ways,
+    connectors: Connectors,
     stop: watch::Receiver<Stop>,
     leave: Leave,
 }
@@ -149,10 +154,10 @@ impl Runner {
         let clock = Clock::new();
         let now_ms = clock.now().boot_ms;
         let patience_ms = setup.patience.map(|patience| patience.as_millis() as u64);
-        let (found, meetings) = mpsc::channel(UNPROVED_LINKS_MAX);
+        let (found, outcomes) = mpsc::channel(UNPROVED_LINKS_MAX);
         let dials = setup.link.side == 0;
         let status = Arc::clone(&setup.status);
-        let ways = Ways::open(
+        let connectors = Connectors::start(
             dials,
             setup.failover,
             setup.listeners,
@@ -172,9 +177,10 @@ impl Runner {
             handover: setup.handover,
             gate: Some(setup.gate),
             status: setup.status,
-            meetings,
+            outcomes,
+            absence: None,
             dials,
-            ways,
+            connectors,
             stop,
             leave: Leave::default(),
         })
@@ -182,32 +188,47 @@ impl Runner {
 
     async fn run(mut self) {
         while !self.may_end() {
-            let mut meeting = tokio::select! {
+            let mut outcome = tokio::select! {
                 Ok(()) = self.stop.changed() => None,
-                meeting = self.meetings.recv() => meeting,
+                outcome = self.outcomes.recv() => outcome,
                 () = sleep(LIFE_TICK) => None,
             };
             // A link may be replaced by a newer one, and that by another.
-            while let Some(met) = meeting.take() {
-                meeting = self.on_meeting(met).await;
+            while let Some(found) = outcome.take() {
+                outcome = self.on_outcome(found).await;
             }
             self.live();
         }
     }
 
-    /// Runs the link of a meeting; the meeting that replaced it, if one did.
-    async fn on_meeting(&mut self, met: Meeting) -> Option<Meeting> {
-        match met {
-            Meeting::Proved(stream) => {
+    /// Runs the link that was found; what replaced it, if something did.
+    async fn on_outcome(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
+        match found {
+            ConnectOutcome::Proved(stream) => {
                 let replaced_by = self.carry(*stream).await;
-                self.ways.look_again();
-                replaced_by
+                self.connectors.look_again();
+                return replaced_by;
             }
-            Meeting::Refused(reason) => {
-                self.refused(&reason);
-                None
+            ConnectOutcome::Refused(reason) => self.refused(&reason),
+            ConnectOutcome::Absent(absence) => self.is_absent(absence),
+        }
+        None
+    }
+
+    /// The dialled partner is not there. Only a change of the kind of reason is news.
+    fn is_absent(&mut self, absence: Absence) {
+        let known = self.absence.as_ref();
+        if !known.is_some_and(|known| known.is_like(&absence)) {
+            let reason = absence.reason();
+            match absence {
+                Absence::Unreachable(_) => tracing::info!(reason, "the partner is not reached"),
+                Absence::OtherProtocol(_) => tracing::warn!(
+                    reason,
+                    "another server answers at the partner's address: check replication.failover"
+                ),
             }
         }
+        self.absence = Some(absence);
     }
 
     /// The partner answered, but this cannot become a link.
@@ -230,9 +251,14 @@ impl Runner {
         if *self.stop.borrow() != Stop::Not {
             self.gate = None;
         } else if self.life.tick(now_ms) {
+            let reason = match &self.absence {
+                Some(absence) => absence.reason(),
+                None => "the partner has not connected",
+            };
             tracing::warn!(
-                "serving alone, no partner answered: start it, or check its address and that one \
-                 node is side 0 and the other side 1"
+                reason,
+                "serving alone: start the partner, or check its address and that one node is side \
+                 0 and the other side 1"
             );
         }
         if now_ms >= self.refused_until_ms && self.status.refusal_is_over() {

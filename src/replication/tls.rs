@@ -21,6 +21,9 @@ use subtle::ConstantTimeEq;
 
 use super::key::PairKey;
 
+/// The name of the link's protocol (ALPN). The versions of the wire are negotiated inside it.
+pub const LINK_ALPN: &[u8] = b"memtwin-link/1";
+
 /// Both ends of the link's encryption.
 #[derive(Clone, Debug)]
 pub struct LinkTls {
@@ -57,6 +60,8 @@ impl LinkTls {
             .with_protocol_versions(&[&TLS13])?
             .with_client_cert_verifier(pinned)
             .with_single_cert(chain, key.private())?;
+        client.alpn_protocols = vec![LINK_ALPN.to_vec()];
+        server.alpn_protocols = vec![LINK_ALPN.to_vec()];
         // Each link proves itself anew; a link is made once in months.
         client.resumption = Resumption::disabled();
         server.session_storage = Arc::new(NoServerSessionStorage {});

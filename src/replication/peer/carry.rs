@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::meet::{LinkStream, Meeting, refusal};
+use super::connect::ConnectOutcome;
+use super::proof::{LinkStream, ProofError, shows_other_key};
 use super::status::LinkState;
 use super::{Runner, Stop};
 use crate::limits::{HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS};
@@ -31,7 +32,7 @@ pub(super) enum Ending {
     /// The link machine ended it.
     Link(LinkError),
     /// A newer link takes its place.
-    Replaced(Meeting),
+    Replaced(ConnectOutcome),
     /// The node stops.
     Stopping,
 }
@@ -40,7 +41,7 @@ pub(super) enum Ending {
 enum Happened {
     /// So many bytes were read into the scratch buffer; 0: all output is written.
     Socket(io::Result<usize>),
-    Meeting(Meeting),
+    Found(ConnectOutcome),
     /// A worker called, a tick is due, or the node is told to stop: look around.
     Other,
 }
@@ -57,8 +58,8 @@ enum Rest {
 }
 
 impl Runner {
-    /// Runs the link over a proved stream until it ends; the meeting that replaced it, if one did.
-    pub(super) async fn carry(&mut self, stream: LinkStream) -> Option<Meeting> {
+    /// Runs the link over a proved stream until it ends; what replaced it, if something did.
+    pub(super) async fn carry(&mut self, stream: LinkStream) -> Option<ConnectOutcome> {
         let mut wire = Wire::new(stream);
         self.link.connected(self.clock.now(), &self.store);
         let ending = self.carry_until_end(&mut wire).await;
@@ -102,10 +103,10 @@ impl Runner {
                     }
                 }
                 Happened::Socket(Err(error)) => return Ending::Socket(error),
-                Happened::Meeting(Meeting::Refused(_)) => {}
+                Happened::Found(ConnectOutcome::Refused(_) | ConnectOutcome::Absent(_)) => {}
                 // Nobody who comes to side 0 is its partner.
-                Happened::Meeting(Meeting::Proved(_)) if self.dials && self.link.is_up() => {}
-                Happened::Meeting(proved) => return Ending::Replaced(proved),
+                Happened::Found(ConnectOutcome::Proved(_)) if self.dials && self.link.is_up() => {}
+                Happened::Found(proved) => return Ending::Replaced(proved),
                 // Whoever called or whatever was due: the next turn takes the keys.
                 Happened::Other => rest = Rest::Awake,
             }
@@ -124,7 +125,7 @@ impl Runner {
             result = poll_fn(|cx| wire.poll(cx)) => Happened::Socket(result),
             () = self.handover.woken() => Happened::Other,
             () = sleep_until(wake_at) => Happened::Other,
-            Some(meeting) = self.meetings.recv() => Happened::Meeting(meeting),
+            Some(found) = self.outcomes.recv() => Happened::Found(found),
             Ok(()) = self.stop.changed() => Happened::Other,
         }
     }
@@ -182,6 +183,7 @@ impl Runner {
                     // Before the next transmit, in which the pass reads its first entry.
                     self.handover.set_link_up(true);
                     self.life.on(PartnerEvent::Up, now_ms);
+                    self.absence = None;
                     self.status.set_link(LinkState::Up);
                     tracing::info!(
                         node_id = partner.node_id,
@@ -223,7 +225,7 @@ impl Runner {
     }
 
     /// Leaves everything as it is without a link, and says why it is over.
-    fn part(&mut self, ending: Ending) -> Option<Meeting> {
+    fn part(&mut self, ending: Ending) -> Option<ConnectOutcome> {
         let now = self.clock.now();
         let was_up = self.status.link() == LinkState::Up;
         self.link.disconnected(now);
@@ -243,7 +245,12 @@ impl Runner {
             Ending::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 (CLOSED.to_owned(), None)
             }
-            Ending::Socket(error) => (error.to_string(), refusal(error)),
+            // A dialled node shows that it refuses the key when this one has finished already.
+            Ending::Socket(error) => {
+                let refused = !was_up && shows_other_key(error);
+                let refused = refused.then(|| ProofError::OtherKey.to_string());
+                (error.to_string(), refused)
+            }
             Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
             Ending::Stopping => ("this node stops".to_owned(), None),
         };
@@ -257,7 +264,7 @@ impl Runner {
         }
         self.live();
         match ending {
-            Ending::Replaced(meeting) => Some(meeting),
+            Ending::Replaced(found) => Some(found),
             _ => None,
         }
     }
