@@ -236,6 +236,9 @@ pub const HEARTBEAT_MS: u64 = 200;
 /// A distance between the clocks of both nodes counts for this long, and at most for twice as long:
 /// clocks that drift apart by a second in three hours are off by a tenth of one then.
 pub const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
+/// A link that has heard nothing for so long makes room for another incarnation of the partner,
+/// whose host may have died without closing the connection.
+pub const REPLACEABLE_SILENCE_MS: u64 = 2 * HEARTBEAT_MS;
 /// A link that has heard nothing for so long is down.
 pub const SILENCE_MS: u64 = 1000;
 /// A stamp so far ahead of our clock raises an alarm.
@@ -262,6 +265,7 @@ const _: () = assert!(PASS_CHUNK_BYTES <= PASS_WINDOW_BYTES);
 const _: () = assert!(PASS_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
 // A lost heartbeat or two is not yet silence.
 const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
+const _: () = assert!(HEARTBEAT_MS < REPLACEABLE_SILENCE_MS && REPLACEABLE_SILENCE_MS < SILENCE_MS);
 
 // --- log ---
 

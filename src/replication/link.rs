@@ -91,6 +91,8 @@ enum Phase {
 #[derive(Debug, Default)]
 struct Stream {
     framer: Framer,
+    /// The incarnation of the partner, once its hello was accepted.
+    partner_incarnation: Option<u64>,
     /// Frames of the greeting, encoded.
     control: Vec<u8>,
     dirty: DirtyKeys,

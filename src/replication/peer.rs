@@ -11,6 +11,7 @@ mod connect;
 mod dial;
 mod leave;
 pub(crate) mod metered;
+mod newcomer;
 mod proof;
 mod status;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::config::Address;
@@ -36,7 +38,7 @@ use crate::store::{Clock, Stamp, Store};
 pub use connect::bind;
 pub use status::{LinkState, PeerStatus, Unseen};
 
-use connect::{Absence, ConnectOutcome, Connectors};
+use connect::{Absence, ConnectOutcome, Connectors, Dialled};
 use leave::Leave;
 
 /// How often a node without a link looks at the clock.
@@ -143,8 +145,10 @@ struct Runner {
     outcomes: mpsc::Receiver<ConnectOutcome>,
     /// Why the dialled partner counts as absent, since the last link.
     absence: Option<Absence>,
-    dials: bool,
-    connectors: Connectors,
+    /// Dropped with this: then they end.
+    _connectors: Connectors,
+    /// Refusals on their way to nodes that may not replace the link.
+    farewells: JoinSet<()>,
     stop: watch::Receiver<Stop>,
     leave: Leave,
 }
@@ -179,8 +183,8 @@ impl Runner {
             status: setup.status,
             outcomes,
             absence: None,
-            dials,
-            connectors,
+            _connectors: connectors,
+            farewells: JoinSet::new(),
             stop,
             leave: Leave::default(),
         })
@@ -204,10 +208,14 @@ impl Runner {
     /// Runs the link that was found; what replaced it, if something did.
     async fn on_outcome(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
         match found {
-            ConnectOutcome::Proved(stream) => {
-                let replaced_by = self.carry(*stream).await;
-                self.connectors.look_again();
+            ConnectOutcome::Dialled(dialled) => {
+                let Dialled { stream, link_lives } = *dialled;
+                let replaced_by = self.carry(stream, &[]).await;
+                drop(link_lives);
                 return replaced_by;
+            }
+            ConnectOutcome::Accepted(newcomer) => {
+                return self.carry(newcomer.stream, &newcomer.received).await;
             }
             ConnectOutcome::Refused(reason) => self.refused(&reason),
             ConnectOutcome::Absent(absence) => self.is_absent(absence),

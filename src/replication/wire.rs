@@ -87,7 +87,7 @@ use crate::store::{RecordHead, Stamp, Version};
 
 pub use decode::{Runs, Slots};
 pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
-pub use framer::Framer;
+pub use framer::{Framer, first_frame};
 
 /// The wire versions this build speaks.
 pub const WIRE_VERSIONS: RangeInclusive<u16> = 1..=1;

@@ -74,6 +74,8 @@ pub enum RefusalKind {
     NoCommonVersion = 3,
     /// A stamp more than a year ahead of the refusing node's clock.
     ClockAhead = 4,
+    /// The refusing node is linked to another process of the same side.
+    LinkedElsewhere = 5,
 }
 
 impl RefusalKind {
@@ -84,6 +86,7 @@ impl RefusalKind {
             2 => Self::PolicyDiffers,
             3 => Self::NoCommonVersion,
             4 => Self::ClockAhead,
+            5 => Self::LinkedElsewhere,
             _ => Self::Other,
         }
     }

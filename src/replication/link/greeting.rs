@@ -2,7 +2,8 @@
 
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
-    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, STAMP_AHEAD_ALARM_MS, STAMP_AHEAD_MAX_MS,
+    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, STAMP_AHEAD_ALARM_MS,
+    STAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
 use crate::store::{Now, Stamp, Store};
@@ -42,12 +43,35 @@ impl Link {
         self.raise_floor(hello.floor, store, now)?;
         let wire_version = highest_common(hello);
         Frame::Welcome { wire_version }.encode(&mut self.stream.control);
+        self.stream.partner_incarnation = Some(hello.incarnation);
         self.phase = Phase::Greeting(Some(Partner {
             side: hello.side,
             node_id: hello.node_id.to_owned(),
             incarnation: hello.incarnation,
         }));
         Ok(())
+    }
+
+    /// Why a node that says this hello on another connection may not replace this link. `None`: it
+    /// may, because it is the same process, or because this link's partner is silent or unknown.
+    pub fn refuses_replacement(&self, hello: &Hello<'_>, now: Now) -> Option<Refusal> {
+        if let Err(refusal) = self.judge(hello) {
+            return Some(refusal);
+        }
+        let silent_ms = now.boot_ms.saturating_sub(self.stream.heard_ms);
+        let linked_to = self.stream.partner_incarnation?;
+        if linked_to == hello.incarnation || silent_ms >= REPLACEABLE_SILENCE_MS {
+            return None;
+        }
+        Some(Refusal {
+            kind: RefusalKind::LinkedElsewhere,
+            reason: format!(
+                "side {} is linked to another process of side {}, and changes over when that has \
+                 ended or been silent for {REPLACEABLE_SILENCE_MS} ms; if two run with side {} and \
+                 this key, stop one",
+                self.config.side, hello.side, hello.side
+            ),
+        })
     }
 
     /// The partner accepts our hello. It says so only after its own, so both are in now.

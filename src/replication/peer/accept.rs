@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::connect::{ConnectOutcome, prepare};
-use super::proof::{self, LinkStream, ProofError};
+use super::newcomer::Newcomer;
+use super::proof::{self, ProofError};
 use super::status::PeerStatus;
 use crate::config::Address;
 use crate::limits::{DIAL_RETRY_MS, PROOF_MS, UNPROVED_LINKS_MAX};
@@ -52,8 +53,8 @@ impl LinkAcceptor {
     }
 
     async fn admit(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        let outcome = match proof::within(PROOF_MS, self.prove(stream)).await {
-            Ok(stream) => ConnectOutcome::Proved(Box::new(stream)),
+        let outcome = match proof::within(PROOF_MS, self.prove(stream, from)).await {
+            Ok(newcomer) => ConnectOutcome::Accepted(Box::new(newcomer)),
             Err(error @ ProofError::OtherKey) if self.is_partners(from.ip()).await => {
                 self.status.count_stranger();
                 ConnectOutcome::Refused(error.to_string())
@@ -64,9 +65,10 @@ impl LinkAcceptor {
         let _ = self.found.send(outcome).await;
     }
 
-    async fn prove(&self, stream: TcpStream) -> Result<LinkStream, ProofError> {
+    async fn prove(&self, stream: TcpStream, from: SocketAddr) -> Result<Newcomer, ProofError> {
         prepare(&stream)?;
-        proof::accept(&self.tls, stream).await
+        let stream = proof::accept(&self.tls, stream).await?;
+        Newcomer::read_hello(stream, from).await
     }
 
     /// Whether this is the configured partner's host.

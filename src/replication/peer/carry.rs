@@ -14,12 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connect::ConnectOutcome;
+use super::newcomer::Newcomer;
 use super::proof::{LinkStream, ProofError, shows_other_key};
 use super::status::LinkState;
 use super::{Runner, Stop};
-use crate::limits::{HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS};
+use crate::limits::{
+    HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS, UNPROVED_LINKS_MAX,
+};
 use crate::replication::life::PartnerEvent;
-use crate::replication::link::{LinkError, LinkEvent};
+use crate::replication::link::{LinkError, LinkEvent, Refusal};
 use crate::store::Now;
 
 const NAP: Duration = Duration::from_millis(1);
@@ -59,10 +62,18 @@ enum Rest {
 
 impl Runner {
     /// Runs the link over a proved stream until it ends; what replaced it, if something did.
-    pub(super) async fn carry(&mut self, stream: LinkStream) -> Option<ConnectOutcome> {
+    /// `received` has been read from it already.
+    pub(super) async fn carry(
+        &mut self,
+        stream: LinkStream,
+        received: &[u8],
+    ) -> Option<ConnectOutcome> {
         let mut wire = Wire::new(stream);
         self.link.connected(self.clock.now(), &self.store);
-        let ending = self.carry_until_end(&mut wire).await;
+        let ending = match self.on_bytes(received) {
+            Ok(()) => self.carry_until_end(&mut wire).await,
+            Err(error) => Ending::Link(error),
+        };
         if let Ending::Link(_) | Ending::Stopping = ending {
             self.say_goodbye(&mut wire).await;
         }
@@ -95,21 +106,52 @@ impl Runner {
             match self.wait(wire, rest, now).await {
                 Happened::Socket(Ok(0)) => {}
                 Happened::Socket(Ok(read)) => {
-                    let now = self.clock.now();
-                    let result = self.link.received(&wire.scratch[..read], &self.store, now);
-                    self.take_events();
-                    if let Err(error) = result {
+                    if let Err(error) = self.on_bytes(&wire.scratch[..read]) {
                         return Ending::Link(error);
                     }
                 }
                 Happened::Socket(Err(error)) => return Ending::Socket(error),
-                Happened::Found(ConnectOutcome::Refused(_) | ConnectOutcome::Absent(_)) => {}
-                // Nobody who comes to side 0 is its partner.
-                Happened::Found(ConnectOutcome::Proved(_)) if self.dials && self.link.is_up() => {}
-                Happened::Found(proved) => return Ending::Replaced(proved),
+                Happened::Found(found) => {
+                    if let Some(replacement) = self.on_found_beside_link(found) {
+                        return Ending::Replaced(replacement);
+                    }
+                }
                 // Whoever called or whatever was due: the next turn takes the keys.
                 Happened::Other => rest = Rest::Awake,
             }
+        }
+    }
+
+    fn on_bytes(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        let result = self.link.received(bytes, &self.store, self.clock.now());
+        self.take_events();
+        result
+    }
+
+    /// Something was found while a link runs; what replaces the link, if something may.
+    fn on_found_beside_link(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
+        let newcomer = match found {
+            ConnectOutcome::Accepted(newcomer) => newcomer,
+            // The dialler waits while its own link runs: the present one was accepted, by a side
+            // that dials. That is no link to stay with.
+            ConnectOutcome::Dialled(_) => return Some(found),
+            ConnectOutcome::Refused(_) | ConnectOutcome::Absent(_) => return None,
+        };
+        match newcomer.refusal(&self.link, self.clock.now()) {
+            None => Some(ConnectOutcome::Accepted(newcomer)),
+            Some(refusal) => {
+                self.refuse_newcomer(*newcomer, refusal);
+                None
+            }
+        }
+    }
+
+    fn refuse_newcomer(&mut self, newcomer: Newcomer, refusal: Refusal) {
+        tracing::warn!(from = %newcomer.from, reason = %refusal, "refused another node; the link stays");
+        while self.farewells.try_join_next().is_some() {}
+        // One too many is only closed.
+        if self.farewells.len() < UNPROVED_LINKS_MAX {
+            self.farewells.spawn(newcomer.refuse(refusal));
         }
     }
 

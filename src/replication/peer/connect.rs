@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::accept::LinkAcceptor;
 use super::dial::Dialler;
+use super::newcomer::Newcomer;
 use super::proof::LinkStream;
 use super::status::PeerStatus;
 use crate::config::Address;
@@ -29,12 +30,21 @@ const BACKLOG: i32 = 64;
 
 /// What came of an attempt to connect.
 pub(super) enum ConnectOutcome {
-    /// The partner.
-    Proved(Box<LinkStream>),
+    /// The partner, which this node has dialled.
+    Dialled(Box<Dialled>),
+    /// A node that has dialled this one and proved the key.
+    Accepted(Box<Newcomer>),
     /// A node at the partner's address that is not the partner; why.
     Refused(String),
     /// No node of memtwin was reached; why.
     Absent(Absence),
+}
+
+/// A connection to the partner that this node has made.
+pub(super) struct Dialled {
+    pub(super) stream: LinkStream,
+    /// Lives as long as the link: the dialler waits for its end before it dials again.
+    pub(super) link_lives: oneshot::Sender<()>,
 }
 
 /// Why a dialled partner counts as absent.
@@ -48,7 +58,6 @@ pub(super) enum Absence {
 
 /// The tasks that look for the partner.
 pub(super) struct Connectors {
-    again: Arc<Notify>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -97,7 +106,6 @@ impl Connectors {
         found: mpsc::Sender<ConnectOutcome>,
         status: Arc<PeerStatus>,
     ) -> io::Result<Self> {
-        let again = Arc::new(Notify::new());
         let mut tasks = Vec::new();
         let acceptor = Arc::new(LinkAcceptor {
             failover: failover.clone(),
@@ -114,16 +122,10 @@ impl Connectors {
                 tls,
                 failover,
                 found,
-                again: Arc::clone(&again),
             };
             tasks.push(tokio::spawn(dialler.run()).abort_handle());
         }
-        Ok(Self { again, tasks })
-    }
-
-    /// The last link is over: dial again.
-    pub(super) fn look_again(&self) {
-        self.again.notify_one();
+        Ok(Self { tasks })
     }
 }
 

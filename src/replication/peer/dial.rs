@@ -1,15 +1,14 @@
 //! Side 0: dials the partner until it is there.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
-use super::connect::{Absence, ConnectOutcome, prepare};
+use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
 use super::proof::{self, LinkStream, ProofError};
 use crate::config::Address;
 use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, PROOF_MS};
@@ -20,7 +19,6 @@ pub(super) struct Dialler {
     pub(super) tls: LinkTls,
     pub(super) failover: Address,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
-    pub(super) again: Arc<Notify>,
 }
 
 impl Dialler {
@@ -28,20 +26,27 @@ impl Dialler {
     pub(super) async fn run(self) {
         let mut eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
         loop {
-            let (outcome, linked) = match proof::within(PROOF_MS, self.dial()).await {
-                Ok(stream) => (ConnectOutcome::Proved(Box::new(stream)), true),
-                Err(error) => (self.failed(&error), false),
-            };
-            if self.found.send(outcome).await.is_err() {
-                return;
-            }
-            let began = Instant::now();
-            if linked {
-                self.again.notified().await;
-                // A link that held for a while earns quick attempts anew; one that ends at once,
-                // because the nodes do not fit together, does not.
-                if began.elapsed() > Duration::from_millis(DIAL_RETRY_MS_MAX) {
-                    eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
+            match proof::within(PROOF_MS, self.dial()).await {
+                Ok(stream) => {
+                    let began = Instant::now();
+                    let (link_lives, link_ended) = oneshot::channel();
+                    let dialled = Dialled { stream, link_lives };
+                    let outcome = ConnectOutcome::Dialled(Box::new(dialled));
+                    if self.found.send(outcome).await.is_err() {
+                        return;
+                    }
+                    // The sender sends nothing; it is dropped.
+                    let _ = link_ended.await;
+                    // A link that held for a while earns quick attempts anew; one that ends at
+                    // once, because the nodes do not fit together, does not.
+                    if began.elapsed() > Duration::from_millis(DIAL_RETRY_MS_MAX) {
+                        eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
+                    }
+                }
+                Err(error) => {
+                    if self.found.send(self.failed(&error)).await.is_err() {
+                        return;
+                    }
                 }
             }
             sleep(pause(Instant::now() < eager_until)).await;

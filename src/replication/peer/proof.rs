@@ -132,7 +132,8 @@ async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Resul
     stream.write_all(&bytes).await
 }
 
-/// Has the other end of a connection that it made prove the key, and proves it.
+/// Has the other end of a connection that it made prove the key, and proves it. The limit on what
+/// it may send stays.
 pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, ProofError> {
     let stream = Metered::new(stream, PROOF_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
@@ -147,11 +148,10 @@ pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStrea
         let what = "a TLS client that does not ask for the link's protocol (ALPN)";
         return Err(ProofError::OtherProtocol(what.to_owned()));
     }
-    let mut stream = start
+    let stream = start
         .into_stream(Arc::clone(&tls.server))
         .await
         .map_err(ProofError::of_link)?;
-    stream.get_mut().0.lift();
     Ok(stream.into())
 }
 

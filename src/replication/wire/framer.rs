@@ -51,6 +51,18 @@ impl Framer {
     }
 }
 
+/// The frame that `bytes` begin with, once all of it is there.
+///
+/// # Errors
+/// What the bytes are if they are no frame.
+pub fn first_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, WireError> {
+    let Some(frame_len) = frame_bytes(bytes)? else {
+        return Ok(None);
+    };
+    let frame = bytes.get(LENGTH_BYTES..frame_len);
+    frame.map(Frame::decode).transpose()
+}
+
 /// Length of the whole frame that `bytes` begin, if its length field is there.
 fn frame_bytes(bytes: &[u8]) -> Result<Option<usize>, WireError> {
     let Some((length, _)) = bytes.split_first_chunk::<LENGTH_BYTES>() else {

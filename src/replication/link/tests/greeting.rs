@@ -116,6 +116,35 @@ fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
     assert!(a.store.stamps().highest().wall_ms() >= b.now.wall_ms);
 }
 
+/// Any node with the key replaced a link that ran, and the one that had lost it took it back.
+#[test]
+fn only_the_same_process_replaces_a_link_that_lives() {
+    let (mut a, b) = connected_pair();
+    let refusal = |a: &Side, side, incarnation, policy: &str| {
+        let mut hello = b.link.hello(&b.store, b.now);
+        (hello.side, hello.incarnation, hello.policy) = (side, incarnation, policy);
+        let refusal = a.link.refuses_replacement(&hello, a.now);
+        refusal.map(|refusal| refusal.kind)
+    };
+    let policy = link_config(1).policy;
+    let (own, other) = (1, 7);
+    assert_eq!(refusal(&a, 1, own, &policy), None);
+    let linked_elsewhere = Some(RefusalKind::LinkedElsewhere);
+    a.now.boot_ms += 2 * HEARTBEAT_MS - 1;
+    assert_eq!(refusal(&a, 1, other, &policy), linked_elsewhere);
+    a.now.boot_ms += 1;
+    assert_eq!(refusal(&a, 1, other, &policy), None, "the link is silent");
+    // What can be no partner at all replaces nothing, however silent the link is.
+    assert_eq!(
+        refusal(&a, 0, other, &policy),
+        Some(RefusalKind::EqualSides)
+    );
+    assert_eq!(refusal(&a, 1, other, ""), Some(RefusalKind::PolicyDiffers));
+    // A link whose partner has said nothing yet is nobody's.
+    a.link.connected(a.now, &a.store);
+    assert_eq!(refusal(&a, 1, other, &policy), None);
+}
+
 #[test]
 fn frames_before_the_greeting_end_the_link() {
     for frame in [
