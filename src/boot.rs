@@ -19,7 +19,7 @@ use crate::reload::Reloads;
 use crate::replication::handover::{Handover, HandoverEnd, handover};
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
-use crate::replication::peer::{self, Peer, PeerSetup, PeerStatus, Unseen};
+use crate::replication::peer::{self, PartnerAddresses, Peer, PeerSetup, PeerStatus, Unseen};
 use crate::replication::tls::LinkTls;
 use crate::server::{ClientTls, Listeners, Node, ReplicationStats, Server};
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
@@ -313,7 +313,7 @@ fn peer_setup(
             incarnation,
             policy,
         },
-        failover,
+        partner: PartnerAddresses::of(failover),
         listeners,
         tls,
         patience: config.replication.start_alone_after,

@@ -299,6 +299,12 @@ pub const DIAL_RETRY_MS: u64 = 100;
 pub const DIAL_EAGER_MS: u64 = 10_000;
 /// Longest time between two attempts.
 pub const DIAL_RETRY_MS_MAX: u64 = 1000;
+/// Addresses of the partner that are dialled in turn; more are not looked at.
+pub const PARTNER_ADDRESSES_MAX: usize = 8;
+/// The partner's name is looked up no more often, whoever asks.
+pub const LOOKUP_INTERVAL_MS: u64 = 500;
+/// An attempt to dial waits this long for the first address of the partner.
+pub const LOOKUP_WAIT_MS: u64 = 2000;
 /// Connections on the replication port that have not proved the pair's key yet.
 pub const UNPROVED_LINKS_MAX: usize = 8;
 /// How long such a connection may take to prove it, and how much it may send.
@@ -317,6 +323,10 @@ pub const LINK_WRITE_BYTES: usize = 256 * 1024;
 // The link is woken while the channel still has as much room again.
 const _: () = assert!(2 * HANDOVER_WAKE_BATCHES <= HANDOVER_BATCHES_MAX);
 const _: () = assert!(2 * HANDOVER_WAKE_KEYS <= HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX);
+const _: () = assert!(
+    PROOF_MS >= 250 * PARTNER_ADDRESSES_MAX as u64,
+    "the time to prove the key is shared by the addresses, and some milliseconds are far away"
+);
 const _: () = assert!(
     DIAL_RETRY_MS_MAX + PROOF_MS <= REFUSAL_HOLDS_MS,
     "a refused partner's next attempt arrives while its last refusal still counts"

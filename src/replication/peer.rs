@@ -6,6 +6,7 @@
 //! about the client port are [`Life`]'s.
 
 mod accept;
+mod addresses;
 mod carry;
 mod connect;
 mod dial;
@@ -27,7 +28,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::config::Address;
 use crate::limits::{FLUSH_LOG_MS, REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
 use crate::replication::handover::HandoverEnd;
 use crate::replication::life::{Life, PartnerEvent};
@@ -35,6 +35,7 @@ use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
 use crate::store::{Clock, Stamp, Store};
 
+pub use addresses::PartnerAddresses;
 pub use connect::bind;
 pub use status::{LinkState, PeerStatus, Unseen};
 
@@ -52,7 +53,7 @@ pub struct PeerSetup {
     /// How this node introduces itself; side 0 dials.
     pub link: LinkConfig,
     /// The partner's replication address.
-    pub failover: Address,
+    pub partner: PartnerAddresses,
     /// Bound sockets on which this node is dialled; see [`bind`].
     pub listeners: Vec<TcpListener>,
     /// The pair's key at work.
@@ -106,6 +107,8 @@ impl Peer {
                         Err(error) => tracing::error!(%error, "replication cannot start"),
                     }
                 });
+                // A lookup under way may take seconds, and nobody needs its answer any more.
+                runtime.shutdown_background();
             })?;
         Ok(Self { stop, thread })
     }
@@ -163,7 +166,7 @@ impl Runner {
         let status = Arc::clone(&setup.status);
         let connectors = Connectors::start(
             dials,
-            setup.failover,
+            setup.partner,
             setup.listeners,
             setup.tls,
             found,
@@ -229,6 +232,7 @@ impl Runner {
         if !known.is_some_and(|known| known.is_like(&absence)) {
             let reason = absence.reason();
             match absence {
+                Absence::Unresolved(_) => {}
                 Absence::Unreachable(_) => tracing::info!(reason, "the partner is not reached"),
                 Absence::OtherProtocol(_) => tracing::warn!(
                     reason,

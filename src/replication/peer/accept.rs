@@ -1,20 +1,20 @@
 //! Where a node is dialled: accepts, and tells the partner from strangers.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::addresses::PartnerAddresses;
 use super::connect::{ConnectOutcome, prepare};
 use super::newcomer::Newcomer;
 use super::proof::{self, ProofError};
 use super::status::PeerStatus;
-use crate::config::Address;
 use crate::limits::{DIAL_RETRY_MS, PROOF_MS, UNPROVED_LINKS_MAX};
 use crate::replication::tls::LinkTls;
 
@@ -23,7 +23,7 @@ const STRANGERS_LOGGED: u64 = 8;
 
 /// What the accepted connections share.
 pub(super) struct LinkAcceptor {
-    pub(super) failover: Address,
+    pub(super) partner: PartnerAddresses,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
     pub(super) status: Arc<PeerStatus>,
     pub(super) tls: LinkTls,
@@ -55,7 +55,7 @@ impl LinkAcceptor {
     async fn admit(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
         let outcome = match proof::within(PROOF_MS, self.prove(stream, from)).await {
             Ok(newcomer) => ConnectOutcome::Accepted(Box::new(newcomer)),
-            Err(error @ ProofError::OtherKey) if self.is_partners(from.ip()).await => {
+            Err(error @ ProofError::OtherKey) if self.partner.include(from.ip()) => {
                 self.status.count_stranger();
                 ConnectOutcome::Refused(error.to_string())
             }
@@ -69,16 +69,6 @@ impl LinkAcceptor {
         prepare(&stream)?;
         let stream = proof::accept(&self.tls, stream).await?;
         Newcomer::read_hello(stream, from).await
-    }
-
-    /// Whether this is the configured partner's host.
-    async fn is_partners(&self, from: IpAddr) -> bool {
-        match lookup_host(self.failover.to_string()).await {
-            Ok(mut addresses) => {
-                addresses.any(|address| address.ip().to_canonical() == from.to_canonical())
-            }
-            Err(_) => false,
-        }
     }
 
     fn stranger(&self, from: SocketAddr, reason: &str) {

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::accept::LinkAcceptor;
+use super::addresses::PartnerAddresses;
 use super::dial::Dialler;
 use super::newcomer::Newcomer;
 use super::proof::LinkStream;
@@ -50,6 +51,8 @@ pub(super) struct Dialled {
 /// Why a dialled partner counts as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
+    /// Its name has no address, which the log has already.
+    Unresolved(String),
     /// Nothing answers, or the connection ends before the key is proved.
     Unreachable(String),
     /// Something answers that does not speak the link's protocol.
@@ -100,15 +103,17 @@ impl Connectors {
     /// Starts to look for the partner; what is found goes to `found`.
     pub(super) fn start(
         dials: bool,
-        failover: Address,
+        partner: PartnerAddresses,
         listeners: Vec<net::TcpListener>,
         tls: LinkTls,
         found: mpsc::Sender<ConnectOutcome>,
         status: Arc<PeerStatus>,
     ) -> io::Result<Self> {
+        // Before the first refused node asks whether it is the partner.
+        partner.refresh();
         let mut tasks = Vec::new();
         let acceptor = Arc::new(LinkAcceptor {
-            failover: failover.clone(),
+            partner: partner.clone(),
             found: found.clone(),
             status,
             tls: tls.clone(),
@@ -120,7 +125,8 @@ impl Connectors {
         if dials {
             let dialler = Dialler {
                 tls,
-                failover,
+                partner,
+                preferred: None,
                 found,
             };
             tasks.push(tokio::spawn(dialler.run()).abort_handle());
@@ -141,7 +147,9 @@ impl Absence {
     /// The reason in words.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Unreachable(reason) | Self::OtherProtocol(reason) => reason,
+            Self::Unresolved(reason) | Self::Unreachable(reason) | Self::OtherProtocol(reason) => {
+                reason
+            }
         }
     }
 

@@ -1,32 +1,34 @@
 //! Side 0: dials the partner until it is there.
 
-use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
+use super::addresses::PartnerAddresses;
 use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
 use super::proof::{self, LinkStream, ProofError};
-use crate::config::Address;
 use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, PROOF_MS};
 use crate::replication::tls::LinkTls;
 
 /// Dials for ever.
 pub(super) struct Dialler {
     pub(super) tls: LinkTls,
-    pub(super) failover: Address,
+    pub(super) partner: PartnerAddresses,
+    /// The address that was good last.
+    pub(super) preferred: Option<SocketAddr>,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
 }
 
 impl Dialler {
     /// Every 100 ms at first, then with pauses of up to a second.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
         loop {
-            match proof::within(PROOF_MS, self.dial()).await {
+            match self.dial().await {
                 Ok(stream) => {
                     let began = Instant::now();
                     let (link_lives, link_ended) = oneshot::channel();
@@ -43,8 +45,8 @@ impl Dialler {
                         eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
                     }
                 }
-                Err(error) => {
-                    if self.found.send(self.failed(&error)).await.is_err() {
+                Err(outcome) => {
+                    if self.found.send(outcome).await.is_err() {
                         return;
                     }
                 }
@@ -53,33 +55,52 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self) -> Result<LinkStream, ProofError> {
-        let mut failure = io::Error::other("the name stands for no address");
-        for address in lookup_host(self.failover.to_string()).await? {
-            match TcpStream::connect(address).await {
+    /// Tries each address of the partner in turn, the one that was good last before the others.
+    /// They share the time, so that one that swallows packets does not hide the next.
+    async fn dial(&mut self) -> Result<LinkStream, ConnectOutcome> {
+        let found = self.partner.to_dial().await;
+        let mut addresses =
+            found.map_err(|reason| ConnectOutcome::Absent(Absence::Unresolved(reason)))?;
+        addresses.sort_by_key(|address| self.preferred != Some(*address));
+        let limit_ms = PROOF_MS / addresses.len().max(1) as u64;
+        let mut failures = Vec::new();
+        for address in addresses {
+            match proof::within(limit_ms, self.connect(address)).await {
                 Ok(stream) => {
-                    prepare(&stream)?;
-                    return proof::connect(&self.tls, stream).await;
+                    self.preferred = Some(address);
+                    return Ok(stream);
                 }
-                Err(error) => failure = error,
+                Err(error) => failures.push((address, error)),
             }
         }
-        Err(failure.into())
+        Err(summary(&failures))
     }
 
-    fn failed(&self, error: &ProofError) -> ConnectOutcome {
-        match error {
-            ProofError::OtherKey => ConnectOutcome::Refused(error.to_string()),
-            ProofError::OtherProtocol(what) => {
-                let reason = format!("{} answers, but is no memtwin link: {what}", self.failover);
-                ConnectOutcome::Absent(Absence::OtherProtocol(reason))
-            }
-            ProofError::Socket(error) => {
-                let reason = format!("{}: {error}", self.failover);
-                ConnectOutcome::Absent(Absence::Unreachable(reason))
-            }
-        }
+    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, ProofError> {
+        let stream = TcpStream::connect(address).await?;
+        prepare(&stream)?;
+        proof::connect(&self.tls, stream).await
     }
+}
+
+/// What the failures at all addresses mean together: a node with another key says more than
+/// another server, and that more than silence.
+fn summary(failures: &[(SocketAddr, ProofError)]) -> ConnectOutcome {
+    let mut reasons = Vec::new();
+    let mut is_answered = false;
+    for (address, error) in failures {
+        if matches!(error, ProofError::OtherKey) {
+            return ConnectOutcome::Refused(error.to_string());
+        }
+        is_answered |= matches!(error, ProofError::OtherProtocol(_));
+        reasons.push(format!("{address}: {error}"));
+    }
+    let reason = reasons.join("; ");
+    ConnectOutcome::Absent(if is_answered {
+        Absence::OtherProtocol(reason)
+    } else {
+        Absence::Unreachable(reason)
+    })
 }
 
 /// The time until the next attempt. The jitter keeps nodes that failed together from coming back

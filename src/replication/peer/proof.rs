@@ -163,7 +163,7 @@ pub(super) async fn within<T>(
     timeout(Duration::from_millis(limit_ms), work)
         .await
         .unwrap_or_else(|_| {
-            let error = io::Error::new(io::ErrorKind::TimedOut, "no proof of the key in time");
-            Err(error.into())
+            let what = format!("no proof of the key within {limit_ms} ms");
+            Err(io::Error::new(io::ErrorKind::TimedOut, what).into())
         })
 }

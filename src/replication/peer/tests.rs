@@ -1,5 +1,7 @@
 //! Two nodes of a pair in one process: real stores, links, encryption and sockets.
 
+mod replacement;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Address;
 use crate::replication::handover::{Handover, handover};
 use crate::replication::key::{PairKey, generate};
 use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
@@ -65,7 +68,33 @@ impl TestPair {
         patience: Option<Duration>,
         listeners: Vec<TcpListener>,
     ) -> TestNode {
-        let key = PairKey::load(&self.key(key)).unwrap();
+        self.side(side).run(key, patience, listeners)
+    }
+
+    /// A node of this side that is not running yet.
+    fn side(&self, side: u8) -> Start {
+        Start {
+            keys: self.keys.path().to_owned(),
+            side,
+            incarnation: u64::from(side) + 1,
+            // Side 1 never dials; it knows its partner's host by it.
+            partner: PartnerAddresses::of(Address::parse(&self.at.to_string()).unwrap()),
+        }
+    }
+}
+
+/// What a node is started with.
+struct Start {
+    keys: PathBuf,
+    side: u8,
+    incarnation: u64,
+    partner: PartnerAddresses,
+}
+
+impl Start {
+    fn run(self, key: &str, patience: Option<Duration>, listeners: Vec<TcpListener>) -> TestNode {
+        let side = self.side;
+        let key = PairKey::load(&self.keys.join(key)).unwrap();
         let store = Arc::new(Store::new(&StoreConfig {
             hash_secret: key.hash_secret(),
             side,
@@ -79,11 +108,10 @@ impl TestPair {
             link: LinkConfig {
                 side,
                 node_id: format!("n{side}"),
-                incarnation: u64::from(side) + 1,
+                incarnation: self.incarnation,
                 policy: String::new(),
             },
-            // Side 1 never dials; it knows its partner's host by it.
-            failover: Address::parse(&self.at.to_string()).unwrap(),
+            partner: self.partner,
             listeners,
             tls: LinkTls::new(&key).unwrap(),
             patience,
@@ -262,11 +290,12 @@ fn without_a_partner_a_node_serves_alone_and_takes_it_in_later() {
 }
 
 #[test]
-fn a_newer_link_takes_the_place_of_an_older_one() {
+fn a_newer_link_of_the_same_process_replaces_the_older_one() {
     let mut pair = TestPair::new();
     let one = pair.start(1, "a", None);
     let first = pair.start(0, "a", None);
     wait_for("the first meets", || one.is_open() && first.is_open());
+    // The same incarnation, so that it counts as the same process.
     let second = pair.start(0, "a", None);
     second.set("from the second", "1");
     wait_for("the second is heard", || {
