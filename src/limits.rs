@@ -313,8 +313,6 @@ pub const PROOF_MS: u64 = 2000;
 pub const PROOF_BYTES_MAX: usize = 16 * 1024;
 /// Bytes the link reads at once.
 pub const LINK_READ_BYTES: usize = 64 * 1024;
-/// Flushes of the partner are logged no more often than this.
-pub const FLUSH_LOG_MS: u64 = 1000;
 /// How long a node that stops waits for the partner to have everything.
 pub const DRAIN_MS: u64 = 5000;
 /// Bytes of frames that wait for the socket.

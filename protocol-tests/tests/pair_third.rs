@@ -65,6 +65,10 @@ fn a_second_node_of_a_side_does_not_touch_the_link_of_the_first() -> Result<()> 
     }
     ensure!(pair.client(0)?.set("session0", b"changed")? == "STORED");
     pair.wait_for_value(1, "session0", Some(b"changed"))?;
+    for log in [third.log(), pair.node(1)?.log()] {
+        let lines = log.lines().filter(|line| line.contains(REASON)).count();
+        ensure!(lines <= 2, "{lines} lines say the same:\n{log}");
+    }
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod carry;
 mod connect;
 mod dial;
 mod leave;
+mod log;
 pub(crate) mod metered;
 mod newcomer;
 mod proof;
@@ -28,12 +29,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::limits::{FLUSH_LOG_MS, REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
+use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
 use crate::replication::handover::HandoverEnd;
 use crate::replication::life::{Life, PartnerEvent};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
-use crate::store::{Clock, Stamp, Store};
+use crate::store::{Clock, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
@@ -41,6 +42,7 @@ pub use status::{LinkState, PeerStatus, Unseen};
 
 use connect::{Absence, ConnectOutcome, Connectors, Dialled};
 use leave::Leave;
+use log::LinkLog;
 
 /// How often a node without a link looks at the clock.
 const LIFE_TICK: Duration = Duration::from_millis(50);
@@ -137,10 +139,8 @@ struct Runner {
     clock: Clock,
     clock_set_ms: u64,
     /// Until when the partner's last refusal counts.
-    refused_until_ms: u64,
-    /// The last flush of the partner, as long as the log does not have it, and when it may.
-    untold_flush: Option<Stamp>,
-    flush_log_ms: u64,
+    refused_until_ms: Option<u64>,
+    log: LinkLog,
     handover: HandoverEnd,
     /// `None` once the clients were dismissed.
     gate: Option<watch::Sender<bool>>,
@@ -178,9 +178,8 @@ impl Runner {
             store: setup.store,
             clock,
             clock_set_ms: now_ms,
-            refused_until_ms: 0,
-            untold_flush: None,
-            flush_log_ms: 0,
+            refused_until_ms: None,
+            log: LinkLog::default(),
             handover: setup.handover,
             gate: Some(setup.gate),
             status: setup.status,
@@ -220,37 +219,27 @@ impl Runner {
             ConnectOutcome::Accepted(newcomer) => {
                 return self.carry(newcomer.stream, &newcomer.received).await;
             }
-            ConnectOutcome::Refused(reason) => self.refused(&reason),
+            ConnectOutcome::Refused(reason) => self.refused(&reason, false),
             ConnectOutcome::Absent(absence) => self.is_absent(absence),
         }
         None
     }
 
-    /// The dialled partner is not there. Only a change of the kind of reason is news.
+    /// The dialled partner is not there.
     fn is_absent(&mut self, absence: Absence) {
         let known = self.absence.as_ref();
-        if !known.is_some_and(|known| known.is_like(&absence)) {
-            let reason = absence.reason();
-            match absence {
-                Absence::Unresolved(_) => {}
-                Absence::Unreachable(_) => tracing::info!(reason, "the partner is not reached"),
-                Absence::OtherProtocol(_) => tracing::warn!(
-                    reason,
-                    "another server answers at the partner's address: check replication.failover"
-                ),
-            }
-        }
+        let is_news = !known.is_some_and(|known| known.is_like(&absence));
+        self.log.absent(&absence, is_news);
         self.absence = Some(absence);
     }
 
-    /// The partner answered, but this cannot become a link.
-    fn refused(&mut self, reason: &str) {
+    /// The partner answered, but this cannot become a link. `passes`: it may be over by itself.
+    fn refused(&mut self, reason: &str, passes: bool) {
         let now_ms = self.clock.now().boot_ms;
         self.life.on(PartnerEvent::Refused, now_ms);
-        self.refused_until_ms = now_ms + REFUSAL_HOLDS_MS;
-        if self.status.set_link(LinkState::Refused(reason.to_owned())) {
-            tracing::error!(reason, client_port = self.port_word(), "link refused");
-        }
+        self.refused_until_ms = Some(now_ms + REFUSAL_HOLDS_MS);
+        self.status.set_link(LinkState::Refused(reason.to_owned()));
+        self.log.refused(reason, passes, self.port_word());
     }
 
     /// Lets time pass: for the clock, the life of the node and its client port.
@@ -273,14 +262,14 @@ impl Runner {
                  0 and the other side 1"
             );
         }
-        if now_ms >= self.refused_until_ms && self.status.refusal_is_over() {
-            tracing::info!("the partner that refused is gone");
-        }
-        if now_ms >= self.flush_log_ms
-            && let Some(floor) = self.untold_flush.take()
+        if self
+            .refused_until_ms
+            .is_some_and(|until_ms| now_ms >= until_ms)
         {
-            self.flush_log_ms = now_ms + FLUSH_LOG_MS;
-            tracing::info!(floor = floor.get(), "flushed by the partner");
+            self.refused_until_ms = None;
+            if self.status.refusal_is_over() {
+                self.log.refusal_is_over();
+            }
         }
         // Only the change is published: each publication wakes the acceptor's thread.
         if let Some(gate) = &self.gate
@@ -297,6 +286,7 @@ impl Runner {
         self.status.publish(self.life.state(), self.link.counters());
     }
 
+    /// What the client port does, for the log.
     fn port_word(&self) -> &'static str {
         if self.life.is_serving() {
             "open"

@@ -117,3 +117,13 @@ pub enum LinkError {
     #[error("refused by the partner: {0}")]
     RefusedByPartner(Refusal),
 }
+
+impl LinkError {
+    /// Why one node refused the other, if that is what ended the link.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused(refusal) | Self::RefusedByPartner(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}

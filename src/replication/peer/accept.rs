@@ -1,10 +1,12 @@
 //! Where a node is dialled: accepts, and tells the partner from strangers.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -16,10 +18,8 @@ use super::newcomer::Newcomer;
 use super::proof::{self, ProofError};
 use super::status::PeerStatus;
 use crate::limits::{DIAL_RETRY_MS, PROOF_MS, UNPROVED_LINKS_MAX};
+use crate::logs::Repeated;
 use crate::replication::tls::LinkTls;
-
-/// Strangers are logged one by one up to here, then at every power of two.
-const STRANGERS_LOGGED: u64 = 8;
 
 /// What the accepted connections share.
 pub(super) struct LinkAcceptor {
@@ -27,6 +27,10 @@ pub(super) struct LinkAcceptor {
     pub(super) found: mpsc::Sender<ConnectOutcome>,
     pub(super) status: Arc<PeerStatus>,
     pub(super) tls: LinkTls,
+    /// What the log says of strangers,
+    pub(super) strangers: Mutex<Repeated>,
+    /// and of connections that could not be accepted.
+    pub(super) failures: Mutex<Repeated>,
 }
 
 impl LinkAcceptor {
@@ -35,10 +39,14 @@ impl LinkAcceptor {
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
         let mut unproved: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
         loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                // Out of descriptors, most likely: some will be free in a while.
-                sleep(Duration::from_millis(DIAL_RETRY_MS)).await;
-                continue;
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.failed_to_accept(&error);
+                    // Out of descriptors, most likely: some will be free in a while.
+                    sleep(Duration::from_millis(DIAL_RETRY_MS)).await;
+                    continue;
+                }
             };
             unproved.retain(|(task, _)| !task.is_finished());
             if unproved.len() >= UNPROVED_LINKS_MAX
@@ -72,10 +80,17 @@ impl LinkAcceptor {
     }
 
     fn stranger(&self, from: SocketAddr, reason: &str) {
-        let count = self.status.count_stranger();
-        if count <= STRANGERS_LOGGED || count.is_power_of_two() {
-            tracing::warn!(%from, reason, strangers = count,
+        let strangers = self.status.count_stranger();
+        if let Some(suppressed) = self.strangers.lock().log_now(Instant::now()) {
+            tracing::warn!(%from, reason, strangers, suppressed,
                 "stranger on the replication port; keep the port off public networks");
+        }
+    }
+
+    fn failed_to_accept(&self, error: &io::Error) {
+        if let Some(suppressed) = self.failures.lock().log_now(Instant::now()) {
+            tracing::warn!(%error, suppressed,
+                "accepting on the replication port fails; raise the limit of files");
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::limits::{
     HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS, UNPROVED_LINKS_MAX,
 };
 use crate::replication::life::PartnerEvent;
-use crate::replication::link::{LinkError, LinkEvent, Refusal};
+use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::store::Now;
 
 const NAP: Duration = Duration::from_millis(1);
@@ -135,7 +135,11 @@ impl Runner {
             // The dialler waits while its own link runs: the present one was accepted, by a side
             // that dials. That is no link to stay with.
             ConnectOutcome::Dialled(_) => return Some(found),
-            ConnectOutcome::Refused(_) | ConnectOutcome::Absent(_) => return None,
+            ConnectOutcome::Refused(reason) => {
+                self.log.other_key(&reason);
+                return None;
+            }
+            ConnectOutcome::Absent(_) => return None,
         };
         match newcomer.refusal(&self.link, self.clock.now()) {
             None => Some(ConnectOutcome::Accepted(newcomer)),
@@ -147,7 +151,7 @@ impl Runner {
     }
 
     fn refuse_newcomer(&mut self, newcomer: Newcomer, refusal: Refusal) {
-        tracing::warn!(from = %newcomer.from, reason = %refusal, "refused another node; the link stays");
+        self.log.newcomer(newcomer.from, &refusal);
         while self.farewells.try_join_next().is_some() {}
         // One too many is only closed.
         if self.farewells.len() < UNPROVED_LINKS_MAX {
@@ -227,28 +231,17 @@ impl Runner {
                     self.life.on(PartnerEvent::Up, now_ms);
                     self.absence = None;
                     self.status.set_link(LinkState::Up);
-                    tracing::info!(
-                        node_id = partner.node_id,
-                        side = partner.side,
-                        incarnation = partner.incarnation,
-                        "link up"
-                    );
+                    self.log.up(&partner);
                 }
                 LinkEvent::PartnerPassDone => {
                     self.life.on(PartnerEvent::PassDone, now_ms);
-                    tracing::info!("the partner's table is here");
+                    self.log.partner_pass_done();
                 }
-                LinkEvent::OwnPassDone => tracing::info!("the partner has our table"),
+                LinkEvent::OwnPassDone => self.log.own_pass_done(),
                 // The error that follows says the same and ends the link.
                 LinkEvent::Refused { .. } => {}
-                LinkEvent::FlushRaised { floor } => self.untold_flush = Some(floor),
-                LinkEvent::ClockAhead { ahead_ms } => {
-                    tracing::warn!(
-                        ahead_ms,
-                        "the partner's clock is ahead; its writes win until \
-                        this clock is there too: set both clocks (NTP)"
-                    );
-                }
+                LinkEvent::FlushRaised { floor } => self.log.flushed(floor),
+                LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
             }
         }
     }
@@ -279,30 +272,29 @@ impl Runner {
             self.status.set_link(LinkState::Down);
         }
         let (reason, refused) = match &ending {
-            Ending::Link(error @ (LinkError::Refused(_) | LinkError::RefusedByPartner(_))) => {
-                (error.to_string(), Some(error.to_string()))
-            }
-            Ending::Link(error) => (error.to_string(), None),
+            Ending::Link(error) => (error.to_string(), error.refusal()),
             // rustls would explain the missing farewell of a killed process.
             Ending::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 (CLOSED.to_owned(), None)
             }
-            // A dialled node shows that it refuses the key when this one has finished already.
-            Ending::Socket(error) => {
-                let refused = !was_up && shows_other_key(error);
-                let refused = refused.then(|| ProofError::OtherKey.to_string());
-                (error.to_string(), refused)
-            }
+            Ending::Socket(error) => (error.to_string(), None),
             Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
             Ending::Stopping => ("this node stops".to_owned(), None),
         };
-        match ending {
+        match &ending {
             Ending::Stopping => tracing::info!(reason, "link down"),
-            _ if was_up => tracing::warn!(reason, client_port = self.port_word(), "link down"),
-            _ => tracing::debug!(reason, "no link"),
+            _ if was_up => self.log.down(&reason, self.port_word()),
+            _ => self.log.failed(&reason),
         }
-        if let Some(refused) = refused {
-            self.refused(&refused);
+        if let Some(refusal) = refused {
+            self.refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
+        }
+        // A dialled node rejects the key after this one has finished its part of the handshake.
+        if let Ending::Socket(error) = &ending
+            && !was_up
+            && shows_other_key(error)
+        {
+            self.refused(&ProofError::OtherKey.to_string(), false);
         }
         self.live();
         match ending {

@@ -9,6 +9,7 @@ use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -117,6 +118,8 @@ impl Connectors {
             found: found.clone(),
             status,
             tls: tls.clone(),
+            strangers: Mutex::default(),
+            failures: Mutex::default(),
         });
         for listener in listeners {
             let listener = TcpListener::from_std(listener)?;

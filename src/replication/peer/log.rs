@@ -1,0 +1,169 @@
+//! What the log says of the link: one line for each change of state, however often a loop tries
+//! again, and a reminder with a count.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::connect::Absence;
+use crate::logs::Repeated;
+use crate::replication::link::{Partner, Refusal};
+use crate::store::Stamp;
+
+/// The limiters of the link's lines.
+#[derive(Debug, Default)]
+pub(super) struct LinkLog {
+    up: Repeated,
+    down: Repeated,
+    failed: ByReason,
+    refused: ByReason,
+    absent: Repeated,
+    newcomer: Repeated,
+    other_key: Repeated,
+    clock_ahead: Repeated,
+    flushed: Repeated,
+    own_pass: Repeated,
+    partner_pass: Repeated,
+}
+
+/// A limiter for lines with a reason: another reason is a change of state.
+#[derive(Debug, Default)]
+struct ByReason {
+    reason: String,
+    lines: Repeated,
+}
+
+impl ByReason {
+    fn log_now(&mut self, reason: &str) -> Option<u64> {
+        if self.reason != reason {
+            reason.clone_into(&mut self.reason);
+            self.lines.changed();
+        }
+        self.lines.log_now(Instant::now())
+    }
+}
+
+/// Something that is a change of state each time it happens.
+fn happened(lines: &mut Repeated) -> Option<u64> {
+    lines.changed();
+    lines.log_now(Instant::now())
+}
+
+impl LinkLog {
+    pub(super) fn up(&mut self, partner: &Partner) {
+        // What kept the link down is news again when it comes back.
+        self.refused.lines.changed();
+        self.failed.lines.changed();
+        self.absent.changed();
+        if let Some(suppressed) = happened(&mut self.up) {
+            let Partner {
+                node_id,
+                side,
+                incarnation,
+            } = partner;
+            tracing::info!(node_id, side, incarnation, suppressed, "link up");
+        }
+    }
+
+    /// A link that was up is over.
+    pub(super) fn down(&mut self, reason: &str, client_port: &str) {
+        if let Some(suppressed) = happened(&mut self.down) {
+            tracing::warn!(reason, client_port, suppressed, "link down");
+        }
+    }
+
+    /// A connection to the partner has ended before the link was up.
+    pub(super) fn failed(&mut self, reason: &str) {
+        if let Some(suppressed) = self.failed.log_now(reason) {
+            tracing::debug!(reason, suppressed, "no link");
+        }
+    }
+
+    /// The two nodes do not fit together. `passes`: it may be over by itself.
+    pub(super) fn refused(&mut self, reason: &str, passes: bool, client_port: &str) {
+        let Some(suppressed) = self.refused.log_now(reason) else {
+            return;
+        };
+        if passes {
+            tracing::warn!(reason, client_port, suppressed, "link refused for now");
+        } else {
+            tracing::error!(reason, client_port, suppressed, "link refused");
+        }
+    }
+
+    pub(super) fn refusal_is_over(&mut self) {
+        if let Some(suppressed) = self.refused.lines.resolved() {
+            tracing::info!(suppressed, "the partner that refused is gone");
+        }
+    }
+
+    /// The dialled partner is not there; `is_news`: for another kind of reason than before.
+    pub(super) fn absent(&mut self, absence: &Absence, is_news: bool) {
+        if is_news {
+            self.absent.changed();
+        }
+        let reason = absence.reason();
+        match absence {
+            // Whoever looks the name up says so.
+            Absence::Unresolved(_) => {}
+            Absence::Unreachable(_) => {
+                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+                    tracing::info!(reason, suppressed, "the partner cannot be reached");
+                }
+            }
+            Absence::OtherProtocol(_) => {
+                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+                    tracing::warn!(
+                        reason,
+                        suppressed,
+                        "another server answers at the partner's address: check \
+                         replication.failover"
+                    );
+                }
+            }
+        }
+    }
+
+    /// A node with the key came while a link was up, and may not replace it.
+    pub(super) fn newcomer(&mut self, from: SocketAddr, refusal: &Refusal) {
+        if let Some(suppressed) = self.newcomer.log_now(Instant::now()) {
+            let reason = refusal.reason.as_str();
+            tracing::warn!(%from, reason, suppressed, "refused another node; the link stays");
+        }
+    }
+
+    /// A node on the partner's host with another key came while a link was up.
+    pub(super) fn other_key(&mut self, reason: &str) {
+        if let Some(suppressed) = self.other_key.log_now(Instant::now()) {
+            tracing::warn!(reason, suppressed, "refused another node; the link stays");
+        }
+    }
+
+    pub(super) fn clock_ahead(&mut self, ahead_ms: u64) {
+        if let Some(suppressed) = self.clock_ahead.log_now(Instant::now()) {
+            tracing::warn!(
+                ahead_ms,
+                suppressed,
+                "the partner's clock is ahead; its writes win until this clock is there too: set \
+                 both clocks (NTP)"
+            );
+        }
+    }
+
+    pub(super) fn flushed(&mut self, floor: Stamp) {
+        if let Some(suppressed) = happened(&mut self.flushed) {
+            tracing::info!(floor = floor.get(), suppressed, "flushed by the partner");
+        }
+    }
+
+    pub(super) fn own_pass_done(&mut self) {
+        if let Some(suppressed) = happened(&mut self.own_pass) {
+            tracing::info!(suppressed, "the partner has our table");
+        }
+    }
+
+    pub(super) fn partner_pass_done(&mut self) {
+        if let Some(suppressed) = happened(&mut self.partner_pass) {
+            tracing::info!(suppressed, "the partner's table is here");
+        }
+    }
+}
