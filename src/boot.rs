@@ -14,6 +14,7 @@ use crate::auth::Access;
 use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
+use crate::logs;
 use crate::protocol::text::reply;
 use crate::reload::Reloads;
 use crate::replication::handover::{Handover, HandoverEnd, handover};
@@ -155,6 +156,12 @@ pub fn banner(config: &Config, sockets: &Sockets) {
     }
 }
 
+/// A thread, a reactor or another thing that the system does not give.
+pub fn refused(error: io::Error) -> Problem {
+    let text = format!("the system refuses what a node needs: {error}");
+    Problem::new(EXIT_SYSTEM, text)
+}
+
 /// A node at work.
 #[derive(Debug)]
 pub struct Running {
@@ -177,12 +184,6 @@ impl Running {
     /// The system refuses a thread, or the key cannot be used.
     pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, Problem> {
         let Secrets { key, access, tls } = secrets;
-        let refused = |error: io::Error| {
-            Problem::new(
-                EXIT_SYSTEM,
-                format!("the system refuses what a node needs: {error}"),
-            )
-        };
         let store = Store::new(&store_config(&config, key.as_ref())?);
         let store = if config.client.cas {
             store
@@ -345,6 +346,7 @@ fn replication_stats(
         reply::stat(out, "tombstones_dropped", dropped);
         reply::stat(out, "memory_used_bytes", memory.used_bytes);
         reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
+        reply::stat(out, "log_lines_dropped", logs::lines_dropped());
     }))
 }
 

@@ -41,12 +41,14 @@
 //! - **Watch**, one thread: carries lines about what happens from the workers to the clients that
 //!   `watch`; it sleeps while there are none.
 //! - **Housekeeping**, one thread: the wall clock, expired items, delayed flushes.
+//! - **Log**, one thread: the only one that writes to stderr, and so the only one that waits when
+//!   nobody reads it. The others leave their lines in a bounded queue.
 //!
 //! # Code map
 //!
 //! - `main.rs` tells the life of a process in order; [`boot`], [`privileges`], [`daemon`],
-//!   [`signals`] and [`logs`] are its steps. [`pair`] runs two nodes on one machine, for a person
-//!   to see.
+//!   [`signals`] and [`logs`] are its steps; all that goes to stderr goes through [`logs`].
+//!   [`pair`] runs two nodes on one machine, for a person to see.
 //! - [`cli`] and [`config`]: memcached's flags, the TOML file and the defaults make one [`Config`],
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
 //! - [`auth`]: users and passwords of clients. [`files`]: how every file is read that holds such

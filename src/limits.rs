@@ -273,6 +273,20 @@ const _: () = assert!(HEARTBEAT_MS < REPLACEABLE_SILENCE_MS && REPLACEABLE_SILEN
 pub const LOG_REMINDER_MS: u64 = 60_000;
 /// Changes of one state that are logged in that time; a state that flaps is counted from then on.
 pub const LOG_CHANGES_MAX: u32 = 10;
+/// Log lines that wait for stderr, in bytes; a line more is dropped and counted.
+pub const LOG_QUEUE_BYTES: usize = 256 << 10;
+/// Bytes written to stderr at once: a pipe takes so many without mixing them with others'.
+pub const LOG_WRITE_BYTES: usize = 4 << 10;
+/// How long a process that ends waits for stderr to take the last lines.
+pub const LOG_FLUSH_MS: u64 = 500;
+/// A stderr that takes nothing, but is no blocking file, is tried again after this time.
+pub const LOG_RETRY_MS: u64 = 20;
+/// So much of a command line is logged (`-vv`): a `get` line may be a thousand times longer.
+pub const LOG_COMMAND_BYTES: usize = 1024;
+
+// Every byte of a command may take four ("\x00"), and the longest line of a node of a pair fits too.
+const _: () = assert!(4 * LOG_COMMAND_BYTES + 256 <= RELAYED_LINE_BYTES_MAX as usize);
+const _: () = assert!(8 * RELAYED_LINE_BYTES_MAX <= LOG_QUEUE_BYTES as u64);
 
 // --- node: its key, its partner, the hand-over from the workers ---
 

@@ -15,6 +15,8 @@ use memtwin::{logs, pair, privileges};
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    logs::log_panics();
+    let _flushed = logs::FlushAtExit;
     match cli::parse(env::args_os()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(told) if told.exit == 0 => {
@@ -22,8 +24,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => {
-            // Nothing is left to tell it to, should stderr be gone.
-            let _ = writeln!(io::stderr(), "{problem}");
+            logs::line(&problem.text);
             problem.exit_code()
         }
     }
@@ -51,10 +52,13 @@ fn serve(cli: Cli) -> Result<(), Problem> {
     privileges::end_with_parent()?;
     let sockets = boot::bind(&config)?;
     if config.node.daemon {
+        // What was logged so far is for whoever started the daemon.
+        logs::flush();
         daemon::detach(config.node.verbosity > 0, config.node.core_dumps)?;
     }
     privileges::lock_memory(config.node.lock_memory);
     let mut signals = Signals::take()?;
+    logs::write_on().map_err(boot::refused)?;
     let _pid_file = config.node.pid_file.as_deref().and_then(PidFile::write);
     boot::banner(&config, &sockets);
     let node = Running::start(config, secrets, sockets)?;

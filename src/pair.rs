@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Problem;
 use crate::config::problem::EXIT_SYSTEM;
+use crate::logs;
 use crate::replication::key;
 use child::Child;
 use ports::Ports;
@@ -37,6 +39,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub fn run(port_base: u16) -> Result<(), Problem> {
     let ports = Ports::from_base(port_base);
     ports.check_free()?;
+    logs::write_on().map_err(|error| failed("no thread for the log", error))?;
     let dir = prepare().map_err(|error| failed("a private directory cannot be made", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -152,8 +155,11 @@ Tomcat with memcached-session-manager:
 Ctrl-C stops both.
 "
     );
-    // A closed stdout takes nothing from the pair.
-    let _ = writeln!(io::stdout(), "{text}");
+    // On a thread of its own: a stdout that blocks (Ctrl-S) must not keep the pair from watching its
+    // nodes and from ending. A closed stdout takes nothing from the pair.
+    let _ = thread::Builder::new()
+        .name("tell".to_owned())
+        .spawn(move || writeln!(io::stdout(), "{text}"));
 }
 
 fn failed(what: &str, error: io::Error) -> Problem {

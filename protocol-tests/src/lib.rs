@@ -26,5 +26,6 @@ pub mod subject;
 pub mod tally;
 pub mod tls;
 pub mod transcript;
+pub mod unread;
 pub mod watching;
 pub mod writers;

@@ -1,7 +1,7 @@
 //! Two memtwin nodes as real processes, each the other's failover, with a proxy on their link.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,15 @@ impl Pair {
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
         let address = Address::Tcp(loopback(self.client_ports[side]));
         self.nodes[side] = Some(Server::spawn(&self.subject, &flags, address)?);
+        Ok(())
+    }
+
+    /// The same with its standard error elsewhere.
+    pub fn launch_logging_to(&mut self, side: usize, stderr: Stdio) -> Result<()> {
+        let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
+        let address = Address::Tcp(loopback(self.client_ports[side]));
+        let node = Server::spawn_logging_to(&self.subject, &flags, address, stderr)?;
+        self.nodes[side] = Some(node);
         Ok(())
     }
 

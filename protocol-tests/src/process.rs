@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::process::{Child, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 
 /// Resident memory in bytes.
@@ -28,6 +31,22 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
 pub fn open_files(pid: u32) -> Result<usize> {
     let path = format!("/proc/{pid}/fd");
     Ok(fs::read_dir(&path).with_context(|| path.clone())?.count())
+}
+
+/// Waits for the end of a process; one that does not end is killed.
+pub fn wait_for_end(process: &mut Child, patience: Duration) -> Result<ExitStatus> {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(status) = process.try_wait()? {
+            return Ok(status);
+        }
+        if Instant::now() > deadline {
+            process.kill()?;
+            process.wait()?;
+            bail!("process {} did not end and was killed", process.id());
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Sends a signal to a process that the caller started.

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::packets::{Reply, opcode, packet};
+use crate::pair::eventually;
 use crate::process;
 use crate::subject::{Kind, Subject};
 use crate::tls::TlsClient;
@@ -119,6 +120,23 @@ impl Server {
         Self::spawn_with(subject, flags, &[], address)
     }
 
+    /// The same with its standard error elsewhere; [`Server::log`] knows nothing then.
+    pub fn spawn_logging_to(
+        subject: &Subject,
+        flags: &[&str],
+        address: Address,
+        stderr: Stdio,
+    ) -> Result<Self> {
+        Self::spawn_in(
+            tempfile::tempdir()?,
+            subject,
+            flags,
+            &[],
+            address,
+            [Stdio::null(), stderr],
+        )
+    }
+
     fn spawn_with(
         subject: &Subject,
         flags: &[&str],
@@ -127,6 +145,18 @@ impl Server {
     ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let log = File::create(folder.path().join("log"))?;
+        let output = [log.try_clone()?.into(), log.into()];
+        Self::spawn_in(folder, subject, flags, variables, address, output)
+    }
+
+    fn spawn_in(
+        folder: TempDir,
+        subject: &Subject,
+        flags: &[&str],
+        variables: &[(&str, &Path)],
+        address: Address,
+        [stdout, stderr]: [Stdio; 2],
+    ) -> Result<Self> {
         let mut command = Command::new(subject.program());
         if process::is_root() {
             command.args(["-u", "root"]);
@@ -135,8 +165,8 @@ impl Server {
             .args(flags)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("cannot start {}", subject.program().display()))?;
         Ok(Self {
@@ -249,16 +279,14 @@ impl Server {
 
     /// Waits for the end of the process.
     pub fn wait_for_end(&mut self, patience: Duration) -> Result<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if Instant::now() > deadline {
-                bail!("{} (pid {}) did not end", self.kind, self.pid());
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
+        process::wait_for_end(&mut self.child, patience).with_context(|| self.kind.to_string())
+    }
+
+    /// Waits until its log contains this: a line may be written after the answer to a client.
+    pub fn wait_until_logged(&self, text: &str) -> Result<()> {
+        eventually(&format!("{} has logged {text:?}", self.kind), || {
+            Ok(self.log().contains(text))
+        })
     }
 
     /// Everything it has written to its standard output and error, wherever it writes it.

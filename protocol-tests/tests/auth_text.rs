@@ -231,10 +231,11 @@ fn a_file_that_others_can_read_is_warned_of() -> Result<()> {
     for (mode, warned) in [(0o600, false), (0o640, false), (0o644, true)] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
         let server = Server::start(&Subject::memtwin()?, &flags)?;
-        ensure!(
-            server.log().contains("every user of this host") == warned,
-            "{mode:o}"
-        );
+        let warning = "every user of this host";
+        if warned {
+            server.wait_until_logged(warning)?;
+        }
+        ensure!(server.log().contains(warning) == warned, "{mode:o}");
     }
     Ok(())
 }

@@ -136,10 +136,11 @@ fn with_evictions_a_full_cache_keeps_what_is_used() -> Result<()> {
 fn the_log_follows_the_verbosity() -> Result<()> {
     let server = Server::start(&Subject::memtwin()?, &[])?;
     let mut client = server.connect()?;
-    for (level, key) in [(0, "quiet"), (2, "loud"), (0, "quiet-again")] {
+    for (level, key) in [(0, "quiet"), (2, "loud"), (0, "quiet-again"), (2, "last")] {
         ensure!(client.ask(&format!("verbosity {level}"))? == "OK");
         client.get(key)?;
     }
+    server.wait_until_logged("get last")?;
     let log = server.log();
     ensure!(log.contains("get loud"), "-vv shows no commands:\n{log}");
     ensure!(!log.contains("quiet"), "commands without -vv:\n{log}");

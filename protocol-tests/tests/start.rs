@@ -116,13 +116,12 @@ fn a_pid_file_of_another_process_is_taken_over_with_a_warning() -> Result<()> {
         eventually("the pid file is its own", || {
             Ok(fs::read_to_string(&file)?.trim() == server.pid().to_string())
         })?;
-        let log = server.log();
-        ensure!(log.contains(&own.to_string()), "{}: {log}", subject.kind());
+        server.wait_until_logged(&own.to_string())?;
     }
     // One that cannot be written is no reason not to serve.
     for subject in subjects()? {
         let server = Server::start(&subject, &["-P", "/nonexistent/pid"])?;
-        ensure!(server.log().contains("/nonexistent/pid"));
+        server.wait_until_logged("/nonexistent/pid")?;
     }
     Ok(())
 }

@@ -100,7 +100,7 @@ fn files_that_are_no_good_change_nothing() -> Result<()> {
         ensure!(client.set("key", b"value")? == "STORED");
         if subject.kind() == Kind::Memtwin {
             ensure!(shown_by(&server)? == first);
-            ensure!(server.log().contains("stays in use"), "{}", server.log());
+            server.wait_until_logged("stays in use")?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! One node of `memtwin pair`: a process of the same binary, its log lines relayed.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{self, ChildStderr, Command, Stdio};
@@ -17,6 +17,7 @@ use super::ports::Addresses;
 use crate::config::Problem;
 use crate::config::problem::EXIT_SYSTEM;
 use crate::limits::{DRAIN_MS, RELAYED_LINE_BYTES_MAX};
+use crate::logs;
 use crate::privileges::END_WITH_PARENT;
 
 /// A running node.
@@ -136,6 +137,5 @@ fn relay(name: &'static str, lines: ChildStderr) {
 }
 
 fn say(name: &str, text: &str) {
-    // A closed stderr takes nothing from the pair.
-    let _ = writeln!(io::stderr(), "{name:8} | {text}");
+    logs::line(&format!("{name:8} | {text}"));
 }

@@ -4,7 +4,8 @@ use super::answer::{FLUSH_REFUSED, say};
 use super::{Conversation, State, Step, Stop};
 use crate::command::{self, Retrieval};
 use crate::limits::{
-    GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, TURN_KEYS, TURN_OUTPUT_BYTES,
+    GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, LOG_COMMAND_BYTES, TURN_KEYS,
+    TURN_OUTPUT_BYTES,
 };
 use crate::protocol::text::{self, Fault, Keys, Request, reply};
 
@@ -15,7 +16,7 @@ impl Conversation {
         };
         let used = end + 1;
         let line = &input[..used];
-        tracing::trace!(line = %content(line).escape_ascii(), "command");
+        tracing::trace!(line = %beginning(content(line)).escape_ascii(), "command");
         match text::parse(line) {
             Err(mut fault) => {
                 if line.starts_with(b"flush_all ") {
@@ -182,6 +183,11 @@ fn without_end(input: &[u8]) -> Stop {
 fn content(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// As much of a command line as is logged.
+fn beginning(line: &[u8]) -> &[u8] {
+    &line[..line.len().min(LOG_COMMAND_BYTES)]
 }
 
 /// Where the keys of a line begin.

@@ -1,0 +1,20 @@
+//! Panic messages: std prints them itself, and would wait for stderr.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::Write;
+use std::{panic, thread};
+
+/// Has the message of a panic, of whichever thread, logged like everything else, in std's words.
+pub fn log_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("<unnamed>");
+        let mut text = format!("thread '{name}' {panic}\n");
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            // A String takes everything.
+            let _ = write!(text, "{trace}");
+        }
+        super::line(&text);
+    }));
+}
