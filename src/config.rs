@@ -69,7 +69,7 @@ pub struct Node {
     pub side: Option<u8>,
     /// The user to become when started as root (`-u`).
     pub user: Option<String>,
-    /// How much is logged: 0 state changes, 1 more, 2 every command (`-v`).
+    /// How much is logged: 0 state changes, 1 failures of clients, 2 every command (`-v`).
     pub verbosity: u8,
     /// Whether the node detaches from who started it (`-d`).
     pub daemon: bool,

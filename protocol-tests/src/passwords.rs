@@ -32,6 +32,11 @@ pub struct SaslServer {
 impl SaslServer {
     /// Starts one that knows [`USER`].
     pub fn start(subject: &Subject) -> Result<Self> {
+        Self::start_with(subject, &[])
+    }
+
+    /// The same with these flags.
+    pub fn start_with(subject: &Subject, flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let users = folder.path().join("users");
         fs::write(&users, format!("{USER}:{PASSWORD}\n"))?;
@@ -42,7 +47,8 @@ impl SaslServer {
             ("MEMCACHED_SASL_PWDB", users.as_path()),
             ("SASL_CONF_PATH", folder.path()),
         ];
-        let server = Server::start_with(subject, &["-S"], &variables)?;
+        let flags = [&["-S"], flags].concat();
+        let server = Server::start_with(subject, &flags, &variables)?;
         Ok(Self { server, folder })
     }
 

@@ -68,11 +68,16 @@ fn auth_entry(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
 pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), String> {
     let shown = path.display();
     let mut count = 0;
+    let mut ignored = 0;
+    let mut first_ignored = 0;
     for (number, line) in lines(content) {
         check(line).map_err(|wrong| format!("{shown}:{number}: this line {wrong}"))?;
         let Some((user, password)) = split(line) else {
             if !line.is_empty() && !line.starts_with(b"#") {
-                tracing::warn!(file = %shown, line = number, "ignored: it has no colon");
+                ignored += 1;
+                if ignored == 1 {
+                    first_ignored = number;
+                }
             }
             continue;
         };
@@ -86,6 +91,14 @@ pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Resul
         if let Some((first, _)) = split(password) {
             users.add(user, first);
         }
+    }
+    if ignored > 0 {
+        tracing::warn!(
+            file = %shown,
+            line = first_ignored,
+            lines = ignored,
+            "lines without a colon are ignored, this is the first: write user:password"
+        );
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ pub struct MemcachedFlags {
     /// Keep all memory out of swap
     #[arg(short = 'k', long)]
     pub lock_memory: bool,
-    /// Log more; -vv logs commands too
+    /// Log what clients fail at; -vv logs connections and commands too
     #[arg(short, long, value_name = "any", num_args = 0..=1, require_equals = true,
           default_missing_value = "")]
     pub verbose: Vec<String>,

@@ -14,6 +14,7 @@ use super::registry::Address;
 use super::seat::Arrival;
 use super::stream::Accepted;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
+use crate::logs::Repeated;
 
 /// What a client over the limit is told, in memcached's words.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
@@ -24,8 +25,9 @@ struct Dealer {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<Arrival>>,
     next: usize,
-    /// Since when accepting fails, which the log says already.
+    /// Since when accepting fails.
     failing_since: Option<Instant>,
+    failures: Repeated,
 }
 
 /// A client's socket and its two addresses.
@@ -46,6 +48,7 @@ pub(super) async fn accept(
         workers,
         next: 0,
         failing_since: None,
+        failures: Repeated::new(),
     }));
     let mut tasks = tokio::task::JoinSet::new();
     for socket in &bound {
@@ -131,11 +134,18 @@ impl Dealer {
     }
 
     fn note_failure(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        if let Some(suppressed) = self.failures.log_now(now) {
+            tracing::warn!(
+                %error,
+                suppressed,
+                "accepting fails; raise the limit of files or lower -c"
+            );
+        }
         if self.failing_since.is_some() {
             return;
         }
-        tracing::warn!(%error, "accepting fails; raise the limit of files or lower -c");
-        self.failing_since = Some(Instant::now());
+        self.failing_since = Some(now);
         let counters = &self.node.counters;
         counters.listen_disabled.count_shared();
         counters.listen_disabled_num.count_shared();
@@ -145,7 +155,9 @@ impl Dealer {
         let Some(since) = self.failing_since.take() else {
             return;
         };
-        tracing::info!("accepting works again");
+        if let Some(suppressed) = self.failures.resolved() {
+            tracing::info!(suppressed, "accepting works again");
+        }
         let counters = &self.node.counters;
         counters.listen_disabled.uncount_shared();
         let took_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);

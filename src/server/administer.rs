@@ -9,6 +9,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use super::console::Outcome;
 use super::conversation::Dump;
+use super::failures;
 use super::node::Node;
 use super::tls::TlsError;
 use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
@@ -27,7 +28,7 @@ impl Node {
             }
             Admin::MemoryLimit { megabytes } => {
                 self.store.set_limit_bytes(u64::from(megabytes) << 20);
-                tracing::info!(megabytes, "the memory limit was changed by a client");
+                failures::memory_limit_changed(megabytes);
                 Outcome::OK
             }
             Admin::Shutdown(how) => self.shut_down(how),
@@ -43,7 +44,7 @@ impl Node {
         let tls = self.tls.as_ref().ok_or(TlsError::NotEnabled);
         match tls.and_then(|tls| tls.refresh()) {
             Ok(()) => {
-                tracing::info!("the certificates were read anew for a client");
+                failures::certificates_refreshed();
                 Outcome::OK
             }
             Err(error) => Outcome::Say(error.to_string().into()),

@@ -22,6 +22,7 @@ use tokio::task::{AbortHandle, yield_now};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::failures;
 use super::seat::Seat;
 use super::stream::Stream;
 use super::tls::{ClientTls, Offer};
@@ -90,7 +91,9 @@ impl Handshakes {
         if let Some((_, oldest)) = oldest {
             oldest.abort();
             worker.node.counters.ssl_handshake_errors.count_shared();
-            tracing::debug!("the oldest unfinished TLS handshake made room for others");
+            failures::handshake_failed(
+                &"it was the oldest unfinished one and made room for others",
+            );
         }
     }
 }
@@ -111,11 +114,12 @@ async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Op
         }
         Ok(Err(error)) => {
             worker.log().tls_failed(fd, &error);
-            tracing::debug!(%error, "a TLS handshake failed");
+            failures::handshake_failed(&error);
         }
         Err(_) => {
-            worker.log().tls_failed(fd, &"the handshake took too long");
-            tracing::debug!("a TLS handshake took too long");
+            let late = "the handshake took too long";
+            worker.log().tls_failed(fd, &late);
+            failures::handshake_failed(&late);
         }
     }
     counters.ssl_handshake_errors.count_shared();

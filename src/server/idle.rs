@@ -43,7 +43,7 @@ impl IdleTimeout {
                 .idle_ms(now_boot_ms)
                 .is_some_and(|idle_ms| idle_ms > self.timeout_ms);
             if is_idle && !task.is_finished() {
-                tracing::debug!(fd = entry.fd, "an idle client is disconnected");
+                tracing::trace!(fd = entry.fd, "an idle client is disconnected");
                 entry.note_close(CloseReason::Idle);
                 task.abort();
                 ended += 1;

@@ -3,6 +3,7 @@
 
 use super::console::Console;
 use super::conversation::Stop;
+use super::failures;
 use crate::auth::Access;
 use crate::command::{Output, Turn};
 use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX, TURN_OUTPUT_BYTES};
@@ -121,7 +122,7 @@ fn judge(token: &[u8], turn: &mut Turn<'_>, access: &Access) -> Outcome {
         return Outcome::Admitted;
     }
     turn.counters.auth_errors.count();
-    tracing::debug!("a client failed to authenticate (text)");
+    failures::login_failed("text");
     Outcome::Answered("CLIENT_ERROR authentication failure")
 }
 

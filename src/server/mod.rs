@@ -16,6 +16,7 @@ mod crawler;
 #[cfg(test)]
 mod deadline_tests;
 mod dialogue;
+mod failures;
 #[cfg(test)]
 mod hand_over_tests;
 mod handshake;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -22,6 +23,7 @@ use super::watch::Log;
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
 use crate::limits::{OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_REQUESTS};
+use crate::logs::Repeated;
 use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
 use crate::store::{Batch, Witness};
@@ -152,17 +154,28 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
     if worker.idle.is_some() {
         tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
     }
+    let mut unregistered = Repeated::new();
     while let Some(Arrival { socket, seat }) = arrivals.recv().await {
         let entry = Arc::clone(&seat.entry);
         let task = match (socket, seat.door.tls) {
             (Accepted::Tcp(socket), Some(offer)) => handshake::begin(&worker, socket, offer, seat),
             (socket, _) => match socket.register() {
                 Ok(stream) => {
+                    if let Some(suppressed) = unregistered.resolved() {
+                        tracing::info!(suppressed, "connections can be registered again");
+                    }
                     let conversation = converse(stream, seat, Rc::clone(&worker));
                     tokio::task::spawn_local(conversation).abort_handle()
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be registered and was closed");
+                    if let Some(suppressed) = unregistered.log_now(Instant::now()) {
+                        tracing::warn!(
+                            %error,
+                            suppressed,
+                            "a connection could not be registered and was closed; raise the limit \
+                             of files or lower -c"
+                        );
+                    }
                     continue;
                 }
             },
@@ -178,7 +191,7 @@ pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
     let speaks_tls = matches!(stream, Stream::Tls(_));
     let fd = seat.entry.fd;
     let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
-    tracing::debug!("a client connected");
+    tracing::trace!("a client connected");
     let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
     if let Ok(Some(watcher)) = ended {
         ended = connection.send_to(watcher).await.map(|()| None);
@@ -189,10 +202,10 @@ pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
     })
     .await;
     match ended {
-        Ok(_) => tracing::debug!("a client left"),
+        Ok(_) => tracing::trace!("a client left"),
         // Many clients of TLS leave without a word.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            tracing::debug!("a client left");
+            tracing::trace!("a client left");
         }
         Err(error) => {
             if speaks_tls {
@@ -204,7 +217,7 @@ pub(super) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
             {
                 worker.node.counters.ssl_proto_errors.count_shared();
             }
-            tracing::debug!(%error, "a connection broke");
+            tracing::trace!(%error, "a connection broke");
         }
     }
 }

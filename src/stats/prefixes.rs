@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::limits::{PREFIX_BYTES_MAX, PREFIXES_MAX};
+use crate::logs::Repeated;
 use crate::protocol::text::reply;
 
 /// Counts by prefix, while they are asked for. A key without the delimiter has no prefix.
@@ -15,6 +17,8 @@ pub struct Prefixes {
     delimiter: u8,
     is_on: AtomicBool,
     counts: Mutex<Counts>,
+    /// Clients can fill and clear them again and again.
+    overflows: Mutex<Repeated>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +44,7 @@ impl Prefixes {
             delimiter,
             is_on: AtomicBool::new(is_on),
             counts: Mutex::default(),
+            overflows: Mutex::default(),
         }
     }
 
@@ -113,9 +118,15 @@ impl Prefixes {
             counts.prefix_bytes += prefix.len();
             return count(counts.by_prefix.entry(prefix.into()).or_default());
         }
-        if !std::mem::replace(&mut counts.is_full, true) {
+        if std::mem::replace(&mut counts.is_full, true) {
+            return;
+        }
+        let mut overflows = self.overflows.lock();
+        overflows.changed();
+        if let Some(suppressed) = overflows.log_now(Instant::now()) {
             tracing::warn!(
                 prefixes = counts.by_prefix.len(),
+                suppressed,
                 "`stats detail` has no room for more prefixes and leaves out new ones; \
                  `stats reset` clears it, `stats detail off` ends it"
             );

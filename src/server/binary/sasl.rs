@@ -5,6 +5,7 @@ use crate::auth::Passwords;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};
 use crate::server::conversation::Stop;
+use crate::server::failures;
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl BinaryConversation {
     }
 
     fn refuse(&mut self, header: &Header, step: &mut Step<'_, '_>) {
-        tracing::debug!("a client failed to authenticate (SASL)");
+        failures::login_failed("SASL");
         self.turn_into(Progress::Unauthenticated);
         step.turn.counters.auth_cmds.count();
         step.turn.counters.auth_errors.count();
