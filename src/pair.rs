@@ -5,16 +5,16 @@
 //! making, in a private directory that goes when they do.
 
 mod child;
+mod folder;
 mod ports;
 
+use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +23,7 @@ use crate::config::problem::EXIT_SYSTEM;
 use crate::logs;
 use crate::replication::key;
 use child::Child;
+use folder::Folder;
 use ports::Ports;
 
 const PRIMARY: &str = include_str!("../config/primary.toml");
@@ -48,8 +49,9 @@ pub fn run(port_base: u16) -> Result<(), Problem> {
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
         // From here on a signal waits until it is looked at, and the children are stopped.
-        let mut primary = Child::start("primary", &dir, ports.of_primary())?;
-        let mut failover = match Child::start("failover", &dir, ports.of_failover()) {
+        let start = |name, addresses| Child::start(name, dir.path(), &addresses);
+        let mut primary = start("primary", ports.of_primary())?;
+        let mut failover = match start("failover", ports.of_failover()) {
             Ok(failover) => failover,
             Err(problem) => {
                 primary.kill();
@@ -78,12 +80,15 @@ async fn end(primary: &mut Child, failover: &mut Child) {
 }
 
 /// The private directory with the two files and the key.
-fn prepare() -> io::Result<TempDir> {
-    let private = fs::Permissions::from_mode(0o700);
-    let dir = tempfile::Builder::new()
-        .prefix("memtwin-pair-")
-        .permissions(private)
-        .tempdir()?;
+fn prepare() -> io::Result<Folder> {
+    let parent = env::temp_dir();
+    for path in folder::remove_abandoned(&parent) {
+        let path = path.display();
+        logs::line(&format!(
+            "pair     | removed {path}, which a killed pair had left with its key"
+        ));
+    }
+    let dir = Folder::new(&parent)?;
     fs::write(dir.path().join("primary.toml"), PRIMARY)?;
     fs::write(dir.path().join("failover.toml"), FAILOVER)?;
     key::generate(&dir.path().join("pair.pem")).map_err(io::Error::other)?;
@@ -155,8 +160,8 @@ Tomcat with memcached-session-manager:
 Ctrl-C stops both.
 "
     );
-    // On a thread of its own: a stdout that blocks (Ctrl-S) must not keep the pair from watching its
-    // nodes and from ending. A closed stdout takes nothing from the pair.
+    // On a thread of its own: a stdout that blocks (Ctrl-S) must not keep the pair from watching
+    // its nodes and from ending. A closed stdout takes nothing from the pair.
     let _ = thread::Builder::new()
         .name("tell".to_owned())
         .spawn(move || writeln!(io::stdout(), "{text}"));

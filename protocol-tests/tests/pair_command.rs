@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use protocol_tests::client::Client;
@@ -11,6 +11,7 @@ use protocol_tests::pair::eventually;
 use protocol_tests::process;
 use protocol_tests::server::{Address, loopback};
 use protocol_tests::subject::Subject;
+use protocol_tests::unread::Unread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -28,7 +29,7 @@ impl PairCommand {
     fn start() -> Result<Self> {
         let port_base = free_port_base()?;
         let folder = TempDir::new()?;
-        let process = Self::spawn(port_base, &folder)?;
+        let process = Self::spawn(port_base, &folder, &[])?;
         Ok(Self {
             process,
             folder,
@@ -36,19 +37,49 @@ impl PairCommand {
         })
     }
 
-    fn spawn(port_base: u16, folder: &TempDir) -> Result<Child> {
+    fn spawn(port_base: u16, folder: &TempDir, flags: &[&str]) -> Result<Child> {
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(log_of(folder))?;
+        Self::spawn_writing_to(
+            port_base,
+            folder,
+            flags,
+            [log.try_clone()?.into(), log.into()],
+        )
+    }
+
+    fn spawn_writing_to(
+        port_base: u16,
+        folder: &TempDir,
+        flags: &[&str],
+        [stdout, stderr]: [Stdio; 2],
+    ) -> Result<Child> {
         Command::new(Subject::memtwin()?.program())
             .args(["pair", "--port-base", &port_base.to_string()])
+            .args(flags)
             .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .context("cannot start memtwin pair")
+    }
+
+    /// Kills it with SIGKILL, and starts it anew once its nodes have ended.
+    fn kill_and_start_again(&mut self) -> Result<()> {
+        process::signal(self.process.id(), Signal::KILL)?;
+        wait_for_end(&mut self.process)?;
+        eventually("its nodes have ended", || {
+            Ok(self.client(0).is_err() && self.client(1).is_err())
+        })?;
+        ensure!(
+            self.left_behind()? == 1,
+            "it left no folder: the test is blind"
+        );
+        self.process = Self::spawn(self.port_base, &self.folder, &[])?;
+        Ok(())
     }
 
     fn client(&self, node: u16) -> Result<Client> {
@@ -82,17 +113,8 @@ fn log_of(folder: &TempDir) -> PathBuf {
     folder.path().join("pair.log")
 }
 
-fn wait_for_end(process: &mut Child) -> Result<std::process::ExitStatus> {
-    let started = Instant::now();
-    while started.elapsed() < PATIENCE {
-        if let Some(status) = process.try_wait()? {
-            return Ok(status);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    process.kill()?;
-    process.wait()?;
-    anyhow::bail!("memtwin pair had to be killed")
+fn wait_for_end(process: &mut Child) -> Result<ExitStatus> {
+    process::wait_for_end(process, PATIENCE)
 }
 
 /// A base whose four ports are free, below those the kernel gives to clients.
@@ -116,6 +138,9 @@ fn it_shows_a_write_on_the_other_node_and_leaves_nothing_behind() -> Result<()> 
     let mut failover = pair.client(1)?;
     eventually("the failover has it", || {
         Ok(failover.get("abc")?.as_deref() == Some(&b"12345"[..]))
+    })?;
+    eventually("it has told what to type", || {
+        Ok(pair.log().contains("Ctrl-C stops both"))
     })?;
     let log = pair.log();
     for node in [pair.port_base, pair.port_base + 1] {
@@ -169,7 +194,7 @@ fn it_says_who_holds_a_port_it_needs() -> Result<()> {
         .remove("pid")
         .context("no pid")?;
     let folder = TempDir::new()?;
-    let mut second = PairCommand::spawn(pair.port_base, &folder)?;
+    let mut second = PairCommand::spawn(pair.port_base, &folder, &[])?;
     let status = wait_for_end(&mut second)?;
     let said = fs::read_to_string(log_of(&folder))?;
     ensure!(!status.success(), "it started twice:\n{said}");
@@ -177,5 +202,65 @@ fn it_says_who_holds_a_port_it_needs() -> Result<()> {
         said.contains(&pid) && said.contains("memtwin"),
         "the holder {pid} is not named:\n{said}"
     );
+    Ok(())
+}
+
+/// Ctrl-S in its terminal, or a pipe that nobody reads, and Ctrl-C did nothing any more: it waited
+/// for the line that it was writing.
+#[test]
+fn it_stops_although_nobody_reads_what_it_says() -> Result<()> {
+    let (_unread_out, stdout) = Unread::new()?;
+    let (_unread, stderr) = Unread::new()?;
+    let (port_base, folder) = (free_port_base()?, TempDir::new()?);
+    let output = [stdout, stderr];
+    fs::write(log_of(&folder), "")?;
+    let mut pair = PairCommand {
+        process: PairCommand::spawn_writing_to(port_base, &folder, &[], output)?,
+        folder,
+        port_base,
+    };
+    pair.wait_until_it_serves()?;
+    // Until it has told, or tried to tell, what to type.
+    std::thread::sleep(Duration::from_secs(1));
+    process::signal(pair.process.id(), Signal::INT)?;
+    let status = wait_for_end(&mut pair.process)?;
+    ensure!(status.success(), "{status}");
+    ensure!(
+        pair.client(0).is_err() && pair.client(1).is_err(),
+        "a node outlived the pair"
+    );
+    ensure!(pair.left_behind()? == 0, "files were left behind");
+    Ok(())
+}
+
+/// Its folder, with the key of the pair, was left for ever when it was killed with -9.
+#[test]
+fn what_a_killed_pair_left_is_removed_by_the_next() -> Result<()> {
+    let mut pair = PairCommand::start()?;
+    pair.wait_until_it_serves()?;
+    pair.kill_and_start_again()?;
+    pair.wait_until_it_serves()?;
+    ensure!(pair.left_behind()? == 1, "the old folder is still there");
+    // Another pair of the same user leaves this one its folder.
+    let folders = || -> Result<Vec<_>> {
+        let entries = fs::read_dir(pair.folder.path())?;
+        let mut paths: Vec<_> = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        paths.sort();
+        Ok(paths)
+    };
+    let before = folders()?;
+    let other = PairCommand {
+        process: PairCommand::spawn(free_port_base()?, &pair.folder, &[])?,
+        folder: TempDir::new()?,
+        port_base: 0,
+    };
+    eventually("the other has its folder", || Ok(folders()?.len() == 3))?;
+    drop(other);
+    ensure!(folders()? == before, "it did not remove its folder alone");
+    process::signal(pair.process.id(), Signal::INT)?;
+    wait_for_end(&mut pair.process)?;
+    ensure!(pair.left_behind()? == 0, "files were left behind");
     Ok(())
 }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use nix::unistd::geteuid;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use super::ports::Addresses;
@@ -31,14 +30,14 @@ impl Child {
     /// Starts the node whose file is `<name>.toml` in the directory.
     pub(super) fn start(
         name: &'static str,
-        dir: &TempDir,
-        addresses: Addresses,
+        dir: &Path,
+        addresses: &Addresses,
     ) -> Result<Self, Problem> {
         let failed = |error: io::Error| {
             Problem::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
         };
         let mut command = Command::new(env::current_exe().map_err(failed)?);
-        arguments(&mut command, name, dir.path(), &addresses);
+        arguments(&mut command, name, dir, addresses);
         // A group of its own: Ctrl-C reaches it by us, in our order.
         let mut process = command
             .stdin(Stdio::null())
