@@ -10,7 +10,7 @@ mod numbers;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::config::{Address, Mode, Problem, units};
 
@@ -28,7 +28,6 @@ pub use flags::MemcachedFlags;
     help_template = "memcached 1.6.45\n{about}\n\n{usage-heading} {usage}\n\n{all-args}",
     disable_help_flag = true,
     disable_version_flag = true,
-    disable_help_subcommand = true,
     infer_long_args = true,
     args_override_self = true,
     args_conflicts_with_subcommands = true,
@@ -54,19 +53,51 @@ pub enum Verb {
     Keygen {
         /// The file to make; an existing one is never overwritten
         file: PathBuf,
+        /// Print this help and exit
+        #[arg(short, long, action = ArgAction::Help)]
+        help: Option<bool>,
     },
     /// Read a configuration file and say what is wrong with it
     CheckConfig {
         /// The file to read
         file: PathBuf,
+        /// Print this help and exit
+        #[arg(short, long, action = ArgAction::Help)]
+        help: Option<bool>,
     },
     /// Run a primary and its failover on this machine, to see what they do
-    Pair {
-        /// Clients use this port and the next; the link uses those 100 above
-        #[arg(long, value_name = "port", default_value_t = 11211,
-              value_parser = clap::value_parser!(u16).range(1..=65434))]
-        port_base: u16,
-    },
+    Pair(PairFlags),
+}
+
+/// The flags of `memtwin pair`.
+#[derive(Debug, Args, PartialEq, Eq)]
+pub struct PairFlags {
+    /// Clients use this port and the next; the link uses those 100 above
+    #[arg(long, value_name = "port", default_value_t = 11211,
+          value_parser = clap::value_parser!(u16).range(1..=65434))]
+    pub port_base: u16,
+    /// Memory for items and tables of each node, in megabytes [default: 64]
+    #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
+    pub memory_limit: Option<OsString>,
+    /// Largest item of both nodes, 1k to 1024m [default: 1m]
+    #[arg(short = 'I', long, value_name = "num", allow_hyphen_values = true)]
+    pub max_item_size: Option<OsString>,
+    /// Print this help and exit
+    #[arg(short, long, action = ArgAction::Help)]
+    pub help: Option<bool>,
+}
+
+impl PairFlags {
+    /// Those that are passed on to both nodes.
+    #[must_use]
+    pub fn for_a_node(&self) -> Vec<OsString> {
+        let flags = [("-m", &self.memory_limit), ("-I", &self.max_item_size)];
+        let given = flags.into_iter().filter_map(|(flag, value)| {
+            let value = value.clone()?;
+            Some([flag.into(), value])
+        });
+        given.flatten().collect()
+    }
 }
 
 /// memtwin's own flags; `config/memtwin.toml` explains them.

@@ -32,9 +32,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), Problem> {
     match cli.verb {
-        Some(Verb::Keygen { file }) => boot::keygen(&file).map(|text| say(&text)),
-        Some(Verb::CheckConfig { file }) => boot::check_config(&file).map(|text| say(&text)),
-        Some(Verb::Pair { port_base }) => pair::run(port_base),
+        Some(Verb::Keygen { file, .. }) => boot::keygen(&file).map(|text| say(&text)),
+        Some(Verb::CheckConfig { file, .. }) => boot::check_config(&file).map(|text| say(&text)),
+        Some(Verb::Pair(flags)) => pair::run(&flags),
         None => serve(cli),
     }
 }

@@ -11,6 +11,7 @@ mod ports;
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::iter;
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
+use crate::cli::{self, PairFlags};
 use crate::config::Problem;
 use crate::config::problem::EXIT_SYSTEM;
 use crate::logs;
@@ -36,9 +38,12 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// Runs a pair until Ctrl-C.
 ///
 /// # Errors
-/// A port is taken (and by whom), or a node does not start.
-pub fn run(port_base: u16) -> Result<(), Problem> {
-    let ports = Ports::from_base(port_base);
+/// A flag is wrong, a port is taken (and by whom), or a node does not start.
+pub fn run(flags: &PairFlags) -> Result<(), Problem> {
+    let node_flags = flags.for_a_node();
+    // What a node would refuse is told here, in the same words and with the same exit code.
+    cli::parse(iter::once("memtwin".into()).chain(node_flags.clone())).and_then(cli::load)?;
+    let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
     let dir = prepare().map_err(|error| failed("a private directory cannot be made", error))?;
@@ -49,7 +54,7 @@ pub fn run(port_base: u16) -> Result<(), Problem> {
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
         // From here on a signal waits until it is looked at, and the children are stopped.
-        let start = |name, addresses| Child::start(name, dir.path(), &addresses);
+        let start = |name, addresses| Child::start(name, dir.path(), &addresses, &node_flags);
         let mut primary = start("primary", ports.of_primary())?;
         let mut failover = match start("failover", ports.of_failover()) {
             Ok(failover) => failover,

@@ -27,9 +27,13 @@ struct PairCommand {
 
 impl PairCommand {
     fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(flags: &[&str]) -> Result<Self> {
         let port_base = free_port_base()?;
         let folder = TempDir::new()?;
-        let process = Self::spawn(port_base, &folder, &[])?;
+        let process = Self::spawn(port_base, &folder, flags)?;
         Ok(Self {
             process,
             folder,
@@ -233,6 +237,31 @@ fn it_stops_although_nobody_reads_what_it_says() -> Result<()> {
     Ok(())
 }
 
+/// Tomcat's sessions may need `-I 20m`, and it could not be tried with `memtwin pair`.
+#[test]
+fn it_takes_the_memory_and_the_item_size_of_a_node() -> Result<()> {
+    let pair = PairCommand::start_with(&["-m", "100", "-I", "20m"])?;
+    pair.wait_until_it_serves()?;
+    for node in [0, 1] {
+        let stats = pair.client(node)?.stats("stats settings")?;
+        for (name, value) in [("maxbytes", 100 << 20), ("item_size_max", 20 << 20)] {
+            ensure!(stats[name] == value.to_string(), "node {node}: {stats:?}");
+        }
+    }
+    for flags in [["-I", "33m"], ["-m", "0"]] {
+        let folder = TempDir::new()?;
+        let mut refused = PairCommand::spawn(free_port_base()?, &folder, &flags)?;
+        let status = wait_for_end(&mut refused)?;
+        let said = fs::read_to_string(log_of(&folder))?;
+        let node = Command::new(Subject::memtwin()?.program())
+            .args(flags)
+            .output()?;
+        ensure!(status.code() == node.status.code(), "{flags:?}: {status}");
+        ensure!(said == String::from_utf8_lossy(&node.stderr), "{said}");
+    }
+    Ok(())
+}
+
 /// Its folder, with the key of the pair, was left for ever when it was killed with -9.
 #[test]
 fn what_a_killed_pair_left_is_removed_by_the_next() -> Result<()> {
@@ -262,5 +291,26 @@ fn what_a_killed_pair_left_is_removed_by_the_next() -> Result<()> {
     process::signal(pair.process.id(), Signal::INT)?;
     wait_for_end(&mut pair.process)?;
     ensure!(pair.left_behind()? == 0, "files were left behind");
+    Ok(())
+}
+
+#[test]
+fn every_verb_explains_itself() -> Result<()> {
+    for (command, words) in [
+        ("pair -h", "--port-base"),
+        ("pair --help", "--max-item-size"),
+        ("keygen --help", "never overwritten"),
+        ("keygen -h", "never overwritten"),
+        ("check-config --help", "The file to read"),
+        ("help", "slab_reassign"),
+        ("help pair", "--port-base"),
+    ] {
+        let said = Command::new(Subject::memtwin()?.program())
+            .args(command.split(' '))
+            .output()?;
+        let text = String::from_utf8_lossy(&said.stdout);
+        ensure!(said.status.success(), "{command}: {}", said.status);
+        ensure!(text.contains(words), "{command}: {text}");
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::config::problem::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
-const VERBS: [&str; 3] = ["keygen", "check-config", "pair"];
+const VERBS: [&str; 4] = ["keygen", "check-config", "pair", "help"];
 const OWN_FLAGS: [&str; 9] = [
     "--config",
     "--node-id",
@@ -35,7 +35,8 @@ pub(super) fn problem_of(error: &clap::Error, args: &[OsString]) -> Problem {
     };
     let text = error.render().to_string();
     let text = text.trim_end();
-    if error.kind() == ErrorKind::DisplayHelp && !is_verb(args) {
+    let is_of_flags = !is_verb(args) || args[1..] == ["help"];
+    if error.kind() == ErrorKind::DisplayHelp && is_of_flags {
         return Problem::new(exit, format!("{text}\n\n{}", extended::help()));
     }
     Problem::new(exit, text)

@@ -1,6 +1,7 @@
 //! One node of `memtwin pair`: a process of the same binary, its log lines relayed.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -32,12 +33,14 @@ impl Child {
         name: &'static str,
         dir: &Path,
         addresses: &Addresses,
+        flags: &[OsString],
     ) -> Result<Self, Problem> {
         let failed = |error: io::Error| {
             Problem::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
         };
         let mut command = Command::new(env::current_exe().map_err(failed)?);
         arguments(&mut command, name, dir, addresses);
+        command.args(flags);
         // A group of its own: Ctrl-C reaches it by us, in our order.
         let mut process = command
             .stdin(Stdio::null())
