@@ -8,6 +8,7 @@ pub mod address;
 pub mod check;
 mod client;
 mod file;
+mod hint;
 mod listen;
 pub mod problem;
 mod sasl;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::Config;
+use super::hint::hint;
 use super::problem::{EXIT_CONFIG, Problem};
 use crate::files;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
@@ -82,6 +83,7 @@ fn explain(path: &Path, text: &str, error: &toml::de::Error) -> String {
         return format!("{shown}: {message}");
     };
     let line = line_at(text, span.start);
+    let message = hint(text, line, error).unwrap_or(message);
     if is_secret(text, line) {
         return format!("{shown}:{line}: {message}");
     }
