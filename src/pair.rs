@@ -46,14 +46,15 @@ pub fn run(flags: &PairFlags) -> Result<(), Problem> {
     let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
-    let dir = prepare().map_err(|error| failed("a private directory cannot be made", error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| failed("no reactor", error))?;
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
-        // From here on a signal waits until it is looked at, and the children are stopped.
+        // From here on a signal waits until it is looked at: the children are stopped then, and the
+        // directory with the key is removed.
+        let dir = prepare().map_err(|error| failed("a private directory cannot be made", error))?;
         let start = |name, addresses| Child::start(name, dir.path(), &addresses, &node_flags);
         let mut primary = start("primary", ports.of_primary())?;
         let mut failover = match start("failover", ports.of_failover()) {
