@@ -156,3 +156,13 @@ fn told_once(log: &str, words: &str) -> Result<()> {
     );
     few_lines(log, words)
 }
+
+/// Each line of a file of passwords that is none had a line in the log.
+#[test]
+fn a_bad_file_of_passwords_is_told_once() -> Result<()> {
+    let sasl = SaslServer::start(&Subject::memtwin()?)?;
+    sasl.write_users(&"no colon\n".repeat(CLIENTS))?;
+    sasl.server.signal(Signal::HUP)?;
+    sasl.server.wait_until_logged("read anew")?;
+    told_once(&log_of(sasl.server)?, "without a colon")
+}
