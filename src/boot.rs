@@ -346,6 +346,9 @@ fn replication_stats(
         reply::stat(out, "tombstones_dropped", dropped);
         reply::stat(out, "memory_used_bytes", memory.used_bytes);
         reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
+        reply::stat(out, "unfinished_bytes", memory.unfinished_bytes);
+        let gave_way = store.counters().unfinished_dropped.load(Ordering::Relaxed);
+        reply::stat(out, "unfinished_dropped", gave_way);
         reply::stat(out, "log_lines_dropped", logs::lines_dropped());
     }))
 }

@@ -20,10 +20,26 @@ pub const PROCESS_BYTES_MIN: u64 = 256 << 10;
 pub const PROCESS_BYTES_MAX: u64 = 4 << 20;
 /// A key has 1 to this many bytes; longer ones are a client error.
 pub const KEY_BYTES: usize = 250;
-/// Unfinished items may hold one part in this many of memory; then large values are refused.
-pub const UNFINISHED_SHARE: u64 = 8;
-/// A value above this size is refused when unfinished items hold their share.
+/// Percent of the item memory that unfinished input (values and long lines of clients) may hold.
+/// An input that does not fit whole below this is not read from until there is room. Half, so that
+/// whatever clients announce, the other half stays for items.
+pub const UNFINISHED_PERCENT: u64 = 50;
+/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
+pub const UNFINISHED_SMALL_PERCENT: u64 = 75;
+/// A value up to this size counts as a small one: as much as one read can bring.
 pub const UNFINISHED_SMALL_BYTES: usize = 64 << 10;
+/// Up to this percentage, buffers of unfinished input are generous: memory is there, and fewer
+/// copies are made. Beyond it they follow closely what has arrived.
+pub const UNFINISHED_AMPLE_PERCENT: u64 = 25;
+/// The whole item is allocated at once for a value up to this size (while memory is ample).
+pub const UPLOAD_AT_ONCE_BYTES: usize = 256 << 10;
+/// First buffer of a larger value: what one read can bring.
+pub const UPLOAD_STEP_BYTES: usize = 64 << 10;
+/// Each further buffer of it is so many times as large as the one before, until the item itself is
+/// allocated: a value uses at most about this many times what has arrived, and is copied twice.
+pub const UPLOAD_GROWTH: usize = 4;
+/// The same when memory is not ample.
+pub const UPLOAD_GROWTH_SCARCE: usize = 2;
 /// Tombstones may hold one part in this many of memory; then the oldest goes and is counted.
 pub const TOMBSTONE_SHARE: u64 = 8;
 /// Tombstones that one change of a shard drops at most.
@@ -106,10 +122,17 @@ pub const OUTPUT_KEPT_BYTES: usize = 512 << 10;
 
 /// A value is read straight into its item while at least this much of it is missing.
 pub const VALUE_DIRECT_BYTES: usize = 4 << 10;
-/// Unfinished lines of this size are counted, see [`BUFFERS_SHARE`].
+/// Unfinished lines of this size count as unfinished input, see [`UNFINISHED_PERCENT`].
 pub const LINE_ACCOUNTED_BYTES: u64 = 16 << 10;
-/// Long unfinished lines may hold one part in this many of `-m`; one more is disconnected.
-pub const BUFFERS_SHARE: u64 = 8;
+/// Bytes read at once while unfinished input holds more than [`UNFINISHED_AMPLE_PERCENT`]: what a
+/// connection may bring before it is known to begin a large value. An item whose line and data fit
+/// is still read in one turn.
+pub const SCARCE_READ_BYTES: usize = 16 << 10;
+/// An unfinished value or line that has not grown for so long gives way when others wait for its
+/// memory: it is answered `SERVER_ERROR out of memory ...` and its connection is closed.
+pub const STALLED_INPUT_MS: u64 = 30_000;
+/// Connections that wait for room look this often whether their clients are still there.
+pub const WAITING_CHECK_MS: u64 = 1000;
 /// Accepting pauses this long when it fails, as it does when no descriptor is left.
 pub const ACCEPT_PAUSE_MS: u64 = 10;
 /// Idle seconds before the kernel probes a client, which keeps its path through firewalls open.
@@ -191,6 +214,15 @@ const _: () = assert!(TLS_WRITE_BYTES_MIN <= TLS_WRITE_BYTES_MAX);
 // An unfinished handshake holds no more than an unfinished line that is not counted.
 const _: () = assert!(HANDSHAKE_BYTES_MAX as u64 <= LINE_ACCOUNTED_BYTES);
 const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCRATCH_BYTES / 2);
+const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCARCE_READ_BYTES);
+// What one read brings fits the first buffer of a value.
+const _: () = assert!(SCRATCH_BYTES <= UPLOAD_STEP_BYTES);
+const _: () = assert!(UPLOAD_STEP_BYTES * UPLOAD_GROWTH <= UPLOAD_AT_ONCE_BYTES);
+const _: () = assert!(UNFINISHED_AMPLE_PERCENT < UNFINISHED_PERCENT);
+const _: () = assert!(UNFINISHED_PERCENT < UNFINISHED_SMALL_PERCENT);
+const _: () = assert!(UNFINISHED_SMALL_PERCENT < 100);
+const _: () = assert!(WAITING_CHECK_MS.is_multiple_of(HOUSEKEEPING_MS));
+const _: () = assert!(WAITING_CHECK_MS < STALLED_INPUT_MS);
 
 // --- link ---
 

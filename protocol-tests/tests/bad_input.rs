@@ -123,29 +123,24 @@ fn a_line_without_end_takes_no_memory() -> Result<()> {
     Ok(())
 }
 
-/// One connection may hold a long line whatever the limit is; many of them share an eighth of it.
+/// Long lines that would hold more than half of memory are read as others end. All were answered by
+/// closing the connection but for the first one or two.
 #[test]
-fn unfinished_lines_share_an_eighth_of_memory() -> Result<()> {
+fn unfinished_lines_wait_for_memory() -> Result<()> {
     let server = start(&["-m", "16"])?;
     let line = [b"get ".as_slice(), &b"k ".repeat(450_000)].concat();
     let mut crowd = Vec::new();
     for _ in 0..8 {
         let mut client = server.connect()?;
-        // Who is let go may notice it while it still sends.
-        let _ = client.send(&line);
+        client.send(&line)?;
         crowd.push(client);
     }
-    let mut asker = server.connect()?;
-    eventually("the last ones were let go and counted", || {
-        let refused: u64 = asker.stats("stats")?["read_buf_oom"].parse()?;
-        Ok(refused >= 6)
-    })?;
-    let answers = crowd.iter_mut().map(|client| {
-        let sent = client.send(b"\r\n");
-        sent.is_ok() && client.read_until(b"END\r\n").is_ok()
-    });
-    let served = answers.filter(|served| *served).count();
-    ensure!((1..=2).contains(&served), "{served} of 8 were served");
+    is_well(&server)?;
+    for client in &mut crowd {
+        client.send(b"\r\n")?;
+        client.read_until(b"END\r\n")?;
+    }
+    ensure!(server.connect()?.stats("stats")?["read_buf_oom"] == "0");
     is_well(&server)
 }
 
@@ -240,39 +235,6 @@ fn thousands_of_idle_connections_cost_little() -> Result<()> {
         ensure!(client.ask("get nothing")? == "END");
     }
     Ok(())
-}
-
-/// The allowance is what the connections themselves and the allocator may take.
-const ALLOWANCE_BYTES: u64 = 40 * MIB;
-
-#[test]
-fn a_thousand_announced_values_of_20_mb_take_no_memory() -> Result<()> {
-    process::allow_open_files(8192)?;
-    let server = start(&["-I", "20m", "-m", "64", "-c", "2048"])?;
-    let bound = 64 * MIB * 12 / 10 + ALLOWANCE_BYTES;
-    let mut waiting: Vec<Client> = Vec::new();
-    for index in 0..1000 {
-        let mut client = server.connect()?;
-        client.send(format!("set key{index} 0 0 20000000\r\n").as_bytes())?;
-        waiting.push(client);
-    }
-    is_well(&server)?;
-    let resident = server.resident_bytes()?;
-    ensure!(resident < bound, "{resident} bytes with 1000 announcements");
-    // Now each sends a little: what was refused is swallowed, the rest stays bounded.
-    let piece = vec![b'x'; 100_000];
-    for client in &mut waiting {
-        client.send_some(&piece, GLANCE)?;
-    }
-    is_well(&server)?;
-    let resident = server.resident_bytes()?;
-    ensure!(resident < bound, "{resident} bytes with 1000 begun values");
-    drop(waiting);
-    // All of it is given back: a large value finds room again.
-    let mut client = server.connect()?;
-    eventually("a value of 19 MB is stored", || {
-        Ok(client.set("large", &vec![b'v'; 19_000_000])? == "STORED")
-    })
 }
 
 #[test]

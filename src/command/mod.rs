@@ -21,6 +21,8 @@ pub use exptime::deadline_ms;
 pub use flush::flush_all;
 pub use get::{Retrieval, get, get_and_touch, look_up, retrieve};
 pub use output::{Chunk, Output};
-pub use storage::{Stored, begin, count_prefix, discard_too_large, store, store_incoming};
+pub use storage::{
+    Stored, begin, count_prefix, discard_too_large, refuse_no_memory, store, store_upload,
+};
 pub use touch::touch;
 pub use turn::Turn;

@@ -5,7 +5,7 @@ use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
 use crate::store::{
-    Action, Batch, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Store,
+    Action, Batch, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Store, Upload,
 };
 
 /// What became of a storage command.
@@ -65,24 +65,24 @@ pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored 
     put(turn, request, drafted, data)
 }
 
-/// Makes the item of a command whose data has not come in yet.
-pub fn begin(turn: &mut Turn<'_>, request: &Storage<'_>) -> Result<Incoming, Stored> {
+/// Begins a command whose data has not come in yet.
+pub fn begin(turn: &mut Turn<'_>, request: &Storage<'_>) -> Result<Upload, Stored> {
     count_prefix(turn, request);
     let head = item_head(turn, request);
     turn.store
-        .incoming(request.key, &head, request.data_len, turn.batch)
+        .upload(request.key, &head, request.data_len, turn.batch)
         .map_err(|NoRoom| refuse_no_memory(turn, request))
 }
 
 /// Carries out a command whose data has come in over several turns.
-pub fn store_incoming(turn: &mut Turn<'_>, request: &Storage<'_>, incoming: Incoming) -> Stored {
+pub fn store_upload(turn: &mut Turn<'_>, request: &Storage<'_>, upload: Upload) -> Stored {
     let joins = matches!(request.verb, Verb::Append | Verb::Prepend);
     let data = if joins {
-        incoming.value().to_vec()
+        upload.value().to_vec()
     } else {
         Vec::new()
     };
-    put(turn, request, incoming.into_draft(turn.store), &data)
+    put(turn, request, upload.into_draft(turn.store), &data)
 }
 
 /// For `stats detail`, which counts what was asked for, stored or not.
@@ -113,7 +113,7 @@ pub fn discard_too_large(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
 }
 
 /// The same for a command that finds no memory.
-fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
+pub fn refuse_no_memory(turn: &mut Turn<'_>, request: &Storage<'_>) -> Stored {
     turn.counters.store_no_memory.count();
     tell_refused(turn, request, Stored::NoMemory);
     discard(turn, request);

@@ -14,10 +14,10 @@ use super::registry;
 use crate::command::{self, Output, Turn};
 use crate::limits::{INCOMING_BYTES_MIN, TURN_OUTPUT_BYTES};
 use crate::protocol::binary::{
-    Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Store, Write, reply,
+    Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write, reply,
 };
 use crate::protocol::text::{Storage, Verb};
-use crate::store::Incoming;
+use crate::store::Upload;
 use sasl::Progress;
 
 /// What has been agreed on so far.
@@ -47,7 +47,7 @@ struct Receiving {
     write: Write,
     client_flags: u32,
     exptime: u32,
-    incoming: Incoming,
+    upload: Upload,
 }
 
 /// The parts of a step that do not change from request to request.
@@ -91,16 +91,26 @@ impl BinaryConversation {
     }
 
     /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Incoming> {
+    pub fn receiving(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) => Some(&mut receiving.incoming),
+            State::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
         }
     }
 
+    /// Gives up a value that is being received, which the client is told: its memory is needed.
+    pub fn give_up_value(&mut self, out: &mut Output) -> bool {
+        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+            return false;
+        };
+        let words = answer::NO_MEMORY_STORING;
+        reply::error_saying(&mut out.bytes, &receiving.header, Status::NoMemory, words);
+        true
+    }
+
     /// Whether a value has come in whole and waits to be stored: nothing follows it.
     pub fn is_complete(&self) -> bool {
-        matches!(&self.state, State::Value(receiving) if receiving.incoming.missing_bytes() == 0)
+        matches!(&self.state, State::Value(receiving) if receiving.upload.missing_bytes() == 0)
     }
 
     /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
@@ -126,9 +136,13 @@ impl BinaryConversation {
                 _ => self.packet(input, step),
             },
             State::Value(receiving) => {
-                let taken = input.len().min(receiving.incoming.missing_bytes());
-                receiving.incoming.push(&input[..taken]);
-                (taken, None)
+                let turn = &mut *step.turn;
+                let upload = &mut receiving.upload;
+                if let Ok(taken) = turn.store.receive(upload, input, turn.batch) {
+                    return (taken, None);
+                }
+                self.refuse_value(step);
+                (0, None)
             }
             State::Swallow(left) => {
                 let taken = input.len().min(*left);
@@ -233,16 +247,16 @@ impl BinaryConversation {
         (used, None)
     }
 
-    /// Makes the item before its value is here, so that the value goes straight into it.
+    /// Begins a command before its value is here, so that the value is received in its place.
     fn begin_value(&mut self, header: &Header, store: &Store<'_>, step: &mut Step<'_, '_>) {
         match command::begin(step.turn, &unconditional(store)) {
-            Ok(incoming) => {
+            Ok(upload) => {
                 self.state = State::Value(Box::new(Receiving {
                     header: *header,
                     write: store.write,
                     client_flags: store.client_flags,
                     exptime: store.exptime,
-                    incoming,
+                    upload,
                 }));
             }
             Err(stored) => {
@@ -250,6 +264,24 @@ impl BinaryConversation {
                 self.swallow(store.value_len);
             }
         }
+    }
+
+    /// The machine has no memory for the rest of a value.
+    fn refuse_value(&mut self, step: &mut Step<'_, '_>) {
+        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+            return;
+        };
+        let key = receiving.upload.key().to_vec();
+        let store = Store {
+            write: receiving.write,
+            key: &key,
+            client_flags: receiving.client_flags,
+            exptime: receiving.exptime,
+            value_len: receiving.upload.value_len(),
+        };
+        let stored = command::refuse_no_memory(step.turn, &unconditional(&store));
+        step.stored(&receiving.header, receiving.write, stored);
+        self.swallow(receiving.upload.missing_bytes());
     }
 
     fn finish_value(&mut self, step: &mut Step<'_, '_>) {
@@ -261,20 +293,20 @@ impl BinaryConversation {
             write,
             client_flags,
             exptime,
-            incoming,
+            upload,
         } = *receiving;
-        let key = incoming.key().to_vec();
+        let key = upload.key().to_vec();
         let store = Store {
             write,
             key: &key,
             client_flags,
             exptime,
-            value_len: incoming.value().len(),
+            value_len: upload.value_len(),
         };
-        let stored = command::store_incoming(
+        let stored = command::store_upload(
             step.turn,
             &storage(&header, &store, step.turn.store.has_cas()),
-            incoming,
+            upload,
         );
         step.stored(&header, write, stored);
     }

@@ -5,6 +5,8 @@
 //! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
 //! read stops being served, not the worker.
 
+mod input;
+
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -18,7 +20,8 @@ use super::stream::Stream;
 use super::watch::{self, Watch, Watcher};
 use super::worker::{Scratch, Worker};
 use crate::command::Turn;
-use crate::limits::{LINE_ACCOUNTED_BYTES, SCRATCH_BYTES, VALUE_DIRECT_BYTES};
+use crate::store::Held;
+use input::{Input, Unfinished};
 
 /// What a client is told that is one watcher too many, in memcached's words.
 const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
@@ -32,25 +35,14 @@ pub(super) struct Connection {
     dialogue: Dialogue,
     /// Bytes that are no whole request yet, or that the last turn had no budget for.
     tail: Vec<u8>,
-    /// Bytes of `tail` that the node's account of long lines knows of.
-    accounted_bytes: u64,
+    /// What a long tail counts as.
+    line: Option<Held>,
+    unfinished: Unfinished,
     /// Replies the client has not taken yet.
     pending: Option<Pending>,
     /// The tail may hold whole requests.
     unexecuted: bool,
     closing: bool,
-}
-
-/// What a read brought.
-enum Input {
-    /// So many bytes at the front of the scratch buffer.
-    Scratch(usize),
-    /// More bytes in the tail.
-    Tail,
-    /// More of the value that is being received.
-    Value,
-    /// The client is gone.
-    End,
 }
 
 impl Connection {
@@ -62,7 +54,8 @@ impl Connection {
             stream,
             worker,
             tail: Vec::new(),
-            accounted_bytes: 0,
+            line: None,
+            unfinished: Unfinished::default(),
             pending: None,
             unexecuted: false,
             closing: false,
@@ -96,11 +89,17 @@ impl Connection {
                     return Poll::Ready(Ok(None));
                 }
                 Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
-                Input::Value => continue,
+                Input::Value => {
+                    self.note_unfinished(cx);
+                    continue;
+                }
+                Input::GiveUp => self.give_up(scratch),
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
             };
             self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
+            self.account_tail(scratch);
+            self.note_unfinished(cx);
             worker.node.hand_over(&mut scratch.batch);
             if let Stop::Watch(events) = stop {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
@@ -132,47 +131,6 @@ impl Connection {
         watch::serve(&mut self.stream, &watcher).await
     }
 
-    /// One read: into a large value's own item, behind a long tail, or into the scratch buffer
-    /// with a short tail put before it.
-    fn poll_input(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-    ) -> Poll<io::Result<Input>> {
-        let counters = self.worker.counters();
-        if self.tail.is_empty()
-            && let Some(incoming) = self.dialogue.receiving()
-            && incoming.missing_bytes() >= VALUE_DIRECT_BYTES
-        {
-            let mut polled = Poll::Pending;
-            incoming.rest(|rest| {
-                polled = self.stream.poll_read(cx, rest);
-                if let Poll::Ready(Ok(len)) = polled {
-                    len
-                } else {
-                    0
-                }
-            });
-            let len = ready!(polled)?;
-            counters.bytes_read.add(len as u64);
-            return Poll::Ready(Ok(if len == 0 { Input::End } else { Input::Value }));
-        }
-        let tail_len = self.tail.len();
-        if tail_len > SCRATCH_BYTES / 2 {
-            let len = ready!(self.stream.poll_read(cx, &mut scratch.input))?;
-            counters.bytes_read.add(len as u64);
-            self.tail.extend_from_slice(&scratch.input[..len]);
-            return Poll::Ready(Ok(if len == 0 { Input::End } else { Input::Tail }));
-        }
-        let len = ready!(self.stream.poll_read(cx, &mut scratch.input[tail_len..]))?;
-        if len == 0 {
-            return Poll::Ready(Ok(Input::End));
-        }
-        counters.bytes_read.add(len as u64);
-        scratch.input[..tail_len].copy_from_slice(&self.tail);
-        Poll::Ready(Ok(Input::Scratch(tail_len + len)))
-    }
-
     fn execute_scratch(&mut self, scratch: &mut Scratch, len: usize) -> Stop {
         let input = std::mem::take(&mut scratch.input);
         let (used, stop) = self.execute(&input[..len], scratch);
@@ -187,7 +145,7 @@ impl Connection {
             self.tail.extend_from_slice(rest);
         }
         scratch.input = input;
-        self.account_tail(stop)
+        stop
     }
 
     fn execute_tail(&mut self, scratch: &mut Scratch) -> Stop {
@@ -197,7 +155,7 @@ impl Connection {
             self.tail = input;
             self.tail.drain(..used);
         }
-        self.account_tail(stop)
+        stop
     }
 
     fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
@@ -245,28 +203,6 @@ impl Connection {
         self.seat.entry.note(state);
     }
 
-    /// Long lines of all connections together hold a bounded share of memory.
-    fn account_tail(&mut self, stop: Stop) -> Stop {
-        let bytes = self.tail.capacity() as u64;
-        let bytes = if bytes < LINE_ACCOUNTED_BYTES {
-            0
-        } else {
-            bytes
-        };
-        if bytes == self.accounted_bytes {
-            return stop;
-        }
-        let node = &self.worker.node;
-        node.give_line_bytes(self.accounted_bytes);
-        self.accounted_bytes = 0;
-        if bytes > 0 && !node.take_line_bytes(bytes) {
-            node.counters.requests_refused.count_shared();
-            return Stop::Close;
-        }
-        self.accounted_bytes = bytes;
-        stop
-    }
-
     /// Writes the replies of a turn; what the client does not take at once stays pending.
     fn release(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
         if scratch.output.is_empty() {
@@ -297,7 +233,6 @@ fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.worker.node.give_line_bytes(self.accounted_bytes);
         self.worker.log().disconnected(&self.seat.entry);
     }
 }

@@ -13,13 +13,13 @@ mod value;
 mod waiting;
 
 use super::console::Console;
-use crate::command::{Cachedump, Output, Retrieval, Turn};
+use crate::command::{Cachedump, Output, Retrieval, Stored, Turn};
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Events;
-use crate::store::Incoming;
+use crate::store::Upload;
 pub(super) use dump::Dump;
 
-use answer::{bad_chunk, say};
+use answer::{bad_chunk, say, stored_reply};
 use value::Receiving;
 
 /// Why the conversation stopped.
@@ -103,13 +103,23 @@ impl Conversation {
     }
 
     /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Incoming> {
+    pub fn receiving(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) if receiving.incoming.missing_bytes() > 0 => {
-                Some(&mut receiving.incoming)
+            State::Value(receiving) if receiving.upload.missing_bytes() > 0 => {
+                Some(&mut receiving.upload)
             }
             _ => None,
         }
+    }
+
+    /// Gives up a value that is being received, which the client is told: its memory is needed.
+    /// What was stored under its key stays, as when a client leaves in the middle of a value.
+    pub fn give_up_value(&mut self, out: &mut Output) -> bool {
+        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+            return false;
+        };
+        stored_reply(&mut out.bytes, receiving.noreply, Stored::NoMemory);
+        true
     }
 
     fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
@@ -120,13 +130,7 @@ impl Conversation {
                 self.more_keys(input, how, step)
             }
             State::Cachedump(_) => (0, self.cachedump(step)),
-            State::Value(receiving) => {
-                let taken = receiving.take(input);
-                if receiving.line_end.len() == 2 {
-                    self.finish_value(step);
-                }
-                (taken, None)
-            }
+            State::Value(_) => (self.value(input, step), None),
             State::Swallow(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;

@@ -10,7 +10,7 @@ use crate::auth::Access;
 use crate::command::{Output, Turn};
 use crate::config::Protocol;
 use crate::protocol::binary::MAGIC_REQUEST;
-use crate::store::Incoming;
+use crate::store::Upload;
 
 /// The conversation of one connection in its protocol.
 #[derive(Debug)]
@@ -88,11 +88,20 @@ impl Dialogue {
     }
 
     /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Incoming> {
+    pub fn receiving(&mut self) -> Option<&mut Upload> {
         match self {
             Self::Undecided | Self::Login(_) => None,
             Self::Text(text) => text.receiving(),
             Self::Binary(binary) => binary.receiving(),
+        }
+    }
+
+    /// Gives up a value that is being received, which the client is told. False if there is none.
+    pub fn give_up_value(&mut self, out: &mut Output) -> bool {
+        match self {
+            Self::Undecided | Self::Login(_) => false,
+            Self::Text(text) => text.give_up_value(out),
+            Self::Binary(binary) => binary.give_up_value(out),
         }
     }
 

@@ -9,7 +9,23 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::node::Node;
-use crate::limits::{EXPIRY_ROUNDS, HOUSEKEEPING_MS};
+use crate::limits::{EXPIRY_ROUNDS, HOUSEKEEPING_MS, STALLED_INPUT_MS, WAITING_CHECK_MS};
+
+/// While clients wait to send more of what they have begun, those that have stalled give way.
+/// `waiting_ms` is how long somebody has waited since all who wait were last woken.
+fn make_room_for_input(node: &Node, now_boot_ms: u64, waiting_ms: &mut u64) {
+    let Some(lacking_bytes) = node.store.lacking_input_bytes() else {
+        return;
+    };
+    let stalled_since_ms = now_boot_ms.saturating_sub(STALLED_INPUT_MS);
+    node.registry
+        .drop_stalled(stalled_since_ms, lacking_bytes.max(1));
+    *waiting_ms += HOUSEKEEPING_MS;
+    if *waiting_ms >= WAITING_CHECK_MS {
+        *waiting_ms = 0;
+        node.store.wake_waiting_input();
+    }
+}
 
 /// Starts the thread; it ends when the other end of `stop` is gone.
 pub(super) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
@@ -18,12 +34,14 @@ pub(super) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
         .spawn(move || {
             let period = Duration::from_millis(HOUSEKEEPING_MS);
             let mut round = 0;
+            let mut waiting_ms = 0;
             while stop.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 node.clock.refresh();
                 let now = node.clock.now();
                 if node.store.flush_if_due(now).is_some() {
                     node.wake_link();
                 }
+                make_room_for_input(&node, now.boot_ms, &mut waiting_ms);
                 node.store.shrink(now, |batch| node.hand_over(batch));
                 round = (round + 1) % EXPIRY_ROUNDS;
                 let is_asked = node.crawler.is_asked_for_expiry();

@@ -1,7 +1,7 @@
 //! What all threads of a running node share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 
@@ -12,7 +12,7 @@ use super::tls::ClientTls;
 use super::watch::Watch;
 use crate::auth::Access;
 use crate::config::{Config, Tuning};
-use crate::limits::{BUFFERS_SHARE, VERSION_ANSWERED};
+use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
 use crate::replication::handover::Handover;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
@@ -47,8 +47,6 @@ pub struct Node {
     /// What clients may change while the node runs.
     pub(super) tuning: Mutex<Tuning>,
     pub(super) crawler: Arc<Crawler>,
-    /// Bytes of long lines that are still coming in.
-    line_bytes: AtomicU64,
     started_boot_ms: u64,
 }
 
@@ -89,7 +87,6 @@ impl Node {
             verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
             tuning: Mutex::new(config.tuning.clone()),
             crawler: Arc::default(),
-            line_bytes: AtomicU64::new(0),
             started_boot_ms: clock.now().boot_ms,
             config,
             access: Access::default(),
@@ -124,20 +121,6 @@ impl Node {
         if let Some(handover) = &self.handover {
             handover.wake();
         }
-    }
-
-    /// Takes bytes for a long line; false when long lines hold their share of memory already.
-    pub(super) fn take_line_bytes(&self, bytes: u64) -> bool {
-        let others = self.line_bytes.fetch_add(bytes, Ordering::Relaxed);
-        if others > 0 && others + bytes > self.store.limit_bytes() / BUFFERS_SHARE {
-            self.line_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        true
-    }
-
-    pub(super) fn give_line_bytes(&self, bytes: u64) {
-        self.line_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn view(&self) -> NodeView<'_> {

@@ -8,8 +8,9 @@ mod address;
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
 
 use parking_lot::Mutex;
 
@@ -86,6 +87,17 @@ pub(super) struct Entry {
     state: AtomicU8,
     close_reason: AtomicU8,
     last_command_boot_ms: AtomicU64,
+    unfinished: Unfinished,
+}
+
+/// The value or long line that a connection is receiving.
+#[derive(Debug, Default)]
+struct Unfinished {
+    held_bytes: AtomicU64,
+    grown_boot_ms: AtomicU64,
+    is_to_give_up: AtomicBool,
+    /// Of the connection's task; set when it first holds anything.
+    waker: OnceLock<Waker>,
 }
 
 impl Entry {
@@ -102,6 +114,40 @@ impl Entry {
             state: AtomicU8::new(state as u8),
             close_reason: AtomicU8::new(CloseReason::Error as u8),
             last_command_boot_ms: AtomicU64::new(now_boot_ms),
+            unfinished: Unfinished::default(),
+        }
+    }
+
+    /// Notes what its unfinished input holds, and that it has just grown or ended.
+    pub(super) fn note_unfinished(&self, bytes: u64, now_boot_ms: u64, waker: &Waker) {
+        let unfinished = &self.unfinished;
+        unfinished.waker.get_or_init(|| waker.clone());
+        unfinished
+            .grown_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+        unfinished.held_bytes.store(bytes, Ordering::Relaxed);
+        if unfinished.is_to_give_up.load(Ordering::Relaxed) {
+            unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether its unfinished input is to make room for others.
+    pub(super) fn must_give_up(&self) -> bool {
+        self.unfinished.is_to_give_up.load(Ordering::Relaxed)
+    }
+
+    /// Since when unfinished input of this connection has not grown, and what it holds.
+    fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
+        let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
+        let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
+        (held_bytes > 0 && grown_ms < grown_before_boot_ms).then_some((grown_ms, held_bytes))
+    }
+
+    /// Asks the connection to give up its unfinished input.
+    fn give_up(&self) {
+        self.unfinished.is_to_give_up.store(true, Ordering::Relaxed);
+        if let Some(waker) = self.unfinished.waker.get() {
+            waker.wake_by_ref();
         }
     }
 
@@ -187,6 +233,25 @@ impl Registry {
         let left = is_there.then(|| open.remove(&entry.fd));
         drop(open);
         drop(left);
+    }
+
+    /// Asks connections whose unfinished input has not grown since before that moment to give it
+    /// up, those first that have waited longest, until so many bytes are free.
+    pub(super) fn drop_stalled(&self, grown_before_boot_ms: u64, wanted_bytes: u64) {
+        let open: Vec<_> = self.open.lock().values().cloned().collect();
+        let mut stalled: Vec<_> = open
+            .iter()
+            .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
+            .collect();
+        stalled.sort_unstable_by_key(|(since, _)| *since);
+        let mut freed_bytes = 0;
+        for ((_, held_bytes), entry) in stalled {
+            if freed_bytes >= wanted_bytes {
+                return;
+            }
+            entry.give_up();
+            freed_bytes += held_bytes;
+        }
     }
 
     /// Prints `stats conns`.

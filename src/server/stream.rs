@@ -1,11 +1,11 @@
 //! A client's socket: TCP, TLS over TCP, or unix.
 
 use std::io::{self, IoSlice, Read};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
@@ -96,6 +96,21 @@ impl Stream {
         }
     }
 
+    /// Whether the client sends no more, and what it has sent is less than `wanted_bytes`: what it
+    /// was sending will never be whole. Asked of a socket that is not read meanwhile.
+    pub(super) fn ends_within(&self, cx: &mut Context<'_>, wanted_bytes: usize) -> bool {
+        let (ready, unread_bytes) = match self {
+            Self::Tcp(stream) => (readiness(stream.ready(READABLE), cx), unread_bytes(stream)),
+            Self::Unix(stream) => (readiness(stream.ready(READABLE), cx), unread_bytes(stream)),
+            Self::Tls(stream) => {
+                let stream = stream.get_ref().0.stream();
+                let unread_bytes = unread_bytes(stream) + SESSION_BYTES;
+                (readiness(stream.ready(READABLE), cx), unread_bytes)
+            }
+        };
+        ready.is_some_and(|ready| ready.is_read_closed()) && unread_bytes < wanted_bytes as u64
+    }
+
     /// Tells a TLS client that nothing follows, if its socket takes that now.
     pub(super) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
         if let Self::Tls(stream) = self {
@@ -103,6 +118,24 @@ impl Stream {
             let _ = Pin::new(stream).poll_shutdown(cx);
         }
     }
+}
+
+const READABLE: Interest = Interest::READABLE;
+/// More than a TLS session may have read from its socket and not handed out yet.
+const SESSION_BYTES: u64 = 64 << 10;
+
+fn readiness(
+    ready: impl Future<Output = io::Result<Ready>>,
+    cx: &mut Context<'_>,
+) -> Option<Ready> {
+    match std::pin::pin!(ready).poll(cx) {
+        Poll::Ready(Ok(ready)) => Some(ready),
+        Poll::Ready(Err(_)) | Poll::Pending => None,
+    }
+}
+
+fn unread_bytes(socket: impl AsFd) -> u64 {
+    rustix::io::ioctl_fionread(socket).unwrap_or(u64::MAX)
 }
 
 /// One read decrypts all records that have come in, and hands out the first: the rest is taken

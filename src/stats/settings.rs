@@ -8,7 +8,7 @@ use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
 use crate::config::tuning::Slabs;
 use crate::config::{Config, Listen, Protocol, Tls, TlsVersion};
-use crate::limits::BUFFERS_SHARE;
+use crate::limits::UNFINISHED_PERCENT;
 use crate::protocol::text::reply::stat;
 use crate::store::Stamp;
 
@@ -142,8 +142,8 @@ fn lru(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "idle_timeout", idle_secs);
     stat(out, "watcher_logbuf_size", client.watcher_logbuf_size);
     stat(out, "worker_logbuf_size", client.worker_logbuf_size);
-    let lines_bytes = view.store.limit_bytes() / BUFFERS_SHARE;
-    stat(out, "read_buf_mem_limit", lines_bytes);
+    let input_bytes = view.store.limit_bytes() / 100 * UNFINISHED_PERCENT;
+    stat(out, "read_buf_mem_limit", input_bytes);
     stat(out, "track_sizes", yes_no(client.track_sizes));
     stat(out, "inline_ascii_response", "no");
 }

@@ -1,7 +1,7 @@
 //! Time as the store sees it: handed in once per turn, so that tests and the simulator can make it
 //! up.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -58,6 +58,7 @@ impl Now {
 #[derive(Debug)]
 pub struct Clock {
     wall_minus_boot_ms: AtomicI64,
+    recent_boot_ms: AtomicU64,
 }
 
 impl Default for Clock {
@@ -78,12 +79,19 @@ impl Clock {
     pub(crate) fn measured(wall_minus_boot_ms: i64) -> Self {
         Self {
             wall_minus_boot_ms: AtomicI64::new(wall_minus_boot_ms),
+            recent_boot_ms: AtomicU64::new(0),
         }
     }
 
     /// Asks the wall clock again. Cheap; called about ten times a second.
     pub fn refresh(&self) {
         self.take(measure_wall_minus_boot_ms());
+        self.recent_boot_ms.store(boot_ms(), Ordering::Relaxed);
+    }
+
+    /// The boot-time clock at the last [`Self::refresh`], without a system call.
+    pub fn recent_boot_ms(&self) -> u64 {
+        self.recent_boot_ms.load(Ordering::Relaxed)
     }
 
     /// Takes a measured distance unless it is the one in use, give or take the jitter.

@@ -17,6 +17,8 @@ pub struct Counters {
     pub tombstones_dropped: AtomicU64,
     /// Records of the partner refused for want of memory.
     pub records_refused: AtomicU64,
+    /// Unfinished values and lines that had not grown for long and gave way to others.
+    pub unfinished_dropped: AtomicU64,
 }
 
 /// What happened to the items of one class.
@@ -44,11 +46,17 @@ impl Default for Counters {
             classes: Box::new(std::array::from_fn(|_| ClassCounters::default())),
             tombstones_dropped: AtomicU64::new(0),
             records_refused: AtomicU64::new(0),
+            unfinished_dropped: AtomicU64::new(0),
         }
     }
 }
 
 impl Counters {
+    /// Counts unfinished input that gave way.
+    pub fn count_unfinished_dropped(&self) {
+        self.unfinished_dropped.fetch_add(1, RELAXED);
+    }
+
     /// Those of a class.
     pub fn class(&self, class: u8) -> &ClassCounters {
         &self.classes[index(class)]

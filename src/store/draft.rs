@@ -3,17 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::shared::Shared;
 use super::witness::Seen;
 use super::{Shortage, Store, replica};
-use crate::limits;
 
-/// The item does not fit: under `-M`, beyond the share of unfinished items, or the machine is out
-/// of memory. Clients are told `SERVER_ERROR out of memory storing object`.
+/// The item does not fit: under `-M`, or the machine is out of memory. Clients are told `SERVER_ERROR out of memory storing object`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for the item")]
 pub struct NoRoom;
@@ -79,7 +76,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// An item whose value arrives over several turns, or in pieces over the link.
+/// A record of the partner, which may arrive in pieces.
 #[derive(Debug)]
 pub struct Incoming {
     shared: Arc<Shared>,
@@ -87,35 +84,21 @@ pub struct Incoming {
     filled_bytes: usize,
     /// Of its cost, the part that is in the account already.
     pub(super) charged_bytes: u64,
-    /// What a record says besides; clients' items take a new stamp instead.
     pub(super) version: super::Version,
 }
 
 impl Incoming {
-    /// Hands out the part of the value that is still to come.
-    pub fn rest(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
+    /// Appends bytes of the value; what exceeds its length is ignored and said so.
+    pub fn push(&mut self, bytes: &[u8]) -> bool {
+        let taken = bytes.len().min(self.missing_bytes());
         let start = self.filled_bytes;
-        let mut taken = 0;
         if let Some(item) = &mut self.item {
             item.with_value_mut(|value| {
-                let rest = &mut value[start..];
-                let rest_len = rest.len();
-                taken = fill(rest).min(rest_len);
+                value[start..start + taken].copy_from_slice(&bytes[..taken]);
             });
         }
         self.filled_bytes += taken;
-    }
-
-    /// Appends bytes of the value; what exceeds its length is ignored and said so.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let mut fits = false;
-        self.rest(|rest| {
-            fits = bytes.len() <= rest.len();
-            let taken = bytes.len().min(rest.len());
-            rest[..taken].copy_from_slice(&bytes[..taken]);
-            taken
-        });
-        fits
+        taken == bytes.len()
     }
 
     /// Bytes of the value that have not come yet.
@@ -123,28 +106,8 @@ impl Incoming {
         self.item.as_ref().map_or(0, |item| item.value().len()) - self.filled_bytes
     }
 
-    /// Its key.
-    pub fn key(&self) -> &[u8] {
-        self.item.as_ref().map_or(&[], Item::key)
-    }
-
-    /// The value as far as it has come, then zeroes.
-    pub fn value(&self) -> &[u8] {
-        self.item.as_ref().map_or(&[], Item::value)
-    }
-
-    /// As an item of one turn: whole now.
-    pub fn into_draft(mut self, store: &Store) -> Draft<'_> {
-        Draft {
-            shared: &store.shared,
-            item: self.finish(),
-        }
-    }
-
     pub(super) fn finish(&mut self) -> Option<Item> {
-        let item = self.item.take()?;
-        self.shared.account.end_unfinished(cost_bytes(&item));
-        Some(item)
+        self.item.take()
     }
 }
 
@@ -169,40 +132,15 @@ impl Store {
         head: &ItemHead,
         value_len: usize,
     ) -> Result<Draft<'_>, NoRoom> {
-        let item = self.allocate(key, head, value_len)?;
-        Ok(Draft {
-            shared: &self.shared,
-            item: Some(item),
-        })
+        Ok(self.draft_of(Some(self.allocate(key, head, value_len)?)))
     }
 
-    /// Allocates an item to be filled over several turns. Makes room at once: its memory is used
-    /// from now on.
-    pub fn incoming(
-        &self,
-        key: &[u8],
-        head: &ItemHead,
-        value_len: usize,
-        batch: &mut Batch,
-    ) -> Result<Incoming, NoRoom> {
-        let account = &self.shared.account;
-        let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
-        let may_refuse = value_len > limits::UNFINISHED_SMALL_BYTES;
-        if !account.begin_unfinished(cost, may_refuse) {
-            return Err(self.refuse_item(self.class_of(key, head, value_len)));
+    /// A draft of an item that is allocated and charged.
+    pub(super) fn draft_of(&self, item: Option<Item>) -> Draft<'_> {
+        Draft {
+            shared: &self.shared,
+            item,
         }
-        let item = self
-            .allocate(key, head, value_len)
-            .inspect_err(|_| account.end_unfinished(cost))?;
-        let incoming = Incoming {
-            shared: Arc::clone(&self.shared),
-            item: Some(item),
-            filled_bytes: 0,
-            charged_bytes: cost,
-            version: super::Version::default(),
-        };
-        self.evict_to_budget(batch);
-        Ok(incoming)
     }
 
     /// Allocates the item of a record, which may arrive in pieces. A live one is charged whole and
@@ -238,7 +176,6 @@ impl Store {
             item.hide_cas();
         }
         item.set_version(head.version);
-        account.begin_unfinished(cost, false);
         let shared = Arc::clone(&self.shared);
         Ok(Incoming {
             shared,
@@ -259,7 +196,12 @@ impl Store {
     }
 
     /// Charges before it allocates: under `-M` nothing may go over the budget.
-    fn allocate(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Result<Item, NoRoom> {
+    pub(super) fn allocate(
+        &self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+    ) -> Result<Item, NoRoom> {
         let account = &self.shared.account;
         let class = self.class_of(key, head, value_len);
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
@@ -291,7 +233,7 @@ impl Store {
     }
 
     #[cold]
-    fn refuse_item(&self, class: u8) -> NoRoom {
+    pub(super) fn refuse_item(&self, class: u8) -> NoRoom {
         let counter = &self.shared.counters.class(class).out_of_memory;
         counter.fetch_add(1, Ordering::Relaxed);
         NoRoom

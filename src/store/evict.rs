@@ -19,6 +19,12 @@ impl Store {
         }
     }
 
+    /// Evicts what is over the budget. Called without a lock, as part of a turn that has charged
+    /// something beside items.
+    pub fn make_room(&self, batch: &mut Batch) {
+        self.settle(batch);
+    }
+
     pub(super) fn evict_to_budget(&self, batch: &mut Batch) {
         self.shared.sweep_pinned();
         while self.shared.evicting && self.shared.account.is_over_budget() {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::item::Item;
+use super::unfinished::Unfinished;
 use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
@@ -13,8 +14,7 @@ pub(crate) struct Account {
     /// What items may take: `-m` less the tables.
     budget_bytes: AtomicU64,
     used_bytes: AtomicU64,
-    /// Bytes of items that are allocated but not in the table yet.
-    unfinished_bytes: AtomicU64,
+    pub(crate) unfinished: Unfinished,
     pub(crate) live_items: AtomicU64,
     pub(crate) tombstones: AtomicU64,
     pub(crate) tombstone_bytes: AtomicU64,
@@ -27,6 +27,8 @@ pub struct Memory {
     pub used_bytes: u64,
     /// Bytes they may take.
     pub budget_bytes: u64,
+    /// Of the bytes taken, those of values and long lines that clients have not sent whole.
+    pub unfinished_bytes: u64,
     /// Items in the table, expired ones included until they are met.
     pub live_items: u64,
     /// Deletions that the partner has not confirmed.
@@ -38,7 +40,7 @@ impl Account {
         Self {
             budget_bytes: AtomicU64::new(budget_bytes),
             used_bytes: AtomicU64::new(0),
-            unfinished_bytes: AtomicU64::new(0),
+            unfinished: Unfinished::default(),
             live_items: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
             tombstone_bytes: AtomicU64::new(0),
@@ -85,22 +87,6 @@ impl Account {
         self.used_bytes.load(RELAXED) > self.budget_bytes()
     }
 
-    /// Counts an unfinished item; refuses it when the others already hold their share of memory.
-    /// One alone is always let in, else a small `-m` could not store a large value.
-    pub(crate) fn begin_unfinished(&self, bytes: u64, may_refuse: bool) -> bool {
-        let others = self.unfinished_bytes.fetch_add(bytes, RELAXED);
-        let limit = self.budget_bytes() / limits::UNFINISHED_SHARE;
-        if may_refuse && others > 0 && others + bytes > limit {
-            self.unfinished_bytes.fetch_sub(bytes, RELAXED);
-            return false;
-        }
-        true
-    }
-
-    pub(crate) fn end_unfinished(&self, bytes: u64) {
-        self.unfinished_bytes.fetch_sub(bytes, RELAXED);
-    }
-
     pub(crate) fn tombstones_over_limit(&self) -> bool {
         self.tombstone_bytes.load(RELAXED) > self.budget_bytes() / limits::TOMBSTONE_SHARE
     }
@@ -109,6 +95,7 @@ impl Account {
         Memory {
             used_bytes: self.used_bytes.load(RELAXED),
             budget_bytes: self.budget_bytes(),
+            unfinished_bytes: self.unfinished.bytes(),
             live_items: self.live_items.load(RELAXED),
             tombstones: self.tombstones.load(RELAXED),
         }

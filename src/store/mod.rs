@@ -32,6 +32,8 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 mod tombstones;
+mod unfinished;
+mod upload;
 mod walk;
 mod wheel;
 mod witness;
@@ -53,6 +55,8 @@ pub use ops::{Action, Miss};
 pub use owed::Owed;
 pub use replica::{Origin, RecordHead, Shortage, Verdict};
 pub use stamp::{Stamp, StampClock, Version};
+pub use unfinished::Held;
+pub use upload::Upload;
 pub use walk::Walk;
 pub use witness::{Seen, Storing, Witness};
 
@@ -176,6 +180,24 @@ impl Store {
     /// What the memory holds.
     pub fn memory(&self) -> Memory {
         self.shared.account.snapshot()
+    }
+
+    /// Bytes that must be freed for the first client whose input waits for room; `None` if none
+    /// waits.
+    pub fn lacking_input_bytes(&self) -> Option<u64> {
+        let account = &self.shared.account;
+        account.unfinished.lacking_bytes(account.budget_bytes())
+    }
+
+    /// Wakes the clients whose input waits for room.
+    pub fn wake_waiting_input(&self) {
+        self.shared.account.unfinished.wake_all();
+    }
+
+    /// Whether unfinished input holds so much that reads are to be short.
+    pub fn is_input_scarce(&self) -> bool {
+        let account = &self.shared.account;
+        !account.unfinished.is_ample(0, account.budget_bytes())
     }
 
     /// What happened without a client asking for it.

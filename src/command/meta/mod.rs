@@ -18,7 +18,7 @@ pub use delete::delete;
 pub use get::get;
 pub(super) use inspect::counted;
 pub use inspect::inspect;
-pub use set::{begin, discard_too_large, set, set_incoming};
+pub use set::{begin, discard_too_large, refuse_no_memory, set, set_upload};
 
 use super::turn::Turn;
 use crate::protocol::meta::{Request, reply};

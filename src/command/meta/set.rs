@@ -10,7 +10,7 @@ use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
 use crate::store::{
-    Action, Draft, Incoming, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store, marks,
+    Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store, Upload, marks,
 };
 
 /// What `ms` does with what is there.
@@ -67,33 +67,28 @@ pub fn set(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, data: 
     }
 }
 
-/// Makes the item of an `ms` whose data has not come in yet, or answers why not.
-pub fn begin(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) -> Option<Incoming> {
+/// Begins an `ms` whose data has not come in yet, or answers why not.
+pub fn begin(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) -> Option<Upload> {
     let head = item_head(turn, request);
     let key = &request.key.bytes;
-    let incoming = turn
+    let upload = turn
         .store
-        .incoming(key, &head, request.data_len, turn.batch)
+        .upload(key, &head, request.data_len, turn.batch)
         .ok();
-    if incoming.is_none() {
+    if upload.is_none() {
         refuse_no_memory(turn, out, request);
     }
-    incoming
+    upload
 }
 
 /// Carries out an `ms` whose data has come in over several turns, and answers it.
-pub fn set_incoming(
-    turn: &mut Turn<'_>,
-    out: &mut Vec<u8>,
-    request: &Request<'_>,
-    incoming: Incoming,
-) {
+pub fn set_upload(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, upload: Upload) {
     let data = if Mode::of(&request.options).joins() {
-        incoming.value().to_vec()
+        upload.value().to_vec()
     } else {
         Vec::new()
     };
-    put(turn, out, request, incoming.into_draft(turn.store), &data);
+    put(turn, out, request, upload.into_draft(turn.store), &data);
 }
 
 /// Whatever the mode, an `ms` that is too large leaves nothing behind.
@@ -104,7 +99,8 @@ pub fn discard_too_large(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Reque
     text::reply::line(out, "SERVER_ERROR object too large for cache");
 }
 
-fn refuse_no_memory(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
+/// The same for an `ms` that finds no memory.
+pub fn refuse_no_memory(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>) {
     turn.counters.store_no_memory.count();
     tell_refused(turn, request, Stored::NoMemory);
     discard(turn, request);

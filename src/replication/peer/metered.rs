@@ -28,6 +28,11 @@ impl Metered {
         }
     }
 
+    /// The socket.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// The other end has proved who it is.
     pub(crate) fn lift(&mut self) {
         self.allowance_bytes = None;

@@ -6,6 +6,9 @@ use crate::protocol::binary::{Header, Request, Status, Write, reply};
 use crate::protocol::text;
 use crate::store::Item;
 
+/// What a storage command is answered that finds no memory.
+pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
+
 impl Step<'_, '_> {
     pub(super) fn answer(&mut self, header: &Header, request: Request<'_>) {
         match request {
@@ -82,7 +85,7 @@ impl Step<'_, '_> {
             (Stored::NotStored, _) => Status::NotStored,
             (Stored::TooLarge, _) => Status::TooLarge,
             (Stored::NoMemory, _) => {
-                return self.no_memory(header, "Out of memory allocating item");
+                return self.no_memory(header, NO_MEMORY_STORING);
             }
         };
         self.error(header, status);

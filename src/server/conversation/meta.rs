@@ -6,7 +6,7 @@ use crate::limits::INCOMING_BYTES_MIN;
 pub(super) use crate::protocol::meta::reply;
 use crate::protocol::meta::{Request, Verb, parse, parse_inspection};
 use crate::protocol::text;
-use crate::store::Incoming;
+use crate::store::Upload;
 
 impl Conversation {
     /// Executes `mg`, `ms`, `md` or `ma`; returns the bytes used.
@@ -61,13 +61,13 @@ impl Conversation {
             return (0, Some(Stop::NeedMore));
         }
         match command::begin(step.turn, out, request) {
-            Some(incoming) => {
+            Some(upload) => {
                 self.state = State::Value(Box::new(Receiving {
                     verb: text::Verb::Set,
                     client_flags: 0,
                     exptime: 0,
                     noreply: false,
-                    incoming,
+                    upload,
                     line_end: Vec::new(),
                     meta: Some(args.into()),
                 }));
@@ -79,15 +79,22 @@ impl Conversation {
 }
 
 /// Executes an `ms` whose value has come in piece by piece; its line is parsed once more.
-pub(super) fn finish(args: &[u8], incoming: Incoming, line_end: &[u8], step: &mut Step<'_, '_>) {
+pub(super) fn finish(args: &[u8], upload: Upload, line_end: &[u8], step: &mut Step<'_, '_>) {
     let Ok(request) = parse(Verb::Set, args) else {
         return;
     };
     if line_end == b"\r\n" {
-        command::set_incoming(step.turn, &mut step.out.bytes, &request, incoming);
+        command::set_upload(step.turn, &mut step.out.bytes, &request, upload);
     } else {
         let flags = request.options.client_flags;
         bad_chunk(step, &request.key.bytes, flags, request.data_len, false);
+    }
+}
+
+/// Answers an `ms` for whose value there is no memory any more.
+pub(super) fn refuse(args: &[u8], step: &mut Step<'_, '_>) {
+    if let Ok(request) = parse(Verb::Set, args) {
+        command::refuse_no_memory(step.turn, &mut step.out.bytes, &request);
     }
 }
 

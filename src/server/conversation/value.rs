@@ -5,7 +5,7 @@ use super::{Conversation, State, Step, Stop, meta};
 use crate::command;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::text::{Storage, Verb};
-use crate::store::Incoming;
+use crate::store::{NoRoom, Upload};
 
 /// A storage command whose data has not all come in.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Receiving {
     pub(super) client_flags: u32,
     pub(super) exptime: i64,
     pub(super) noreply: bool,
-    pub(super) incoming: Incoming,
+    pub(super) upload: Upload,
     pub(super) line_end: Vec<u8>,
     /// What followed `ms`; then the fields of the classic commands mean nothing.
     pub(super) meta: Option<Box<[u8]>>,
@@ -58,16 +58,16 @@ impl Conversation {
         (used, None)
     }
 
-    /// Makes the item before its data is here, so that the data goes straight into it.
+    /// Begins a command before its data is here, so that the data is received in its place.
     fn begin_value(&mut self, request: &Storage<'_>, step: &mut Step<'_, '_>) {
         match command::begin(step.turn, request) {
-            Ok(incoming) => {
+            Ok(upload) => {
                 self.state = State::Value(Box::new(Receiving {
                     verb: request.verb,
                     client_flags: request.client_flags,
                     exptime: request.exptime,
                     noreply: request.noreply,
-                    incoming,
+                    upload,
                     line_end: Vec::new(),
                     meta: None,
                 }));
@@ -79,51 +79,77 @@ impl Conversation {
         }
     }
 
-    pub(super) fn finish_value(&mut self, step: &mut Step<'_, '_>) {
+    /// Takes more of a value, and carries out its command when that is whole; returns the bytes
+    /// used.
+    pub(super) fn value(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> usize {
+        let State::Value(receiving) = &mut self.state else {
+            return 0;
+        };
+        let Ok(taken) = receiving.take(input, step) else {
+            self.refuse_value(step);
+            return 0;
+        };
+        if receiving.line_end.len() == 2 {
+            self.finish_value(step);
+        }
+        taken
+    }
+
+    /// The machine has no memory for the rest of a value.
+    fn refuse_value(&mut self, step: &mut Step<'_, '_>) {
         let State::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
-        let Receiving {
-            verb,
-            client_flags,
-            exptime,
-            noreply,
-            incoming,
-            line_end,
-            meta,
-        } = *receiving;
-        if let Some(args) = meta {
-            return meta::finish(&args, incoming, &line_end, step);
+        self.swallow(receiving.upload.missing_bytes() + 2);
+        if let Some(args) = &receiving.meta {
+            return meta::refuse(args, step);
         }
-        let key = incoming.key().to_vec();
-        let data_len = incoming.value().len();
-        if line_end != b"\r\n" {
-            return bad_chunk(step, &key, client_flags, data_len, noreply);
-        }
-        let request = Storage {
-            verb,
-            key: &key,
-            client_flags,
-            exptime,
-            data_len,
-            only_over: 0,
-            noreply,
+        let key = receiving.upload.key().to_vec();
+        let stored = command::refuse_no_memory(step.turn, &receiving.request(&key));
+        stored_reply(&mut step.out.bytes, receiving.noreply, stored);
+    }
+
+    fn finish_value(&mut self, step: &mut Step<'_, '_>) {
+        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+            return;
         };
-        let stored = command::store_incoming(step.turn, &request, incoming);
-        stored_reply(&mut step.out.bytes, noreply, stored);
+        if let Some(args) = receiving.meta {
+            return meta::finish(&args, receiving.upload, &receiving.line_end, step);
+        }
+        let key = receiving.upload.key().to_vec();
+        let request = receiving.request(&key);
+        if receiving.line_end != b"\r\n" {
+            let (flags, noreply) = (request.client_flags, request.noreply);
+            return bad_chunk(step, &key, flags, request.data_len, noreply);
+        }
+        let stored = command::store_upload(step.turn, &request, receiving.upload);
+        stored_reply(&mut step.out.bytes, request.noreply, stored);
     }
 }
 
 impl Receiving {
     /// Takes data, then the two bytes of its line end.
-    pub(super) fn take(&mut self, input: &[u8]) -> usize {
-        let data = input.len().min(self.incoming.missing_bytes());
-        self.incoming.push(&input[..data]);
-        if self.incoming.missing_bytes() > 0 {
-            return data;
+    fn take(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> Result<usize, NoRoom> {
+        let turn = &mut *step.turn;
+        let data = turn.store.receive(&mut self.upload, input, turn.batch)?;
+        if self.upload.missing_bytes() > 0 {
+            return Ok(data);
         }
         let end = (input.len() - data).min(2 - self.line_end.len());
         self.line_end.extend_from_slice(&input[data..data + end]);
-        data + end
+        Ok(data + end)
+    }
+
+    /// The command, of which the upload knows the key.
+    fn request<'k>(&self, key: &'k [u8]) -> Storage<'k> {
+        Storage {
+            verb: self.verb,
+            key,
+            client_flags: self.client_flags,
+            exptime: self.exptime,
+            data_len: self.upload.value_len(),
+            only_over: 0,
+            noreply: self.noreply,
+        }
     }
 }

@@ -156,11 +156,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     assert_eq!(store.counters().sum(|class| &class.evicted), 0);
     // Not even an unfinished one goes over.
     let head = ItemHead::default();
-    assert!(
-        store
-            .incoming(b"large", &head, 500_000, &mut batch)
-            .is_err()
-    );
+    assert!(store.upload(b"large", &head, 500_000, &mut batch).is_err());
     store.audit(START);
 }
 
@@ -184,46 +180,6 @@ fn without_evictions_a_flush_makes_room() {
             .put(b"k", &[1; 1000], &until(NEVER), &mut batch)
             .is_some()
     );
-    store.audit(START);
-}
-
-#[test]
-fn unfinished_items_count_and_are_refused_beyond_their_share() {
-    let store = store(8 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    let head = ItemHead::default();
-    // One alone is let in however large.
-    let whole = store
-        .incoming(b"large", &head, 5 << 20, &mut batch)
-        .unwrap();
-    assert!(store.memory().used_bytes > 5 << 20);
-    assert_eq!(
-        store.incoming(b"k", &head, 70_000, &mut batch).err(),
-        Some(NoRoom)
-    );
-    assert!(
-        store.incoming(b"k", &head, 60_000, &mut batch).is_ok(),
-        "small ones never are"
-    );
-    drop(whole);
-    assert_eq!(store.memory().used_bytes, 0);
-    let mut held = Vec::new();
-    while let Ok(incoming) = store.incoming(b"k", &head, 100_000, &mut batch) {
-        held.push(incoming);
-    }
-    let held_bytes = held.len() as u64 * 100_000;
-    assert!(
-        (MEBIBYTE - 200_000..=MEBIBYTE).contains(&held_bytes),
-        "{held_bytes}"
-    );
-    // A finished one makes room for the next.
-    let mut finished = held.pop().unwrap();
-    assert!(finished.push(&[7; 100_000]));
-    let draft = finished.into_draft(&store);
-    store.update(b"k", &mut batch, |_| (Action::Put(draft), ()));
-    assert_eq!(store.get(b"k", &mut batch).unwrap(), [7; 100_000]);
-    assert!(store.incoming(b"k", &head, 100_000, &mut batch).is_ok());
-    drop(held);
     store.audit(START);
 }
 

@@ -10,6 +10,7 @@ mod operations;
 mod owed;
 mod replica;
 mod resize;
+mod upload;
 mod walk;
 
 use super::hash::KeyHasher;

@@ -1,0 +1,227 @@
+//! A client's value that arrives over several turns.
+//!
+//! What counts is what has arrived, not what was announced: a large value is received into a buffer
+//! that grows with it, and its item is allocated once a good part is there. Values of common size
+//! are received straight into their item.
+
+use super::Store;
+use super::batch::Batch;
+use super::draft::{Draft, NoRoom};
+use super::item::{Item, ItemHead};
+use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
+use super::unfinished::Held;
+use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Upload {
+    body: Body,
+    filled_bytes: usize,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Shorter than the value.
+    Buffer {
+        key: Box<[u8]>,
+        head: ItemHead,
+        value_len: usize,
+        bytes: Vec<u8>,
+    },
+    /// The item itself.
+    Whole(Item),
+}
+
+impl Upload {
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        match &self.body {
+            Body::Buffer { key, .. } => key,
+            Body::Whole(item) => item.key(),
+        }
+    }
+
+    /// Length of the whole value.
+    pub fn value_len(&self) -> usize {
+        match &self.body {
+            Body::Buffer { value_len, .. } => *value_len,
+            Body::Whole(item) => item.value().len(),
+        }
+    }
+
+    /// The value; empty as long as it is in a buffer.
+    pub fn value(&self) -> &[u8] {
+        match &self.body {
+            Body::Buffer { .. } => &[],
+            Body::Whole(item) => item.value(),
+        }
+    }
+
+    /// Bytes of the value that have not come yet.
+    pub fn missing_bytes(&self) -> usize {
+        self.value_len() - self.filled_bytes
+    }
+
+    /// Bytes that can be received before more must be allocated.
+    pub fn room_bytes(&self) -> usize {
+        match &self.body {
+            Body::Buffer { bytes, .. } => bytes.len() - self.filled_bytes,
+            Body::Whole(item) => item.value().len() - self.filled_bytes,
+        }
+    }
+
+    /// What its memory counts as.
+    pub fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// What its memory counts as, and how much that will be in the end.
+    pub fn held_mut(&mut self) -> (&mut Held, u64) {
+        let whole_bytes = match &self.body {
+            Body::Buffer {
+                key,
+                head,
+                value_len,
+                ..
+            } => cost_of_allocation(Item::bytes_to_allocate(key, head, *value_len)),
+            Body::Whole(_) => self.held.bytes(),
+        };
+        (&mut self.held, whole_bytes)
+    }
+
+    /// Hands out the room that is allocated, to be filled.
+    pub fn rest(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
+        let start = self.filled_bytes;
+        let mut filled = 0;
+        let fill = |room: &mut [u8]| {
+            let room_bytes = room.len();
+            filled = fill(room).min(room_bytes);
+        };
+        match &mut self.body {
+            Body::Buffer { bytes, .. } => fill(&mut bytes[start..]),
+            Body::Whole(item) => item.with_value_mut(|value| fill(&mut value[start..])),
+        }
+        self.filled_bytes += filled;
+    }
+
+    /// As an item of one turn: whole now.
+    pub fn into_draft(mut self, store: &Store) -> Draft<'_> {
+        let item = match self.body {
+            Body::Whole(item) => Some(item),
+            Body::Buffer { .. } => None,
+        };
+        if item.is_some() {
+            self.held.finish();
+        }
+        store.draft_of(item)
+    }
+}
+
+impl Store {
+    /// Begins to receive a value. Under `-M` all of it is allocated at once or refused, as in
+    /// memcached: nothing could make room for it later.
+    pub fn upload(
+        &self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+        batch: &mut Batch,
+    ) -> Result<Upload, NoRoom> {
+        let account = &self.shared.account;
+        let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
+        let is_ample = account.unfinished.is_ample(cost, account.budget_bytes());
+        let mut held = self.unfinished_input();
+        let body = if !self.shared.evicting || (is_ample && value_len <= UPLOAD_AT_ONCE_BYTES) {
+            let item = self.allocate(key, head, value_len)?;
+            held.take_over(cost);
+            self.evict_to_budget(batch);
+            Body::Whole(item)
+        } else {
+            Body::Buffer {
+                key: key.into(),
+                head: *head,
+                value_len,
+                bytes: Vec::new(),
+            }
+        };
+        Ok(Upload {
+            body,
+            filled_bytes: 0,
+            held,
+        })
+    }
+
+    /// Counts what a client's unfinished line holds.
+    pub fn unfinished_input(&self) -> Held {
+        Held::new(std::sync::Arc::clone(&self.shared))
+    }
+
+    /// Takes bytes of a value, and says how many: what follows the value is not its own.
+    ///
+    /// # Errors
+    /// The machine is out of memory; the value cannot be stored.
+    pub fn receive(
+        &self,
+        upload: &mut Upload,
+        bytes: &[u8],
+        batch: &mut Batch,
+    ) -> Result<usize, NoRoom> {
+        let taken = bytes.len().min(upload.missing_bytes());
+        while upload.room_bytes() < taken {
+            self.enlarge(upload, taken, batch)?;
+        }
+        upload.rest(|room| {
+            room[..taken].copy_from_slice(&bytes[..taken]);
+            taken
+        });
+        Ok(taken)
+    }
+
+    /// Makes room for so many bytes more: in the next larger buffer, or in the item.
+    fn enlarge(&self, upload: &mut Upload, more: usize, batch: &mut Batch) -> Result<(), NoRoom> {
+        let Body::Buffer {
+            key,
+            head,
+            value_len,
+            bytes,
+        } = &mut upload.body
+        else {
+            return Err(NoRoom);
+        };
+        let account = &self.shared.account;
+        let is_ample = account.unfinished.is_ample(0, account.budget_bytes());
+        let (least, growth) = if is_ample {
+            (UPLOAD_STEP_BYTES, UPLOAD_GROWTH)
+        } else {
+            (0, UPLOAD_GROWTH_SCARCE)
+        };
+        let needed = upload.filled_bytes + more;
+        let next_len = needed.max(least).max(growth * bytes.len());
+        if next_len < *value_len {
+            upload.held.hold(buffer_cost(next_len));
+            self.evict_to_budget(batch);
+            if bytes.try_reserve_exact(next_len - bytes.len()).is_err() {
+                upload.held.hold(buffer_cost(bytes.len()));
+                return Err(self.refuse_item(self.class_of(key, head, *value_len)));
+            }
+            bytes.resize(next_len, 0);
+            return Ok(());
+        }
+        let mut item = self.allocate(key, head, *value_len)?;
+        self.evict_to_budget(batch);
+        let arrived = &bytes[..upload.filled_bytes];
+        item.with_value_mut(|value| value[..arrived.len()].copy_from_slice(arrived));
+        let cost = cost_bytes(&item);
+        upload.body = Body::Whole(item);
+        upload.held.take_over(cost);
+        Ok(())
+    }
+}
+
+fn buffer_cost(len: usize) -> u64 {
+    match len {
+        0 => 0,
+        _ => size_class_bytes(len) as u64,
+    }
+}
