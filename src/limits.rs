@@ -241,8 +241,16 @@ pub const REASON_BYTES_MAX: usize = 1024;
 
 // The link: what it holds.
 
-/// Dirty keys waiting for their turn on the wire; beyond it the link stops draining its channel.
+/// Dirty keys waiting for their turn on the wire may take one part in this many of `-m`; beyond it
+/// the link stops draining its channel, and a pass over the table covers what then overflows.
+pub const DIRTY_KEYS_SHARE: u64 = 16;
+/// What such a key takes at most, in its queue and in an index whose tables double: 16 bytes, and
+/// 9 for each of 16 places that 7 keys may have; half as much again while the index grows.
+pub const DIRTY_KEY_BYTES_MAX: usize = 16 + 21 + 11;
+/// Never more than this: a pass is shorter then.
 pub const DIRTY_KEYS_MAX: usize = 1_000_000;
+/// And never less, however small `-m` is.
+pub const DIRTY_KEYS_MIN: usize = 4 * BATCH_KEYS_MAX;
 /// Keys in one batch that a worker hands over.
 pub const BATCH_KEYS_MAX: usize = 1024;
 /// Bytes of live records on the wire and not yet answered by a verdict.
@@ -290,7 +298,8 @@ const _: () = assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 64 <= 16 * 1024);
 const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
 // A frame's worth of keys holds every promotion, and a batch fits the set.
 const _: () = assert!(PROMOTIONS_MAX * 8 + 64 <= FRAME_BYTES_MAX);
-const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MAX);
+const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MIN);
+const _: () = assert!(DIRTY_KEYS_MIN < DIRTY_KEYS_MAX);
 // Both windows hold more than one frame, so that neither stream can stand still for ever.
 const _: () = assert!(2 * FRAME_BYTES_MAX <= PASS_WINDOW_BYTES);
 const _: () = assert!(PASS_CHUNK_BYTES <= PASS_WINDOW_BYTES);

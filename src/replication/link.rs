@@ -40,7 +40,7 @@ use std::mem;
 pub use counters::LinkCounters;
 pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 
-use crate::limits::{BATCH_KEYS_MAX, DIRTY_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
+use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
 use crate::replication::wire::{Frame, Framer, Lane};
 use crate::store::{Now, Stamp, Store};
 
@@ -142,6 +142,7 @@ impl Link {
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
             floor_sent: store.floor(),
+            dirty: DirtyKeys::of_memory(store.limit_bytes()),
             ..Stream::default()
         };
         Frame::Hello(self.hello(store, now)).encode(&mut stream.control);
@@ -195,7 +196,7 @@ impl Link {
 
     /// Whether the set of dirty keys takes another batch of 1,024.
     pub fn has_room(&self) -> bool {
-        self.stream.dirty.len() + BATCH_KEYS_MAX <= DIRTY_KEYS_MAX
+        self.stream.dirty.has_room(BATCH_KEYS_MAX)
     }
 
     /// A worker could not hand over a batch and dropped it: another pass carries what it held. A

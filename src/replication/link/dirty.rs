@@ -2,19 +2,40 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::limits::DIRTY_KEYS_MAX;
+use crate::limits::{DIRTY_KEY_BYTES_MAX, DIRTY_KEYS_MAX, DIRTY_KEYS_MIN, DIRTY_KEYS_SHARE};
 
 /// A set of slots in the order of their first insertion, each once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DirtyKeys {
     order: VecDeque<u64>,
     members: HashSet<u64>,
+    keys_max: usize,
 }
 
 impl DirtyKeys {
+    /// An empty set of a node with this `-m`, of which it takes no more than its share.
+    pub(super) fn of_memory(limit_bytes: u64) -> Self {
+        let bytes = limit_bytes / DIRTY_KEYS_SHARE;
+        let keys = usize::try_from(bytes).unwrap_or(usize::MAX) / DIRTY_KEY_BYTES_MAX;
+        Self::of_keys(keys.clamp(DIRTY_KEYS_MIN, DIRTY_KEYS_MAX))
+    }
+
+    fn of_keys(keys_max: usize) -> Self {
+        Self {
+            order: VecDeque::new(),
+            members: HashSet::new(),
+            keys_max,
+        }
+    }
+
+    /// Whether so many more fit.
+    pub(super) fn has_room(&self, keys: usize) -> bool {
+        self.len() + keys <= self.keys_max
+    }
+
     /// Adds a slot at the end unless it waits already. False if there is no room for it.
     pub(super) fn insert(&mut self, slot: u64) -> bool {
-        if self.members.len() >= DIRTY_KEYS_MAX {
+        if self.members.len() >= self.keys_max {
             return self.members.contains(&slot);
         }
         if self.members.insert(slot) {
@@ -38,9 +59,9 @@ impl DirtyKeys {
         if let Some(slot) = self.order.pop_front() {
             self.members.remove(&slot);
         }
-        if self.order.is_empty() && self.order.capacity() > DIRTY_KEYS_MAX / 16 {
+        if self.order.is_empty() && self.order.capacity() > self.keys_max / 16 {
             // A burst is over: give its memory back.
-            *self = Self::default();
+            *self = Self::of_keys(self.keys_max);
         }
     }
 
@@ -50,6 +71,13 @@ impl DirtyKeys {
 
     pub(super) fn is_empty(&self) -> bool {
         self.order.is_empty()
+    }
+}
+
+impl Default for DirtyKeys {
+    /// Of a link that is down and hands over nothing.
+    fn default() -> Self {
+        Self::of_keys(DIRTY_KEYS_MIN)
     }
 }
 
@@ -74,14 +102,42 @@ mod tests {
 
     #[test]
     fn a_full_set_takes_only_what_it_holds() {
-        let mut dirty = DirtyKeys::default();
-        for slot in 0..DIRTY_KEYS_MAX as u64 {
+        let mut dirty = DirtyKeys::of_keys(3000);
+        for slot in 0..3000 {
+            assert_eq!(dirty.has_room(1000), slot <= 2000);
             assert!(dirty.insert(slot));
         }
         assert!(dirty.insert(7));
         assert!(!dirty.insert(u64::MAX));
-        assert_eq!(dirty.len(), DIRTY_KEYS_MAX);
+        assert_eq!(dirty.len(), 3000);
         dirty.pop();
         assert!(dirty.insert(u64::MAX));
+    }
+
+    /// A million keys whatever `-m` was: at `-m 64`, three million small sets and a slow partner,
+    /// the process took 98 MiB.
+    #[test]
+    fn a_full_set_takes_no_more_than_its_share_of_memory() {
+        for limit_mib in [1, 8, 64, 100, 256, 1024, 65_536] {
+            let limit_bytes = limit_mib << 20;
+            let mut dirty = DirtyKeys::of_memory(limit_bytes);
+            let mut most_bytes = 0;
+            let mut slot = 0;
+            while dirty.insert(slot) {
+                slot += 1;
+                // An index has 8 places for 7 keys, and a byte beside each.
+                let index_bytes = dirty.members.capacity() * 8 / 7 * 9;
+                most_bytes = most_bytes.max(index_bytes + dirty.order.capacity() * 8);
+            }
+            let least_bytes = (DIRTY_KEYS_MIN * DIRTY_KEY_BYTES_MAX) as u64;
+            let share_bytes = (limit_bytes / DIRTY_KEYS_SHARE).max(least_bytes);
+            assert!(
+                most_bytes as u64 <= share_bytes,
+                "{most_bytes} at {limit_mib} MiB"
+            );
+            assert!(dirty.len() >= DIRTY_KEYS_MIN);
+        }
+        let large = DirtyKeys::of_memory(1 << 40);
+        assert_eq!(large.keys_max, DIRTY_KEYS_MAX);
     }
 }
