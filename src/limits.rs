@@ -44,11 +44,15 @@ pub const UPLOAD_GROWTH_SCARCE: usize = 2;
 pub const TOMBSTONE_SHARE: u64 = 8;
 /// Tombstones that one change of a shard drops at most.
 pub const TOMBSTONES_DROPPED: usize = 8;
-/// Entries that may not go, met at the cold end, that one eviction promotes and skips.
+/// Items at the cold end of a shard that clients read right now, which one look for something to
+/// evict promotes and skips.
 pub const EVICTIONS_SKIPPED: usize = 8;
-/// Shards whose coldest items are compared for one eviction, at least.
+/// Such looks that one eviction takes at most. Then the store is over its budget by what it could
+/// not free, until the next change looks at other shards.
+pub const EVICTION_TRIES: u32 = 64;
+/// Shards whose coldest items are compared in one look, at least.
 pub const EVICTION_SAMPLE: u64 = 4;
-/// Entries that the shards compared for one eviction hold together, at least.
+/// Items that the shards compared in one look hold together, at least.
 pub const EVICTION_SAMPLE_ENTRIES: u64 = 64;
 /// A lower memory limit is reached in steps of this size.
 pub const SHRINK_STEP_BYTES: u64 = 1 << 20;

@@ -12,8 +12,8 @@ impl Store {
         let mut idle_ms = [0; CLASSES];
         for shard in &self.shards {
             let shard = shard.lock();
-            let coldest = shard.table.iter().rev().take(entries);
-            for (_, item) in coldest.filter(|(_, item)| !item.is_tombstone()) {
+            let coldest = shard.table.from_coldest().take(entries);
+            for (_, item) in coldest {
                 let longest = &mut idle_ms[index(item.class())];
                 *longest = item.idle_ms(now).max(*longest);
             }

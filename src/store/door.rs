@@ -153,7 +153,7 @@ impl Shard {
         let version = match cause {
             Cause::Client => Version::written(shared.stamps.next(batch.now)),
             Cause::Expiry | Cause::Eviction => {
-                let old = self.table.peek(&slot)?;
+                let old = self.table.peek(slot)?;
                 let stays = cause == Cause::Eviction && old.is_value_confirmed();
                 if stays || old.is_confirmed() || old.is_tombstone() {
                     return None;
@@ -162,7 +162,10 @@ impl Shard {
             }
             Cause::Record | Cause::Reclaim => return None,
         };
-        let item = Item::tombstone(key, version)?;
+        let Some(item) = Item::tombstone(key, version) else {
+            shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
+            return None;
+        };
         shared.account.charge(cost_bytes(&item));
         Some(item)
     }
@@ -184,13 +187,12 @@ impl Shard {
         let old = if cold {
             self.insert_cold(shared, slot, item)
         } else {
-            self.table.push(slot, item).map(|(_, old)| old)
+            self.table.put(slot, item)
         };
-        let hottest = self.table.peek_mru().map(|(_, item)| item);
-        let new = if cold {
-            self.table.peek(&slot)
+        let new = if cold || !is_live {
+            self.table.peek(slot)
         } else {
-            hottest
+            self.table.hottest()
         };
         if let (Some(new), Some(old)) = (new, &old) {
             new.set_wheel_slot(old.wheel_slot());
@@ -203,29 +205,29 @@ impl Shard {
         shared.classes.count(old.as_ref(), new);
         match old {
             Some(old) => self.leave(shared, batch, old, at.full),
-            None if self.table.len() == 1 => self.publish_tail(shared),
+            None if self.table.live_len() == 1 => self.publish_tail(shared),
             None => {}
         }
     }
 
     /// Inserts at the cold end; what replaces an entry takes over its place and its times.
     fn insert_cold(&mut self, shared: &Shared, slot: u64, item: Item) -> Option<Item> {
-        if let Some(place) = self.table.peek_mut(&slot) {
-            item.set_times_of(place);
-            return Some(std::mem::replace(place, item));
+        let place = self.table.peek(slot);
+        match place.filter(|place| !place.is_tombstone()) {
+            Some(place) => item.set_times_of(place),
+            None => {
+                let tail = shared.tail(self.index);
+                if tail != EMPTY_TAIL {
+                    item.set_promoted(tail);
+                }
+            }
         }
-        let tail = shared.tail(self.index);
-        if tail != EMPTY_TAIL {
-            item.set_promoted(tail);
-        }
-        self.table.push(slot, item);
-        self.table.demote(&slot);
-        None
+        self.table.put_cold(slot, item)
     }
 
     /// Empties a slot.
     fn take_out(&mut self, shared: &Shared, batch: &mut Batch, slot: u64) {
-        if let Some(old) = self.table.pop(&slot) {
+        if let Some(old) = self.table.remove(slot) {
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
             self.leave(shared, batch, old, false);
@@ -245,7 +247,7 @@ impl Shard {
             (true, false) => shared.counters.count_eviction(&old, batch.now),
             (true, true) => _ = shared.counters.tombstones_dropped.fetch_add(1, RELAXED),
         }
-        if old.promoted() == shared.tail(self.index) || self.table.len() <= 1 {
+        if old.promoted() == shared.tail(self.index) || self.table.live_len() <= 1 {
             self.publish_tail(shared);
         }
         batch.retired.push(old);
@@ -260,7 +262,7 @@ impl Shard {
         slot: u64,
         (deadline_ms, marks): (u64, u8),
     ) -> Option<Stamp> {
-        let item = self.table.peek(&slot)?;
+        let item = self.table.peek(slot)?;
         let touched = shared.stamps.next(batch.now);
         let outlives = deadline_ms >= item.deadline_ms() && marks == item.marks();
         item.set_deadline_ms(deadline_ms);
@@ -275,7 +277,7 @@ impl Shard {
     }
 
     fn meet(&mut self, batch: &Batch, slot: u64, deadline_ms: u64) {
-        let Some(item) = self.table.peek(&slot) else {
+        let Some(item) = self.table.peek(slot) else {
             return;
         };
         item.confirm();
@@ -285,9 +287,9 @@ impl Shard {
         }
     }
 
-    /// Moves an entry to the hot end.
+    /// Moves a live item to the hot end.
     pub(crate) fn promote(&mut self, shared: &Shared, slot: u64, tick: u32) {
-        let Some(item) = self.table.get(&slot) else {
+        let Some(item) = self.table.promote(slot) else {
             return;
         };
         let before = item.promoted();

@@ -1,10 +1,11 @@
-//! Keeping the budget: the coldest of a few shards' coldest entries goes, until all is within it.
+//! Keeping the budget: the coldest of a few shards' coldest items goes, until all is within it.
 
 use super::Store;
 use super::batch::Batch;
 use super::door::{At, Cause, Change};
 use super::item::{tick_of, ticks_since};
 use super::shard::{EMPTY_TAIL, Shard};
+use super::shared::walk_of;
 use crate::limits;
 
 impl Store {
@@ -34,10 +35,11 @@ impl Store {
         }
     }
 
-    /// Evicts one entry; false if there is none that may go.
-    fn evict_one(&self, batch: &mut Batch) -> bool {
-        for _ in 0..limits::EVICTION_SAMPLE {
-            if self.shared.account.snapshot().live_items == 0 {
+    /// Evicts one item. False if none was found that may go: what is over the budget stays so until
+    /// the next change, which looks elsewhere. So one change does only so much.
+    pub(super) fn evict_one(&self, batch: &mut Batch) -> bool {
+        for _ in 0..limits::EVICTION_TRIES {
+            if self.shared.live_items() == 0 {
                 return false;
             }
             let coldest = self.coldest_sampled(batch);
@@ -45,19 +47,30 @@ impl Store {
                 return true;
             }
         }
-        // What may not go fills the cold ends of all that was sampled.
-        (0..self.shards.len()).any(|shard| self.evict_from(shard, batch))
+        // Clients read all that was looked at: what was just written goes, if anything.
+        batch
+            .written
+            .is_some_and(|shard| self.evict_from(shard, batch))
     }
 
     fn evict_from(&self, shard: usize, batch: &mut Batch) -> bool {
+        #[cfg(test)]
+        self.shared
+            .evictions_tried_in_shards
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut shard = self.shards[shard].lock();
         let evicted = self.evict_tail(&mut shard, batch);
         drop(shard);
+        self.after_eviction(batch);
+        evicted
+    }
+
+    /// Tells of what was evicted, and frees it. Called without a lock.
+    pub(super) fn after_eviction(&self, batch: &mut Batch) {
         if batch.witness.is_some() || batch.is_background {
             self.tell_evicted(batch);
         }
         self.shared.free_retired(batch);
-        evicted
     }
 
     /// The shard with the coldest tail among a few, met in a random order. The fewer entries a
@@ -66,9 +79,9 @@ impl Store {
         let mask = self.shards.len() - 1;
         let tick = tick_of(batch.now);
         let seed = self.shared.eviction_seed();
-        let (start, stride) = ((seed >> 32) as usize, (seed >> 8) as usize | 1);
+        let (start, stride) = walk_of(seed);
         let shards = self.shards.len() as u64;
-        let wanted = limits::EVICTION_SAMPLE_ENTRIES * shards / self.shared.entries().max(1);
+        let wanted = limits::EVICTION_SAMPLE_ENTRIES * shards / self.shared.live_items().max(1);
         let wanted = wanted.max(limits::EVICTION_SAMPLE);
         (0..=mask)
             .map(|nth| start.wrapping_add(nth.wrapping_mul(stride)) & mask)
@@ -81,30 +94,36 @@ impl Store {
             })
     }
 
-    /// Evicts the coldest live entry. Met on the way and promoted are, a few at most, tombstones,
-    /// which must outlive the items whose removal they carry, and items that somebody reads right
-    /// now, which would free nothing.
+    /// Evicts the coldest item. On the way a few at most are promoted that somebody reads right now:
+    /// they would free nothing.
     fn evict_tail(&self, shard: &mut Shard, batch: &mut Batch) -> bool {
         for _ in 0..=limits::EVICTIONS_SKIPPED {
-            let Some((&slot, item)) = shard.table.peek_lru() else {
+            let Some((slot, item)) = shard.table.coldest() else {
                 return false;
             };
-            if item.is_tombstone() || !item.is_unique() {
+            if !item.is_unique() {
                 shard.promote(&self.shared, slot, tick_of(batch.now));
                 continue;
             }
-            if self.shared.is_flushed(item) || item.is_expired(batch.now) {
-                self.count_reclaimed(item);
-                self.bury(shard, slot, batch);
-            } else {
-                let item = item.clone();
-                self.shared.counters.count_eviction(&item, batch.now);
-                let at = At::of(slot, &item);
-                let removal = Change::Remove { key: item.key() };
-                shard.change(&self.shared, batch, at, removal, Cause::Eviction);
-            }
+            self.evict_item(shard, slot, batch);
             return true;
         }
         false
+    }
+
+    pub(super) fn evict_item(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
+        let Some(item) = shard.peek(slot) else {
+            return;
+        };
+        if self.shared.is_flushed(item) || item.is_expired(batch.now) {
+            self.count_reclaimed(item);
+            self.bury(shard, slot, batch);
+        } else {
+            let item = item.clone();
+            self.shared.counters.count_eviction(&item, batch.now);
+            let at = At::of(slot, &item);
+            let removal = Change::Remove { key: item.key() };
+            shard.change(&self.shared, batch, at, removal, Cause::Eviction);
+        }
     }
 }

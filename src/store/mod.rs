@@ -29,6 +29,7 @@ mod resize;
 mod shard;
 mod shared;
 mod stamp;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tombstones;

@@ -1,20 +1,16 @@
-//! One shard: a table in LRU order, its expiry wheel, and what is needed to keep them true.
+//! One shard: a table, its expiry wheel, and what is needed to keep them true.
 //!
 //! Lookups are here; every change of an entry goes through [`super::door`].
 
-use lru::LruCache;
-
 use super::clock::Now;
-use super::hash::{BuildIdentity, KeyHash, SLOTS_PER_KEY};
+use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
+use super::table::Table;
 use super::tombstones::Tombstones;
 use super::wheel::Wheel;
 
 /// Published as the tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
-
-/// Unbounded: at a capacity the crate evicts without a word.
-pub(crate) type Table = LruCache<u64, Item, BuildIdentity>;
 
 /// See the module. `index` is its place among the shards.
 #[derive(Debug)]
@@ -51,7 +47,7 @@ impl Shard {
     pub(crate) fn new(index: usize) -> Self {
         Self {
             index,
-            table: LruCache::unbounded_with_hasher(BuildIdentity),
+            table: Table::default(),
             wheel: Wheel::default(),
             displaced: 0,
             tombstones: Tombstones::default(),
@@ -62,7 +58,7 @@ impl Shard {
     #[inline(always)]
     pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<(u64, &Item)> {
         let slot = hash.slot();
-        match self.table.peek(&slot) {
+        match self.table.peek(slot) {
             Some(item) if item.key() == key => Some((slot, item)),
             _ if self.displaced == 0 => None,
             _ => self.find_displaced(hash, key),
@@ -73,7 +69,7 @@ impl Shard {
     fn find_displaced(&self, hash: KeyHash, key: &[u8]) -> Option<(u64, &Item)> {
         (1..SLOTS_PER_KEY).find_map(|nth| {
             let slot = hash.nth_slot(nth);
-            let item = self.table.peek(&slot)?;
+            let item = self.table.peek(slot)?;
             (item.key() == key).then_some((slot, item))
         })
     }
@@ -81,7 +77,7 @@ impl Shard {
     /// The entry of `key`, or where it goes.
     pub(crate) fn locate(&self, hash: KeyHash, key: &[u8]) -> Place<'_> {
         let slot = hash.slot();
-        match self.table.peek(&slot) {
+        match self.table.peek(slot) {
             Some(item) if item.key() == key => Place::Held(slot, item),
             None if self.displaced == 0 => Place::Vacant(slot),
             _ => self.locate_displaced(hash, key),
@@ -95,35 +91,35 @@ impl Shard {
             return Place::Held(slot, item);
         }
         let mut slots = (0..SLOTS_PER_KEY).map(|nth| hash.nth_slot(nth));
-        if let Some(slot) = slots.clone().find(|slot| !self.table.contains(slot)) {
+        if let Some(slot) = slots.clone().find(|slot| !self.table.contains(*slot)) {
             return Place::Vacant(slot);
         }
         let last = hash.nth_slot(SLOTS_PER_KEY - 1);
-        let is_tombstone = |slot: &u64| self.table.peek(slot).is_some_and(Item::is_tombstone);
+        let is_tombstone = |slot: &u64| self.table.peek(*slot).is_some_and(Item::is_tombstone);
         Place::Full(slots.find(is_tombstone).unwrap_or(last))
     }
 
     /// Whatever is in a slot.
     pub(crate) fn peek(&self, slot: u64) -> Option<&Item> {
-        self.table.peek(&slot)
+        self.table.peek(slot)
     }
 
-    /// All entries with their slots, hottest first.
+    /// All entries with their slots: live items hottest first, then tombstones.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &Item)> {
-        self.table.iter().map(|(slot, item)| (*slot, item))
+        self.table.entries()
     }
 
     /// Queues an entry whose bucket has fired too early for its deadline.
     pub(crate) fn requeue(&mut self, slot: u64, now: Now) {
-        if let Some(item) = self.table.peek(&slot) {
+        if let Some(item) = self.table.peek(slot) {
             self.wheel.watch(&self.table, slot, item, now);
         }
     }
 
-    /// The tick of the coldest entry's last promotion.
+    /// The tick of the coldest live item's last promotion.
     pub(crate) fn tail_tick(&self) -> u32 {
         self.table
-            .peek_lru()
+            .coldest()
             .map_or(EMPTY_TAIL, |(_, item)| item.promoted())
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     /// Whether memory pressure evicts (`-M` turns it off).
     pub(crate) evicting: bool,
     floor: AtomicU64,
-    /// Ticks of the coldest entry of each shard, read without their locks.
+    /// Ticks of the coldest live item of each shard, read without their locks.
     tails: Box<[AtomicU32]>,
     /// Entries out of the table that somebody still reads: charged until they are let go.
     pinned: Mutex<Vec<Item>>,
@@ -36,6 +36,14 @@ pub(crate) struct Shared {
     pinned_count: AtomicUsize,
     /// Spreads the samples of evictions over the shards.
     evictions_tried: AtomicU32,
+    /// How often a shard was locked to evict something from it.
+    #[cfg(test)]
+    pub(crate) evictions_tried_in_shards: AtomicU64,
+}
+
+/// Where a walk over all shards begins and how it goes on, for a seed: every order meets each once.
+pub(crate) fn walk_of(seed: u64) -> (usize, usize) {
+    ((seed >> 32) as usize, (seed >> 8) as usize | 1)
 }
 
 impl Shared {
@@ -59,6 +67,8 @@ impl Shared {
             pinned: Mutex::new(Vec::new()),
             pinned_count: AtomicUsize::new(0),
             evictions_tried: AtomicU32::new(0),
+            #[cfg(test)]
+            evictions_tried_in_shards: AtomicU64::new(0),
         }
     }
 
@@ -123,8 +133,8 @@ impl Shared {
         u64::from(tried).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// Live entries and tombstones of all shards.
-    pub(crate) fn entries(&self) -> u64 {
-        self.account.live_items.load(RELAXED) + self.account.tombstones.load(RELAXED)
+    /// Live items of all shards.
+    pub(crate) fn live_items(&self) -> u64 {
+        self.account.live_items.load(RELAXED)
     }
 }

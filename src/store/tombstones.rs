@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
-use super::shard::Table;
 use super::stamp::Stamp;
+use super::table::Table;
 
 /// Stale places that are kept before they are swept out.
 const STALE_KEPT: usize = 64;
@@ -58,6 +58,6 @@ impl Tombstones {
 
 fn is_current(table: &Table, (slot, stamp): (u64, Stamp)) -> bool {
     table
-        .peek(&slot)
+        .peek(slot)
         .is_some_and(|item| item.is_tombstone() && item.version().latest() == stamp)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::clock::Now;
 use super::item::{Item, NEVER};
-use super::shard::Table;
+use super::table::Table;
 
 /// A bucket spans 16.4 s of deadlines.
 const BUCKET_SHIFT: u32 = 14;
@@ -55,7 +55,7 @@ impl Wheel {
     fn sweep(&mut self, table: &Table) {
         self.len = 0;
         self.buckets.retain(|&bucket, slots| {
-            slots.retain(|slot| {
+            slots.retain(|&slot| {
                 table
                     .peek(slot)
                     .is_some_and(|item| item.wheel_slot() == bucket)

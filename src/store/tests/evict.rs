@@ -120,6 +120,62 @@ fn tombstones_outlive_colder_items() {
     store.audit(after(START, 5000));
 }
 
+/// A store that holds as many tombstones as it may, and is then filled with items. What `set` puts
+/// is shown one after the other.
+fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn FnMut())) {
+    let store = replicated(limit_bytes);
+    let mut batch = Batch::at(START);
+    for index in 0..limit_bytes / limits::TOMBSTONE_SHARE / 250 {
+        store.remove(&key(index), &mut batch);
+        batch.dirty.clear();
+    }
+    assert!(store.memory().tombstones > 1000);
+    for index in 0..limit_bytes / 900 {
+        batch.now = after(START, index / 16);
+        let key = key(1 << 40 | index);
+        set(&store, &mut || {
+            store.put(&key, &[1; 1000], &until(NEVER), &mut batch);
+        });
+        batch.dirty.clear();
+        assert_within_budget(&store);
+    }
+    assert!(store.counters().sum(|class| &class.evicted) > 100);
+    store.audit(batch.now);
+}
+
+/// Tombstones stood in LRU order and filled the cold ends of all shards. An eviction passed a few of
+/// them in each shard it tried, and then tried all shards: sets of 20 ms at `-m 1024`.
+#[test]
+fn an_eviction_past_tombstones_tries_no_more_shards_than_without() {
+    for limit_bytes in [4 * MEBIBYTE, 32 * MEBIBYTE] {
+        let mut worst = 0;
+        fill_past_tombstones(limit_bytes, |store, put| {
+            let tried = || store.shared.evictions_tried_in_shards.load(RELAXED);
+            let evicted = || store.counters().sum(|class| &class.evicted);
+            let before = (tried(), evicted());
+            put();
+            let needed = evicted() - before.1;
+            worst = worst.max(tried() - before.0 - needed);
+        });
+        assert_eq!(worst, 0, "shards tried in vain at {limit_bytes}");
+    }
+}
+
+/// `cargo test --release --lib worst_set_past_tombstones -- --ignored --nocapture`
+#[test]
+#[ignore = "measures, and tells nothing wrong"]
+fn worst_set_past_tombstones() {
+    for limit_mib in [64, 256, 1024] {
+        let mut worst = std::time::Duration::ZERO;
+        fill_past_tombstones(limit_mib * MEBIBYTE, |_, put| {
+            let begun = std::time::Instant::now();
+            put();
+            worst = worst.max(begun.elapsed());
+        });
+        eprintln!("-m {limit_mib}: the worst set took {worst:?}");
+    }
+}
+
 #[test]
 fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
     let store = replicated(SMALL_BYTES);
