@@ -54,6 +54,24 @@ pub const EVICTION_TRIES: u32 = 64;
 pub const EVICTION_SAMPLE: u64 = 4;
 /// Items that the shards compared in one look hold together, at least.
 pub const EVICTION_SAMPLE_ENTRIES: u64 = 64;
+/// Allocations of an item that are tried once more after the machine had no memory for it, each
+/// after evicting others.
+pub const ALLOCATION_TRIES: u32 = 8;
+/// What such evictions free beyond the size of the item: an item has small parts, too.
+pub const RELIEF_BYTES_MIN: u64 = 256 << 10;
+/// Items that they evict at most each time.
+pub const RELIEF_STEPS: u32 = 2048;
+/// Shards in which they look for an item that is no smaller,
+pub const RELIEF_SHARDS: usize = 16;
+/// and items that they look at in each.
+pub const RELIEF_ITEMS: usize = 16;
+/// Where the address space is limited (`ulimit -v`), items are granted memory in such steps,
+pub const GRANT_BYTES: u64 = 1 << 20;
+/// as long as the limit leaves this margin: for all that may not fail, and for free pieces of memory
+/// that do not fit what is asked for.
+pub const MACHINE_MARGIN_BYTES: u64 = 16 << 20;
+/// Having been denied more, so many others are denied without asking again.
+pub const GRANT_DENIALS: u32 = 256;
 /// A lower memory limit is reached in steps of this size.
 pub const SHRINK_STEP_BYTES: u64 = 1 << 20;
 /// Such steps in one round of housekeeping, which has other things to do, too.

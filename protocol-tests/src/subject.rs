@@ -1,6 +1,8 @@
 //! The programs under test and how they are told apart.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,6 +52,21 @@ impl Subject {
         Ok(Self {
             program,
             kind: Kind::Memtwin,
+        })
+    }
+
+    /// The same program in an address space of so many KiB, started by a script in `folder`.
+    pub fn in_address_space(&self, kib: u64, folder: &Path) -> Result<Self> {
+        let program = folder.join(self.kind.tag());
+        let limited = self.program.display();
+        fs::write(
+            &program,
+            format!("#!/bin/sh\nulimit -v {kib}\nexec '{limited}' \"$@\"\n"),
+        )?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        Ok(Self {
+            program,
+            kind: self.kind,
         })
     }
 

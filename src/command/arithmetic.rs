@@ -61,7 +61,7 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
         .map(|(number, exptime)| (number, deadline_ms(exptime, now)));
     let told = Cell::new(None);
     let is_new = Cell::new(false);
-    let ((outcome, miss), stamp) = store.update(key, turn.batch, |entry| match (entry, initial) {
+    let decide = |entry: Result<&Item, Miss>| match (entry, initial) {
         (Err(miss), None) => (Action::Keep, (Delta::NotFound, Some(miss))),
         (Err(miss), Some((number, deadline_ms))) if store.puts_as_removal(deadline_ms, now) => {
             is_new.set(true);
@@ -74,9 +74,13 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
         }
         (Ok(item), _) => {
             let (action, outcome) = changed(store, item, step, &is_new);
-            (action, (outcome, None::<Miss>))
+            (action, (outcome, None))
         }
-    });
+    };
+    let ((outcome, miss), stamp) = turn.retry(
+        |turn| store.update(key, turn.batch, decide),
+        |((outcome, _), _)| *outcome == Delta::NoMemory,
+    );
     let counters = turn.counters;
     if let Some(miss) = miss {
         count_miss(counters, miss);

@@ -55,7 +55,7 @@ fn name(verb: Verb) -> &'static str {
 pub fn store(turn: &mut Turn<'_>, request: &Storage<'_>, data: &[u8]) -> Stored {
     count_prefix(turn, request);
     let head = item_head(turn, request);
-    let drafted = match turn.store.draft(request.key, &head, data.len()) {
+    let drafted = match turn.draft(request.key, &head, data.len()) {
         Err(NoRoom) => return refuse_no_memory(turn, request),
         Ok(mut draft) => {
             draft.fill(|value| value.copy_from_slice(data));
@@ -163,7 +163,10 @@ fn put_unseen(
 ) -> Stored {
     if matches!(request.verb, Verb::Append | Verb::Prepend) {
         drop(draft);
-        return join(turn, request, data, told);
+        return turn.retry(
+            |turn| join(turn, request, data, told),
+            |stored| *stored == Stored::NotStored,
+        );
     }
     let deadline_ms = deadline_ms(request.exptime, turn.now());
     let is_removal = turn.store.puts_as_removal(deadline_ms, turn.now());

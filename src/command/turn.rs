@@ -3,7 +3,7 @@
 use super::storage::Stored;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
-use crate::store::{Batch, Miss, NEVER, Now, Seen, Store, Storing};
+use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Store, Storing};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -20,7 +20,29 @@ pub struct Turn<'t> {
     pub spent_bytes: usize,
 }
 
-impl Turn<'_> {
+impl<'t> Turn<'t> {
+    /// Carries out a change again, as long as it is refused because the machine has no memory for
+    /// an item; each time after evicting others.
+    pub(super) fn retry<R>(
+        &mut self,
+        attempt: impl FnMut(&mut Self) -> R,
+        is_refused: impl Fn(&R) -> bool,
+    ) -> R {
+        let store = self.store;
+        store.retry(self, |turn| turn.batch, attempt, is_refused)
+    }
+
+    /// Allocates an item to be filled within this turn.
+    pub(super) fn draft(
+        &mut self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+    ) -> Result<Draft<'t>, NoRoom> {
+        let store = self.store;
+        self.retry(|_| store.draft(key, head, value_len), Result::is_err)
+    }
+
     /// The moment of the turn.
     pub fn now(&self) -> Now {
         self.batch.now

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
+use super::relief::{self, Lack};
 use super::shared::Shared;
 use super::witness::Seen;
 use super::{Shortage, Store, replica};
@@ -167,11 +168,15 @@ impl Store {
             let more = cost.saturating_sub(self.cost_of_entry(key));
             account.try_charge(more).then_some(more).ok_or(shortage)?
         };
-        let Some(item) = Item::allocate(key, &item_head, value_len) else {
+        let class = self.class_of(key, &item_head, value_len);
+        let Some(item) = self.machine_allocates(key, &item_head, value_len) else {
             account.refund(charged_bytes);
+            if self.may_evict_for(origin) {
+                relief::note(Lack { bytes: cost, class });
+            }
             return Err(shortage);
         };
-        item.set_class(self.class_of(key, &item_head, value_len));
+        item.set_class(class);
         if !self.has_cas {
             item.hide_cas();
         }
@@ -210,10 +215,13 @@ impl Store {
         } else if !account.try_charge(cost) {
             return Err(self.refuse_item(class));
         }
-        let item = Item::allocate(key, head, value_len).ok_or_else(|| {
-            account.refund(cost);
-            self.refuse_item(class)
-        })?;
+        let item = self
+            .machine_allocates(key, head, value_len)
+            .ok_or_else(|| {
+                account.refund(cost);
+                relief::note(Lack { bytes: cost, class });
+                NoRoom
+            })?;
         item.set_class(class);
         if !self.has_cas {
             item.hide_cas();
@@ -232,10 +240,24 @@ impl Store {
         self.shared.classes.of(bytes)
     }
 
+    /// `None` if the machine has no memory.
+    #[inline(always)]
+    fn machine_allocates(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Option<Item> {
+        #[cfg(test)]
+        if self.memory().used_bytes > self.shared.machine_bytes.load(Ordering::Relaxed) {
+            return None;
+        }
+        Item::allocate(key, head, value_len)
+    }
+
     #[cold]
-    pub(super) fn refuse_item(&self, class: u8) -> NoRoom {
+    fn refuse_item(&self, class: u8) -> NoRoom {
+        self.count_refused(class);
+        NoRoom
+    }
+
+    pub(super) fn count_refused(&self, class: u8) {
         let counter = &self.shared.counters.class(class).out_of_memory;
         counter.fetch_add(1, Ordering::Relaxed);
-        NoRoom
     }
 }

@@ -29,7 +29,7 @@ impl Store {
     pub(super) fn evict_to_budget(&self, batch: &mut Batch) {
         self.shared.sweep_pinned();
         while self.shared.evicting && self.shared.account.is_over_budget() {
-            if !self.evict_one(batch) {
+            if !self.shared.account.grant_more(0) && !self.evict_one(batch) {
                 return;
             }
         }

@@ -1,8 +1,9 @@
 //! The memory account: what every item costs, and how much of `-m` is left for items.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::item::Item;
+use super::machine;
 use super::unfinished::Unfinished;
 use crate::limits;
 
@@ -13,6 +14,11 @@ const RELAXED: Ordering = Ordering::Relaxed;
 pub(crate) struct Account {
     /// What items may take: `-m` less the tables.
     budget_bytes: AtomicU64,
+    /// Of the budget, what the machine has memory for: all of it unless its memory is limited.
+    granted_bytes: AtomicU64,
+    is_machine_limited: bool,
+    /// How often nothing more is granted without asking the machine again.
+    denials_left: AtomicU32,
     used_bytes: AtomicU64,
     pub(crate) unfinished: Unfinished,
     pub(crate) live_items: AtomicU64,
@@ -37,8 +43,12 @@ pub struct Memory {
 
 impl Account {
     pub(crate) fn new(budget_bytes: u64) -> Self {
+        let is_machine_limited = machine::is_limited();
         Self {
             budget_bytes: AtomicU64::new(budget_bytes),
+            granted_bytes: AtomicU64::new(if is_machine_limited { 0 } else { budget_bytes }),
+            is_machine_limited,
+            denials_left: AtomicU32::new(0),
             used_bytes: AtomicU64::new(0),
             unfinished: Unfinished::default(),
             live_items: AtomicU64::new(0),
@@ -53,6 +63,11 @@ impl Account {
 
     pub(super) fn set_budget_bytes(&self, bytes: u64) {
         self.budget_bytes.store(bytes, RELAXED);
+        if self.is_machine_limited {
+            self.granted_bytes.fetch_min(bytes, RELAXED);
+        } else {
+            self.granted_bytes.store(bytes, RELAXED);
+        }
     }
 
     pub(crate) fn charge(&self, bytes: u64) {
@@ -61,13 +76,39 @@ impl Account {
 
     /// Charges if it fits. What does not is seen by nobody: another thread would evict for it.
     pub(crate) fn try_charge(&self, bytes: u64) -> bool {
-        let budget = self.budget_bytes();
-        let charge = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= budget);
-        bytes == 0
-            || self
-                .used_bytes
-                .fetch_update(RELAXED, RELAXED, charge)
-                .is_ok()
+        let try_charge = || {
+            let granted = self.granted_bytes.load(RELAXED);
+            let charge = |used: u64| used.checked_add(bytes).filter(|&sum| sum <= granted);
+            let charged = self.used_bytes.fetch_update(RELAXED, RELAXED, charge);
+            charged.is_ok()
+        };
+        bytes == 0 || try_charge() || (self.grant_more(bytes) && try_charge())
+    }
+
+    /// Lets items take more of the budget, if the machine has memory for it. False if it has not,
+    /// or all of the budget is granted.
+    pub(crate) fn grant_more(&self, bytes: u64) -> bool {
+        let granted = self.granted_bytes.load(RELAXED);
+        if granted >= self.budget_bytes() {
+            return false;
+        }
+        let deny = |left: u32| left.checked_sub(1);
+        if self
+            .denials_left
+            .fetch_update(RELAXED, RELAXED, deny)
+            .is_ok()
+        {
+            return false;
+        }
+        let used = self.used_bytes.load(RELAXED);
+        let wanted = used + bytes + limits::GRANT_BYTES;
+        if !machine::has_room(wanted - used) {
+            self.denials_left.store(limits::GRANT_DENIALS, RELAXED);
+            return false;
+        }
+        let granted = wanted.min(self.budget_bytes());
+        self.granted_bytes.fetch_max(granted, RELAXED);
+        true
     }
 
     /// Counts what a slot held and holds.
@@ -84,7 +125,7 @@ impl Account {
     }
 
     pub(crate) fn is_over_budget(&self) -> bool {
-        self.used_bytes.load(RELAXED) > self.budget_bytes()
+        self.used_bytes.load(RELAXED) > self.granted_bytes.load(RELAXED)
     }
 
     pub(crate) fn tombstones_over_limit(&self) -> bool {

@@ -184,6 +184,8 @@ impl Store {
         shortage: Shortage,
         batch: &mut Batch,
     ) -> Verdict {
+        // If it was the machine that had no memory for it, the next one finds some.
+        self.relieve(batch);
         match self.remove_older(key, version, batch) {
             None => self.refused(shortage),
             Some((held, is_live)) if held == version && is_live => Verdict::Applied,

@@ -36,6 +36,9 @@ pub(crate) struct Shared {
     pinned_count: AtomicUsize,
     /// Spreads the samples of evictions over the shards.
     evictions_tried: AtomicU32,
+    /// Bytes of items that the machine has memory for.
+    #[cfg(test)]
+    pub(crate) machine_bytes: AtomicU64,
     /// How often a shard was locked to evict something from it.
     #[cfg(test)]
     pub(crate) evictions_tried_in_shards: AtomicU64,
@@ -67,6 +70,8 @@ impl Shared {
             pinned: Mutex::new(Vec::new()),
             pinned_count: AtomicUsize::new(0),
             evictions_tried: AtomicU32::new(0),
+            #[cfg(test)]
+            machine_bytes: AtomicU64::new(u64::MAX),
             #[cfg(test)]
             evictions_tried_in_shards: AtomicU64::new(0),
         }

@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::draft::{Draft, NoRoom};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
+use super::relief::{self, Lack};
 use super::unfinished::Held;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
 
@@ -133,7 +134,8 @@ impl Store {
         let is_ample = account.unfinished.is_ample(cost, account.budget_bytes());
         let mut held = self.unfinished_input();
         let body = if !self.shared.evicting || (is_ample && value_len <= UPLOAD_AT_ONCE_BYTES) {
-            let item = self.allocate(key, head, value_len)?;
+            let allocate = |_: &mut _| self.allocate(key, head, value_len);
+            let item = self.retry(batch, |batch| batch, allocate, Result::is_err)?;
             held.take_over(cost);
             self.evict_to_budget(batch);
             Body::Whole(item)
@@ -169,7 +171,8 @@ impl Store {
     ) -> Result<usize, NoRoom> {
         let taken = bytes.len().min(upload.missing_bytes());
         while upload.room_bytes() < taken {
-            self.enlarge(upload, taken, batch)?;
+            let enlarge = |batch: &mut Batch| self.enlarge(upload, taken, batch);
+            self.retry(batch, |batch| batch, enlarge, Result::is_err)?;
         }
         upload.rest(|room| {
             room[..taken].copy_from_slice(&bytes[..taken]);
@@ -203,7 +206,11 @@ impl Store {
             self.evict_to_budget(batch);
             if bytes.try_reserve_exact(next_len - bytes.len()).is_err() {
                 upload.held.hold(buffer_cost(bytes.len()));
-                return Err(self.refuse_item(self.class_of(key, head, *value_len)));
+                relief::note(Lack {
+                    bytes: buffer_cost(next_len),
+                    class: self.class_of(key, head, *value_len),
+                });
+                return Err(NoRoom);
             }
             bytes.resize(next_len, 0);
             return Ok(());

@@ -36,17 +36,20 @@ pub fn arithmetic(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>)
     let incr = !matches!(options.mode, Some(b'D' | b'-'));
     let (store, now) = (turn.store, turn.now());
     let told = Cell::new(None);
-    let ((outcome, miss), stamp) =
-        store.update(&request.key.bytes, turn.batch, |entry| match entry {
-            Ok(item) => {
-                let (action, outcome) = change(store, item, request, incr, now);
-                (action, (outcome, None))
-            }
-            Err(miss) => {
-                let (action, outcome) = create(store, request, now, &told);
-                (action, (outcome, Some(miss)))
-            }
-        });
+    let decide = |entry: Result<&Item, Miss>| match entry {
+        Ok(item) => {
+            let (action, outcome) = change(store, item, request, incr, now);
+            (action, (outcome, None))
+        }
+        Err(miss) => {
+            let (action, outcome) = create(store, request, now, &told);
+            (action, (outcome, Some(miss)))
+        }
+    };
+    let ((outcome, miss), stamp) = turn.retry(
+        |turn| store.update(&request.key.bytes, turn.batch, decide),
+        |((outcome, _), _)| matches!(outcome, Outcome::NoMemory),
+    );
     count(turn, &outcome, miss, incr);
     if let Some(told) = told.get() {
         turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);

@@ -66,7 +66,7 @@ fn get_and_change(
 ) -> Result<(), Miss> {
     let now = turn.now();
     let store = turn.store;
-    let (found, stamp) = store.update(&request.key.bytes, turn.batch, |entry| match entry {
+    let mut decide = |entry: Result<&Item, Miss>| match entry {
         Ok(item) => {
             let after = answer(out, request, &View::of(item, now), now);
             let is_removal = store.puts_as_removal(after.deadline_ms, now);
@@ -89,7 +89,11 @@ fn get_and_change(
                 Err(_) => (Action::Keep, Err(miss)),
             }
         }
-    });
+    };
+    let (found, stamp) = turn.retry(
+        |turn| store.update(&request.key.bytes, turn.batch, &mut decide),
+        |(found, _)| found.is_err(),
+    );
     let Some((miss, class)) = found? else {
         return Ok(());
     };

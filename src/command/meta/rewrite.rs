@@ -22,6 +22,18 @@ pub(super) fn rewrite<'t, R>(
     judge: impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
+    turn.retry(
+        |turn| rewrite_once(turn, key, &judge, &make),
+        |rewritten| matches!(rewritten, Rewritten::NoRoom),
+    )
+}
+
+fn rewrite_once<'t, R>(
+    turn: &mut Turn<'t>,
+    key: &[u8],
+    judge: &impl Fn(Result<&Item, Miss>) -> Option<R>,
+    make: &impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
+) -> Rewritten<R> {
     let store = turn.store;
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;

@@ -58,7 +58,7 @@ impl Mode {
 /// Carries out `ms` whose data is at hand, and answers it.
 pub fn set(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, data: &[u8]) {
     let head = item_head(turn, request);
-    match turn.store.draft(&request.key.bytes, &head, data.len()) {
+    match turn.draft(&request.key.bytes, &head, data.len()) {
         Err(NoRoom) => refuse_no_memory(turn, out, request),
         Ok(mut draft) => {
             draft.fill(|value| value.copy_from_slice(data));

@@ -8,6 +8,7 @@ mod items;
 mod model;
 mod operations;
 mod owed;
+mod relief;
 mod replica;
 mod resize;
 mod upload;

@@ -1,0 +1,113 @@
+//! What is done when the machine has no memory for an item though the budget has: others are
+//! evicted, some of its size first, and the allocation is tried again.
+
+use std::cell::Cell;
+
+use super::batch::Batch;
+use super::item::Item;
+use super::memory::cost_bytes;
+use super::shard::EMPTY_TAIL;
+use super::{Store, shared};
+use crate::limits::{
+    ALLOCATION_TRIES, RELIEF_BYTES_MIN, RELIEF_ITEMS, RELIEF_SHARDS, RELIEF_STEPS,
+};
+
+/// An item for which an allocation failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lack {
+    /// What it would cost.
+    pub(super) bytes: u64,
+    pub(super) class: u8,
+}
+
+thread_local! {
+    /// Allocations fail under a shard's lock, too, where nothing may be evicted: it is noted here
+    /// and done when the lock is released.
+    static LACK: Cell<Option<Lack>> = const { Cell::new(None) };
+}
+
+/// Notes that this thread found no memory for an item.
+pub(super) fn note(lack: Lack) {
+    LACK.set(Some(lack));
+}
+
+impl Store {
+    /// Carries something out again, a few times, as long as it is refused because the machine has
+    /// no memory for an item; each time after evicting others. Called without a lock.
+    pub fn retry<C, R>(
+        &self,
+        context: &mut C,
+        batch_of: impl Fn(&mut C) -> &mut Batch,
+        mut attempt: impl FnMut(&mut C) -> R,
+        is_refused: impl Fn(&R) -> bool,
+    ) -> R {
+        let mut done = attempt(context);
+        for _ in 0..ALLOCATION_TRIES {
+            if !is_refused(&done) || !self.relieve(batch_of(context)) {
+                return done;
+            }
+            done = attempt(context);
+        }
+        if let Some(lack) = LACK.take().filter(|_| is_refused(&done)) {
+            self.count_refused(lack.class);
+        }
+        done
+    }
+
+    /// Evicts for the item that this thread has found no memory for. False if there is no such
+    /// item, or nothing to evict: then it is refused, and counted.
+    pub(super) fn relieve(&self, batch: &mut Batch) -> bool {
+        let Some(lack) = LACK.take() else {
+            return false;
+        };
+        let relieved = self.shared.evicting && self.evict_for(lack.bytes, batch);
+        if !relieved {
+            self.count_refused(lack.class);
+        }
+        relieved
+    }
+
+    /// Evicts some more than so many bytes; false if nothing can be evicted. The more is for what
+    /// belongs to an item and is allocated beside it.
+    #[cold]
+    fn evict_for(&self, bytes: u64, batch: &mut Batch) -> bool {
+        let enough_bytes = self
+            .memory()
+            .used_bytes
+            .saturating_sub(bytes + RELIEF_BYTES_MIN);
+        for step in 0..RELIEF_STEPS {
+            if !self.evict_as_large(bytes, batch) && !self.evict_one(batch) {
+                return step > 0;
+            }
+            if self.memory().used_bytes <= enough_bytes {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Evicts an item from the cold ends of some shards that is no smaller than this: many small
+    /// ones may not leave one free piece of memory as large.
+    fn evict_as_large(&self, bytes: u64, batch: &mut Batch) -> bool {
+        let seed = self.shared.eviction_seed();
+        let (start, stride) = shared::walk_of(seed);
+        let mask = self.shards.len() - 1;
+        let shards = (0..=mask)
+            .map(|nth| start.wrapping_add(nth.wrapping_mul(stride)) & mask)
+            .filter(|&shard| self.shared.tail(shard) != EMPTY_TAIL);
+        for index in shards.take(RELIEF_SHARDS) {
+            let mut shard = self.shards[index].lock();
+            let is_as_large = |item: &Item| item.is_unique() && cost_bytes(item) >= bytes;
+            let slot = {
+                let mut coldest = shard.table.from_coldest().take(RELIEF_ITEMS);
+                coldest.find_map(|(slot, item)| is_as_large(item).then_some(slot))
+            };
+            let Some(slot) = slot else { continue };
+            self.evict_item(&mut shard, slot, batch);
+            drop(shard);
+            self.after_eviction(batch);
+            return true;
+        }
+        false
+    }
+}
