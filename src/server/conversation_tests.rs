@@ -164,3 +164,49 @@ fn a_key_that_would_end_the_line_is_shown_in_base64() {
         "HD kYQpi b W\nHD kYQpi b Z\nHD kYSBi b W\nHD kab W\n"
     );
 }
+
+/// While memory is scarce a value is received into buffers that grow with it.
+#[test]
+fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
+    let value: Vec<u8> = (0..60_000).map(|at| (at % 251) as u8).collect();
+    let heads = [
+        "set k 0 0 60000\r\n",
+        "append k 0 0 5000\r\n",
+        "ms k 60000\r\n",
+    ];
+    let mut bytes = Vec::new();
+    for (head, len) in heads.into_iter().zip([60_000, 5000, 60_000]) {
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&value[..len]);
+        bytes.extend_from_slice(b"\r\nget k\r\n");
+    }
+    let ample = stage();
+    let expected = replies(&ample, &bytes, &[bytes.len()]).0;
+    for piece in [999, 4096, 16 << 10] {
+        let scarce = stage();
+        let mut others = scarce.store.unfinished_input();
+        others.hold(40 << 20);
+        assert_eq!(replies(&scarce, &bytes, &[piece]).0, expected, "{piece}");
+    }
+}
+
+/// Who gives up a value is answered as memcached answers without memory, and keeps what was there.
+#[test]
+fn a_value_that_is_given_up_changes_nothing() {
+    let stage = stage();
+    let mut conversation = Conversation::default();
+    let mut answered = Vec::new();
+    let input = b"set k 0 0 3\r\nold\r\nset k 0 0 5000\r\nnew";
+    stage.turn(&mut answered, |turn, output| {
+        let ran = conversation.run(input, turn, output, &Desk::default(), 100);
+        assert!(conversation.give_up_value(output) && !conversation.give_up_value(output));
+        ran
+    });
+    stage.turn(&mut answered, |turn, output| {
+        conversation.run(b"get k\r\n", turn, output, &Desk::default(), 100)
+    });
+    let expected = "STORED\r\nSERVER_ERROR out of memory storing object\r\n\
+                    VALUE k 0 3\r\nold\r\nEND\r\n";
+    assert_eq!(String::from_utf8_lossy(&answered), expected);
+    assert_eq!(stage.store.memory().unfinished_bytes, 0);
+}

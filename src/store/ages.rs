@@ -12,7 +12,7 @@ impl Store {
         let mut idle_ms = [0; CLASSES];
         for shard in &self.shards {
             let shard = shard.lock();
-            let coldest = shard.table.from_coldest().take(entries);
+            let coldest = shard.table.coldest_first().take(entries);
             for (_, item) in coldest {
                 let longest = &mut idle_ms[index(item.class())];
                 *longest = item.idle_ms(now).max(*longest);

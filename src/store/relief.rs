@@ -99,7 +99,7 @@ impl Store {
             let mut shard = self.shards[index].lock();
             let is_as_large = |item: &Item| item.is_unique() && cost_bytes(item) >= bytes;
             let slot = {
-                let mut coldest = shard.table.from_coldest().take(RELIEF_ITEMS);
+                let mut coldest = shard.table.coldest_first().take(RELIEF_ITEMS);
                 coldest.find_map(|(slot, item)| is_as_large(item).then_some(slot))
             };
             let Some(slot) = slot else { continue };

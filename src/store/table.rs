@@ -106,7 +106,7 @@ impl Table {
     }
 
     /// All live items with their slots, coldest first.
-    pub(crate) fn from_coldest(&self) -> impl Iterator<Item = (u64, &Item)> {
+    pub(crate) fn coldest_first(&self) -> impl Iterator<Item = (u64, &Item)> {
         self.live.iter().rev().map(|(slot, item)| (*slot, item))
     }
 
