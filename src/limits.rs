@@ -67,8 +67,8 @@ pub const RELIEF_SHARDS: usize = 16;
 pub const RELIEF_ITEMS: usize = 16;
 /// Where the address space is limited (`ulimit -v`), items are granted memory in such steps,
 pub const GRANT_BYTES: u64 = 1 << 20;
-/// as long as the limit leaves this margin: for all that may not fail, and for free pieces of memory
-/// that do not fit what is asked for.
+/// as long as the limit leaves this margin: for all that may not fail, and for free pieces of
+/// memory that do not fit what is asked for.
 pub const MACHINE_MARGIN_BYTES: u64 = 16 << 20;
 /// Having been denied more, so many others are denied without asking again.
 pub const GRANT_DENIALS: u32 = 256;

@@ -1,8 +1,8 @@
 //! The machine gives less memory than `-m`.
 //!
-//! With `ulimit -v 400000` and `-m 2048` memtwin stored 350 of 6,000 values of 100 KB and refused the
-//! others for ever; of a million values of 300 bytes it stored 88,000, and then the process ended.
-//! memcached evicts and stores all.
+//! With `ulimit -v 400000` and `-m 2048` memtwin stored 350 of 6,000 values of 100 KB and refused
+//! the others for ever; of a million values of 300 bytes it stored 88,000, and then the process
+//! ended. memcached evicts and stores all.
 
 use anyhow::{Result, ensure};
 use protocol_tests::client::Client;

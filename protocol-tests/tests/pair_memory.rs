@@ -1,7 +1,7 @@
 //! What a partner that is slow to take changes costs a node.
 //!
-//! The keys that waited for it were a million whatever `-m` was: with `-m 64` and three million small
-//! sets the process took 98 MiB.
+//! The keys that waited for it were a million whatever `-m` was: with `-m 64` and three million
+//! small sets the process took 98 MiB.
 
 use anyhow::{Result, ensure};
 use protocol_tests::pair::Pair;

@@ -224,8 +224,8 @@ fn send_slowly(client: &mut Client, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Two values of 4 MB in progress hold all that such may hold: a third waits, its client may leave, and when nobody
-/// goes on, those that have not grown for 30 s give way to it.
+/// Two values of 4 MB in progress hold all that such may hold: a third waits, its client may leave,
+/// and when nobody goes on, those that have not grown for 30 s give way to it.
 #[test]
 fn who_has_stalled_gives_way_when_its_memory_is_needed() -> Result<()> {
     let server = Server::start(&Subject::memtwin()?, &["-m", "16", "-I", "4m"])?;

@@ -11,7 +11,8 @@ use super::shared::Shared;
 use super::witness::Seen;
 use super::{Shortage, Store, replica};
 
-/// The item does not fit: under `-M`, or the machine is out of memory. Clients are told `SERVER_ERROR out of memory storing object`.
+/// The item does not fit: under `-M`, or the machine is out of memory. Clients are told
+/// `SERVER_ERROR out of memory storing object`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for the item")]
 pub struct NoRoom;

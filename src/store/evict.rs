@@ -94,8 +94,8 @@ impl Store {
             })
     }
 
-    /// Evicts the coldest item. On the way a few at most are promoted that somebody reads right now:
-    /// they would free nothing.
+    /// Evicts the coldest item. A few on the way that somebody reads right now are promoted: they
+    /// would free nothing.
     fn evict_tail(&self, shard: &mut Shard, batch: &mut Batch) -> bool {
         for _ in 0..=limits::EVICTIONS_SKIPPED {
             let Some((slot, item)) = shard.table.coldest() else {

@@ -1,8 +1,8 @@
 //! How much memory the machine lets this process have.
 //!
 //! An allocation of an item may fail and is tried again, but what belongs to it (its place in the
-//! table, say) may not: the process ends. So where the address space is limited (`ulimit -v`), items
-//! are granted memory step by step, as long as the limit leaves a margin.
+//! table, say) may not: the process ends. So where the address space is limited (`ulimit -v`),
+//! items are granted memory step by step, as long as the limit leaves a margin.
 
 use rustix::process::{Resource, getrlimit};
 

@@ -3,8 +3,8 @@
 //! - [`ops`] is what commands use: read, update, flush.
 //! - [`replica`] is what the link uses: records, verdicts, confirmations, table walks.
 //! - [`door`] is the one place where an entry changes; [`table`] holds the entries of a shard.
-//! - [`upload`] is a client's value that arrives over several turns; [`unfinished`] bounds what such
-//!   values and long lines hold.
+//! - [`upload`] is a client's value that arrives over several turns; [`unfinished`] bounds what
+//!   such values and long lines hold.
 //! - [`walk`] shows all items, for dumps and statistics.
 //! - [`resize`] changes the budget; [`evict`] keeps it; [`relief`] makes room where the machine has
 //!   less memory; [`wheel`] finds what has expired.

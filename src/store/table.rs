@@ -1,7 +1,7 @@
 //! The entries of one shard: live items in LRU order, and tombstones beside them.
 //!
-//! A tombstone must outlive the item whose removal it carries, so no eviction may take it. Among the
-//! items in LRU order tombstones filled the cold end, and every eviction had to pass them.
+//! A tombstone must outlive the item whose removal it carries, so no eviction may take it. Among
+//! the items in LRU order tombstones filled the cold end, and every eviction had to pass them.
 
 use std::collections::HashMap;
 

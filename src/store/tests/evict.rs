@@ -143,8 +143,8 @@ fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn F
     store.audit(batch.now);
 }
 
-/// Tombstones stood in LRU order and filled the cold ends of all shards. An eviction passed a few of
-/// them in each shard it tried, and then tried all shards: sets of 20 ms at `-m 1024`.
+/// Tombstones stood in LRU order and filled the cold ends of all shards. An eviction passed a few
+/// of them in each shard it tried, and then tried all shards: sets of 20 ms at `-m 1024`.
 #[test]
 fn an_eviction_past_tombstones_tries_no_more_shards_than_without() {
     for limit_bytes in [4 * MEBIBYTE, 32 * MEBIBYTE] {
