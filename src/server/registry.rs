@@ -95,6 +95,8 @@ pub(super) struct Entry {
 struct Unfinished {
     held_bytes: AtomicU64,
     grown_boot_ms: AtomicU64,
+    /// It waits for memory: that it does not grow is not its client's fault.
+    is_waiting: AtomicBool,
     is_to_give_up: AtomicBool,
     /// Of the connection's task; set when it first holds anything.
     waker: OnceLock<Waker>,
@@ -131,6 +133,15 @@ impl Entry {
         }
     }
 
+    /// Notes that its unfinished input begins or ends to wait for memory.
+    pub(super) fn note_waits_for_memory(&self, waits: bool, now_boot_ms: u64) {
+        let unfinished = &self.unfinished;
+        unfinished
+            .grown_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+        unfinished.is_waiting.store(waits, Ordering::Relaxed);
+    }
+
     /// Whether its unfinished input is to make room for others.
     pub(super) fn must_give_up(&self) -> bool {
         self.unfinished.is_to_give_up.load(Ordering::Relaxed)
@@ -140,7 +151,10 @@ impl Entry {
     fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
         let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
         let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
-        (held_bytes > 0 && grown_ms < grown_before_boot_ms).then_some((grown_ms, held_bytes))
+        let is_stalled = held_bytes > 0
+            && grown_ms < grown_before_boot_ms
+            && !self.unfinished.is_waiting.load(Ordering::Relaxed);
+        is_stalled.then_some((grown_ms, held_bytes))
     }
 
     /// Asks the connection to give up its unfinished input.

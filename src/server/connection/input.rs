@@ -107,12 +107,18 @@ impl Connection {
             }
             _ => return Poll::Ready(None),
         };
+        let entry = &self.seat.entry;
         if polled.is_ready() {
-            self.unfinished.waiting_since_ms = None;
+            if self.unfinished.waiting_since_ms.take().is_some() {
+                entry.note_waits_for_memory(false, self.worker.node.clock.recent_boot_ms());
+            }
             return Poll::Ready(None);
         }
         let now_ms = self.worker.node.clock.now().boot_ms;
-        let since_ms = *self.unfinished.waiting_since_ms.get_or_insert(now_ms);
+        let since_ms = *self.unfinished.waiting_since_ms.get_or_insert_with(|| {
+            entry.note_waits_for_memory(true, now_ms);
+            now_ms
+        });
         if now_ms >= since_ms + STALLED_INPUT_MS {
             return Poll::Ready(Some(Input::GiveUp));
         }
