@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::batch::Batch;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
@@ -148,12 +149,14 @@ impl Store {
     /// Allocates the item of a record, which may arrive in pieces. A live one is charged whole and
     /// evicts once it is applied. What may not evict reserves what it takes more than the entry it
     /// replaces, or is refused: whatever is charged beyond the budget, other threads evict for.
+    /// What had to go because the machine has no memory is in the batch.
     pub fn incoming_record(
         &self,
         key: &[u8],
         head: &replica::RecordHead,
         value_len: usize,
         origin: replica::Origin,
+        batch: &mut Batch,
     ) -> Result<Incoming, Shortage> {
         if value_len > self.item_bytes_max {
             return Err(Shortage::TooLarge);
@@ -170,11 +173,16 @@ impl Store {
             account.try_charge(more).then_some(more).ok_or(shortage)?
         };
         let class = self.class_of(key, &item_head, value_len);
-        let Some(item) = self.machine_allocates(key, &item_head, value_len) else {
-            account.refund(charged_bytes);
-            if self.may_evict_for(origin) {
+        let allocate = || {
+            let item = self.machine_allocates(key, &item_head, value_len);
+            if item.is_none() && self.may_evict_for(origin) {
                 relief::note(Lack { bytes: cost, class });
             }
+            item
+        };
+        let allocated = self.retry(batch, |batch| batch, |_| allocate(), Option::is_none);
+        let Some(item) = allocated else {
+            account.refund(charged_bytes);
             return Err(shortage);
         };
         item.set_class(class);

@@ -60,7 +60,7 @@ impl Link {
             store.apply_tombstone(record.key, version, &mut batch)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
-            match store.incoming_record(record.key, &head, len, origin) {
+            match store.incoming_record(record.key, &head, len, origin, &mut batch) {
                 Ok(mut incoming) => {
                     incoming.push(record.value);
                     store.apply(incoming, origin, &mut batch)
@@ -96,14 +96,16 @@ impl Link {
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
-        let place = &mut self.stream.inbound[record.lane as usize];
-        if place.is_some() {
+        if self.stream.inbound[record.lane as usize].is_some() {
             return Err(LinkError::Protocol(
                 "a second record in pieces before the first ended",
             ));
         }
         let origin = origin(record.lane);
-        let incoming = store.incoming_record(record.key, &head, value_len_bytes, origin);
+        let mut batch = Batch::at(now);
+        let incoming =
+            store.incoming_record(record.key, &head, value_len_bytes, origin, &mut batch);
+        self.hand_over(&batch.dirty);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,
@@ -112,7 +114,7 @@ impl Link {
             incoming,
         };
         inbound.take(record.value);
-        *place = Some(inbound);
+        self.stream.inbound[record.lane as usize] = Some(inbound);
         self.answer(Answer::Piece)
     }
 

@@ -334,7 +334,7 @@ fn what_a_record_evicts_is_news_for_the_partner() {
     };
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
-        let incoming = store.incoming_record(&key, &head, 1000, Origin::Live);
+        let incoming = store.incoming_record(&key, &head, 1000, Origin::Live, &mut batch);
         let mut incoming = incoming.unwrap();
         incoming.push(&[2; 1000]);
         assert_eq!(

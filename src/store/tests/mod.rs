@@ -104,7 +104,7 @@ impl Store {
         now: Now,
     ) -> Verdict {
         let mut batch = Batch::at(now);
-        match self.incoming_record(key, head, value.len(), origin) {
+        match self.incoming_record(key, head, value.len(), origin, &mut batch) {
             Ok(mut incoming) => {
                 assert!(incoming.push(value));
                 self.apply(incoming, origin, &mut batch)

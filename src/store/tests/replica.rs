@@ -334,7 +334,8 @@ fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
         version: version(1 << 50),
         ..RecordHead::default()
     };
-    let begin = |len| store.incoming_record(b"k", &head, len, Origin::Live);
+    let mut batch = Batch::at(START);
+    let mut begin = |len| store.incoming_record(b"k", &head, len, Origin::Live, &mut batch);
     let mut incoming = begin(100_000).unwrap();
     assert!(store.memory().used_bytes > 100_000);
     assert!(incoming.push(&[1; 60_000]));
@@ -356,7 +357,9 @@ fn nobody_evicts_for_what_a_pass_brings() {
         version: version(1 << 52),
         ..RecordHead::default()
     };
-    let begin = |key: &[u8], len| store.incoming_record(key, &head, len, Origin::Resync);
+    let begin = |key: &[u8], len| {
+        store.incoming_record(key, &head, len, Origin::Resync, &mut Batch::at(START))
+    };
     store.put(b"held", &[1; 100_000], &until(NEVER), &mut batch);
     let mut count = 0u64;
     while store.memory().used_bytes + 200_000 < store.memory().budget_bytes {
@@ -399,7 +402,7 @@ fn what_a_pass_replaces_may_shrink_under_it() {
         };
         let value = vec![1; 400_000];
         store.put(b"k", &value, &until(NEVER), &mut batch);
-        let incoming = store.incoming_record(b"k", &head, 400_000, Origin::Resync);
+        let incoming = store.incoming_record(b"k", &head, 400_000, Origin::Resync, &mut batch);
         let mut incoming = incoming.unwrap();
         assert!(incoming.push(&[2; 400_000]));
         store.put(b"k", b"small", &until(NEVER), &mut batch);
