@@ -195,7 +195,7 @@ impl Running {
             config.node.id.clone(),
             config.node.side.filter(|_| config.is_pair()),
         ));
-        let (near, far) = handover();
+        let (near, far) = handover(config.memory.limit_bytes as u64);
         let near = config.is_pair().then_some(near);
         let stats = replication_stats(Arc::clone(&status), Arc::clone(&store), near.clone());
         let mut reloads = Reloads::default();

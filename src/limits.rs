@@ -8,8 +8,9 @@ pub const SHARD_BYTES: u64 = 256 << 10;
 pub const SHARD_BITS_MIN: u32 = 8;
 /// Shards of the largest store, as a power of two.
 pub const SHARD_BITS_MAX: u32 = 14;
-/// What an entry takes in table, LRU list and expiry wheel beside its own allocation.
-pub const ENTRY_OVERHEAD_BYTES: usize = 80;
+/// What an entry takes in table, LRU list and expiry wheel beside its own allocation: 32 bytes in
+/// the list, and a place of 17 in a table that doubles before all its places are taken.
+pub const ENTRY_OVERHEAD_BYTES: usize = 88;
 /// What an empty shard takes.
 pub const SHARD_OVERHEAD_BYTES: u64 = 512;
 /// One part in this many of `-m` is kept for the process itself, see [`PROCESS_BYTES_MAX`].
@@ -18,6 +19,9 @@ pub const PROCESS_SHARE: u64 = 32;
 pub const PROCESS_BYTES_MIN: u64 = 256 << 10;
 /// No more than this is kept for the process itself: code, stacks, scratch buffers.
 pub const PROCESS_BYTES_MAX: u64 = 4 << 20;
+/// With a partner as much again is kept, without a least: the link has a thread, buffers and an
+/// encryption of its own.
+pub const LINK_PROCESS_SHARE: u64 = 32;
 /// A key has 1 to this many bytes; longer ones are a client error.
 pub const KEY_BYTES: usize = 250;
 /// Percent of the item memory that unfinished input (values and long lines of clients) may hold.
@@ -104,6 +108,11 @@ const _: () = assert!(
 pub const VALUE_COPY_BYTES: usize = 16 << 10;
 /// A turn stops before a request once it has this much to send.
 pub const TURN_OUTPUT_BYTES: usize = 256 << 10;
+/// The same while replies that clients do not read hold more than their share of memory.
+pub const TURN_OUTPUT_SCARCE_BYTES: usize = 16 << 10;
+/// That share: one part in this many of the item memory. With all of `-c`'s connections reading
+/// nothing, each adds no more than [`TURN_OUTPUT_SCARCE_BYTES`] and one reply.
+pub const OUTPUT_SHARE: u64 = 8;
 /// Of bytes that a turn copies within the store, this many count as one to send: no reply shows how
 /// long that takes.
 pub const COPIED_BYTES_PER_SENT: usize = 4;
@@ -230,6 +239,7 @@ const _: () = assert!(
     "a shown expiry time is rounded to the nearest second"
 );
 const _: () = assert!(VALUE_COPY_BYTES < TURN_OUTPUT_BYTES);
+const _: () = assert!(TURN_OUTPUT_SCARCE_BYTES < TURN_OUTPUT_BYTES);
 const _: () = assert!(3 * KEY_BYTES + 200 <= WATCH_LINE_BYTES);
 const _: () = assert!(WATCH_CAUSE_BYTES + 200 <= WATCH_LINE_BYTES);
 const _: () = assert!(TLS_WRITE_BYTES_MIN <= TLS_WRITE_BYTES_MAX);
@@ -265,7 +275,7 @@ pub const REASON_BYTES_MAX: usize = 1024;
 
 /// Dirty keys waiting for their turn on the wire may take one part in this many of `-m`; beyond it
 /// the link stops draining its channel, and a pass over the table covers what then overflows.
-pub const DIRTY_KEYS_SHARE: u64 = 16;
+pub const DIRTY_KEYS_SHARE: u64 = 32;
 /// What such a key takes at most, in its queue and in an index whose tables double: 16 bytes, and
 /// 9 for each of 16 places that 7 keys may have; half as much again while the index grows.
 pub const DIRTY_KEY_BYTES_MAX: usize = 16 + 21 + 11;
@@ -286,6 +296,10 @@ pub const PASS_CHUNK_BYTES: usize = 64 * 1024;
 pub const PASS_SHARE_BYTES: usize = 4 * PASS_CHUNK_BYTES;
 /// Frames on the wire that wait for a verdict; also the most verdicts a node may owe.
 pub const IN_FLIGHT_MAX: usize = 64 * 1024;
+/// But what the sender keeps of them may take one part in this many of `-m`.
+pub const IN_FLIGHT_SHARE: u64 = 128;
+/// And never fewer than this are let onto the wire, however small `-m` is.
+pub const IN_FLIGHT_MIN: usize = 4096;
 /// Largest live value whose pieces no other live record overtakes.
 pub const ORDERED_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Promotions remembered for the partner; more are forgotten.
@@ -322,6 +336,7 @@ const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
 const _: () = assert!(PROMOTIONS_MAX * 8 + 64 <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MIN);
 const _: () = assert!(DIRTY_KEYS_MIN < DIRTY_KEYS_MAX);
+const _: () = assert!(IN_FLIGHT_MIN < IN_FLIGHT_MAX);
 // Both windows hold more than one frame, so that neither stream can stand still for ever.
 const _: () = assert!(2 * FRAME_BYTES_MAX <= PASS_WINDOW_BYTES);
 const _: () = assert!(PASS_CHUNK_BYTES <= PASS_WINDOW_BYTES);
@@ -347,7 +362,7 @@ pub const LOG_RETRY_MS: u64 = 20;
 /// So much of a command line is logged (`-vv`): a `get` line may be a thousand times longer.
 pub const LOG_COMMAND_BYTES: usize = 1024;
 
-// Every byte of a command may take four ("\x00"), and the longest line of a node of a pair fits too.
+// Every byte of a command may take four ("\x00"); the longest line of a pair's node fits, too.
 const _: () = assert!(4 * LOG_COMMAND_BYTES + 256 <= RELAYED_LINE_BYTES_MAX as usize);
 const _: () = assert!(8 * RELAYED_LINE_BYTES_MAX <= LOG_QUEUE_BYTES as u64);
 
@@ -361,6 +376,12 @@ pub const RELAYED_LINE_BYTES_MAX: u64 = 8 * 1024;
 pub const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Batches of dirty keys between the workers and the link; one more is an overflow.
 pub const HANDOVER_BATCHES_MAX: usize = 1024;
+/// Their keys together may take one part in this many of `-m`.
+pub const HANDOVER_KEYS_SHARE: u64 = 128;
+/// But never fewer keys than this are taken, however small `-m` is.
+pub const HANDOVER_KEYS_MIN: usize = 2 * HANDOVER_WAKE_KEYS;
+/// Empty batches kept to be filled again; 8 KiB each at most.
+pub const HANDOVER_SPARES_MAX: usize = 64;
 /// Promotions between the workers and the link; more are forgotten.
 pub const HANDOVER_PROMOTIONS_MAX: usize = 4096;
 /// Keys (8 bytes each) that end the link's millisecond of sleep early.
@@ -397,7 +418,8 @@ pub const LINK_WRITE_BYTES: usize = 256 * 1024;
 
 // The link is woken while the channel still has as much room again.
 const _: () = assert!(2 * HANDOVER_WAKE_BATCHES <= HANDOVER_BATCHES_MAX);
-const _: () = assert!(2 * HANDOVER_WAKE_KEYS <= HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX);
+const _: () = assert!(2 * HANDOVER_WAKE_KEYS <= HANDOVER_KEYS_MIN);
+const _: () = assert!(HANDOVER_KEYS_MIN <= HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX);
 const _: () = assert!(
     PROOF_MS >= 250 * PARTNER_ADDRESSES_MAX as u64,
     "the time to prove the key is shared by the addresses, and some milliseconds are far away"

@@ -27,7 +27,6 @@ const ACCOUNTS: [&str; 5] = [
 ];
 /// The same in `stats replication`; a row that a memtwin does not have is passed over.
 const MEMORY_ACCOUNTS: [&str; 3] = ["memory_used_bytes", "unfinished_bytes", "tombstones"];
-/// Unfinished values and lines may hold an eighth of it.
 const MEMORY: [&str; 2] = ["-m", "64"];
 /// Of everything that a client leaves unfinished, this many.
 const CLIENTS_EACH: usize = 3;
@@ -155,10 +154,11 @@ fn come_and_go(server: &Server, end: End, can_watch: bool) -> Result<()> {
         let now = accounts(server, &mut asker)?;
         let open: usize = now["curr_connections"].parse()?;
         let watchers: usize = now["log_watchers"].parse()?;
-        let uses_memory = match now.get("memory_used_bytes") {
-            Some(bytes) => bytes.parse::<u64>()? > before["memory_used_bytes"].parse()?,
-            None => true,
+        let grows = |account| match now.get(account) {
+            Some(bytes) => anyhow::Ok(bytes.parse::<u64>()? > before[account].parse()?),
+            None => Ok(true),
         };
+        let uses_memory = grows("memory_used_bytes")? && grows("unfinished_bytes")?;
         let watch = !can_watch || watchers == CLIENTS_EACH;
         Ok(open > count && watch && uses_memory)
     })?;

@@ -79,6 +79,18 @@ impl Output {
         })
     }
 
+    /// Takes the replies out, in a buffer that is not much larger than they are: a client may leave
+    /// them unread for long.
+    pub fn detach(&mut self) -> Self {
+        let mut detached = std::mem::take(self);
+        if detached.bytes.capacity() > 2 * detached.bytes.len() {
+            let exact = detached.bytes.as_slice().to_vec();
+            self.bytes = std::mem::replace(&mut detached.bytes, exact);
+            self.bytes.clear();
+        }
+        detached
+    }
+
     /// Forgets everything, keeping the buffer.
     pub fn clear(&mut self) {
         self.bytes.clear();

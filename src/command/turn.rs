@@ -18,6 +18,8 @@ pub struct Turn<'t> {
     pub prefixes: &'t Prefixes,
     /// What it has done that fills no output, as bytes to send that would take as long.
     pub spent_bytes: usize,
+    /// The turn ends before a request once it has so much to send.
+    pub output_bytes_max: usize,
 }
 
 impl<'t> Turn<'t> {

@@ -13,8 +13,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
 use crate::limits::{
-    BATCH_KEYS_MAX, HANDOVER_BATCHES_MAX, HANDOVER_PROMOTIONS_MAX, HANDOVER_WAKE_BATCHES,
-    HANDOVER_WAKE_KEYS,
+    BATCH_KEYS_MAX, HANDOVER_BATCHES_MAX, HANDOVER_KEYS_MIN, HANDOVER_KEYS_SHARE,
+    HANDOVER_PROMOTIONS_MAX, HANDOVER_SPARES_MAX, HANDOVER_WAKE_BATCHES, HANDOVER_WAKE_KEYS,
 };
 
 /// No number of waiting keys wakes the link: it is at work and looks by itself.
@@ -43,22 +43,25 @@ struct Shared {
     link_up: AtomicBool,
     overflowed: AtomicBool,
     waiting_keys: AtomicUsize,
+    /// More keys than this do not wait: they overflow.
+    keys_max: usize,
     /// A worker that sees more keys waiting than this wakes the link, and so does one that sees
     /// [`HANDOVER_WAKE_BATCHES`] batches, unless this is [`AWAKE`].
     wake_above_keys: AtomicUsize,
     wake: Notify,
 }
 
-/// Both ends of a hand-over; the link is down at first.
+/// Both ends of a hand-over of a node whose `-m` is `limit_bytes`; the link is down at first.
 #[must_use]
-pub fn handover() -> (Handover, HandoverEnd) {
+pub fn handover(limit_bytes: u64) -> (Handover, HandoverEnd) {
     let (batches, batches_out) = bounded(HANDOVER_BATCHES_MAX);
-    let (spares, spares_out) = bounded(HANDOVER_BATCHES_MAX);
+    let (spares, spares_out) = bounded(HANDOVER_SPARES_MAX);
     let (promotions, promotions_out) = bounded(HANDOVER_PROMOTIONS_MAX);
     let shared = Arc::new(Shared {
         link_up: AtomicBool::new(false),
         overflowed: AtomicBool::new(false),
         waiting_keys: AtomicUsize::new(0),
+        keys_max: keys_max(limit_bytes),
         wake_above_keys: AtomicUsize::new(AWAKE),
         wake: Notify::new(),
     });
@@ -75,6 +78,13 @@ pub fn handover() -> (Handover, HandoverEnd) {
         shared,
     };
     (near, far)
+}
+
+/// Keys that may wait on a node with this `-m`: its share of memory, 8 bytes each.
+fn keys_max(limit_bytes: u64) -> usize {
+    let keys = limit_bytes / HANDOVER_KEYS_SHARE / 8;
+    let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+    keys.clamp(HANDOVER_KEYS_MIN, HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX)
 }
 
 impl Handover {
@@ -130,7 +140,7 @@ impl Handover {
         batch.extend_from_slice(keys);
         let shared = &*self.shared;
         let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
-        if self.batches.try_send(batch).is_err() {
+        if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
             shared.overflowed.store(true, Ordering::Release);
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
             return;
@@ -186,6 +196,11 @@ impl HandoverEnd {
         let _ = self.spares.try_send(batch);
     }
 
+    /// Bytes of the keys that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.shared.waiting_keys.load(Ordering::Acquire) * size_of::<u64>()
+    }
+
     /// Passes on the promotions that wait.
     pub fn drain_promotions(&self, slots: &mut Vec<u64>) {
         slots.extend(self.promotions.try_iter().take(HANDOVER_PROMOTIONS_MAX));
@@ -232,8 +247,10 @@ mod tests {
 
     use super::*;
 
+    const LIMIT_BYTES: u64 = 1 << 30;
+
     fn up() -> (Handover, HandoverEnd) {
-        let (near, far) = handover();
+        let (near, far) = handover(LIMIT_BYTES);
         far.set_link_up(true);
         (near, far)
     }
@@ -277,9 +294,39 @@ mod tests {
         assert_eq!(drained(&far), [8]);
     }
 
+    /// A million keys could wait whatever `-m` was, and as much memory again was kept for the next:
+    /// 16 MiB beyond a `-m 64`.
+    #[test]
+    fn waiting_keys_take_no_more_than_a_share_of_memory() {
+        for limit_bytes in [1 << 20, 64 << 20, 1 << 30, 1 << 40] {
+            let (near, far) = handover(limit_bytes);
+            far.set_link_up(true);
+            let mut handed_over = 0;
+            while !far.take_overflow() {
+                near.hand_over(&mut vec![7; BATCH_KEYS_MAX]);
+                handed_over += BATCH_KEYS_MAX;
+            }
+            let waiting = near.waiting_keys();
+            assert_eq!(waiting, handed_over - BATCH_KEYS_MAX);
+            let most = (limit_bytes / HANDOVER_KEYS_SHARE / 8) as usize;
+            assert!(
+                waiting <= most.max(HANDOVER_KEYS_MIN),
+                "{limit_bytes}: {waiting}"
+            );
+            assert!(
+                waiting > most.min(1 << 20) - BATCH_KEYS_MAX,
+                "{limit_bytes}: {waiting}"
+            );
+            assert_eq!(far.waiting_bytes(), 8 * waiting);
+            drained(&far);
+            let spares: usize = far.spares.len();
+            assert!(spares <= HANDOVER_SPARES_MAX, "{spares} kept");
+        }
+    }
+
     #[test]
     fn without_a_link_nothing_is_kept_and_nothing_overflows() {
-        let (near, far) = handover();
+        let (near, far) = handover(LIMIT_BYTES);
         for key in 0..2 * HANDOVER_BATCHES_MAX as u64 {
             near.hand_over(&mut vec![key]);
             near.promoted(&mut vec![key]);

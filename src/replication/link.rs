@@ -143,6 +143,7 @@ impl Link {
             promotions_sent_ms: now.boot_ms,
             floor_sent: store.floor(),
             dirty: DirtyKeys::of_memory(store.limit_bytes()),
+            flight: Flight::of_memory(store.limit_bytes()),
             ..Stream::default()
         };
         Frame::Hello(self.hello(store, now)).encode(&mut stream.control);
@@ -290,6 +291,17 @@ impl Link {
             unconfirmed_bytes: self.stream.flight.bytes() as u64,
             ..self.counters
         }
+    }
+
+    /// Bytes of memory that keys and records on their way to the partner take, values aside.
+    pub fn held_bytes(&self) -> usize {
+        self.stream.dirty.held_bytes() + self.stream.flight.held_bytes()
+    }
+
+    /// Keys that may wait at most.
+    #[cfg(test)]
+    pub(super) fn waiting_keys_max(&self) -> usize {
+        self.stream.dirty.keys_max()
     }
 
     /// Whether records may travel.

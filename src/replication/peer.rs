@@ -34,7 +34,7 @@ use crate::replication::handover::HandoverEnd;
 use crate::replication::life::{Life, PartnerEvent};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
-use crate::store::{Clock, Store};
+use crate::store::{Batch, Clock, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
@@ -136,6 +136,8 @@ struct Runner {
     link: Link,
     life: Life,
     store: Arc<Store>,
+    /// What keys and records on their way to the partner take of the store's memory.
+    reservation: Reservation,
     clock: Clock,
     clock_set_ms: u64,
     /// Until when the partner's last refusal counts.
@@ -175,6 +177,7 @@ impl Runner {
         Ok(Self {
             link: Link::new(setup.link),
             life: Life::of_pair(patience_ms, now_ms),
+            reservation: setup.store.reservation(Purpose::Replication),
             store: setup.store,
             clock,
             clock_set_ms: now_ms,
@@ -278,7 +281,17 @@ impl Runner {
         {
             tracing::info!("serving clients");
         }
+        self.charge_queues();
         self.publish();
+    }
+
+    /// Charges what waits for the partner, so that items make room for it.
+    fn charge_queues(&mut self) {
+        let bytes = self.link.held_bytes() + self.handover.waiting_bytes();
+        self.reservation.resize(bytes as u64);
+        let mut batch = Batch::at(self.clock.now());
+        self.store.make_room(&mut batch);
+        self.link.hand_over(&batch.dirty);
     }
 
     /// Shows others how things stand.

@@ -12,7 +12,7 @@ use super::console::Console;
 use super::conversation::Stop;
 use super::registry;
 use crate::command::{self, Output, Turn};
-use crate::limits::{INCOMING_BYTES_MIN, TURN_OUTPUT_BYTES};
+use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
     Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write, reply,
 };
@@ -78,7 +78,7 @@ impl BinaryConversation {
                 return (used, Stop::NeedMore);
             }
             let spent_bytes = step.out.len() + step.turn.spent_bytes;
-            if spent_bytes >= TURN_OUTPUT_BYTES || requests == requests_max {
+            if spent_bytes >= step.turn.output_bytes_max || requests == requests_max {
                 return (used, Stop::Yield);
             }
             let (taken, stop) = self.step(&input[used..], &mut step);

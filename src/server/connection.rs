@@ -172,6 +172,7 @@ impl Connection {
             counters: self.worker.counters(),
             prefixes: &node.prefixes,
             spent_bytes: 0,
+            output_bytes_max: self.worker.turn_output_bytes(),
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self
@@ -217,7 +218,10 @@ impl Connection {
             }
             Err(sent) => sent,
         };
-        self.pending = Some(Pending::new(std::mem::take(&mut scratch.output), sent));
+        let output = scratch.output.detach();
+        let store = &self.worker.node.store;
+        self.pending = Some(Pending::new(output, sent, store));
+        store.make_room(&mut scratch.batch);
         Ok(())
     }
 }

@@ -14,7 +14,6 @@ mod waiting;
 
 use super::console::Console;
 use crate::command::{Cachedump, Output, Retrieval, Stored, Turn};
-use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Events;
 use crate::store::Upload;
 pub(super) use dump::Dump;
@@ -90,7 +89,7 @@ impl Conversation {
                 return (used, Stop::NeedMore);
             }
             let spent_bytes = step.out.len() + step.turn.spent_bytes;
-            if spent_bytes >= TURN_OUTPUT_BYTES || requests == requests_max {
+            if spent_bytes >= step.turn.output_bytes_max || requests == requests_max {
                 return (used, Stop::Yield);
             }
             let (taken, stop) = self.step(&input[used..], &mut step);

@@ -6,7 +6,7 @@ use super::conversation::Stop;
 use super::failures;
 use crate::auth::Access;
 use crate::command::{Output, Turn};
-use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX, TURN_OUTPUT_BYTES};
+use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX};
 use crate::protocol::text::reply;
 
 /// Nothing can be told from fewer bytes.
@@ -44,7 +44,7 @@ impl Login {
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if out.len() >= TURN_OUTPUT_BYTES || requests == requests_max {
+            if out.len() >= turn.output_bytes_max || requests == requests_max {
                 return (used, Some(Stop::Yield));
             }
             let rest = &input[used..];

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use super::stream::Stream;
 use crate::command::Output;
+use crate::store::{Purpose, Reservation, Store};
 
 /// Runs of reply bytes that one system call may carry.
 const RUNS_PER_WRITE: usize = 32;
@@ -14,11 +15,19 @@ const RUNS_PER_WRITE: usize = 32;
 pub(super) struct Pending {
     output: Output,
     sent: usize,
+    /// Charges what the replies take, large values aside, which are charged as items.
+    _reservation: Reservation,
 }
 
 impl Pending {
-    pub(super) fn new(output: Output, sent: usize) -> Self {
-        Self { output, sent }
+    pub(super) fn new(output: Output, sent: usize, store: &Store) -> Self {
+        let mut reservation = store.reservation(Purpose::Output);
+        reservation.resize(output.bytes.capacity() as u64);
+        Self {
+            output,
+            sent,
+            _reservation: reservation,
+        }
     }
 
     /// Sends the rest.

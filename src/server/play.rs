@@ -4,6 +4,7 @@ use super::console::{Console, Outcome};
 use super::conversation::Stop;
 use crate::auth::Access;
 use crate::command::{Output, Turn};
+use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};
 use crate::store::{Batch, Now, Store, StoreConfig};
@@ -73,6 +74,7 @@ impl Stage {
             counters: &self.counters,
             prefixes: &self.prefixes,
             spent_bytes: 0,
+            output_bytes_max: TURN_OUTPUT_BYTES,
         };
         let mut out = Output::default();
         let ran = run(&mut turn, &mut out);

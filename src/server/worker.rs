@@ -22,7 +22,9 @@ use super::stream::{Accepted, Stream};
 use super::watch::Log;
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
-use crate::limits::{OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_REQUESTS};
+use crate::limits::{
+    OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_OUTPUT_BYTES, TURN_OUTPUT_SCARCE_BYTES, TURN_REQUESTS,
+};
 use crate::logs::Repeated;
 use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
@@ -112,6 +114,15 @@ impl Worker {
         batch.witness = events
             .meets(Events::ITEMS)
             .then(|| Arc::clone(self.log()) as Arc<dyn Witness>);
+    }
+
+    /// What a turn may answer: little while clients leave much unread.
+    pub(super) fn turn_output_bytes(&self) -> usize {
+        if self.node.store.is_output_scarce() {
+            TURN_OUTPUT_SCARCE_BYTES
+        } else {
+            TURN_OUTPUT_BYTES
+        }
     }
 
     pub(super) fn counters(&self) -> &WorkerCounters {

@@ -21,6 +21,8 @@ pub(crate) struct Account {
     denials_left: AtomicU32,
     used_bytes: AtomicU64,
     pub(crate) unfinished: Unfinished,
+    /// Bytes of replies that clients have not read.
+    pub(crate) output_bytes: AtomicU64,
     pub(crate) live_items: AtomicU64,
     pub(crate) tombstones: AtomicU64,
     pub(crate) tombstone_bytes: AtomicU64,
@@ -51,6 +53,7 @@ impl Account {
             denials_left: AtomicU32::new(0),
             used_bytes: AtomicU64::new(0),
             unfinished: Unfinished::default(),
+            output_bytes: AtomicU64::new(0),
             live_items: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
             tombstone_bytes: AtomicU64::new(0),

@@ -30,6 +30,7 @@ mod ops;
 mod owed;
 mod relief;
 mod replica;
+mod reservation;
 mod resize;
 mod shard;
 mod shared;
@@ -60,6 +61,7 @@ pub use memory::{Memory, size_class_bytes};
 pub use ops::{Action, Miss};
 pub use owed::Owed;
 pub use replica::{Origin, RecordHead, Shortage, Verdict};
+pub use reservation::{Purpose, Reservation};
 pub use stamp::{Stamp, StampClock, Version};
 pub use unfinished::Held;
 pub use upload::Upload;
@@ -154,7 +156,7 @@ impl Store {
     fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
         let shard_bits = shard_bits_for(config.limit_bytes);
         let count = 1usize << shard_bits;
-        let kept_bytes = resize::kept_bytes(config.limit_bytes, count);
+        let kept_bytes = resize::kept_bytes(config.limit_bytes, count, config.replicated);
         let account = Account::new(config.limit_bytes.saturating_sub(kept_bytes));
         let modes = (config.replicated, config.evicting);
         let classes = Classes::new(&config.classes, config.item_bytes_max);

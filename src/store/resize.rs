@@ -43,7 +43,11 @@ impl Store {
 
     /// What of `-m` is not for items.
     pub fn kept_bytes(&self) -> u64 {
-        kept_bytes(self.limit_bytes(), self.shards.len())
+        kept_bytes(
+            self.limit_bytes(),
+            self.shards.len(),
+            self.shared.replicated,
+        )
     }
 
     /// What items may take once all steps are done.
@@ -53,9 +57,14 @@ impl Store {
 }
 
 /// What of `-m` is not for items: the empty tables, and the process itself.
-pub(super) fn kept_bytes(limit_bytes: u64, shards: usize) -> u64 {
+pub(super) fn kept_bytes(limit_bytes: u64, shards: usize, replicated: bool) -> u64 {
     let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
     let process_bytes = (limit_bytes / limits::PROCESS_SHARE)
         .clamp(limits::PROCESS_BYTES_MIN, limits::PROCESS_BYTES_MAX);
-    tables_bytes + process_bytes
+    let link_bytes = if replicated {
+        (limit_bytes / limits::LINK_PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX)
+    } else {
+        0
+    };
+    tables_bytes + process_bytes + link_bytes
 }

@@ -122,6 +122,7 @@ impl<'n> Client<'n> {
             counters: &self.node.workers[0],
             prefixes: &self.node.prefixes,
             spent_bytes: 0,
+            output_bytes_max: TURN_OUTPUT_BYTES,
         };
         let (used, stop) = self.dialogue.run(
             &self.tail,

@@ -65,6 +65,16 @@ impl DirtyKeys {
         }
     }
 
+    /// Bytes of memory it takes: of the most keys that have waited since it was last empty.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.order.capacity().min(self.keys_max) * DIRTY_KEY_BYTES_MAX
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys_max(&self) -> usize {
+        self.keys_max
+    }
+
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }

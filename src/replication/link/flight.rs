@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{FRAME_BYTES_MAX, IN_FLIGHT_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::limits::{
+    FRAME_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, IN_FLIGHT_SHARE, LIVE_WINDOW_BYTES,
+    PASS_WINDOW_BYTES,
+};
 use crate::replication::wire::Lane;
 use crate::store::Version;
 
@@ -18,15 +21,35 @@ pub(super) struct Sent {
 }
 
 /// Frames in the order of the stream, which is the order of their verdicts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flight {
     queue: VecDeque<Sent>,
     bytes: [usize; 2],
     /// Of the frames, those that complete a record.
     records: usize,
+    frames_max: usize,
+}
+
+impl Default for Flight {
+    /// Of a link that is down.
+    fn default() -> Self {
+        Self::of_memory(0)
+    }
 }
 
 impl Flight {
+    /// Nothing on the wire of a node with this `-m`, of which it takes no more than its share.
+    pub(super) fn of_memory(limit_bytes: u64) -> Self {
+        let frames = limit_bytes / IN_FLIGHT_SHARE / size_of::<Sent>() as u64;
+        let frames = usize::try_from(frames).unwrap_or(usize::MAX);
+        Self {
+            queue: VecDeque::new(),
+            bytes: [0; 2],
+            records: 0,
+            frames_max: frames.clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+        }
+    }
+
     pub(super) fn push(&mut self, sent: Sent) {
         self.bytes[sent.lane as usize] += sent.bytes as usize;
         self.records += usize::from(sent.complete);
@@ -47,7 +70,7 @@ impl Flight {
             Lane::Live => LIVE_WINDOW_BYTES,
             Lane::Pass => PASS_WINDOW_BYTES,
         };
-        self.queue.len() < IN_FLIGHT_MAX && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
+        self.queue.len() < self.frames_max && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
     }
 
     /// Whether anything of a lane is on the wire.
@@ -62,6 +85,11 @@ impl Flight {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes.iter().sum()
+    }
+
+    /// Bytes of memory it takes itself.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.queue.capacity() * size_of::<Sent>()
     }
 
     pub(super) fn is_empty(&self) -> bool {

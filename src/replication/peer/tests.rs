@@ -101,7 +101,7 @@ impl Start {
             replicated: true,
             ..StoreConfig::of_a_test()
         }));
-        let (near, far) = handover();
+        let (near, far) = handover(1 << 30);
         let (gate, open) = watch::channel(false);
         let status = Arc::new(PeerStatus::new(format!("n{side}"), Some(side)));
         let peer = Peer::spawn(PeerSetup {

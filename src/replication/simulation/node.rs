@@ -58,7 +58,7 @@ impl Node {
         store.stamps().begin_life(incarnation);
         let evictions = Arc::new(Evictions::default());
         store.tell_bystander(evictions.clone());
-        let (workers, handover) = handover();
+        let (workers, handover) = handover(config.limit_bytes);
         Self {
             side,
             store,

@@ -9,7 +9,7 @@ use super::pipe::Pipe;
 use super::plan::{CHAOS_MS, Mix, Plan};
 use super::stream_check::StreamCheck;
 use super::totals::Totals;
-use crate::limits::{DIRTY_KEYS_MAX, LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
 use crate::store::Batch;
 
 /// Simulated time in which both sides must have converged, once all is well.
@@ -277,7 +277,8 @@ impl World {
                 return Err(format!("side {side} is over its memory: {memory:?}"));
             }
             let window = (LIVE_WINDOW_BYTES + PASS_WINDOW_BYTES) as u64;
-            if counters.unconfirmed_bytes > window || counters.queue_keys > DIRTY_KEYS_MAX as u64 {
+            let keys_max = node.link.waiting_keys_max();
+            if counters.unconfirmed_bytes > window || counters.queue_keys > keys_max as u64 {
                 return Err(format!("a queue beyond its bound: {counters:?}"));
             }
         }

@@ -5,7 +5,6 @@ use super::{Conversation, State, Step, Stop};
 use crate::command::{self, Retrieval};
 use crate::limits::{
     GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, LOG_COMMAND_BYTES, TURN_KEYS,
-    TURN_OUTPUT_BYTES,
 };
 use crate::protocol::text::{self, Fault, Keys, Request, reply};
 
@@ -125,7 +124,7 @@ impl Conversation {
         let mut keys = Keys(&line[start..]);
         let mut served = 0;
         while let Some((key, rest)) = keys.split_first() {
-            if step.out.len() >= TURN_OUTPUT_BYTES || served == TURN_KEYS {
+            if step.out.len() >= step.turn.output_bytes_max || served == TURN_KEYS {
                 self.state = State::Keys(how);
                 return (line.len() - keys.0.len(), Some(Stop::Yield));
             }

@@ -12,7 +12,7 @@ use crate::server::stream::Stream;
 
 /// Sends lines until the client leaves.
 pub(in crate::server) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<()> {
-    let mut sending = Some(output(b"OK\r\n".to_vec()));
+    let mut sending = Some(output(b"OK\r\n".to_vec(), watcher));
     poll_fn(|cx| poll_serve(stream, watcher, &mut sending, cx)).await
 }
 
@@ -37,15 +37,15 @@ fn poll_serve(
         }
         match watcher.mailbox.take(cx.waker()) {
             Some(lines) => {
-                *sending = Some(output(lines));
+                *sending = Some(output(lines, watcher));
             }
             None => return Poll::Pending,
         }
     }
 }
 
-fn output(bytes: Vec<u8>) -> Pending {
+fn output(bytes: Vec<u8>, watcher: &Watcher) -> Pending {
     let mut output = Output::default();
     output.bytes = bytes;
-    Pending::new(output, 0)
+    Pending::new(output, 0, &watcher.node.store)
 }
