@@ -73,6 +73,12 @@ impl Connection {
             SCRATCH_BYTES
         };
         if tail_len > SCRATCH_BYTES / 2 {
+            let room_bytes = self.tail.capacity() - tail_len;
+            let most = if room_bytes > 0 {
+                most.min(room_bytes)
+            } else {
+                most
+            };
             let into = &mut scratch.input[..most];
             let len = ready!(self.stream.poll_read(cx, into))?;
             counters.bytes_read.add(len as u64);
@@ -101,8 +107,9 @@ impl Connection {
                 let (held, whole_bytes) = upload.held_mut();
                 (held.poll_room(whole_bytes, cx.waker()), missing_bytes)
             }
-            // The next buffer of a line is twice as large.
-            (_, Some(line)) if line.bytes() > 0 => {
+            // The next buffer of a line is twice as large; what the present one has room for may
+            // come: it may be the end.
+            (_, Some(line)) if line.bytes() > 0 && self.tail.len() == self.tail.capacity() => {
                 (line.poll_room(2 * line.bytes(), cx.waker()), 1)
             }
             _ => return Poll::Ready(None),
