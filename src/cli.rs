@@ -137,7 +137,14 @@ pub struct OwnFlags {
 /// # Errors
 /// The text to print and the exit code, which is 0 for these three.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    // clap's own `help` has no help.
+    if let [_, verb, flag] = &args[..]
+        && verb == "help"
+        && (flag == "-h" || flag == "--help")
+    {
+        args.pop();
+    }
     let cli = Cli::try_parse_from(&args).map_err(|error| exit::problem_of(&error, &args))?;
     if cli.memcached.license {
         return Err(Problem::new(0, LICENSE));

@@ -313,8 +313,10 @@ pub const HEARTBEAT_MS: u64 = 200;
 /// clocks that drift apart by a second in three hours are off by a tenth of one then.
 pub const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
 /// A link that has heard nothing for so long makes room for another incarnation of the partner,
-/// whose host may have died without closing the connection.
-pub const REPLACEABLE_SILENCE_MS: u64 = 2 * HEARTBEAT_MS;
+/// whose host may have died without closing the connection. Two heartbeats are missing then, and
+/// the third is late: between two a link is silent for one interval, and one heartbeat is late
+/// whenever a packet is lost or a machine is busy.
+pub const REPLACEABLE_SILENCE_MS: u64 = 4 * HEARTBEAT_MS;
 /// A link that has heard nothing for so long is down.
 pub const SILENCE_MS: u64 = 1000;
 /// A stamp so far ahead of our clock raises an alarm.

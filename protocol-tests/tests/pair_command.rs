@@ -303,6 +303,8 @@ fn every_verb_explains_itself() -> Result<()> {
         ("keygen -h", "never overwritten"),
         ("check-config --help", "The file to read"),
         ("help", "slab_reassign"),
+        ("help -h", "slab_reassign"),
+        ("help --help", "slab_reassign"),
         ("help pair", "--port-base"),
     ] {
         let said = Command::new(Subject::memtwin()?.program())

@@ -184,8 +184,7 @@ impl State {
         let _ = SystemTime.format_time(&mut format::Writer::new(&mut time));
         let lines = std::mem::take(&mut self.untold);
         let text = format!(
-            "{time}  WARN {lines} log lines were dropped: stderr was not read fast enough; \
-             `stats replication` counts them as log_lines_dropped\n"
+            "{time}  WARN {lines} log lines were dropped: stderr was not read fast enough\n"
         );
         self.lines.extend(text.as_bytes());
     }

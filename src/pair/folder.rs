@@ -14,6 +14,8 @@ use rustix::fs::{Mode, OFlags, open};
 use tempfile::TempDir;
 
 const PREFIX: &str = "memtwin-pair-";
+/// The files of a pair.
+const CONTENTS: [&str; 3] = ["primary.toml", "failover.toml", "pair.pem"];
 /// New folders that are tried: another pair that starts may take one for abandoned before its lock
 /// is taken.
 const TRIES: u32 = 10;
@@ -69,8 +71,15 @@ fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
     if folder.metadata()?.uid() != geteuid().as_raw() || folder.try_lock().is_err() {
         return Ok(false);
     }
-    // Under the lock: a pair that has just made it sees that it is gone.
-    fs::remove_dir_all(path)?;
+    // Nothing but what a pair has put there: the name alone proves too little. Under the lock: a
+    // pair that has just made it sees that it is gone.
+    for name in CONTENTS {
+        match fs::remove_file(path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_dir(path)?;
     Ok(true)
 }
 
@@ -100,15 +109,18 @@ mod tests {
         fs::write(others.path().join("file"), "kept").unwrap();
         symlink(others.path(), parent.path().join("memtwin-pair-link")).unwrap();
         fs::write(parent.path().join("memtwin-pair-file"), "kept").unwrap();
+        let kept = parent.path().join("memtwin-pair-of-a-person");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("notes"), "kept").unwrap();
         fs::create_dir(parent.path().join("other")).unwrap();
 
         assert_eq!(remove_abandoned(parent.path()), [abandoned.as_path()]);
         assert!(!abandoned.exists());
         assert!(running.path().join("pair.pem").exists());
-        assert!(others.path().join("file").exists());
-        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 4);
+        assert!(others.path().join("file").exists() && kept.join("notes").exists());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 5);
 
         drop(running);
-        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 4);
     }
 }

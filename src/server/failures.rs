@@ -29,6 +29,19 @@ pub(super) fn handshake_failed(error: &dyn Display) {
     }
 }
 
+/// Unfinished input of a client has given way to others.
+pub(super) fn input_gave_way() {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if tracing::enabled!(Level::DEBUG)
+        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
+    {
+        tracing::debug!(
+            suppressed,
+            "a value or line that had stalled made room for others"
+        );
+    }
+}
+
 /// A client has changed `-m`.
 pub(super) fn memory_limit_changed(megabytes: u32) {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());

@@ -63,11 +63,15 @@ impl LinkAcceptor {
     async fn admit(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
         let outcome = match proof::within(PROOF_MS, self.prove(stream, from)).await {
             Ok(newcomer) => ConnectOutcome::Accepted(Box::new(newcomer)),
-            Err(error @ ProofError::OtherKey) if self.partner.include(from.ip()) => {
+            Err(error) => {
+                let is_partners_host = matches!(error, ProofError::OtherKey)
+                    && self.partner.include_once_known(from.ip()).await;
+                if !is_partners_host {
+                    return self.stranger(from, &error.to_string());
+                }
                 self.status.count_stranger();
                 ConnectOutcome::Refused(error.to_string())
             }
-            Err(error) => return self.stranger(from, &error.to_string()),
         };
         // Fails only when the thread is ending.
         let _ = self.found.send(outcome).await;

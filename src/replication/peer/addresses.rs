@@ -122,6 +122,15 @@ impl PartnerAddresses {
         ))
     }
 
+    /// Whether this is the partner's host. Waits, no longer than a lookup may take, only if no
+    /// address is known yet: a node that starts must not take its partner for a stranger.
+    pub(super) async fn include_once_known(&self, host: IpAddr) -> bool {
+        self.refresh();
+        let limit = Duration::from_millis(LOOKUP_WAIT_MS);
+        let _ = timeout(limit, self.first_lookup()).await;
+        self.include(host)
+    }
+
     /// Whether this is the partner's host, as far as is known.
     pub(super) fn include(&self, host: IpAddr) -> bool {
         self.refresh();

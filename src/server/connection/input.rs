@@ -7,6 +7,7 @@ use super::{Connection, Scratch, Stop};
 use crate::limits::{
     LINE_ACCOUNTED_BYTES, SCARCE_READ_BYTES, SCRATCH_BYTES, STALLED_INPUT_MS, VALUE_DIRECT_BYTES,
 };
+use crate::server::failures;
 use crate::store::Held;
 
 /// What a client is told whose line cannot be held any longer, in memcached's words.
@@ -146,7 +147,7 @@ impl Connection {
             node.counters.requests_refused.count_shared();
         }
         node.store.counters().count_unfinished_dropped();
-        tracing::debug!("unfinished input that did not grow gave way to others");
+        failures::input_gave_way();
         self.tail = Vec::new();
         Stop::Close
     }

@@ -1,7 +1,7 @@
 //! How a link begins, is refused, and ends.
 
 use super::*;
-use crate::limits::STAMP_AHEAD_MAX_MS;
+use crate::limits::{REPLACEABLE_SILENCE_MS, STAMP_AHEAD_MAX_MS};
 use crate::replication::wire::{Answer, Hello, Lane};
 
 #[test]
@@ -130,7 +130,7 @@ fn only_the_same_process_replaces_a_link_that_lives() {
     let (own, other) = (1, 7);
     assert_eq!(refusal(&a, 1, own, &policy), None);
     let linked_elsewhere = Some(RefusalKind::LinkedElsewhere);
-    a.now.boot_ms += 2 * HEARTBEAT_MS - 1;
+    a.now.boot_ms += REPLACEABLE_SILENCE_MS - 1;
     assert_eq!(refusal(&a, 1, other, &policy), linked_elsewhere);
     a.now.boot_ms += 1;
     assert_eq!(refusal(&a, 1, other, &policy), None, "the link is silent");
