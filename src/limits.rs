@@ -26,9 +26,14 @@ pub const LINK_PROCESS_SHARE: u64 = 32;
 pub const KEY_BYTES: usize = 250;
 /// Percent of the item memory that unfinished input (values and long lines of clients) may hold.
 /// An input that does not fit whole below this is not read from until there is room. Half, so that
-/// whatever clients announce, the other half stays for items.
+/// whatever clients announce, much stays for items.
 pub const UNFINISHED_PERCENT: u64 = 50;
-/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
+/// One large input at a time may go on beyond that, up to this: the largest item that `-I` allows,
+/// half of `-m`, fits however little else there is.
+pub const UNFINISHED_OVERDRAFT_PERCENT: u64 = 65;
+/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them. What
+/// is left stays for items, always: unfinished input beyond it, as after the memory limit was
+/// lowered, gives way at once.
 pub const UNFINISHED_SMALL_PERCENT: u64 = 75;
 /// A value up to this size counts as a small one: as much as one read can bring.
 pub const UNFINISHED_SMALL_BYTES: usize = 64 << 10;
@@ -162,6 +167,11 @@ pub const SCARCE_READ_BYTES: usize = 16 << 10;
 /// An unfinished value or line that has not grown for so long gives way when others wait for its
 /// memory: it is answered `SERVER_ERROR out of memory ...` and its connection is closed.
 pub const STALLED_INPUT_MS: u64 = 30_000;
+/// An input that brings less than this in that time has stalled, too.
+pub const STALLED_INPUT_BYTES: usize = 4 << 10;
+/// How long an input waits for memory, then it is answered the same: long enough for all others to
+/// have been found stalled.
+pub const WAITING_INPUT_MS_MAX: u64 = 3 * STALLED_INPUT_MS;
 /// Connections that wait for room look this often whether their clients are still there.
 pub const WAITING_CHECK_MS: u64 = 1000;
 /// Accepting pauses this long when it fails, as it does when no descriptor is left.
@@ -251,7 +261,9 @@ const _: () = assert!(LINE_BYTES + KEY_BYTES + INCOMING_BYTES_MIN < SCARCE_READ_
 const _: () = assert!(SCRATCH_BYTES <= UPLOAD_STEP_BYTES);
 const _: () = assert!(UPLOAD_STEP_BYTES * UPLOAD_GROWTH <= UPLOAD_AT_ONCE_BYTES);
 const _: () = assert!(UNFINISHED_AMPLE_PERCENT < UNFINISHED_PERCENT);
-const _: () = assert!(UNFINISHED_PERCENT < UNFINISHED_SMALL_PERCENT);
+const _: () = assert!(UNFINISHED_PERCENT < UNFINISHED_OVERDRAFT_PERCENT);
+const _: () = assert!(UNFINISHED_OVERDRAFT_PERCENT < UNFINISHED_SMALL_PERCENT);
+const _: () = assert!(2 * STALLED_INPUT_MS + WAITING_CHECK_MS <= WAITING_INPUT_MS_MAX);
 const _: () = assert!(UNFINISHED_SMALL_PERCENT < 100);
 const _: () = assert!(WAITING_CHECK_MS.is_multiple_of(HOUSEKEEPING_MS));
 const _: () = assert!(WAITING_CHECK_MS < STALLED_INPUT_MS);

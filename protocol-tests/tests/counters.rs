@@ -104,7 +104,7 @@ const DIFFERENT: [(&str, &str, &str); 37] = [
         "oldest",
         "memcached's clock begins a minute before the start",
     ),
-    ("stats settings", "read_buf_mem_limit", "an eighth of -m"),
+    ("stats settings", "read_buf_mem_limit", "half of -m"),
     ("stats slabs", "total_malloced", "no pages"),
 ];
 

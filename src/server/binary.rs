@@ -98,6 +98,14 @@ impl BinaryConversation {
         }
     }
 
+    /// A value that has not been stored yet.
+    pub fn upload(&self) -> Option<&Upload> {
+        match &self.state {
+            State::Value(receiving) => Some(&receiving.upload),
+            _ => None,
+        }
+    }
+
     /// Gives up a value that is being received, which the client is told: its memory is needed.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         let State::Value(receiving) = std::mem::take(&mut self.state) else {

@@ -67,6 +67,10 @@ impl Connection {
     pub(super) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
         let worker = Rc::clone(&self.worker);
         loop {
+            if self.gives_up_unheard() {
+                self.count_given_up();
+                return Poll::Ready(Ok(None));
+            }
             if let Some(pending) = &mut self.pending {
                 ready!(pending.poll_flush(&mut self.stream, cx))?;
                 self.pending = None;
@@ -103,6 +107,7 @@ impl Connection {
             worker.node.hand_over(&mut scratch.batch);
             if let Stop::Watch(events) = stop {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
+                    self.forget_input();
                     return Poll::Ready(Ok(Some(watcher)));
                 }
                 scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
@@ -151,7 +156,11 @@ impl Connection {
     fn execute_tail(&mut self, scratch: &mut Scratch) -> Stop {
         let input = std::mem::take(&mut self.tail);
         let (used, stop) = self.execute(&input, scratch);
-        if used < input.len() {
+        let rest = &input[used..];
+        if rest.len() < input.capacity() / 4 {
+            // A small rest does not keep a large buffer.
+            self.tail = rest.to_vec();
+        } else {
             self.tail = input;
             self.tail.drain(..used);
         }
@@ -222,6 +231,7 @@ impl Connection {
         let store = &self.worker.node.store;
         self.pending = Some(Pending::new(output, sent, store));
         store.make_room(&mut scratch.batch);
+        self.worker.node.hand_over(&mut scratch.batch);
         Ok(())
     }
 }

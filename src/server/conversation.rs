@@ -111,6 +111,14 @@ impl Conversation {
         }
     }
 
+    /// A value that has not been stored yet.
+    pub fn upload(&self) -> Option<&Upload> {
+        match &self.state {
+            State::Value(receiving) => Some(&receiving.upload),
+            _ => None,
+        }
+    }
+
     /// Gives up a value that is being received, which the client is told: its memory is needed.
     /// What was stored under its key stays, as when a client leaves in the middle of a value.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {

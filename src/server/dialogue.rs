@@ -96,6 +96,16 @@ impl Dialogue {
         }
     }
 
+    /// A value that has not been stored yet, even if all of it has come and only its line end has
+    /// not.
+    pub fn upload(&self) -> Option<&Upload> {
+        match self {
+            Self::Undecided | Self::Login(_) => None,
+            Self::Text(text) => text.upload(),
+            Self::Binary(binary) => binary.upload(),
+        }
+    }
+
     /// Gives up a value that is being received, which the client is told. False if there is none.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         match self {

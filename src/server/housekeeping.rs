@@ -14,12 +14,18 @@ use crate::limits::{EXPIRY_ROUNDS, HOUSEKEEPING_MS, STALLED_INPUT_MS, WAITING_CH
 /// While clients wait to send more of what they have begun, those that have stalled give way.
 /// `waiting_ms` is how long somebody has waited since all who wait were last woken.
 fn make_room_for_input(node: &Node, now_boot_ms: u64, waiting_ms: &mut u64) {
+    let excess_bytes = node.store.excess_input_bytes();
+    if excess_bytes > 0 {
+        // Items would have no memory left: whoever has grown least recently gives way.
+        node.registry.drop_stalled(now_boot_ms, excess_bytes);
+    }
     let Some(lacking_bytes) = node.store.lacking_input_bytes() else {
         return;
     };
-    let stalled_since_ms = now_boot_ms.saturating_sub(STALLED_INPUT_MS);
-    node.registry
-        .drop_stalled(stalled_since_ms, lacking_bytes.max(1));
+    if lacking_bytes > 0 {
+        let stalled_since_ms = now_boot_ms.saturating_sub(STALLED_INPUT_MS);
+        node.registry.drop_stalled(stalled_since_ms, lacking_bytes);
+    }
     *waiting_ms += HOUSEKEEPING_MS;
     if *waiting_ms >= WAITING_CHECK_MS {
         *waiting_ms = 0;

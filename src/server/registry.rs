@@ -6,6 +6,7 @@
 
 mod address;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -120,17 +121,23 @@ impl Entry {
         }
     }
 
-    /// Notes what its unfinished input holds, and that it has just grown or ended.
-    pub(super) fn note_unfinished(&self, bytes: u64, now_boot_ms: u64, waker: &Waker) {
+    /// Notes what its unfinished input holds.
+    pub(super) fn note_unfinished(&self, bytes: u64, waker: &Waker) {
         let unfinished = &self.unfinished;
         unfinished.waker.get_or_init(|| waker.clone());
+        unfinished.held_bytes.store(bytes, Ordering::Relaxed);
+        if bytes == 0 {
+            unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that its unfinished input has begun or grown: nobody asks it to give that up any more.
+    pub(super) fn note_growth(&self, now_boot_ms: u64) {
+        let unfinished = &self.unfinished;
         unfinished
             .grown_boot_ms
             .store(now_boot_ms, Ordering::Relaxed);
-        unfinished.held_bytes.store(bytes, Ordering::Relaxed);
-        if unfinished.is_to_give_up.load(Ordering::Relaxed) {
-            unfinished.is_to_give_up.store(false, Ordering::Relaxed);
-        }
+        unfinished.is_to_give_up.store(false, Ordering::Relaxed);
     }
 
     /// Notes that its unfinished input begins or ends to wait for memory.
@@ -257,7 +264,8 @@ impl Registry {
             .iter()
             .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
             .collect();
-        stalled.sort_unstable_by_key(|(since, _)| *since);
+        // Of equals the largest first: then fewer must go.
+        stalled.sort_unstable_by_key(|((since, held_bytes), _)| (*since, Reverse(*held_bytes)));
         let mut freed_bytes = 0;
         for ((_, held_bytes), entry) in stalled {
             if freed_bytes >= wanted_bytes {

@@ -104,7 +104,7 @@ impl Stream {
             Self::Unix(stream) => (readiness(stream.ready(READABLE), cx), unread_bytes(stream)),
             Self::Tls(stream) => {
                 let stream = stream.get_ref().0.stream();
-                let unread_bytes = unread_bytes(stream) + SESSION_BYTES;
+                let unread_bytes = unread_bytes(stream).saturating_add(SESSION_BYTES);
                 (readiness(stream.ready(READABLE), cx), unread_bytes)
             }
         };

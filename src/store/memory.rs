@@ -46,9 +46,15 @@ pub struct Memory {
 impl Account {
     pub(crate) fn new(budget_bytes: u64) -> Self {
         let is_machine_limited = machine::is_limited();
+        let granted_bytes = if is_machine_limited {
+            // Without asking: a process that is near its limit at its start keeps some items, too.
+            budget_bytes.min(limits::MACHINE_MARGIN_BYTES)
+        } else {
+            budget_bytes
+        };
         Self {
             budget_bytes: AtomicU64::new(budget_bytes),
-            granted_bytes: AtomicU64::new(if is_machine_limited { 0 } else { budget_bytes }),
+            granted_bytes: AtomicU64::new(granted_bytes),
             is_machine_limited,
             denials_left: AtomicU32::new(0),
             used_bytes: AtomicU64::new(0),

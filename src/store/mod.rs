@@ -197,6 +197,12 @@ impl Store {
         account.unfinished.lacking_bytes(account.budget_bytes())
     }
 
+    /// Bytes that unfinished input holds beyond its bound, as after the memory limit was lowered.
+    pub fn excess_input_bytes(&self) -> u64 {
+        let account = &self.shared.account;
+        account.unfinished.excess_bytes(account.budget_bytes())
+    }
+
     /// Wakes the clients whose input waits for room.
     pub fn wake_waiting_input(&self) {
         self.shared.account.unfinished.wake_all();

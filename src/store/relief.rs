@@ -41,6 +41,8 @@ impl Store {
         mut attempt: impl FnMut(&mut C) -> R,
         is_refused: impl Fn(&R) -> bool,
     ) -> R {
+        // What an earlier attempt of this thread lacked and found elsewhere is nobody's any more.
+        LACK.take();
         let mut done = attempt(context);
         for _ in 0..ALLOCATION_TRIES {
             if !is_refused(&done) || !self.relieve(batch_of(context)) {

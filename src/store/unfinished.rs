@@ -1,8 +1,9 @@
 //! Input of clients that has not arrived whole: how much memory all of it holds, and who waits.
 //!
 //! Values and long lines count here with what is allocated for them. An input may go on while all
-//! that is still to come of it would fit below a limit; one at a time may go on beyond it, so that
-//! clients that send are always served, one after the other. The others wait: nothing is refused.
+//! that is still to come of it would fit below a limit; one at a time may go on beyond it, up to
+//! another one, so that clients that send are served, one after the other. The others wait. The
+//! first bytes of an input always come in: only what has brought some may go beyond the limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +13,8 @@ use parking_lot::Mutex;
 
 use super::shared::Shared;
 use crate::limits::{
-    UNFINISHED_AMPLE_PERCENT, UNFINISHED_PERCENT, UNFINISHED_SMALL_BYTES, UNFINISHED_SMALL_PERCENT,
+    UNFINISHED_AMPLE_PERCENT, UNFINISHED_OVERDRAFT_PERCENT, UNFINISHED_PERCENT,
+    UNFINISHED_SMALL_BYTES, UNFINISHED_SMALL_PERCENT, UPLOAD_STEP_BYTES,
 };
 
 /// Who waits registers and looks again; who frees counts down and then looks for who waits. In this
@@ -101,6 +103,12 @@ impl Unfinished {
         let wanted = self.bytes() + first.more_bytes;
         Some(wanted.saturating_sub(part(budget_bytes, first.percent)))
     }
+
+    /// Bytes beyond what unfinished input may hold at most.
+    pub(crate) fn excess_bytes(&self, budget_bytes: u64) -> u64 {
+        let most_bytes = part(budget_bytes, UNFINISHED_SMALL_PERCENT);
+        self.bytes().saturating_sub(most_bytes)
+    }
 }
 
 fn part(bytes: u64, percent: u64) -> u64 {
@@ -114,6 +122,8 @@ pub struct Held {
     bytes: u64,
     /// It goes on beyond the limit.
     overdraws: bool,
+    /// Under which it is listed among those who wait.
+    listed_as: Option<Waker>,
 }
 
 impl Held {
@@ -122,6 +132,7 @@ impl Held {
             shared,
             bytes: 0,
             overdraws: false,
+            listed_as: None,
         }
     }
 
@@ -174,28 +185,55 @@ impl Held {
     /// called as soon as it is worth another look.
     pub fn poll_room(&mut self, whole_bytes: u64, waker: &Waker) -> Poll<()> {
         if self.may_go_on(whole_bytes) {
+            self.leave();
             return Poll::Ready(());
         }
-        let shared = Arc::clone(&self.shared);
-        let unfinished = &shared.account.unfinished;
-        unfinished.enter(Waiter {
-            more_bytes: whole_bytes.saturating_sub(self.bytes),
-            percent: percent(whole_bytes),
+        self.leave();
+        let (more_bytes, percent) = self.need(whole_bytes);
+        self.shared.account.unfinished.enter(Waiter {
+            more_bytes,
+            percent,
             waker: waker.clone(),
         });
+        self.listed_as = Some(waker.clone());
         if self.may_go_on(whole_bytes) {
-            unfinished.leave(waker);
+            self.leave();
             return Poll::Ready(());
         }
         Poll::Pending
     }
 
+    /// Is not listed any more among those who wait: a call for it would be lost to the others.
+    fn leave(&mut self) {
+        if let Some(waker) = self.listed_as.take() {
+            self.shared.account.unfinished.leave(&waker);
+        }
+    }
+
+    /// What it needs now, and below which limit: the first bytes of an input need little.
+    fn need(&self, whole_bytes: u64) -> (u64, u64) {
+        let more_bytes = whole_bytes.saturating_sub(self.bytes);
+        if self.bytes == 0 {
+            let first_bytes = UPLOAD_STEP_BYTES as u64;
+            (more_bytes.min(first_bytes), UNFINISHED_SMALL_PERCENT)
+        } else {
+            (more_bytes, percent(whole_bytes))
+        }
+    }
+
     fn may_go_on(&mut self, whole_bytes: u64) -> bool {
         let account = &self.shared.account;
-        let more_bytes = whole_bytes.saturating_sub(self.bytes);
-        let limit_bytes = part(account.budget_bytes(), percent(whole_bytes));
-        if self.overdraws || account.unfinished.bytes() + more_bytes <= limit_bytes {
+        let (more_bytes, percent) = self.need(whole_bytes);
+        let held_bytes = account.unfinished.bytes();
+        let wanted_bytes = held_bytes + more_bytes;
+        if self.overdraws || wanted_bytes <= part(account.budget_bytes(), percent) {
             return true;
+        }
+        let most_bytes = part(account.budget_bytes(), UNFINISHED_OVERDRAFT_PERCENT);
+        // Alone it may take what it needs.
+        let is_too_much = wanted_bytes > most_bytes && held_bytes > self.bytes;
+        if self.bytes == 0 || is_too_much {
+            return false;
         }
         self.overdraws = !account.unfinished.overdraft_taken.swap(true, SEQ);
         self.overdraws
@@ -204,6 +242,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        // First: what it gives back is for others.
+        self.leave();
         self.hold(0);
     }
 }

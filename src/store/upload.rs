@@ -59,6 +59,11 @@ impl Upload {
         }
     }
 
+    /// Bytes of the value that have come.
+    pub fn received_bytes(&self) -> usize {
+        self.filled_bytes
+    }
+
     /// Bytes of the value that have not come yet.
     pub fn missing_bytes(&self) -> usize {
         self.value_len() - self.filled_bytes

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use super::{Connection, Scratch, Stop};
 use crate::limits::{
-    LINE_ACCOUNTED_BYTES, SCARCE_READ_BYTES, SCRATCH_BYTES, STALLED_INPUT_MS, VALUE_DIRECT_BYTES,
+    LINE_ACCOUNTED_BYTES, SCARCE_READ_BYTES, SCRATCH_BYTES, STALLED_INPUT_BYTES,
+    VALUE_DIRECT_BYTES, WAITING_INPUT_MS_MAX,
 };
 use crate::server::failures;
 use crate::store::Held;
@@ -31,6 +32,8 @@ pub(super) enum Input {
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     held_bytes: u64,
+    /// Bytes that had come when it last counted as grown.
+    grown_to_bytes: usize,
     /// Since when it has been waiting for room, if it does.
     waiting_since_ms: Option<u64>,
 }
@@ -127,7 +130,7 @@ impl Connection {
             entry.note_waits_for_memory(true, now_ms);
             now_ms
         });
-        if now_ms >= since_ms + STALLED_INPUT_MS {
+        if now_ms >= since_ms + WAITING_INPUT_MS_MAX {
             return Poll::Ready(Some(Input::GiveUp));
         }
         if self.stream.ends_within(cx, missing_bytes) {
@@ -170,17 +173,45 @@ impl Connection {
         store.make_room(&mut scratch.batch);
     }
 
-    /// Notes in the registry what unfinished input this connection holds, and that it has grown.
+    /// Notes in the registry what unfinished input this connection holds, and whether it has grown.
     pub(super) fn note_unfinished(&mut self, cx: &Context<'_>) {
-        let value = self.dialogue.receiving();
-        let value_bytes = value.map_or(0, |upload| upload.held().bytes());
+        let upload = self.dialogue.upload();
+        let (value_bytes, received_bytes) = upload.map_or((0, self.tail.len()), |upload| {
+            (upload.held().bytes(), upload.received_bytes())
+        });
         let held_bytes = value_bytes + self.line.as_ref().map_or(0, Held::bytes);
-        if held_bytes == 0 && self.unfinished.held_bytes == 0 {
+        let unfinished = &mut self.unfinished;
+        if held_bytes == 0 && unfinished.held_bytes == 0 {
             return;
         }
-        self.unfinished.held_bytes = held_bytes;
-        let grown_ms = self.worker.node.clock.recent_boot_ms();
+        let is_first = unfinished.held_bytes == 0 || received_bytes < unfinished.grown_to_bytes;
+        let grew = received_bytes >= unfinished.grown_to_bytes + STALLED_INPUT_BYTES;
+        unfinished.held_bytes = held_bytes;
         let entry = &self.seat.entry;
-        entry.note_unfinished(held_bytes, grown_ms, cx.waker());
+        entry.note_unfinished(held_bytes, cx.waker());
+        if is_first || grew {
+            unfinished.grown_to_bytes = received_bytes;
+            entry.note_growth(self.worker.node.clock.recent_boot_ms());
+        }
+    }
+
+    /// Whether it must go at once: others need the memory of what it has begun to send, and its
+    /// replies are not read.
+    pub(super) fn gives_up_unheard(&self) -> bool {
+        self.pending.is_some() && self.unfinished.held_bytes > 0 && self.seat.entry.must_give_up()
+    }
+
+    /// It is to be closed without a word, see [`Self::gives_up_unheard`].
+    pub(super) fn count_given_up(&self) {
+        let node = &self.worker.node;
+        node.counters.requests_refused.count_shared();
+        node.store.counters().count_unfinished_dropped();
+        failures::input_gave_way();
+    }
+
+    /// Forgets what has come and was not executed.
+    pub(super) fn forget_input(&mut self) {
+        self.tail = Vec::new();
+        self.line = None;
     }
 }
