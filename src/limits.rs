@@ -31,9 +31,9 @@ pub const UNFINISHED_PERCENT: u64 = 50;
 /// One large input at a time may go on beyond that, up to this: the largest item that `-I` allows,
 /// half of `-m`, fits however little else there is.
 pub const UNFINISHED_OVERDRAFT_PERCENT: u64 = 65;
-/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them. What
-/// is left stays for items, always: unfinished input beyond it, as after the memory limit was
-/// lowered, gives way at once.
+/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
+/// What is left stays for items, always: unfinished input beyond it, as after the memory limit
+/// was lowered, gives way at once.
 pub const UNFINISHED_SMALL_PERCENT: u64 = 75;
 /// A value up to this size counts as a small one: as much as one read can bring.
 pub const UNFINISHED_SMALL_BYTES: usize = 64 << 10;

@@ -1,9 +1,9 @@
 //! Whatever clients have begun to send, items keep memory, and other saves go on.
 //!
 //! Two large uploads that stood still once held all of a node's memory: every session was evicted,
-//! and what was saved afterwards was answered `STORED` and gone. An upload of which nothing had come
-//! but its line, one that lacked only its line end, and replies that nobody read made every large
-//! save of others fail for as long as their clients stayed.
+//! and what was saved afterwards was answered `STORED` and gone. An upload of which nothing had
+//! come but its line, one that lacked only its line end, and replies that nobody read made every
+//! large save of others fail for as long as their clients stayed.
 
 use std::time::Duration;
 
