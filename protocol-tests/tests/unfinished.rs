@@ -5,6 +5,9 @@
 //! fail, and the session it was to replace was gone on both nodes; of 120 unfinished `get` lines of
 //! 100 KB, 56 cost their connection. memcached stores and answers all of them.
 
+#[path = "unfinished/items.rs"]
+mod items;
+
 use std::thread;
 use std::time::{Duration, Instant};
 

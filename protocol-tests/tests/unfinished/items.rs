@@ -5,21 +5,20 @@
 //! come but its line, one that lacked only its line end, and replies that nobody read made every
 //! large save of others fail for as long as their clients stayed.
 
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use protocol_tests::client::Client;
 use protocol_tests::pair::eventually;
 use protocol_tests::server::Server;
 use protocol_tests::subject::Subject;
 
+use crate::subjects;
+
 const SESSIONS: usize = 500;
 /// Longer than an input may stand still while others wait for its memory.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn subjects() -> Result<[Subject; 2]> {
-    Ok([Subject::memcached()?, Subject::memtwin()?])
-}
 
 fn save_sessions(client: &mut Client) -> Result<()> {
     for nth in 0..SESSIONS {
@@ -101,8 +100,17 @@ fn a_value_of_which_nothing_has_come_keeps_no_other_out() -> Result<()> {
     Ok(())
 }
 
+/// Both take as long as an input may stand still: they do it at once.
 #[test]
-fn values_that_lack_their_line_end_give_way_when_they_stall() -> Result<()> {
+fn what_has_stalled_gives_way_in_every_state() -> Result<()> {
+    thread::scope(|scope| {
+        let lines = scope.spawn(lines_whose_replies_are_not_read);
+        values_that_lack_their_line_end()?;
+        lines.join().map_err(|_| anyhow!("it panicked"))?
+    })
+}
+
+fn values_that_lack_their_line_end() -> Result<()> {
     let server = Server::start(&Subject::memtwin()?, &["-m", "16", "-I", "4m"])?;
     let mut stalled = Vec::new();
     for nth in 0..3 {
@@ -118,8 +126,7 @@ fn values_that_lack_their_line_end_give_way_when_they_stall() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn lines_whose_replies_are_not_read_give_way_when_they_stall() -> Result<()> {
+fn lines_whose_replies_are_not_read() -> Result<()> {
     let server = Server::start(&Subject::memtwin()?, &["-m", "16", "-I", "4m"])?;
     let mut client = server.connect()?;
     client.set_patience(2 * PATIENCE);
