@@ -30,11 +30,11 @@ pub const KEY_BYTES: usize = 250;
 pub const UNFINISHED_PERCENT: u64 = 50;
 /// One large input at a time may go on beyond that, up to this: the largest item that `-I` allows,
 /// half of `-m`, fits however little else there is.
-pub const UNFINISHED_OVERDRAFT_PERCENT: u64 = 65;
+pub const UNFINISHED_OVERDRAFT_PERCENT: u64 = 75;
 /// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
 /// What is left stays for items, always: unfinished input beyond it, as after the memory limit
 /// was lowered, gives way at once.
-pub const UNFINISHED_SMALL_PERCENT: u64 = 75;
+pub const UNFINISHED_SMALL_PERCENT: u64 = 80;
 /// A value up to this size counts as a small one: as much as one read can bring.
 pub const UNFINISHED_SMALL_BYTES: usize = 64 << 10;
 /// Up to this percentage, buffers of unfinished input are generous: memory is there, and fewer

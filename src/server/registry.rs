@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 
 pub(super) use address::Address;
 
+use crate::limits::STALLED_INPUT_MS;
 use crate::protocol::text::reply::stat;
 
 /// What a socket is doing, in memcached's words.
@@ -158,9 +159,13 @@ impl Entry {
     fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
         let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
         let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
-        let is_stalled = held_bytes > 0
-            && grown_ms < grown_before_boot_ms
-            && !self.unfinished.is_waiting.load(Ordering::Relaxed);
+        // That it waits is not its client's fault; but if all wait, somebody must make room.
+        let grown_before_boot_ms = if self.unfinished.is_waiting.load(Ordering::Relaxed) {
+            grown_before_boot_ms.saturating_sub(STALLED_INPUT_MS)
+        } else {
+            grown_before_boot_ms
+        };
+        let is_stalled = held_bytes > 0 && grown_ms < grown_before_boot_ms;
         is_stalled.then_some((grown_ms, held_bytes))
     }
 

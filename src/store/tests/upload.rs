@@ -117,18 +117,22 @@ fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
 fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
-    ballast.hold(30 * MEBIBYTE);
+    ballast.hold(25 * MEBIBYTE);
     let calls = Arc::new(Calls::default());
     let waker = Waker::from(Arc::clone(&calls));
     let mut first = begin(&store, LARGE);
     let mut second = begin(&store, LARGE);
+    for upload in [&mut first, &mut second] {
+        assert!(poll(upload, Waker::noop()).is_ready(), "its first bytes");
+        send(&store, upload, &[1; 1000]);
+    }
     assert!(poll(&mut first, Waker::noop()).is_ready());
     assert!(poll(&mut second, &waker).is_pending());
     assert!(
         poll(&mut first, Waker::noop()).is_ready(),
         "it keeps its right"
     );
-    send(&store, &mut first, &vec![1; LARGE]);
+    send(&store, &mut first, &vec![1; LARGE - 1000]);
     assert!(poll(&mut second, &waker).is_pending());
     assert_eq!(
         store.lacking_input_bytes().map(|bytes| bytes > 0),
@@ -148,9 +152,11 @@ fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
 fn who_waits_is_woken_by_whatever_makes_room() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
-    ballast.hold(31 * MEBIBYTE);
+    ballast.hold(20 * MEBIBYTE);
     let mut beyond = begin(&store, LARGE);
+    send(&store, &mut beyond, &[1; 1000]);
     assert!(poll(&mut beyond, Waker::noop()).is_ready());
+    ballast.hold(31 * MEBIBYTE);
     let calls = Arc::new(Calls::default());
     let waker = Waker::from(Arc::clone(&calls));
     let mut line = store.unfinished_input();
@@ -161,7 +167,7 @@ fn who_waits_is_woken_by_whatever_makes_room() {
     assert!(line.poll_room(200_000, &waker).is_ready());
     ballast.hold(31 * MEBIBYTE);
     assert!(line.poll_room(200_000, &waker).is_pending());
-    // An upload that goes beyond the limit and holds nothing yet.
+    // The upload that went beyond the limit.
     drop(beyond);
     assert_eq!(calls.count(), 2);
     assert!(line.poll_room(200_000, &waker).is_ready());
@@ -173,8 +179,10 @@ fn no_call_is_lost_between_threads() {
     let store = store(64 * MEBIBYTE);
     let mut beyond = begin(&store, LARGE);
     let mut ballast = store.unfinished_input();
-    ballast.hold(40 * MEBIBYTE);
+    ballast.hold(20 * MEBIBYTE);
+    send(&store, &mut beyond, &[1; 1000]);
     assert!(poll(&mut beyond, Waker::noop()).is_ready());
+    ballast.hold(40 * MEBIBYTE);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -187,6 +195,7 @@ fn no_call_is_lost_between_threads() {
                 let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
                 let mut line = store.unfinished_input();
                 for _ in 0..3000 {
+                    line.hold(1000);
                     while line.poll_room(7 * MEBIBYTE, &waker).is_pending() {
                         std::thread::park();
                     }
