@@ -15,6 +15,8 @@ use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::logs;
+use crate::net::{Listeners, Server};
+use crate::node::{Node, ReplicationStats};
 use crate::protocol::text::reply;
 use crate::reload::Reloads;
 use crate::replication::handover::{Handover, HandoverEnd, handover};
@@ -22,8 +24,8 @@ use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
 use crate::replication::peer::{self, PartnerAddresses, Peer, PeerSetup, PeerStatus, Unseen};
 use crate::replication::tls::LinkTls;
-use crate::server::{ClientTls, Listeners, Node, ReplicationStats, Server};
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
+use crate::tls::ClientTls;
 
 /// `memtwin keygen FILE`; what to tell the person.
 ///

@@ -63,14 +63,18 @@
 //!   `wire` its frames; `life` decides when a node serves; `handover` leads from the workers to the
 //!   link; `key` and `tls` make and prove the pair's key; `peer` is the thread around them, which
 //!   only moves bytes.
-//! - [`server`]: sockets. `conversation` is a text conversation without its socket, `binary` a
-//!   binary one, `login` a text one before its password, `dialogue` whichever a client has begun,
-//!   `connection` the loop that owns one, `node` what all threads of a node share, `console` what a
-//!   conversation may ask of it; `tls` is what TLS offers on each kind of address, `handshake` how
-//!   a client gets there.
+//! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
+//!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
+//!   read, `handshake` begins TLS.
+//! - [`frontend`]: each dialect's conversation without its socket, which is what fuzzing plays:
+//!   `text`, `meta` and `binary`; `dispatch` finds the dialect, `text_auth` asks for the password
+//!   of the text protocol, `control` is what a conversation may ask of the node.
+//! - [`node`]: what all threads of a node share: its connections, `watch`, the commands that look
+//!   after the server (`admin`), housekeeping.
+//! - [`tls`]: what TLS offers on each kind of address, and how much a stranger may send.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
-//! Follow a `set`: `server/connection.rs` reads it, `protocol/text/request.rs` parses it,
+//! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
 //! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/door.rs` puts it,
 //! stamps it and marks its slot dirty; at the end of the turn `replication/handover.rs` takes the
 //! slot, and `replication/link/outbound.rs` reads the item again and writes its record.
@@ -79,10 +83,10 @@
 //!
 //! What is written here is as much about what is absent.
 //!
-//! **Dependencies point one way:** `server` to `command` and `replication`, `command` to `store`
-//! and `protocol`, `replication` to `store`. [`protocol`] and [`store`] know neither tokio nor each
-//! other; [`replication`] knows nothing of clients; [`stats`] only reads, and does not know
-//! [`replication`]; nothing but `boot` imports [`server`].
+//! **Dependencies point one way:** `net` to `node`, `node` to `frontend`, `frontend` to `command`,
+//! `command` to `store` and `protocol`, `replication` to `store`. [`protocol`] and [`store`] know
+//! neither tokio nor each other; [`replication`] knows nothing of clients; [`stats`] only reads,
+//! and does not know [`replication`]; nothing but `boot` imports [`net`].
 //!
 //! **One door.** Every change of an entry, whether a command, a record, expiry, eviction or a flush
 //! makes it, passes one function of its shard. Account, expiry wheel, tombstones and dirty marks
@@ -121,14 +125,17 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod files;
+pub mod frontend;
 pub mod limits;
 pub mod logs;
+pub mod net;
+pub mod node;
 pub mod pair;
 pub mod privileges;
 pub mod protocol;
 pub mod reload;
 pub mod replication;
-pub mod server;
 pub mod signals;
 pub mod stats;
 pub mod store;
+pub mod tls;

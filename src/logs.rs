@@ -3,6 +3,8 @@
 //! No thread waits for stderr but the `log` thread, see [`queue`]. Events may also repeat without
 //! end; [`Repeated`] limits those.
 
+pub(crate) mod clients;
+
 mod panics;
 mod queue;
 mod repeated;

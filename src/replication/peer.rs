@@ -12,7 +12,6 @@ mod connect;
 mod dial;
 mod leave;
 mod log;
-pub(crate) mod metered;
 mod newcomer;
 mod proof;
 mod status;

@@ -2,7 +2,8 @@
 
 use memtwin::command::{Output, Turn};
 use memtwin::limits::{INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES};
-use memtwin::server::{Dialogue, Node, Stop};
+use memtwin::frontend::{Dialogue, Stop};
+use memtwin::node::Node;
 use memtwin::store::{Batch, Now};
 
 use crate::node::ITEM_BYTES_MAX;

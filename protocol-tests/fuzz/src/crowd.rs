@@ -1,7 +1,7 @@
 //! Ways to play an input: by one client, or by several that get in each other's way.
 
 use memtwin::config::Protocol;
-use memtwin::server::Node;
+use memtwin::node::Node;
 use memtwin::store::Now;
 
 use crate::client::Client;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use memtwin::auth::Access;
 use memtwin::config::{Config, Protocol};
-use memtwin::server::{Node, ReplicationStats};
+use memtwin::node::{Node, ReplicationStats};
 use memtwin::store::{ClassPlan, Now, Store, StoreConfig};
 
 use crate::plan::{Grammar, Plan};

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
-use super::metered::Metered;
 use crate::limits::PROOF_BYTES_MAX;
 use crate::replication::tls::{LINK_ALPN, LinkTls};
+use crate::tls::limited_stream::Metered;
 
 /// Bytes of a handshake that are read at once.
 const READ_BYTES: usize = 4096;

@@ -1,0 +1,153 @@
+//! Conversations that begin with a password, however their input is cut.
+
+use std::fs;
+
+use super::dispatch::Dialogue;
+use super::test_support::{Desk, Stage};
+use super::text::Stop;
+use crate::auth::Access;
+use crate::config::{Config, Protocol};
+use crate::protocol::binary::MAGIC_REQUEST;
+use crate::store::StoreConfig;
+
+/// One that knows `foo` with `bar`, in text with `-Y` or binary with `-S`.
+fn guarded(in_text: bool) -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users");
+    fs::write(&path, "foo:bar\n").unwrap();
+    let mut config = Config::default();
+    if in_text {
+        config.client.auth_file = Some(path);
+    } else {
+        config.client.sasl = true;
+        config.sasl.password_file = Some(path);
+    }
+    Desk(Access::load(&config).unwrap())
+}
+
+/// What a play came to: the replies, whether it was closed, attempts and those that failed.
+type Played = (Vec<u8>, Stop, u64, u64);
+
+fn play(console: &Desk, input: &[u8], cuts: &[usize], requests_max: u32) -> Played {
+    let stage = Stage::new(&StoreConfig::of_a_test());
+    let mut dialogue = Dialogue::new(Protocol::Auto, &console.0);
+    let (replies, stop) = stage.play(input, cuts, |shown, turn, out| {
+        dialogue.run(shown, turn, out, console, requests_max)
+    });
+    let counters = &stage.counters;
+    let (attempts, failures) = (counters.auth_cmds.get(), counters.auth_errors.get());
+    (replies, stop, attempts, failures)
+}
+
+fn same_however_cut(console: &Desk, script: &[u8]) -> Played {
+    let whole = play(console, script, &[], 1000);
+    for cut in 0..script.len() {
+        assert!(play(console, script, &[cut], 1000) == whole, "cut at {cut}");
+    }
+    let all: Vec<usize> = (1..script.len()).collect();
+    assert!(play(console, script, &all, 1000) == whole, "byte by byte");
+    assert!(play(console, script, &[], 1) == whole, "one at a time");
+    whole
+}
+
+#[test]
+fn a_token_opens_a_text_connection() {
+    let script = b"get foo\r\nset foo 0 0 7\r\nfoo bab\r\nset foo 0 0 2147483646\r\n\
+        set a b c 6 noreply\r\nfoobar\r\nset foo 0 0 7\r\nfoo barxxset x 0 0 7\r\nfoo bar\r\n\
+        set foo 0 0 7\r\nfoo bab\r\nget foo\r\nbogus\r\n";
+    let (replies, stop, cmds, errors) = same_however_cut(&guarded(true), script);
+    let expected = "CLIENT_ERROR unauthenticated\r\n\
+        CLIENT_ERROR authentication failure\r\n\
+        CLIENT_ERROR auth token too long\r\n\
+        CLIENT_ERROR bad authentication token format\r\n\
+        CLIENT_ERROR bad command line termination\r\n\
+        STORED\r\nSTORED\r\nVALUE foo 0 7\r\nfoo bab\r\nEND\r\nERROR\r\n";
+    assert_eq!(String::from_utf8(replies).unwrap(), expected);
+    assert_eq!((stop, cmds, errors), (Stop::NeedMore, 2, 1));
+}
+
+#[test]
+fn a_text_connection_without_a_token_closes_on_what_cannot_be_one() {
+    let console = guarded(true);
+    let closes = |input: &[u8]| {
+        let (replies, stop, ..) = play(&console, input, &[], 1000);
+        assert!(replies.is_empty());
+        stop == Stop::Close
+    };
+    assert!(closes(b"quit\r\n") && closes(b"\r\n\r\n\r\n") && closes(b"abcd\r\n"));
+    assert!(closes(&[b'x'; 2049]) && !closes(&[b'x'; 2048]));
+    assert!(!closes(b"\r\n") && !closes(b"set a 0 0 16384\r\nxxx"));
+}
+
+fn packet(opcode: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![MAGIC_REQUEST, opcode, 0, key.len() as u8, 0, 0, 0, 0];
+    bytes.extend_from_slice(&((key.len() + value.len()) as u32).to_be_bytes());
+    bytes.extend_from_slice(&[0; 12]);
+    [bytes.as_slice(), key, value].concat()
+}
+
+/// Opcode and status of each reply.
+fn statuses(replies: &[u8]) -> Vec<(u8, u8)> {
+    let (mut found, mut rest) = (Vec::new(), replies);
+    while rest.len() >= 24 {
+        found.push((rest[1], rest[7]));
+        let body = u32::from_be_bytes([rest[8], rest[9], rest[10], rest[11]]);
+        rest = &rest[24 + body as usize..];
+    }
+    assert!(rest.is_empty());
+    found
+}
+
+#[test]
+fn sasl_opens_a_binary_connection() {
+    let mechanism: &[u8] = b"PLAIN";
+    let script = [
+        packet(0x0b, b"", b""),
+        packet(0x20, b"", b""),
+        packet(0x22, mechanism, b"\0foo\0bar"),
+        packet(0x21, &[b'X'; 33], b"\0foo\0bar"),
+        packet(0x21, mechanism, b"\0foo\0bab"),
+        packet(0x21, mechanism, &[b'x'; 5000]),
+        packet(0x21, mechanism, b""),
+        packet(0x22, mechanism, b"\0foo\0bar"),
+        packet(0x0a, b"", b""),
+        packet(0x21, mechanism, b"\0foo\0bar"),
+        packet(0x0a, b"", b""),
+    ];
+    let (replies, stop, cmds, errors) = same_however_cut(&guarded(false), &script.concat());
+    let expected = [
+        (0x0b, 0),
+        (0x20, 0),
+        (0x22, 0x20),
+        (0x21, 4),
+        (0x21, 0x20),
+        (0x21, 0x20),
+        (0x21, 0x21),
+        (0x22, 0),
+        (0x0a, 0),
+        (0x21, 0),
+        (0x0a, 0),
+    ];
+    assert_eq!(statuses(&replies), expected);
+    assert_eq!((stop, cmds, errors), (Stop::NeedMore, 5, 3));
+}
+
+/// CVE-2013-7239: a connection stayed authenticated after an attempt that failed.
+#[test]
+fn a_failure_after_a_success_is_a_failure() {
+    let console = guarded(false);
+    let good = packet(0x21, b"PLAIN", b"\0foo\0bar");
+    for last in [
+        packet(0x21, b"PLAIN", b"\0foo\0bab"),
+        packet(0x21, b"CRAM-MD5", b""),
+        packet(0x21, b"PLAIN", b""),
+        packet(0x21, b"PLAIN", &[b'x'; 5000]),
+        packet(0x22, b"PLAIN", b"\0foo\0bar"),
+        packet(0x20, b"", b""),
+    ] {
+        let script = [good.clone(), last, packet(0x0a, b"", b"")].concat();
+        let (replies, stop, ..) = play(&console, &script, &[], 1000);
+        assert_eq!(statuses(&replies).last(), Some(&(0x0a, 0x20)));
+        assert_eq!(stop, Stop::Close);
+    }
+}

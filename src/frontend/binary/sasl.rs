@@ -1,0 +1,122 @@
+//! SASL: a client says who it is before it may say anything else.
+
+use super::{BinaryConversation, State, Step};
+use crate::auth::Passwords;
+use crate::frontend::text::Stop;
+use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
+use crate::logs::clients;
+use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};
+
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nobody is asked for a password.
+    #[default]
+    NotAsked,
+    /// It may only authenticate.
+    Unauthenticated,
+    /// The same; it has chosen PLAIN and sends its token in a step.
+    Begun,
+    /// It may do everything.
+    Authenticated,
+}
+
+impl BinaryConversation {
+    /// A conversation that begins with a password.
+    pub fn locked() -> Self {
+        Self {
+            state: State::Locked,
+            progress: Progress::Unauthenticated,
+        }
+    }
+
+    /// What comes next when nothing is half done.
+    pub(super) fn at_rest(&self) -> State {
+        match self.progress {
+            Progress::NotAsked | Progress::Authenticated => State::Packet,
+            Progress::Unauthenticated | Progress::Begun => State::Locked,
+        }
+    }
+
+    /// Whatever happened before, who asks for the mechanisms begins anew.
+    pub(super) fn sasl_list(&mut self, header: &Header, step: &mut Step<'_, '_>) -> Option<Fault> {
+        if step.console.access().sasl.is_none() {
+            return Some(Fault::unknown(header));
+        }
+        self.turn_into(Progress::Unauthenticated);
+        reply::value(&mut step.out.bytes, header, sasl::MECHANISMS, 0);
+        None
+    }
+
+    pub(super) fn sasl(
+        &mut self,
+        header: &Header,
+        request: &Sasl<'_>,
+        rest: &[u8],
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let Some(passwords) = &step.console.access().sasl else {
+            // Without passwords this is a command as unknown as any; clients then go on.
+            return self.fault(header, Fault::unknown(header), step);
+        };
+        let used = header.head_len();
+        let len = request.token_len;
+        if request.mechanism.len() > SASL_MECHANISM_BYTES_MAX {
+            step.error(header, Status::InvalidArguments);
+            self.swallow(len);
+            return (used, None);
+        }
+        if len > SASL_TOKEN_BYTES_MAX {
+            self.refuse(header, step);
+            self.swallow(len);
+            return (used, None);
+        }
+        let Some(token) = rest.get(..len) else {
+            return (0, Some(Stop::NeedMore));
+        };
+        self.judge(header, request, token, passwords, step);
+        (used + len, None)
+    }
+
+    /// Whatever it was before, a client is what its last attempt has made it.
+    fn judge(
+        &mut self,
+        header: &Header,
+        request: &Sasl<'_>,
+        token: &[u8],
+        passwords: &Passwords,
+        step: &mut Step<'_, '_>,
+    ) {
+        let may_try = if request.is_step {
+            self.progress == Progress::Begun
+        } else {
+            sasl::is_known(request.mechanism)
+        };
+        if may_try && !request.is_step && token.is_empty() {
+            self.turn_into(Progress::Begun);
+            step.error(header, Status::AuthContinue);
+            return;
+        }
+        let plain = sasl::plain(token).filter(|_| may_try);
+        if plain.is_some_and(|plain| passwords.admit(plain.user, plain.password)) {
+            self.turn_into(Progress::Authenticated);
+            step.turn.counters.auth_cmds.count();
+            reply::value(&mut step.out.bytes, header, b"Authenticated", 0);
+        } else {
+            self.refuse(header, step);
+        }
+    }
+
+    fn refuse(&mut self, header: &Header, step: &mut Step<'_, '_>) {
+        clients::login_failed("SASL");
+        self.turn_into(Progress::Unauthenticated);
+        step.turn.counters.auth_cmds.count();
+        step.turn.counters.auth_errors.count();
+        step.error(header, Status::AuthFailure);
+    }
+
+    fn turn_into(&mut self, progress: Progress) {
+        self.progress = progress;
+        self.state = self.at_rest();
+    }
+}

@@ -1,0 +1,49 @@
+//! What a conversation asks of the node: commands that look beyond one connection and the items.
+
+use std::borrow::Cow;
+
+use super::text::Dump;
+use crate::auth::Access;
+use crate::protocol::text::{Admin, Events};
+
+/// See the module.
+pub trait Console {
+    /// `stats` with the words after it.
+    fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>);
+    /// Whether keys may be listed (`-X` forbids it).
+    fn dumps_keys(&self) -> bool;
+    /// Carries out a command that looks after the server; `follows_replies` says that replies to
+    /// commands before it are not sent yet.
+    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
+    /// Whether `flush_all` is carried out.
+    fn takes_flush_all(&self) -> bool {
+        true
+    }
+    /// The answer to `version`.
+    fn version(&self) -> &str;
+    /// Whose passwords are asked for.
+    fn access(&self) -> &Access;
+}
+
+/// What such a command leads to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A line, unless the client wants none.
+    Say(Cow<'static, str>),
+    /// A dump, which the conversation goes on with.
+    Dump(Box<Dump>),
+    /// The connection is told of these events from now on, and of nothing else.
+    Watch(Events),
+    /// The connection ends without a word.
+    Close,
+}
+
+impl Outcome {
+    /// Done.
+    pub const OK: Self = Self::say("OK");
+
+    /// These words.
+    pub const fn say(words: &'static str) -> Self {
+        Self::Say(Cow::Borrowed(words))
+    }
+}

@@ -1,0 +1,31 @@
+//! The conversation in each dialect, without its socket: bytes in, replies out. What fuzzing plays.
+//!
+//! [`dispatch`] finds the dialect by the first byte, [`text`], [`meta`] and [`binary`] speak it,
+//! [`text_auth`] asks for the password of the text protocol, [`control`] is what a conversation may
+//! ask of the node.
+
+#[cfg(test)]
+mod access_tests;
+mod binary;
+#[cfg(test)]
+mod budget_tests;
+pub(crate) mod control;
+#[cfg(test)]
+mod conversation_tests;
+pub(crate) mod crawler;
+#[cfg(test)]
+mod deadline_tests;
+mod dispatch;
+#[cfg(test)]
+mod hand_over_tests;
+mod meta;
+#[cfg(test)]
+mod test_support;
+pub(crate) mod text;
+mod text_auth;
+pub(crate) mod wait_state;
+
+pub use binary::BinaryConversation;
+pub use control::{Console, Outcome};
+pub use dispatch::Dialogue;
+pub use text::{Conversation, Stop};

@@ -1,0 +1,116 @@
+//! Replies of the text protocol to what commands came to.
+
+use super::Step;
+use crate::command::{self, Deleted, Stored};
+use crate::frontend::meta;
+use crate::protocol::text::{Request, reply};
+use crate::store::ItemHead;
+
+impl Step<'_, '_> {
+    /// Carries out what is done as soon as it is read, and answers.
+    pub(super) fn answer(&mut self, request: &Request<'_>) {
+        let out = &mut self.out.bytes;
+        match *request {
+            Request::Delete { key, noreply } => {
+                let found = command::delete(self.turn, key, 0) == Deleted::Deleted;
+                say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
+            }
+            Request::Touch {
+                key,
+                exptime,
+                noreply,
+            } => {
+                let deadline_ms = command::deadline_ms(i64::from(exptime), self.turn.now());
+                let found = command::touch(self.turn, key, deadline_ms);
+                say(out, noreply, if found { "TOUCHED" } else { "NOT_FOUND" });
+            }
+            Request::Arithmetic {
+                key,
+                delta,
+                incr,
+                noreply,
+            } => {
+                let by = command::Step::new(delta, incr);
+                arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
+            }
+            Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
+                self.turn.counters.cmd_flush.count();
+                say(out, noreply, FLUSH_REFUSED);
+            }
+            Request::FlushAll { exptime, noreply } => {
+                command::flush_all(self.turn, i64::from(exptime));
+                say(out, noreply, "OK");
+            }
+            Request::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            Request::MetaInspect { args } => meta::inspect(args, self),
+            Request::Version => {
+                out.extend_from_slice(b"VERSION ");
+                reply::line(out, self.console.version());
+            }
+            // The conversation has seen to these.
+            Request::Get { .. }
+            | Request::GetAndTouch { .. }
+            | Request::GetTooLong { .. }
+            | Request::Store(_)
+            | Request::Meta { .. }
+            | Request::Admin { .. }
+            | Request::Stats { .. }
+            | Request::Quit => {}
+        }
+    }
+}
+
+/// What `flush_all` is answered under `-F`, whatever follows it.
+pub(super) const FLUSH_REFUSED: &str = "CLIENT_ERROR flush_all not allowed";
+
+pub(in crate::frontend) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
+    if !noreply {
+        reply::line(out, words);
+    }
+}
+
+/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
+/// class that the item would have been of.
+pub(in crate::frontend) fn bad_chunk(
+    step: &mut Step<'_, '_>,
+    key: &[u8],
+    client_flags: u32,
+    data_len: usize,
+    noreply: bool,
+) {
+    let head = ItemHead {
+        client_flags,
+        ..ItemHead::default()
+    };
+    let class = step.turn.store.class_of(key, &head, data_len);
+    step.turn.counters.class(class).cmd_set.count();
+    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
+}
+
+pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
+    let words = match stored {
+        Stored::Stored(_) => "STORED",
+        Stored::NotStored => "NOT_STORED",
+        Stored::Exists => "EXISTS",
+        Stored::NotFound => "NOT_FOUND",
+        Stored::TooLarge => "SERVER_ERROR object too large for cache",
+        Stored::NoMemory => "SERVER_ERROR out of memory storing object",
+    };
+    say(out, noreply, words);
+}
+
+fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
+    use command::Delta;
+    match outcome {
+        Delta::Value(value, _) if !noreply => reply::number(out, value),
+        Delta::Value(..) => {}
+        Delta::Exists => say(out, noreply, "EXISTS"),
+        Delta::NotFound => say(out, noreply, "NOT_FOUND"),
+        Delta::NonNumeric => say(
+            out,
+            noreply,
+            "CLIENT_ERROR cannot increment or decrement non-numeric value",
+        ),
+        Delta::NoMemory => say(out, noreply, "SERVER_ERROR out of memory"),
+    }
+}

@@ -1,0 +1,70 @@
+//! Log lines that clients cause. Any client can cause as many as it likes, so all are limited: see
+//! [`Repeated`]. The statistics count every one.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tracing::Level;
+
+use crate::logs::Repeated;
+
+/// A client has shown no good password; `protocol` is the one it spoke.
+pub(crate) fn login_failed(protocol: &'static str) {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if tracing::enabled!(Level::DEBUG)
+        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
+    {
+        tracing::debug!(protocol, suppressed, "a client failed to authenticate");
+    }
+}
+
+/// A client has not finished its TLS handshake.
+pub(crate) fn handshake_failed(error: &dyn Display) {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if tracing::enabled!(Level::DEBUG)
+        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
+    {
+        tracing::debug!(%error, suppressed, "a TLS handshake failed");
+    }
+}
+
+/// Unfinished input of a client has given way to others.
+pub(crate) fn input_gave_way() {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if tracing::enabled!(Level::DEBUG)
+        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
+    {
+        tracing::debug!(
+            suppressed,
+            "a value or line that had stalled made room for others"
+        );
+    }
+}
+
+/// A client has changed `-m`.
+pub(crate) fn memory_limit_changed(megabytes: u32) {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if let Some(suppressed) = log_change(&LIMIT) {
+        tracing::info!(
+            megabytes,
+            suppressed,
+            "the memory limit was changed by a client"
+        );
+    }
+}
+
+/// A client has had the certificates read anew.
+pub(crate) fn certificates_refreshed() {
+    static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
+    if let Some(suppressed) = log_change(&LIMIT) {
+        tracing::info!(suppressed, "the certificates were read anew for a client");
+    }
+}
+
+/// Each is a change of state.
+fn log_change(limit: &Mutex<Repeated>) -> Option<u64> {
+    let mut limit = limit.lock();
+    limit.changed();
+    limit.log_now(Instant::now())
+}

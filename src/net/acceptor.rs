@@ -1,0 +1,185 @@
+//! The acceptor: one thread that deals connections round-robin to the workers.
+
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::sync::{mpsc, watch};
+
+use super::connection_slot::Arrival;
+use super::listener::{self, Bound, Door, Listener};
+use super::stream::Accepted;
+use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
+use crate::logs::Repeated;
+use crate::node::Node;
+use crate::node::connections::Address;
+
+/// What a client over the limit is told, in memcached's words.
+const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
+
+/// Deals sockets to workers.
+#[derive(Debug)]
+struct Dealer {
+    node: Arc<Node>,
+    workers: Vec<mpsc::Sender<Arrival>>,
+    next: usize,
+    /// Since when accepting fails.
+    failing_since: Option<Instant>,
+    failures: Repeated,
+}
+
+/// A client's socket and its two addresses.
+type Client = (Accepted, Address, Address);
+
+/// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
+pub(crate) async fn accept(
+    node: Arc<Node>,
+    workers: Vec<mpsc::Sender<Arrival>>,
+    bound: Vec<Bound>,
+    mut gate: watch::Receiver<bool>,
+) -> io::Result<()> {
+    if gate.wait_for(|open| *open).await.is_err() {
+        return Ok(());
+    }
+    let dealer = std::rc::Rc::new(std::cell::RefCell::new(Dealer {
+        node,
+        workers,
+        next: 0,
+        failing_since: None,
+        failures: Repeated::new(),
+    }));
+    let mut tasks = tokio::task::JoinSet::new();
+    for socket in &bound {
+        let listener = socket.open()?;
+        listener.enter(&dealer.borrow().node);
+        let door = socket.door();
+        let dealer = std::rc::Rc::clone(&dealer);
+        tasks.spawn_local(async move {
+            loop {
+                let accepted = listener.accept().await;
+                let pause = dealer.borrow_mut().deal(accepted, door);
+                if pause {
+                    tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                }
+            }
+        });
+    }
+    if let Some(path) = &dealer.borrow().node.config.client.port_file {
+        listener::announce(path, &bound);
+    }
+    // Only the gate ends this.
+    while gate.changed().await.is_ok() {}
+    Ok(())
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Client> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                let stream = stream.into_std()?;
+                let local = stream.local_addr().unwrap_or(peer);
+                let socket = Accepted::Tcp(stream);
+                (socket, Address::Tcp(peer), Address::Tcp(local))
+            }
+            Self::Unix(listener, path) => {
+                let stream = listener.accept().await?.0.into_std()?;
+                let local = Address::Unix(path.clone());
+                (Accepted::Unix(stream), Address::Unnamed, local)
+            }
+        })
+    }
+
+    /// Shows it in `stats conns`, for as long as the node runs.
+    fn enter(&self, node: &Node) {
+        let (fd, address) = match self {
+            Self::Tcp(listener) => {
+                let address = listener.local_addr().map_or(Address::Unnamed, Address::Tcp);
+                (listener.as_raw_fd(), address)
+            }
+            Self::Unix(listener, path) => (listener.as_raw_fd(), Address::Unix(path.clone())),
+        };
+        let now_boot_ms = node.clock.now().boot_ms;
+        node.registry.enter(fd, address, None, now_boot_ms);
+    }
+}
+
+impl Dealer {
+    /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
+    fn deal(&mut self, accepted: io::Result<Client>, door: Door) -> bool {
+        let (socket, peer, local) = match accepted {
+            Ok(client) => client,
+            Err(error) => {
+                self.note_failure(&error);
+                return true;
+            }
+        };
+        self.note_success();
+        let counters = &self.node.counters;
+        if counters.curr_connections.get() >= self.node.config.client.connections_max as u64 {
+            counters.rejected_connections.count_shared();
+            refuse(socket);
+            return false;
+        }
+        prepare(&socket);
+        let arrival = Arrival::new(&self.node, socket, peer, local, door);
+        self.next = (self.next + 1) % self.workers.len();
+        if let Err(refused) = self.workers[self.next].try_send(arrival) {
+            counters.rejected_connections.count_shared();
+            refuse(refused.into_inner().socket);
+        }
+        false
+    }
+
+    fn note_failure(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        if let Some(suppressed) = self.failures.log_now(now) {
+            tracing::warn!(
+                %error,
+                suppressed,
+                "accepting fails; raise the limit of files or lower -c"
+            );
+        }
+        if self.failing_since.is_some() {
+            return;
+        }
+        self.failing_since = Some(now);
+        let counters = &self.node.counters;
+        counters.listen_disabled.count_shared();
+        counters.listen_disabled_num.count_shared();
+    }
+
+    fn note_success(&mut self) {
+        let Some(since) = self.failing_since.take() else {
+            return;
+        };
+        if let Some(suppressed) = self.failures.resolved() {
+            tracing::info!(suppressed, "accepting works again");
+        }
+        let counters = &self.node.counters;
+        counters.listen_disabled.uncount_shared();
+        let took_us = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        counters.time_in_listen_disabled_us.add(took_us);
+    }
+}
+
+/// Options that cannot hurt if they fail.
+fn prepare(socket: &Accepted) {
+    if let Accepted::Tcp(stream) = socket {
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(KEEPALIVE_SECS))
+            .with_interval(Duration::from_secs(KEEPALIVE_INTERVAL_SECS));
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+/// Says why and closes. A fresh socket takes a line without waiting.
+fn refuse(socket: Accepted) {
+    let _ = match socket {
+        Accepted::Tcp(mut stream) => stream.write(TOO_MANY),
+        Accepted::Unix(mut stream) => stream.write(TOO_MANY),
+    };
+}

@@ -1,0 +1,253 @@
+//! The loop of one connection: one read, all complete requests in it, one write.
+//!
+//! A turn has three steps, kept apart: *execute* (the conversation, on the worker's scratch
+//! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
+//! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
+//! read stops being served, not the worker.
+
+mod input;
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::connection_slot::Seat;
+use super::stream::Stream;
+use super::watcher;
+use super::worker::{Scratch, Worker};
+use super::write_queue::Pending;
+use crate::command::Turn;
+use crate::frontend::wait_state::State;
+use crate::frontend::{Dialogue, Stop};
+use crate::node::connections::CloseReason;
+use crate::node::watch::{Watch, Watcher};
+use crate::store::Held;
+use input::{Input, Unfinished};
+
+/// What a client is told that is one watcher too many, in memcached's words.
+const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    seat: Seat,
+    stream: Stream,
+    worker: Rc<Worker>,
+    dialogue: Dialogue,
+    /// Bytes that are no whole request yet, or that the last turn had no budget for.
+    tail: Vec<u8>,
+    /// What a long tail counts as.
+    line: Option<Held>,
+    unfinished: Unfinished,
+    /// Replies the client has not taken yet.
+    pending: Option<Pending>,
+    /// The tail may hold whole requests.
+    unexecuted: bool,
+    closing: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
+        worker.log().connected(&seat.entry);
+        Self {
+            dialogue: Dialogue::new(seat.door.protocol, &worker.node.access),
+            seat,
+            stream,
+            worker,
+            tail: Vec::new(),
+            line: None,
+            unfinished: Unfinished::default(),
+            pending: None,
+            unexecuted: false,
+            closing: false,
+        }
+    }
+
+    /// Serves until the client leaves or must leave. Yields after every turn that spent its
+    /// budget, so that others are served in between.
+    pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
+        let worker = Rc::clone(&self.worker);
+        loop {
+            if self.gives_up_unheard() {
+                self.count_given_up();
+                return Poll::Ready(Ok(None));
+            }
+            if let Some(pending) = &mut self.pending {
+                ready!(pending.poll_flush(&mut self.stream, cx))?;
+                self.pending = None;
+                self.note_waiting();
+            }
+            if self.closing {
+                return Poll::Ready(Ok(None));
+            }
+            let scratch = &mut *worker.scratch.borrow_mut();
+            scratch.begin_turn(&worker.node);
+            let input = if self.unexecuted {
+                self.unexecuted = false;
+                Input::Tail
+            } else {
+                ready!(self.poll_input(cx, scratch))?
+            };
+            let stop = match input {
+                Input::End => {
+                    self.seat.entry.note_close(CloseReason::Normal);
+                    return Poll::Ready(Ok(None));
+                }
+                Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
+                Input::Value => {
+                    self.note_unfinished(cx);
+                    continue;
+                }
+                Input::GiveUp => self.give_up(scratch),
+                Input::Scratch(len) => self.execute_scratch(scratch, len),
+                Input::Tail => self.execute_tail(scratch),
+            };
+            self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
+            self.account_tail(scratch);
+            self.note_unfinished(cx);
+            worker.node.hand_over(&mut scratch.batch);
+            if let Stop::Watch(events) = stop {
+                if let Some(watcher) = Watch::begin(&worker.node, events) {
+                    self.forget_input();
+                    return Poll::Ready(Ok(Some(watcher)));
+                }
+                scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
+            }
+            self.release(cx, scratch)?;
+            self.note(stop);
+            if let Stop::Yield | Stop::HandOver | Stop::Watch(_) = stop {
+                // memcached prints statistics in the same turn: to it this is no yield.
+                if stop == Stop::Yield {
+                    worker.counters().conn_yields.count();
+                }
+                self.unexecuted = true;
+                return yielded(cx);
+            }
+        }
+    }
+
+    /// The last a client hears.
+    pub(crate) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+        self.stream.say_goodbye(cx);
+    }
+
+    /// Sends the client what it watches, until it leaves.
+    pub(crate) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
+        self.seat.entry.note(State::Watch);
+        watcher::serve(&mut self.stream, &watcher).await
+    }
+
+    fn execute_scratch(&mut self, scratch: &mut Scratch, len: usize) -> Stop {
+        let input = std::mem::take(&mut scratch.input);
+        let (used, stop) = self.execute(&input[..len], scratch);
+        let rest = &input[used..len];
+        if rest.is_empty() {
+            // An idle connection owns no buffer.
+            if self.tail.capacity() > 0 {
+                self.tail = Vec::new();
+            }
+        } else {
+            self.tail.clear();
+            self.tail.extend_from_slice(rest);
+        }
+        scratch.input = input;
+        stop
+    }
+
+    fn execute_tail(&mut self, scratch: &mut Scratch) -> Stop {
+        let input = std::mem::take(&mut self.tail);
+        let (used, stop) = self.execute(&input, scratch);
+        let rest = &input[used..];
+        if rest.len() < input.capacity() / 4 {
+            // A small rest does not keep a large buffer.
+            self.tail = rest.to_vec();
+        } else {
+            self.tail = input;
+            self.tail.drain(..used);
+        }
+        stop
+    }
+
+    fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
+        let node = &*self.worker.node;
+        self.seat.entry.note(State::Parse);
+        self.worker.attend(&mut scratch.batch, &self.seat.entry);
+        scratch.batch.now = node.clock.now();
+        if node.store.flush_if_due(scratch.batch.now).is_some() {
+            node.wake_link();
+        }
+        let mut turn = Turn {
+            store: &node.store,
+            batch: &mut scratch.batch,
+            counters: self.worker.counters(),
+            prefixes: &node.prefixes,
+            spent_bytes: 0,
+            output_bytes_max: self.worker.turn_output_bytes(),
+        };
+        let requests_max = self.worker.requests_per_turn;
+        let ran = self
+            .dialogue
+            .run(input, &mut turn, &mut scratch.output, node, requests_max);
+        if ran.0 > 0 {
+            self.seat.entry.note_command(scratch.batch.now.boot_ms);
+        }
+        ran
+    }
+
+    /// Notes how a turn has ended.
+    fn note(&self, stop: Stop) {
+        match stop {
+            Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
+            Stop::NeedMore => self.note_waiting(),
+            Stop::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
+            Stop::Yield | Stop::HandOver if self.pending.is_some() => self.note_waiting(),
+            Stop::Yield | Stop::HandOver | Stop::Watch(_) | Stop::Close => {}
+        }
+    }
+
+    fn note_waiting(&self) {
+        let state = if self.pending.is_some() {
+            State::Write
+        } else {
+            self.dialogue.waits_for(&self.tail)
+        };
+        self.seat.entry.note(state);
+    }
+
+    /// Writes the replies of a turn; what the client does not take at once stays pending.
+    fn release(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
+        if scratch.output.is_empty() {
+            return Ok(());
+        }
+        let counters = self.worker.counters();
+        counters.bytes_written.add(scratch.output.len() as u64);
+        let sent = match super::write_queue::poll_send(&scratch.output, 0, &mut self.stream, cx)? {
+            Ok(()) => {
+                scratch.recycle_output();
+                return Ok(());
+            }
+            Err(sent) => sent,
+        };
+        let output = scratch.output.detach();
+        let store = &self.worker.node.store;
+        self.pending = Some(Pending::new(output, sent, store));
+        store.make_room(&mut scratch.batch);
+        self.worker.node.hand_over(&mut scratch.batch);
+        Ok(())
+    }
+}
+
+/// Goes on once the other clients' sockets have been looked at. A mere wake would go on before: the
+/// runtime looks at sockets when it has nothing else to do, or after many turns.
+fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
+    let turn = std::pin::pin!(tokio::task::yield_now());
+    // Its first poll leaves the waker with the runtime, and is never ready.
+    let _ = turn.poll(cx);
+    Poll::Pending
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.worker.log().disconnected(&self.seat.entry);
+    }
+}

@@ -1,0 +1,167 @@
+//! TLS handshakes of one worker: bounded in number, bytes and time, and patient with everybody
+//! else.
+//!
+//! A step of a handshake may sign or verify, which takes a millisecond. Only one of them is taken
+//! before all other tasks of the worker have had their turn. A client that has said nothing costs
+//! its socket; one that never finishes is let go, the oldest first when there are too many.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustls::HandshakeKind;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, yield_now};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection_slot::Seat;
+use super::stream::Stream;
+use super::worker::Worker;
+use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_MS, HANDSHAKES_MAX};
+use crate::logs::clients;
+use crate::tls::limited_stream::Metered;
+use crate::tls::{ClientTls, Offer};
+
+/// The handshakes of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Handshakes {
+    /// Those that are not finished, the oldest first.
+    open: RefCell<BTreeMap<u64, AbortHandle>>,
+    begun: Cell<u64>,
+    /// Who takes the next step; fair.
+    turn: Mutex<()>,
+}
+
+/// A handshake that is not finished, or has been given up.
+struct Open {
+    worker: Rc<Worker>,
+    id: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.worker.handshakes.open.borrow_mut().remove(&self.id);
+    }
+}
+
+/// Shakes hands with a client and then serves it, as a task of its own.
+pub(crate) fn begin(
+    worker: &Rc<Worker>,
+    socket: std::net::TcpStream,
+    offer: Offer,
+    seat: Seat,
+) -> AbortHandle {
+    let this = &worker.handshakes;
+    this.make_room(worker);
+    let id = this.begun.get();
+    this.begun.set(id + 1);
+    let open = Open {
+        worker: Rc::clone(worker),
+        id,
+    };
+    let task = tokio::task::spawn_local(async move {
+        let worker = Rc::clone(&open.worker);
+        let admitted = admit(&worker, socket, offer).await;
+        drop(open);
+        if let Some(stream) = admitted {
+            super::worker::converse(stream, seat, worker).await;
+        }
+    });
+    let task = task.abort_handle();
+    this.open.borrow_mut().insert(id, task.clone());
+    task
+}
+
+impl Handshakes {
+    fn make_room(&self, worker: &Worker) {
+        let mut open = self.open.borrow_mut();
+        if open.len() < HANDSHAKES_MAX {
+            return;
+        }
+        let oldest = open.pop_first();
+        drop(open);
+        if let Some((_, oldest)) = oldest {
+            oldest.abort();
+            worker.node.counters.ssl_handshake_errors.count_shared();
+            clients::handshake_failed(&"it was the oldest unfinished one and made room for others");
+        }
+    }
+}
+
+/// The stream of a client that has finished its handshake; the others are counted.
+async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Option<Stream> {
+    let tls = worker.node.tls.as_deref()?;
+    let fd = socket.as_raw_fd();
+    let time = Duration::from_millis(HANDSHAKE_MS);
+    let shaken = timeout(time, shake(&worker.handshakes, tls, socket, offer)).await;
+    let counters = &worker.node.counters;
+    match shaken {
+        Ok(Ok((stream, kind))) => {
+            if kind != Some(HandshakeKind::Resumed) {
+                counters.ssl_new_sessions.count_shared();
+            }
+            return Some(stream);
+        }
+        Ok(Err(error)) => {
+            worker.log().tls_failed(fd, &error);
+            clients::handshake_failed(&error);
+        }
+        Err(_) => {
+            let late = "the handshake took too long";
+            worker.log().tls_failed(fd, &late);
+            clients::handshake_failed(&late);
+        }
+    }
+    counters.ssl_handshake_errors.count_shared();
+    None
+}
+
+async fn shake(
+    handshakes: &Handshakes,
+    tls: &ClientTls,
+    socket: std::net::TcpStream,
+    offer: Offer,
+) -> io::Result<(Stream, Option<HandshakeKind>)> {
+    let socket = TcpStream::from_std(socket)?;
+    socket.readable().await?;
+    let socket = Metered::new(socket, HANDSHAKE_BYTES_MAX);
+    let accept = TlsAcceptor::from(tls.config(offer)).accept_with(socket, |session| {
+        session.set_buffer_limit(Some(tls.write_bytes()));
+    });
+    let mut accept = pin!(accept);
+    loop {
+        let turn = handshakes.turn.lock().await;
+        yield_now().await;
+        let step = poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await;
+        drop(turn);
+        if let Poll::Ready(shaken) = step {
+            let mut stream = shaken?;
+            let (socket, session) = stream.get_mut();
+            socket.lift();
+            let kind = session.handshake_kind();
+            return Ok((Stream::Tls(Box::new(stream)), kind));
+        }
+        woken().await;
+    }
+}
+
+/// Waits until this task is woken, by whatever it has asked to wake it.
+async fn woken() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut waited, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}

@@ -1,0 +1,65 @@
+//! The idle timeout: once a second each worker looks through its connections and ends those that
+//! have asked nothing for too long. A connection pays a note of the time per turn, and no timer.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+
+use super::worker::Worker;
+use crate::limits::IDLE_SWEEP_MS;
+use crate::node::connections::{CloseReason, Entry};
+
+/// The connections of one worker that the timeout is about.
+#[derive(Debug)]
+pub(crate) struct IdleTimeout {
+    timeout_ms: u64,
+    watched: RefCell<Vec<(Arc<Entry>, AbortHandle)>>,
+}
+
+impl IdleTimeout {
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self {
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            watched: RefCell::default(),
+        }
+    }
+
+    /// Looks after a connection that `task` serves. As in memcached, clients of a unix socket may
+    /// be idle for ever.
+    pub(crate) fn watch(&self, entry: &Arc<Entry>, task: AbortHandle) {
+        if entry.peer.is_tcp() {
+            self.watched.borrow_mut().push((Arc::clone(entry), task));
+        }
+    }
+
+    /// Ends who has been idle for too long; how many those were.
+    fn sweep(&self, now_boot_ms: u64) -> u64 {
+        let mut ended = 0;
+        self.watched.borrow_mut().retain(|(entry, task)| {
+            let is_idle = entry
+                .idle_ms(now_boot_ms)
+                .is_some_and(|idle_ms| idle_ms > self.timeout_ms);
+            if is_idle && !task.is_finished() {
+                tracing::trace!(fd = entry.fd, "an idle client is disconnected");
+                entry.note_close(CloseReason::Idle);
+                task.abort();
+                ended += 1;
+            }
+            !is_idle && !task.is_finished()
+        });
+        ended
+    }
+}
+
+/// Sweeps for as long as the worker runs.
+pub(crate) async fn keep_sweeping(worker: Rc<Worker>) {
+    let Some(idle) = &worker.idle else { return };
+    loop {
+        tokio::time::sleep(Duration::from_millis(IDLE_SWEEP_MS)).await;
+        let ended = idle.sweep(worker.node.clock.now().boot_ms);
+        worker.counters().idle_kicks.add(ended);
+    }
+}

@@ -1,0 +1,89 @@
+//! The name of a unix socket in the file system, which goes with the socket that has it.
+
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{self, Path, PathBuf};
+
+use socket2::{SockAddr, Socket};
+
+/// The name that a socket was given; removed in the end unless another process has taken it over.
+/// The socket must live as long: the system gives its inode to no other file then.
+#[derive(Debug)]
+pub(crate) struct SocketFile {
+    /// As it was written.
+    pub(crate) path: PathBuf,
+    /// Where that is, for a daemon leaves its folder.
+    absolute: PathBuf,
+    device_inode: (u64, u64),
+}
+
+impl SocketFile {
+    /// Binds a socket to a path, with this access mode.
+    pub(crate) fn bind(socket: &Socket, path: &Path, mode: u32) -> io::Result<Self> {
+        // A socket that an earlier run left behind is in the way; any other file is left alone.
+        if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+            fs::remove_file(path)?;
+        }
+        let absolute = path::absolute(path)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        fs::set_permissions(path, Permissions::from_mode(mode & 0o777))?;
+        Ok(Self {
+            path: path.to_owned(),
+            device_inode: device_inode(&fs::symlink_metadata(path)?),
+            absolute,
+        })
+    }
+}
+
+fn device_inode(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let present = fs::symlink_metadata(&self.absolute);
+        if present.is_ok_and(|present| device_inode(&present) == self.device_inode) {
+            // Best effort: the next start removes a socket that is left.
+            let _ = fs::remove_file(&self.absolute);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Type};
+
+    use super::*;
+
+    fn bound(path: &Path, mode: u32) -> (SocketFile, Socket) {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        (SocketFile::bind(&socket, path, mode).unwrap(), socket)
+    }
+
+    /// A process that ended removed the socket of the one that had taken its place, which nobody
+    /// could reach from then on.
+    #[test]
+    fn the_socket_of_another_process_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let first = bound(&path, 0o700);
+        let second = bound(&path, 0o700);
+        drop(first);
+        assert!(path.exists(), "the second one's was removed");
+        drop(second);
+        assert!(!path.exists(), "its own is left");
+    }
+
+    /// `-a 7777` gave the socket the setuid bits, too.
+    #[test]
+    fn the_mode_is_access_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        for (mode, expected) in [(0o7777, 0o777), (0o755, 0o755), (u32::MAX, 0o777)] {
+            let _bound = bound(&path, mode);
+            let found = fs::metadata(&path).unwrap().mode();
+            assert_eq!(found & 0o7777, expected, "{mode:o}");
+        }
+    }
+}

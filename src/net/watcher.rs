@@ -1,0 +1,51 @@
+//! A client that watches: it is sent its lines, and what it sends is thrown away.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use super::stream::Stream;
+use super::write_queue::Pending;
+use crate::command::Output;
+use crate::limits::WATCHER_INPUT_BYTES;
+use crate::node::watch::Watcher;
+
+/// Sends lines until the client leaves.
+pub(crate) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<()> {
+    let mut sending = Some(output(b"OK\r\n".to_vec(), watcher));
+    poll_fn(|cx| poll_serve(stream, watcher, &mut sending, cx)).await
+}
+
+fn poll_serve(
+    stream: &mut Stream,
+    watcher: &Watcher,
+    sending: &mut Option<Pending>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut input = [0; WATCHER_INPUT_BYTES];
+    loop {
+        match stream.poll_read(cx, &mut input)? {
+            Poll::Ready(0) => return Poll::Ready(Ok(())),
+            Poll::Ready(_) => continue,
+            Poll::Pending => {}
+        }
+        if let Some(pending) = sending {
+            if pending.poll_flush(stream, cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            *sending = None;
+        }
+        match watcher.mailbox.take(cx.waker()) {
+            Some(lines) => {
+                *sending = Some(output(lines, watcher));
+            }
+            None => return Poll::Pending,
+        }
+    }
+}
+
+fn output(bytes: Vec<u8>, watcher: &Watcher) -> Pending {
+    let mut output = Output::default();
+    output.bytes = bytes;
+    Pending::new(output, 0, &watcher.node.store)
+}

@@ -1,0 +1,234 @@
+//! A worker: one thread, one runtime of its own, one task per connection. No work is stolen.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+
+use super::connection::Connection;
+use super::connection_slot::{Arrival, Seat};
+use super::handshake::{self, Handshakes};
+use super::idle::{self, IdleTimeout};
+use super::stream::{Accepted, Stream};
+use crate::command::Output;
+use crate::config::REQUESTS_PER_EVENT_DEFAULT;
+use crate::limits::{
+    OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_OUTPUT_BYTES, TURN_OUTPUT_SCARCE_BYTES, TURN_REQUESTS,
+};
+use crate::logs::Repeated;
+use crate::node::Node;
+use crate::node::connections::Entry;
+use crate::node::watch::Log;
+use crate::protocol::text::Events;
+use crate::stats::WorkerCounters;
+use crate::store::{Batch, Witness};
+
+/// What the connections of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) node: Arc<Node>,
+    index: usize,
+    pub(crate) scratch: RefCell<Scratch>,
+    pub(crate) requests_per_turn: u32,
+    pub(crate) handshakes: Handshakes,
+    /// `None`: connections may be idle for ever.
+    pub(crate) idle: Option<IdleTimeout>,
+}
+
+/// Buffers used within one poll and never held across one.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Output,
+    pub(crate) batch: Batch,
+}
+
+impl Scratch {
+    /// Makes the buffers fit for a turn, whatever became of the one before: it may have ended in
+    /// a broken socket or a panic, and its replies belong to nobody else.
+    pub(crate) fn begin_turn(&mut self, node: &Node) {
+        if !self.output.is_empty() {
+            self.output.clear();
+        }
+        if self.input.len() != SCRATCH_BYTES {
+            self.input.resize(SCRATCH_BYTES, 0);
+        }
+        if self.batch.is_to_be_handed_over() || !self.batch.promoted.is_empty() {
+            node.hand_over(&mut self.batch);
+        }
+    }
+
+    /// Forgets the replies; an outgrown buffer goes.
+    pub(crate) fn recycle_output(&mut self) {
+        if self.output.bytes.capacity() > OUTPUT_KEPT_BYTES {
+            self.output = Output::default();
+        }
+        self.output.clear();
+    }
+}
+
+impl Worker {
+    fn new(node: Arc<Node>, index: usize) -> Self {
+        // memcached's default is too small for pipelines; a number that was asked for is kept.
+        let requests_per_turn = match node.config.client.requests_per_event {
+            REQUESTS_PER_EVENT_DEFAULT => TURN_REQUESTS,
+            asked => u32::try_from(asked).unwrap_or(u32::MAX).max(1),
+        };
+        Self {
+            requests_per_turn,
+            handshakes: Handshakes::default(),
+            idle: node.config.client.idle_timeout.map(IdleTimeout::new),
+            node,
+            index,
+            scratch: RefCell::new(Scratch {
+                input: vec![0; SCRATCH_BYTES],
+                output: Output::default(),
+                batch: Batch::default(),
+            }),
+        }
+    }
+
+    /// Where lines for watchers go.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        self.node.watch.log(self.index)
+    }
+
+    /// Has whoever watches be told of what follows, which is done for this client.
+    pub(crate) fn attend(&self, batch: &mut Batch, client: &Entry) {
+        let events = self.node.watch.events();
+        if events != Events::default() || batch.witness.is_some() {
+            self.change_witness(batch, client, events);
+        }
+    }
+
+    #[cold]
+    fn change_witness(&self, batch: &mut Batch, client: &Entry, events: Events) {
+        self.log().set_client(client.fd);
+        batch.witness = events
+            .meets(Events::ITEMS)
+            .then(|| Arc::clone(self.log()) as Arc<dyn Witness>);
+    }
+
+    /// What a turn may answer: little while clients leave much unread.
+    pub(crate) fn turn_output_bytes(&self) -> usize {
+        if self.node.store.is_output_scarce() {
+            TURN_OUTPUT_SCARCE_BYTES
+        } else {
+            TURN_OUTPUT_BYTES
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &WorkerCounters {
+        &self.node.workers[self.index]
+    }
+}
+
+/// Starts a worker; it serves what it is sent and ends when the sender is gone.
+pub(crate) fn start(
+    node: Arc<Node>,
+    index: usize,
+) -> io::Result<(mpsc::Sender<Arrival>, JoinHandle<()>)> {
+    let (sender, receiver) = mpsc::channel(node.config.client.connections_max.max(1));
+    let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+    let runtime_is_up = std::sync::mpsc::sync_channel(1);
+    let (up, is_up) = runtime_is_up;
+    let handle = thread.spawn(move || {
+        let built = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
+        let runtime = match built {
+            Ok(runtime) => {
+                let _ = up.send(Ok(()));
+                runtime
+            }
+            Err(error) => {
+                let _ = up.send(Err(error));
+                return;
+            }
+        };
+        runtime.block_on(serve(Rc::new(Worker::new(node, index)), receiver));
+    })?;
+    is_up
+        .recv()
+        .unwrap_or_else(|_| Err(io::Error::other("a worker ended at its start")))?;
+    Ok((sender, handle))
+}
+
+async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
+    if worker.idle.is_some() {
+        tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
+    }
+    let mut unregistered = Repeated::new();
+    while let Some(Arrival { socket, seat }) = arrivals.recv().await {
+        let entry = Arc::clone(&seat.entry);
+        let task = match (socket, seat.door.tls) {
+            (Accepted::Tcp(socket), Some(offer)) => handshake::begin(&worker, socket, offer, seat),
+            (socket, _) => match socket.register() {
+                Ok(stream) => {
+                    if let Some(suppressed) = unregistered.resolved() {
+                        tracing::info!(suppressed, "connections can be registered again");
+                    }
+                    let conversation = converse(stream, seat, Rc::clone(&worker));
+                    tokio::task::spawn_local(conversation).abort_handle()
+                }
+                Err(error) => {
+                    if let Some(suppressed) = unregistered.log_now(Instant::now()) {
+                        tracing::warn!(
+                            %error,
+                            suppressed,
+                            "a connection could not be registered and was closed; raise the limit \
+                             of files or lower -c"
+                        );
+                    }
+                    continue;
+                }
+            },
+        };
+        if let Some(idle) = &worker.idle {
+            idle.watch(&entry, task);
+        }
+    }
+}
+
+/// Serves a client until it leaves or must leave.
+pub(crate) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+    let speaks_tls = matches!(stream, Stream::Tls(_));
+    let fd = seat.entry.fd;
+    let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
+    tracing::trace!("a client connected");
+    let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
+    if let Ok(Some(watcher)) = ended {
+        ended = connection.send_to(watcher).await.map(|()| None);
+    }
+    poll_fn(|cx| {
+        connection.say_goodbye(cx);
+        Poll::Ready(())
+    })
+    .await;
+    match ended {
+        Ok(_) => tracing::trace!("a client left"),
+        // Many clients of TLS leave without a word.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            tracing::trace!("a client left");
+        }
+        Err(error) => {
+            if speaks_tls {
+                worker.log().tls_failed(fd, &error);
+            }
+            if error
+                .get_ref()
+                .is_some_and(|cause| cause.is::<rustls::Error>())
+            {
+                worker.node.counters.ssl_proto_errors.count_shared();
+            }
+            tracing::trace!(%error, "a connection broke");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The connections of a node, each under its file descriptor: what `stats conns` shows and what
+//! the idle timeout looks at.
+//!
+//! A connection is entered when it is accepted and leaves when it ends. In between its worker
+//! notes, once or twice per turn and without a lock, what it is doing.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+
+use parking_lot::Mutex;
+
+pub(crate) use super::address::Address;
+
+use crate::frontend::wait_state::State;
+use crate::limits::STALLED_INPUT_MS;
+use crate::protocol::text::reply::stat;
+
+/// Why a connection ended, in memcached's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum CloseReason {
+    /// The socket broke, or what came in was no request.
+    Error,
+    /// The client left, or said so.
+    Normal,
+    /// It was idle for too long.
+    Idle,
+    /// It stopped the server.
+    Shutdown,
+}
+
+impl CloseReason {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Error, "error"),
+        (Self::Normal, "normal"),
+        (Self::Idle, "idle_timeout"),
+        (Self::Shutdown, "shutdown"),
+    ];
+}
+
+/// A socket that is open.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) fd: RawFd,
+    /// Who it leads to; of a listening socket, itself.
+    pub(crate) peer: Address,
+    /// Where the client has come to; `None` of a listening socket.
+    pub(crate) local: Option<Address>,
+    state: AtomicU8,
+    close_reason: AtomicU8,
+    last_command_boot_ms: AtomicU64,
+    unfinished: Unfinished,
+}
+
+/// The value or long line that a connection is receiving.
+#[derive(Debug, Default)]
+struct Unfinished {
+    held_bytes: AtomicU64,
+    grown_boot_ms: AtomicU64,
+    /// It waits for memory: that it does not grow is not its client's fault.
+    is_waiting: AtomicBool,
+    is_to_give_up: AtomicBool,
+    /// Of the connection's task; set when it first holds anything.
+    waker: OnceLock<Waker>,
+}
+
+impl Entry {
+    fn new(fd: RawFd, peer: Address, local: Option<Address>, now_boot_ms: u64) -> Self {
+        let state = if local.is_some() {
+            State::New
+        } else {
+            State::Listening
+        };
+        Self {
+            fd,
+            peer,
+            local,
+            state: AtomicU8::new(state as u8),
+            close_reason: AtomicU8::new(CloseReason::Error as u8),
+            last_command_boot_ms: AtomicU64::new(now_boot_ms),
+            unfinished: Unfinished::default(),
+        }
+    }
+
+    /// Notes what its unfinished input holds.
+    pub(crate) fn note_unfinished(&self, bytes: u64, waker: &Waker) {
+        let unfinished = &self.unfinished;
+        unfinished.waker.get_or_init(|| waker.clone());
+        unfinished.held_bytes.store(bytes, Ordering::Relaxed);
+        if bytes == 0 {
+            unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that its unfinished input has begun or grown: nobody asks it to give that up any more.
+    pub(crate) fn note_growth(&self, now_boot_ms: u64) {
+        let unfinished = &self.unfinished;
+        unfinished
+            .grown_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+        unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Notes that its unfinished input begins or ends to wait for memory.
+    pub(crate) fn note_waits_for_memory(&self, waits: bool, now_boot_ms: u64) {
+        let unfinished = &self.unfinished;
+        unfinished
+            .grown_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+        unfinished.is_waiting.store(waits, Ordering::Relaxed);
+    }
+
+    /// Whether its unfinished input is to make room for others.
+    pub(crate) fn must_give_up(&self) -> bool {
+        self.unfinished.is_to_give_up.load(Ordering::Relaxed)
+    }
+
+    /// Since when unfinished input of this connection has not grown, and what it holds.
+    fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
+        let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
+        let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
+        // That it waits is not its client's fault; but if all wait, somebody must make room.
+        let grown_before_boot_ms = if self.unfinished.is_waiting.load(Ordering::Relaxed) {
+            grown_before_boot_ms.saturating_sub(STALLED_INPUT_MS)
+        } else {
+            grown_before_boot_ms
+        };
+        let is_stalled = held_bytes > 0 && grown_ms < grown_before_boot_ms;
+        is_stalled.then_some((grown_ms, held_bytes))
+    }
+
+    /// Asks the connection to give up its unfinished input.
+    fn give_up(&self) {
+        self.unfinished.is_to_give_up.store(true, Ordering::Relaxed);
+        if let Some(waker) = self.unfinished.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Notes what the connection is doing.
+    pub(crate) fn note(&self, state: State) {
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// Notes that a request has come in.
+    pub(crate) fn note_command(&self, now_boot_ms: u64) {
+        self.last_command_boot_ms
+            .store(now_boot_ms, Ordering::Relaxed);
+    }
+
+    /// Notes why the connection is about to end.
+    pub(crate) fn note_close(&self, reason: CloseReason) {
+        self.close_reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    /// Whether a client sends and receives nothing right now, and for how long.
+    pub(crate) fn idle_ms(&self, now_boot_ms: u64) -> Option<u64> {
+        let state = self.state.load(Ordering::Relaxed);
+        let waits = state == State::New as u8 || state == State::Read as u8;
+        waits.then(|| now_boot_ms.saturating_sub(self.last_command_boot_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Why it ended.
+    pub(crate) fn close_reason(&self) -> &'static str {
+        let reason = self.close_reason.load(Ordering::Relaxed);
+        word(&CloseReason::ALL, |it| *it as u8 == reason)
+    }
+
+    fn print(&self, now_boot_ms: u64, out: &mut Vec<u8>) {
+        let fd = self.fd;
+        let state = self.state.load(Ordering::Relaxed);
+        let last_ms = self.last_command_boot_ms.load(Ordering::Relaxed);
+        let secs = now_boot_ms.saturating_sub(last_ms) / 1000;
+        stat(out, &format!("{fd}:addr"), &self.peer);
+        if let Some(local) = &self.local {
+            stat(out, &format!("{fd}:listen_addr"), local);
+        }
+        stat(
+            out,
+            &format!("{fd}:state"),
+            word(&State::ALL, |it| *it as u8 == state),
+        );
+        stat(out, &format!("{fd}:secs_since_last_cmd"), secs);
+    }
+}
+
+fn word<T>(all: &[(T, &'static str)], is: impl Fn(&T) -> bool) -> &'static str {
+    let found = all.iter().find(|(it, _)| is(it));
+    found.map_or("conn_closed", |(_, word)| word)
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    open: Mutex<BTreeMap<RawFd, Arc<Entry>>>,
+}
+
+impl Registry {
+    /// Enters a socket. One that had the same descriptor has been closed.
+    pub(crate) fn enter(
+        &self,
+        fd: RawFd,
+        peer: Address,
+        local: Option<Address>,
+        now_boot_ms: u64,
+    ) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(fd, peer, local, now_boot_ms));
+        let replaced = self.open.lock().insert(fd, Arc::clone(&entry));
+        drop(replaced);
+        entry
+    }
+
+    /// Takes a socket out, unless another one has its descriptor by now.
+    pub(crate) fn leave(&self, entry: &Arc<Entry>) {
+        let mut open = self.open.lock();
+        let is_there = open
+            .get(&entry.fd)
+            .is_some_and(|there| Arc::ptr_eq(there, entry));
+        let left = is_there.then(|| open.remove(&entry.fd));
+        drop(open);
+        drop(left);
+    }
+
+    /// Asks connections whose unfinished input has not grown since before that moment to give it
+    /// up, those first that have waited longest, until so many bytes are free.
+    pub(crate) fn drop_stalled(&self, grown_before_boot_ms: u64, wanted_bytes: u64) {
+        let open: Vec<_> = self.open.lock().values().cloned().collect();
+        let mut stalled: Vec<_> = open
+            .iter()
+            .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
+            .collect();
+        // Of equals the largest first: then fewer must go.
+        stalled.sort_unstable_by_key(|((since, held_bytes), _)| (*since, Reverse(*held_bytes)));
+        let mut freed_bytes = 0;
+        for ((_, held_bytes), entry) in stalled {
+            if freed_bytes >= wanted_bytes {
+                return;
+            }
+            entry.give_up();
+            freed_bytes += held_bytes;
+        }
+    }
+
+    /// Prints `stats conns`.
+    pub(crate) fn print(&self, now_boot_ms: u64, out: &mut Vec<u8>) {
+        let open: Vec<_> = self.open.lock().values().cloned().collect();
+        for entry in open {
+            entry.print(now_boot_ms, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(registry: &Registry, fd: RawFd) -> Arc<Entry> {
+        registry.enter(fd, Address::Unnamed, Some(Address::Unnamed), 1000)
+    }
+
+    #[test]
+    fn a_descriptor_that_is_used_again_keeps_its_new_owner() {
+        let registry = Registry::default();
+        let first = enter(&registry, 7);
+        let second = enter(&registry, 7);
+        registry.leave(&first);
+        assert_eq!(registry.open.lock().len(), 1);
+        registry.leave(&second);
+        assert!(registry.open.lock().is_empty());
+    }
+
+    #[test]
+    fn only_who_waits_for_a_request_is_idle() {
+        let registry = Registry::default();
+        let entry = enter(&registry, 7);
+        assert_eq!(entry.idle_ms(4000), Some(3000));
+        for busy in [State::Parse, State::Value, State::Swallow, State::Write] {
+            entry.note(busy);
+            assert_eq!(entry.idle_ms(4000), None, "{busy:?}");
+        }
+        entry.note(State::Read);
+        entry.note_command(3500);
+        assert_eq!(entry.idle_ms(4000), Some(500));
+    }
+
+    #[test]
+    fn sockets_are_shown_by_their_descriptors() {
+        let registry = Registry::default();
+        registry.enter(9, Address::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
+        enter(&registry, 8).note(State::Read);
+        let mut out = Vec::new();
+        registry.print(3999, &mut out);
+        let expected = "STAT 8:addr ?:<AF 0>\r\nSTAT 8:listen_addr ?:<AF 0>\r\n\
+                        STAT 8:state conn_read\r\nSTAT 8:secs_since_last_cmd 2\r\n\
+                        STAT 9:addr tcp:127.0.0.1:11211\r\nSTAT 9:state conn_listening\r\n\
+                        STAT 9:secs_since_last_cmd 3\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,180 @@
+//! What all threads of a running node share.
+
+pub(crate) mod address;
+pub(crate) mod admin;
+pub(crate) mod connections;
+pub(crate) mod housekeeping;
+pub(crate) mod watch;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use super::tls::ClientTls;
+use crate::auth::Access;
+use crate::config::{Config, Tuning};
+use crate::frontend::control::{Console, Outcome};
+use crate::frontend::crawler::Crawler;
+use crate::limits::VERSION_ANSWERED;
+use crate::protocol::text::Admin;
+use crate::replication::handover::Handover;
+use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
+use crate::store::{Batch, Clock, Store, Witness};
+use connections::Registry;
+use watch::Watch;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Node {
+    /// The configuration it was started with.
+    pub config: Config,
+    /// Whose passwords it asks for.
+    pub access: Access,
+    /// Encryption of clients' connections, where there is any.
+    pub tls: Option<Arc<ClientTls>>,
+    /// Its items.
+    pub store: Arc<Store>,
+    /// Its clocks.
+    pub clock: Clock,
+    /// What each worker counts.
+    pub workers: Vec<WorkerCounters>,
+    /// What the node counts beside them.
+    pub counters: NodeCounters,
+    /// What `stats detail` counts.
+    pub prefixes: Prefixes,
+    /// To the link; `None` on a node that is alone.
+    pub handover: Option<Handover>,
+    /// Prints `stats replication`.
+    pub replication_stats: ReplicationStats,
+    pub(crate) registry: Registry,
+    pub(crate) watch: Watch,
+    pub(crate) verbosity: AtomicU32,
+    /// What clients may change while the node runs.
+    pub(crate) tuning: Mutex<Tuning>,
+    pub(crate) crawler: Arc<Crawler>,
+    started_boot_ms: u64,
+}
+
+/// Prints the lines of `stats replication`.
+type ReplicationStatsFn = dyn Fn(&mut Vec<u8>) + Send + Sync;
+
+/// How a node prints `stats replication`.
+pub struct ReplicationStats(pub Box<ReplicationStatsFn>);
+
+impl std::fmt::Debug for ReplicationStats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplicationStats")
+    }
+}
+
+impl Node {
+    /// A node that asks for no password, with its store and, in a pair, its hand-over to the link.
+    pub fn new(
+        config: Config,
+        store: Arc<Store>,
+        handover: Option<Handover>,
+        replication_stats: ReplicationStats,
+    ) -> Self {
+        let clock = Clock::new();
+        let threads = config.client.threads;
+        let watch = Watch::new(
+            threads,
+            config.client.worker_logbuf_size,
+            config.client.watcher_logbuf_size,
+        );
+        store.tell_bystander(Arc::clone(watch.log(threads)) as Arc<dyn Witness>);
+        Self {
+            workers: (0..threads).map(|_| WorkerCounters::default()).collect(),
+            counters: NodeCounters::default(),
+            prefixes: Prefixes::new(config.client.prefix_delimiter, config.client.detail),
+            registry: Registry::default(),
+            watch,
+            verbosity: AtomicU32::new(u32::from(config.node.verbosity)),
+            tuning: Mutex::new(config.tuning.clone()),
+            crawler: Arc::default(),
+            started_boot_ms: clock.now().boot_ms,
+            config,
+            access: Access::default(),
+            tls: None,
+            store,
+            clock,
+            handover,
+            replication_stats,
+        }
+    }
+
+    /// Hands a batch's news to the link; forgets them on a node that is alone.
+    pub fn hand_over(&self, batch: &mut Batch) {
+        let flushed = std::mem::take(&mut batch.flushed);
+        match &self.handover {
+            Some(handover) => {
+                handover.hand_over(&mut batch.dirty);
+                handover.promoted(&mut batch.promoted);
+                if flushed {
+                    handover.wake();
+                }
+            }
+            None => {
+                batch.dirty.clear();
+                batch.promoted.clear();
+            }
+        }
+    }
+
+    /// Tells the link to look at once: a flush changes no key.
+    pub fn wake_link(&self) {
+        if let Some(handover) = &self.handover {
+            handover.wake();
+        }
+    }
+
+    fn view(&self) -> NodeView<'_> {
+        let (crawls, is_crawling) = self.crawler.counts();
+        NodeView {
+            config: &self.config,
+            store: &self.store,
+            workers: &self.workers,
+            counters: &self.counters,
+            prefixes: &self.prefixes,
+            now: self.clock.now(),
+            started_boot_ms: self.started_boot_ms,
+            verbosity: self.verbosity.load(Ordering::Relaxed),
+            tls_refreshed_boot_ms: self.tls.as_ref().map(|tls| tls.refreshed_boot_ms()),
+            tuning: self.tuning.lock().clone(),
+            crawls,
+            is_crawling,
+        }
+    }
+}
+
+impl Console for Node {
+    fn takes_flush_all(&self) -> bool {
+        self.config.client.flush_all
+    }
+
+    fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
+        let view = self.view();
+        let others = crate::stats::Others {
+            replication: &self.replication_stats.0,
+            connections: &|out| self.registry.print(view.now.boot_ms, out),
+        };
+        crate::stats::answer(&view, &others, args, out);
+    }
+
+    fn dumps_keys(&self) -> bool {
+        self.config.client.dumps
+    }
+
+    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome {
+        self.carry_out(command, follows_replies)
+    }
+
+    fn version(&self) -> &str {
+        VERSION_ANSWERED
+    }
+
+    fn access(&self) -> &Access {
+        &self.access
+    }
+}

@@ -1,0 +1,220 @@
+//! TLS for clients: what is offered on each kind of address, made from files and made anew when
+//! those have changed.
+//!
+//! A connection keeps what it was accepted with. What is made anew is used for new ones, as a
+//! whole or not at all. Sessions and tickets belong to one kind of address and to one making:
+//! nobody resumes a session elsewhere than where it was proved.
+
+pub(crate) mod limited_stream;
+
+mod ciphers;
+mod files;
+mod verifier;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use thiserror::Error;
+
+use crate::config::{Tls, TlsVersion};
+use crate::limits::{TLS_SESSIONS_MAX, TLS_WRITE_BYTES_MAX, TLS_WRITE_BYTES_MIN};
+use crate::reload::Reload;
+use crate::store::Clock;
+use verifier::Demand;
+
+/// Why there is no TLS; in memcached's words, with the cause and the cure.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// `refresh_certs` on a node without TLS.
+    #[error("Error TLS not enabled")]
+    NotEnabled,
+    /// The certificate, or one of those behind it.
+    #[error("Error loading the certificate chain: {} : {cause}", shown(.path))]
+    Chain {
+        /// The file, if one is named.
+        path: Option<PathBuf>,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// The private key, or its not being the certificate's.
+    #[error("Error loading the key: {} : {cause}", shown(.path))]
+    Key {
+        /// The file.
+        path: Option<PathBuf>,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// The authorities of clients' certificates.
+    #[error("Error loading the CA certificate: {} : {cause}", shown(.path))]
+    Authorities {
+        /// The file.
+        path: Option<PathBuf>,
+        /// What is wrong, and what to do.
+        cause: String,
+    },
+    /// None of the named cipher suites is known.
+    #[error("Error setting the provided cipher(s): {0}")]
+    Ciphers(String),
+    /// The library refuses the combination.
+    #[error("Error setting up TLS: {0}")]
+    Refused(#[from] rustls::Error),
+}
+
+fn shown(path: &Option<PathBuf>) -> String {
+    match path {
+        Some(path) => path.display().to_string(),
+        None => "(null)".to_owned(),
+    }
+}
+
+/// What is offered at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// As `ssl_verify_mode` says.
+    Usual,
+    /// `mtls`: every client must show a good certificate.
+    Mutual,
+    /// `btls`: no client is asked for one.
+    Basic,
+}
+
+/// TLS of a node.
+pub struct ClientTls {
+    settings: Tls,
+    made: RwLock<Made>,
+}
+
+/// What the files held when they were last read.
+struct Made {
+    usual: Arc<ServerConfig>,
+    mutual: Arc<ServerConfig>,
+    basic: Arc<ServerConfig>,
+    at_boot_ms: u64,
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ClientTls {
+    /// Reads the files that the settings name.
+    ///
+    /// # Errors
+    /// The first of them that cannot be used.
+    pub fn load(settings: &Tls) -> Result<Self, TlsError> {
+        Ok(Self {
+            made: RwLock::new(Made::from_files(settings)?),
+            settings: settings.clone(),
+        })
+    }
+
+    /// Reads the files again. If one of them cannot be used, what was read before stays.
+    ///
+    /// # Errors
+    /// As [`ClientTls::load`].
+    pub fn refresh(&self) -> Result<(), TlsError> {
+        let made = Made::from_files(&self.settings)?;
+        *self.made.write() = made;
+        Ok(())
+    }
+
+    /// When the files were last read with success, on the boot-time clock.
+    pub fn refreshed_boot_ms(&self) -> u64 {
+        self.made.read().at_boot_ms
+    }
+
+    /// What a new connection to such an address is offered.
+    pub(crate) fn config(&self, offer: Offer) -> Arc<ServerConfig> {
+        let made = self.made.read();
+        Arc::clone(match offer {
+            Offer::Usual => &made.usual,
+            Offer::Mutual => &made.mutual,
+            Offer::Basic => &made.basic,
+        })
+    }
+
+    /// Bytes that may wait for the socket in a connection's encryption.
+    pub(crate) fn write_bytes(&self) -> usize {
+        self.settings
+            .wbuf_bytes
+            .clamp(TLS_WRITE_BYTES_MIN, TLS_WRITE_BYTES_MAX)
+    }
+}
+
+impl Reload for ClientTls {
+    fn name(&self) -> &'static str {
+        "certificates"
+    }
+
+    fn reload(&self) -> Result<(), String> {
+        self.refresh().map_err(|error| error.to_string())
+    }
+}
+
+impl Made {
+    fn from_files(settings: &Tls) -> Result<Self, TlsError> {
+        let provider = Arc::new(provider(settings)?);
+        let certified = Arc::new(files::certified(settings, &provider)?);
+        let authorities = Arc::new(files::authorities(settings)?);
+        let kind = |demand| config(settings, &provider, &certified, &authorities, demand);
+        Ok(Self {
+            usual: kind(Demand::from_mode(settings.verify_mode))?,
+            mutual: kind(Demand::Required)?,
+            basic: kind(Demand::None)?,
+            at_boot_ms: Clock::new().now().boot_ms,
+        })
+    }
+}
+
+fn provider(settings: &Tls) -> Result<CryptoProvider, TlsError> {
+    let mut provider = ring::default_provider();
+    if let Some(list) = &settings.ciphers {
+        let chosen = ciphers::choose(list);
+        if chosen.is_empty() {
+            return Err(TlsError::Ciphers(list.clone()));
+        }
+        // As in OpenSSL, the list says nothing about TLS 1.3.
+        provider
+            .cipher_suites
+            .retain(|suite| suite.tls13().is_some() || chosen.contains(&suite.suite()));
+    }
+    Ok(provider)
+}
+
+fn config(
+    settings: &Tls,
+    provider: &Arc<CryptoProvider>,
+    certified: &Arc<CertifiedKey>,
+    authorities: &Arc<RootCertStore>,
+    demand: Demand,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions: &[&SupportedProtocolVersion] = match settings.min_version {
+        TlsVersion::V1_3 => &[&TLS13],
+        // The library has nothing older than 1.2.
+        TlsVersion::V1_0 | TlsVersion::V1_1 | TlsVersion::V1_2 => &[&TLS12, &TLS13],
+    };
+    let verifier = verifier::new(demand, authorities, provider)?;
+    let resolver = SingleCertAndKey::from(CertifiedKey::clone(certified));
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(resolver));
+    config.ticketer = ring::Ticketer::new()?;
+    config.session_storage = if settings.session_cache {
+        ServerSessionMemoryCache::new(TLS_SESSIONS_MAX)
+    } else {
+        Arc::new(NoServerSessionStorage {})
+    };
+    Ok(Arc::new(config))
+}
