@@ -19,10 +19,10 @@ use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
 use crate::protocol::text::reply;
 use crate::reload::Reloads;
-use crate::replication::handover::{Handover, HandoverEnd, handover};
+use crate::replication::change_queue::{Handover, HandoverEnd, handover};
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
-use crate::replication::peer::{self, PartnerAddresses, Peer, PeerSetup, PeerStatus, Unseen};
+use crate::replication::runner::{self, PartnerAddresses, Peer, PeerSetup, PeerStatus, Unseen};
 use crate::replication::tls::LinkTls;
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 use crate::tls::ClientTls;
@@ -118,7 +118,7 @@ pub struct Sockets {
 pub fn bind(config: &Config) -> Result<Sockets, Problem> {
     // First: a unix socket is taken over from whoever has it, which a start that fails must not do.
     let partner = match &config.replication.listen {
-        Some(address) if config.is_pair() => peer::bind(address).map_err(|error| {
+        Some(address) if config.is_pair() => runner::bind(address).map_err(|error| {
             let text = format!("replication.listen: cannot listen on {address}: {error}");
             Problem::new(EXIT_SYSTEM, text)
         })?,

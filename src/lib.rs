@@ -60,9 +60,9 @@
 //! - [`store`]: items, shards, the memory account, eviction, the expiry wheel, clocks and stamps.
 //!   `ops` is what commands use, `replica` what the link uses, `door` where entries change.
 //! - [`replication`]: `link` is the state machine of a link (events and time in, frames out) and
-//!   `wire` its frames; `life` decides when a node serves; `handover` leads from the workers to the
-//!   link; `key` and `tls` make and prove the pair's key; `peer` is the thread around them, which
-//!   only moves bytes.
+//!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
+//!   to the link; `key` and `tls` make and prove the pair's key; `runner` is the thread around
+//!   them, which only moves bytes.
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.
@@ -76,8 +76,8 @@
 //!
 //! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
 //! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/door.rs` puts it,
-//! stamps it and marks its slot dirty; at the end of the turn `replication/handover.rs` takes the
-//! slot, and `replication/link/outbound.rs` reads the item again and writes its record.
+//! stamps it and marks its slot dirty; at the end of the turn `replication/change_queue.rs` takes
+//! the slot, and `replication/link/outbound.rs` reads the item again and writes its record.
 //!
 //! # Invariants
 //!

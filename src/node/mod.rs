@@ -18,7 +18,7 @@ use crate::frontend::control::{Console, Outcome};
 use crate::frontend::crawler::Crawler;
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
-use crate::replication::handover::Handover;
+use crate::replication::change_queue::Handover;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
 use crate::store::{Batch, Clock, Store, Witness};
 use connections::Registry;

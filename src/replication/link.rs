@@ -18,18 +18,18 @@
 //!   then transmit;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
 
+mod chunks;
 mod clock;
 mod counters;
 mod dirty;
 mod event;
-mod flight;
-mod greeting;
+mod full_sync;
+mod handshake;
+mod in_flight;
 mod inbound;
 mod outbound;
-mod owed;
-mod pass;
-mod pieces;
-mod room;
+mod pending_acks;
+mod room_notice;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -46,10 +46,10 @@ use crate::store::{Now, Stamp, Store};
 
 use clock::PartnerClock;
 use dirty::DirtyKeys;
-use flight::Flight;
-use owed::Owed;
-use pass::Pass;
-use room::Room;
+use full_sync::Pass;
+use in_flight::Flight;
+use pending_acks::Owed;
+use room_notice::Room;
 use transfer::{Inbound, Outgoing};
 
 /// What a node says of itself when a link begins.

@@ -1,11 +1,11 @@
 //! How the two nodes of a pair keep each other's table: the link's frames and its state machine.
 
-pub mod handover;
+pub mod change_queue;
 pub mod key;
-pub mod life;
 pub mod link;
-pub mod peer;
+pub mod runner;
 #[cfg(test)]
 mod simulation;
+pub mod startup;
 pub mod tls;
 pub mod wire;

@@ -1,12 +1,12 @@
 //! What leaves: verdicts first, then the live stream, and behind it the pass. What happens to a
-//! record between its first and its last piece is told in [`super::pieces`].
+//! record between its first and its last piece is told in [`super::chunks`].
 
-use super::pass::PassState;
-use super::pieces::is_large;
+use super::chunks::is_large;
+use super::full_sync::PassState;
+use super::in_flight::Sent;
 use super::transfer::Outgoing;
 use super::{Link, LinkEvent};
 use crate::limits::{HEARTBEAT_MS, PASS_CHUNK_BYTES, PASS_SHARE_BYTES, PROMOTIONS_MAX};
-use crate::replication::link::flight::Sent;
 use crate::replication::wire::{Frame, Lane, PIECE_VALUE_BYTES, Record, first_value_bytes};
 use crate::store::{Item, Now, RecordHead, Store};
 

@@ -1,8 +1,8 @@
 //! What two links say to each other, step by step.
 
-mod greeting;
-mod pieces;
-mod room;
+mod chunks;
+mod handshake;
+mod room_notice;
 mod stream;
 mod verdicts;
 

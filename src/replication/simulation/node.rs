@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::evictions::Evictions;
 use super::model::{Model, Written};
-use crate::replication::handover::{Handover, HandoverEnd, handover};
+use crate::replication::change_queue::{Handover, HandoverEnd, handover};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
 use crate::store::{Batch, Now, Stamp, Store, StoreConfig, Version};
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Address;
-use crate::replication::handover::{Handover, handover};
+use crate::replication::change_queue::{Handover, handover};
 use crate::replication::key::{PairKey, generate};
 use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use super::*;
-use crate::replication::peer::addresses::PartnerAddresses;
+use crate::replication::runner::addresses::PartnerAddresses;
 
 impl TestPair {
     /// A node of side 0 that is another process than the pair's own.

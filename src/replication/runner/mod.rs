@@ -7,10 +7,10 @@
 
 mod accept;
 mod addresses;
-mod carry;
 mod connect;
 mod dial;
-mod leave;
+mod drain;
+mod drive;
 mod log;
 mod newcomer;
 mod proof;
@@ -28,9 +28,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::change_queue::HandoverEnd;
+use super::startup::{Life, PartnerEvent};
 use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
-use crate::replication::handover::HandoverEnd;
-use crate::replication::life::{Life, PartnerEvent};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
 use crate::store::{Batch, Clock, Purpose, Reservation, Store};
@@ -40,7 +40,7 @@ pub use connect::bind;
 pub use status::{LinkState, PeerStatus, Unseen};
 
 use connect::{Absence, ConnectOutcome, Connectors, Dialled};
-use leave::Leave;
+use drain::Leave;
 use log::LinkLog;
 
 /// How often a node without a link looks at the clock.

@@ -21,8 +21,8 @@ use super::{Runner, Stop};
 use crate::limits::{
     HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS, UNPROVED_LINKS_MAX,
 };
-use crate::replication::life::PartnerEvent;
 use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
+use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
 
 const NAP: Duration = Duration::from_millis(1);

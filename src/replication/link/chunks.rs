@@ -5,7 +5,7 @@
 //! of the pass gives way to the live stream, and the pass owes it from then on.
 
 use super::Link;
-use super::flight::Sent;
+use super::in_flight::Sent;
 use crate::replication::wire::{Frame, Lane, PIECE_VALUE_BYTES, first_value_bytes};
 use crate::store::{Item, Store};
 

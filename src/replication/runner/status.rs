@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::replication::life::NodeState;
 use crate::replication::link::LinkCounters;
+use crate::replication::startup::NodeState;
 
 /// What a node prints of what it does not have.
 const NONE: &str = "none";

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::carry::Ending;
+use super::drive::Ending;
 use super::{Runner, Stop};
 use crate::limits::DRAIN_MS;
 use crate::store::Owed;
