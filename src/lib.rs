@@ -58,7 +58,7 @@
 //! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
 //!   family.
 //! - [`store`]: items, shards, the memory account, eviction, the expiry wheel, clocks and stamps.
-//!   `ops` is what commands use, `replica` what the link uses, `door` where entries change.
+//!   `ops` is what commands use, `replica` what the link uses, `mutate` where entries change.
 //! - [`replication`]: `link` is the state machine of a link (events and time in, frames out) and
 //!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
 //!   to the link; `key` and `tls` make and prove the pair's key; `runner` is the thread around
@@ -75,7 +75,7 @@
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
-//! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/door.rs` puts it,
+//! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/mutate.rs` puts it,
 //! stamps it and marks its slot dirty; at the end of the turn `replication/change_queue.rs` takes
 //! the slot, and `replication/link/outbound.rs` reads the item again and writes its record.
 //!

@@ -1,9 +1,9 @@
 //! Keeping the budget: the coldest of a few shards' coldest items goes, until all is within it.
 
 use super::Store;
-use super::batch::Batch;
-use super::door::{At, Cause, Change};
 use super::item::{tick_of, ticks_since};
+use super::mutate::{At, Cause, Change};
+use super::op_context::Batch;
 use super::shard::{EMPTY_TAIL, Shard};
 use super::shared::walk_of;
 use crate::limits;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
+use super::op_context::Batch;
 use super::{Item, Now, Store};
 use crate::limits;
 

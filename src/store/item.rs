@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use triomphe::ThinArc;
 
 use super::clock::Now;
-use super::stamp::{Stamp, Version};
+use super::hlc::{Stamp, Version};
 
 /// Bytes of an item's allocation before its key: reference count, header, length.
 pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;

@@ -14,59 +14,59 @@
 mod ages;
 #[cfg(any(test, fuzzing))]
 mod audit;
-mod batch;
 pub mod classes;
 mod clock;
 mod counters;
-mod door;
-mod draft;
 mod evict;
+mod expiry_buckets;
 mod hash;
+mod hlc;
 mod housekeeping;
 mod item;
 mod machine;
 mod memory;
+mod mutate;
+mod observer;
+mod op_context;
 mod ops;
-mod owed;
+mod pending_item;
 mod relief;
 mod replica;
 mod reservation;
 mod resize;
 mod shard;
 mod shared;
-mod stamp;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tombstones;
 mod unfinished;
+mod unreplicated;
 mod upload;
 mod walk;
-mod wheel;
-mod witness;
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-pub use batch::Batch;
 pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
 pub use counters::{ClassCounters, Counters};
-pub use draft::{Draft, Incoming, NoRoom};
 pub use hash::{KeyHash, KeyHasher};
+pub use hlc::{Stamp, StampClock, Version};
 pub use item::{Item, ItemHead, NEVER, marks};
 pub use memory::{Memory, size_class_bytes};
+pub use observer::{Seen, Storing, Witness};
+pub use op_context::Batch;
 pub use ops::{Action, Miss};
-pub use owed::Owed;
+pub use pending_item::{Draft, Incoming, NoRoom};
 pub use replica::{Origin, RecordHead, Shortage, Verdict};
 pub use reservation::{Purpose, Reservation};
-pub use stamp::{Stamp, StampClock, Version};
 pub use unfinished::Held;
+pub use unreplicated::Owed;
 pub use upload::Upload;
 pub use walk::Walk;
-pub use witness::{Seen, Storing, Witness};
 
 use crate::limits;
 use memory::Account;

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
-use super::door::{At, Cause, Change};
-use super::draft::Draft;
+use super::hlc::Stamp;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
+use super::mutate::{At, Cause, Change};
+use super::observer::Seen;
+use super::op_context::Batch;
+use super::pending_item::Draft;
 use super::shard::{EMPTY_TAIL, Place, Shard};
-use super::stamp::Stamp;
-use super::witness::Seen;
 use super::{Now, Store};
 use crate::limits;
 

@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 
-use super::batch::Batch;
 use super::item::Item;
 use super::memory::cost_bytes;
+use super::op_context::Batch;
 use super::shard::EMPTY_TAIL;
 use super::{Store, shared};
 use crate::limits::{

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
-use super::door::{At, Cause, Change};
-use super::draft::Incoming;
 use super::hash::KeyHash;
+use super::hlc::{Stamp, Version};
 use super::item::{Item, ItemHead, NEVER, tick_of};
 use super::memory::cost_bytes;
+use super::mutate::{At, Cause, Change};
+use super::op_context::Batch;
+use super::pending_item::Incoming;
 use super::shard::Shard;
-use super::stamp::{Stamp, Version};
 use super::{Now, Store};
 
 /// Where a record comes from.

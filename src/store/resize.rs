@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
+use super::op_context::Batch;
 use super::{Now, Store};
 use crate::limits;
 

@@ -1,13 +1,13 @@
 //! One shard: a table, its expiry wheel, and what is needed to keep them true.
 //!
-//! Lookups are here; every change of an entry goes through [`super::door`].
+//! Lookups are here; every change of an entry goes through [`super::mutate`].
 
 use super::clock::Now;
+use super::expiry_buckets::Wheel;
 use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
 use super::table::Table;
 use super::tombstones::Tombstones;
-use super::wheel::Wheel;
 
 /// Published as the tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;

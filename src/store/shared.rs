@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::batch::Batch;
 use super::classes::Classes;
 use super::counters::Counters;
 use super::hash::KeyHasher;
+use super::hlc::{Stamp, StampClock};
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
+use super::op_context::Batch;
 use super::shard::EMPTY_TAIL;
-use super::stamp::{Stamp, StampClock};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 

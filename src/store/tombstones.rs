@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
+use super::hlc::Stamp;
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
-use super::stamp::Stamp;
 use super::table::Table;
 
 /// Stale places that are kept before they are swept out.

@@ -5,10 +5,10 @@
 //! are received straight into their item.
 
 use super::Store;
-use super::batch::Batch;
-use super::draft::{Draft, NoRoom};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
+use super::op_context::Batch;
+use super::pending_item::{Draft, NoRoom};
 use super::relief::{self, Lack};
 use super::unfinished::Held;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};

@@ -1,16 +1,16 @@
 //! Tests of the store as a whole: what all of them share.
 
 mod collision;
-mod door;
 mod evict;
 mod expiry;
 mod items;
 mod model;
+mod mutate;
 mod operations;
-mod owed;
 mod relief;
 mod replica;
 mod resize;
+mod unreplicated;
 mod upload;
 mod walk;
 

@@ -6,12 +6,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
+use super::hlc::{Stamp, Version};
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
+use super::op_context::Batch;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
-use super::stamp::{Stamp, Version};
 use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;

@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::batch::Batch;
 use super::item::Item;
+use super::op_context::Batch;
 use super::ops::Miss;
 use super::{Now, Store};
 

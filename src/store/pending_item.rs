@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::batch::Batch;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
+use super::observer::Seen;
+use super::op_context::Batch;
 use super::relief::{self, Lack};
 use super::shared::Shared;
-use super::witness::Seen;
 use super::{Shortage, Store, replica};
 
 /// The item does not fit: under `-M`, or the machine is out of memory. Clients are told

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::clock::Now;
 use super::item::Item;
-use super::witness::Witness;
+use super::observer::Witness;
 
 /// The moment of a turn and what its changes leave to do after the locks are released.
 #[derive(Debug, Default)]
