@@ -7,6 +7,9 @@ use anyhow::{Result, ensure};
 use protocol_tests::pair::Pair;
 
 const LIMIT_BYTES: u64 = 64 << 20;
+/// What differs from run to run, by the order in which deletions and items share the memory's
+/// pieces.
+const SPREAD_BYTES: u64 = 2 << 20;
 const SETS: usize = 3_000_000;
 const SETS_AT_ONCE: usize = 2000;
 /// From one piece of at most 64 KB through the link to the next.
@@ -29,6 +32,7 @@ fn a_slow_partner_costs_no_more_than_a_share_of_memory() -> Result<()> {
     }
     let queued: u64 = pair.stat(0, "queue_keys")?.parse()?;
     eprintln!("{most_bytes} bytes resident, {queued} keys waiting");
-    ensure!(most_bytes <= LIMIT_BYTES * 6 / 5, "{most_bytes} resident");
+    let allowed_bytes = LIMIT_BYTES * 6 / 5 + SPREAD_BYTES;
+    ensure!(most_bytes <= allowed_bytes, "{most_bytes} resident");
     Ok(())
 }
