@@ -6,12 +6,15 @@
     reason = "a test says what it could not read by failing"
 )]
 
+mod tree;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
+use tree::{none, read, root};
 
 /// What deny.toml says.
 #[derive(Deserialize)]
@@ -61,22 +64,12 @@ struct Locked {
     source: Option<String>,
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn deny() -> Deny {
-    toml::from_str(&fs::read_to_string(root().join("deny.toml")).unwrap()).unwrap()
+    toml::from_str(&read("deny.toml")).unwrap()
 }
 
 fn locked() -> Vec<Locked> {
-    let text = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    toml::from_str::<Lock>(&text).unwrap().package
-}
-
-/// Fails with all findings at once.
-fn none(what: &str, findings: &[String]) {
-    assert!(findings.is_empty(), "{what}:\n{}", findings.join("\n"));
+    toml::from_str::<Lock>(&read("Cargo.lock")).unwrap().package
 }
 
 fn cargo(arguments: &[&str]) -> String {

@@ -6,48 +6,22 @@
     reason = "a test says what it could not read by failing"
 )]
 
+mod tree;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tree::{none, read, root, texts};
 
 const README_LINES_MAX: usize = 200;
 const CELL_WORDS_MAX: usize = 60;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap()
-}
-
-/// The files of a folder whose names end so, by their paths from the root.
-fn files(folder: &str, end: &str) -> Vec<String> {
-    let entries = fs::read_dir(root().join(folder)).unwrap();
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let inside = path.strip_prefix(root()).unwrap();
-        let inside = inside.to_string_lossy().into_owned();
-        if path.is_file() && inside.ends_with(end) {
-            found.push(inside);
-        } else if path.is_dir() && folder.starts_with("src") {
-            found.extend(files(&inside, end));
-        }
-    }
-    found.sort();
-    found
-}
-
+/// The paths from the root of all documents.
 fn documents() -> Vec<String> {
-    let mut all = files("", ".md");
-    all.extend(files("docs", ".md"));
+    let paths = texts().into_iter().map(|(path, _)| path);
+    let all: Vec<_> = paths.filter(|path| path.ends_with(".md")).collect();
     assert!(all.len() >= 10, "{all:?}");
     all
-}
-
-/// Fails with all findings at once.
-fn none(what: &str, findings: &[String]) {
-    assert!(findings.is_empty(), "{what}:\n{}", findings.join("\n"));
 }
 
 /// The names that links give to the titles of a document, as GitHub makes them.
@@ -203,7 +177,10 @@ fn every_warning_is_explained() {
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(words, _)| words)
         .collect();
-    let sources: Vec<_> = files("src", ".rs").iter().map(|path| read(path)).collect();
+    let sources: Vec<_> = tree::sources()
+        .filter(|(path, _)| path.starts_with("src/"))
+        .map(|(_, source)| source)
+        .collect();
     let logged: Vec<_> = sources.iter().flat_map(|source| warnings(source)).collect();
     assert!(logged.len() > 30, "only {logged:?}");
 
