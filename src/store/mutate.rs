@@ -130,7 +130,7 @@ impl Shard {
         if news && shared.replicated {
             batch.dirty.push(slot);
         }
-        if self.tombstones.count > 0 && cause != Cause::Reclaim {
+        if self.table.tombstones_len() > 0 && cause != Cause::Reclaim {
             self.limit_tombstones(shared, batch);
         }
         stamp
@@ -182,7 +182,7 @@ impl Shard {
             self.displaced += 1;
         }
         if !is_live {
-            self.tombstones.enter(&shared.account, slot, &item);
+            shared.account.add_tombstone(&item);
         }
         let old = if cold {
             self.insert_cold(shared, slot, item)
@@ -240,7 +240,7 @@ impl Shard {
             self.displaced -= 1;
         }
         if old.is_tombstone() {
-            self.tombstones.leave(&shared.account, &old);
+            shared.account.remove_tombstone(&old);
         }
         match (yielded, old.is_tombstone()) {
             (false, _) => {}
@@ -306,12 +306,11 @@ impl Shard {
     /// Beyond their share of memory the oldest tombstones go and are counted: their keys may
     /// return from the partner.
     fn limit_tombstones(&mut self, shared: &Shared, batch: &mut Batch) {
-        self.tombstones.sweep(&self.table);
         for _ in 0..limits::TOMBSTONES_DROPPED {
             if !shared.account.tombstones_over_limit() {
                 return;
             }
-            let Some(slot) = self.tombstones.pop_oldest(&self.table) else {
+            let Some(slot) = self.table.oldest_tombstone() else {
                 return;
             };
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);

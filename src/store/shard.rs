@@ -7,7 +7,6 @@ use super::expiry_buckets::Wheel;
 use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
 use super::table::Table;
-use super::tombstones::Tombstones;
 
 /// Published as the tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
@@ -20,7 +19,6 @@ pub(crate) struct Shard {
     pub(super) wheel: Wheel,
     /// Entries that live in another slot than their hash's first.
     pub(super) displaced: usize,
-    pub(super) tombstones: Tombstones,
 }
 
 /// Where a key's entry is, or goes.
@@ -50,7 +48,6 @@ impl Shard {
             table: Table::default(),
             wheel: Wheel::default(),
             displaced: 0,
-            tombstones: Tombstones::default(),
         }
     }
 
