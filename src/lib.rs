@@ -75,7 +75,7 @@
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
-//! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/mutate.rs` puts it,
+//! `command/store.rs` makes an item and asks `store/ops.rs` to put it, `store/mutate.rs` puts it,
 //! stamps it and marks its slot dirty; at the end of the turn `replication/change_queue.rs` takes
 //! the slot, and `replication/link/outbound.rs` reads the item again and writes its record.
 //!

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
+use super::context::{Told, Turn, count_miss};
 use super::exptime::deadline_ms;
-use super::storage::Stored;
-use super::turn::{Told, Turn, count_miss};
+use super::store::Stored;
 use crate::protocol::text::numeric_value;
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
 

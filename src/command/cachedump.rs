@@ -1,7 +1,7 @@
 //! `stats cachedump`: keys of one class, in steps that other connections are served between.
 
+use super::context::Turn;
 use super::exptime::expires_unix_secs;
-use super::turn::Turn;
 use crate::limits::{CACHEDUMP_BYTES_MAX, WALK_STEP_ENTRIES};
 use crate::protocol::text::reply;
 use crate::store::{Walk, marks};

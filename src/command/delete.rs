@@ -1,6 +1,6 @@
 //! `delete`.
 
-use super::turn::{Turn, count_miss};
+use super::context::{Turn, count_miss};
 use crate::store::{Action, Seen};
 
 /// What became of a deletion.

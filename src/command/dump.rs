@@ -1,8 +1,8 @@
 //! Dumps of all keys, in steps.
 
+use super::context::Turn;
 use super::exptime::expires_unix_secs;
 use super::meta::counted;
-use super::turn::Turn;
 use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::dump::{self, Dumped};
 use crate::protocol::text::{Classes, DumpFormat};

@@ -1,7 +1,7 @@
 //! `flush_all`.
 
+use super::context::Turn;
 use super::exptime::deadline_ms;
-use super::turn::Turn;
 use crate::store::{EPOCH_UNIX_MS, Stamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an

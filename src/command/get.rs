@@ -1,7 +1,7 @@
 //! `get`, `gets`, `gat`, `gats`: one key at a time.
 
+use super::context::{Turn, count_miss};
 use super::output::Output;
-use super::turn::{Turn, count_miss};
 use crate::protocol::text::reply;
 use crate::store::{Action, Item};
 

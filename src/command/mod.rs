@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod cachedump;
+mod context;
 mod delete;
 mod dump;
 mod exptime;
@@ -9,20 +10,20 @@ mod flush;
 mod get;
 pub mod meta;
 mod output;
-mod storage;
+mod rewrite;
+mod store;
 mod touch;
-mod turn;
 
 pub use arithmetic::{Delta, Step, arithmetic};
 pub use cachedump::Cachedump;
+pub use context::Turn;
 pub use delete::{Deleted, delete};
 pub use dump::dump;
 pub use exptime::deadline_ms;
 pub use flush::flush_all;
 pub use get::{Retrieval, get, get_and_touch, look_up, retrieve};
 pub use output::{Chunk, Output};
-pub use storage::{
+pub use store::{
     Stored, begin, count_prefix, discard_too_large, refuse_no_memory, store, store_upload,
 };
 pub use touch::touch;
-pub use turn::Turn;

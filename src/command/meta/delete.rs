@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use super::rewrite::{Rewritten, rewrite};
 use super::status;
 use super::time::deadline_of;
-use crate::command::storage::Stored;
-use crate::command::turn::{Told, Turn, count_miss};
+use crate::command::context::{Told, Turn, count_miss};
+use crate::command::rewrite::{Rewritten, rewrite};
+use crate::command::store::Stored;
 use crate::protocol::meta::{Options, Request};
 use crate::protocol::text::reply;
 use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};

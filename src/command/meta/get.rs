@@ -2,8 +2,8 @@
 
 use super::time::{after_flag, is_due, left_secs};
 use super::{cas_of, status};
+use crate::command::context::{Turn, count_miss};
 use crate::command::output::Output;
-use crate::command::turn::{Turn, count_miss};
 use crate::protocol::meta::{Request, reply};
 use crate::store::{Action, Item, ItemHead, Miss, NEVER, Now, marks};
 

@@ -1,7 +1,7 @@
 //! `me`: what is known of an item, for people.
 
 use super::time::left_secs;
-use crate::command::turn::{Turn, count_miss};
+use crate::command::context::{Turn, count_miss};
 use crate::protocol::meta::{Inspection, reply};
 use crate::store::classes::counted_bytes;
 use crate::store::{Action, Item, marks};

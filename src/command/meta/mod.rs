@@ -9,7 +9,7 @@ mod arithmetic;
 mod delete;
 mod get;
 mod inspect;
-mod rewrite;
+
 mod set;
 mod time;
 
@@ -20,7 +20,7 @@ pub(super) use inspect::counted;
 pub use inspect::inspect;
 pub use set::{begin, discard_too_large, refuse_no_memory, set, set_upload};
 
-use super::turn::Turn;
+use super::context::Turn;
 use crate::protocol::meta::{Request, reply};
 use crate::store::Stamp;
 

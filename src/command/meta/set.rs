@@ -3,10 +3,10 @@
 use std::cell::Cell;
 
 use super::cas_of;
-use super::rewrite::{Rewritten, rewrite};
 use super::time::deadline_of;
-use crate::command::storage::Stored;
-use crate::command::turn::{Told, Turn, count_miss};
+use crate::command::context::{Told, Turn, count_miss};
+use crate::command::rewrite::{Rewritten, rewrite};
+use crate::command::store::Stored;
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
 use crate::store::{

@@ -1,7 +1,7 @@
 //! `set`, `add`, `replace`, `append`, `prepend`, `cas`.
 
+use super::context::{Told, Turn, count_miss};
 use super::exptime::deadline_ms;
-use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
 use crate::store::{

@@ -1,6 +1,6 @@
 //! What a command works with during one turn of a connection.
 
-use super::storage::Stored;
+use super::store::Stored;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
 use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Store, Storing};
