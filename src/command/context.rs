@@ -3,7 +3,7 @@
 use super::store::Stored;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
-use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Store, Storing};
+use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Stamp, Store, Storing};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -58,6 +58,16 @@ impl<'t> Turn<'t> {
     /// Ends the turn after this request, which may look at the whole store or at files.
     pub fn count_survey(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;
+    }
+
+    /// The CAS unique of an item just put: the client's own, else its stamp; 0 on a node without.
+    /// An item that expires at once was never put, and gets a stamp all the same.
+    pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
+        if !self.store.has_cas() {
+            return 0;
+        }
+        let stamp_of_none = || self.store.stamps().next(self.now());
+        own.unwrap_or_else(|| stamp.unwrap_or_else(stamp_of_none).get())
     }
 
     /// The counters of the class of the item that was last met.

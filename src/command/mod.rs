@@ -9,12 +9,13 @@ mod exptime;
 mod flush;
 mod get;
 pub mod meta;
+mod number;
 mod output;
 mod rewrite;
 mod store;
 mod touch;
 
-pub use arithmetic::{Delta, Step, arithmetic};
+pub use arithmetic::{ArithmeticRequest, Delta, Initial, Number, arithmetic};
 pub use cachedump::Cachedump;
 pub use context::Turn;
 pub use delete::{Deleted, delete};

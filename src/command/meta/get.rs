@@ -1,7 +1,7 @@
 //! `mg`.
 
+use super::status;
 use super::time::{after_flag, is_due, left_secs};
-use super::{cas_of, status};
 use crate::command::context::{Turn, count_miss};
 use crate::command::output::Output;
 use crate::protocol::meta::{Request, reply};
@@ -103,7 +103,7 @@ fn get_and_change(
     turn.counters.total_items.count();
     let view = View {
         item: None,
-        cas: cas_of(turn, request.options.cas, stamp),
+        cas: turn.cas_of(request.options.cas, stamp),
         deadline_ms: NEVER,
         idle_ms: 0,
         marks: 0,

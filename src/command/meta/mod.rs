@@ -5,7 +5,6 @@
 //! changed like deadlines: through the store's door, with a stamp of their own, so that the
 //! partner has them too.
 
-mod arithmetic;
 mod delete;
 mod get;
 mod inspect;
@@ -13,16 +12,14 @@ mod inspect;
 mod set;
 mod time;
 
-pub use arithmetic::arithmetic;
 pub use delete::delete;
 pub use get::get;
 pub(super) use inspect::counted;
 pub use inspect::inspect;
 pub use set::{begin, discard_too_large, refuse_no_memory, set, set_upload};
+pub use time::{after_flag, deadline_of, left_secs};
 
-use super::context::Turn;
 use crate::protocol::meta::{Request, reply};
-use crate::store::Stamp;
 
 /// The flags that answers carry whether an item was found or not.
 fn echo(out: &mut Vec<u8>, request: &Request<'_>) {
@@ -36,21 +33,8 @@ fn echo(out: &mut Vec<u8>, request: &Request<'_>) {
 }
 
 /// A status of two letters with the echoed flags.
-fn status(out: &mut Vec<u8>, words: &str, request: &Request<'_>) {
+pub fn status(out: &mut Vec<u8>, words: &str, request: &Request<'_>) {
     out.extend_from_slice(words.as_bytes());
     echo(out, request);
     out.extend_from_slice(b"\r\n");
-}
-
-/// The CAS unique of an item just put: the client's own, else its stamp. What expires at once was
-/// never put; it gets a stamp all the same. 0 on a node without.
-fn cas_of(turn: &Turn<'_>, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
-    if !turn.store.has_cas() {
-        return 0;
-    }
-    own.unwrap_or_else(|| {
-        stamp
-            .unwrap_or_else(|| turn.store.stamps().next(turn.now()))
-            .get()
-    })
 }

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 
-use super::cas_of;
 use super::time::deadline_of;
 use crate::command::context::{Told, Turn, count_miss};
 use crate::command::rewrite::{Rewritten, rewrite};
@@ -339,7 +338,7 @@ fn answer(turn: &Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>, outcome: &O
         match letter {
             b'O' => reply::echo(out, word),
             b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
-            b'c' if is_stored => reply::number(out, b'c', cas_of(turn, own_cas(options), stamp)),
+            b'c' if is_stored => reply::number(out, b'c', turn.cas_of(own_cas(options), stamp)),
             b'c' => reply::number(out, b'c', 0),
             b's' => reply::number(out, b's', value_len),
             _ => {}

@@ -6,7 +6,7 @@ use crate::store::{NEVER, Now};
 
 /// Seconds left, rounded up so that what was just set shows as it was set; -1 for ever. Negative
 /// once it has passed.
-pub(super) fn left_secs(deadline_ms: u64, now: Now) -> i64 {
+pub fn left_secs(deadline_ms: u64, now: Now) -> i64 {
     if deadline_ms == NEVER {
         return -1;
     }
@@ -14,18 +14,12 @@ pub(super) fn left_secs(deadline_ms: u64, now: Now) -> i64 {
 }
 
 /// The deadline of an exptime that may be missing, which is for ever.
-pub(super) fn deadline_of(exptime: Option<i32>, now: Now) -> u64 {
+pub fn deadline_of(exptime: Option<i32>, now: Now) -> u64 {
     deadline_ms(i64::from(exptime.unwrap_or_default()), now)
 }
 
 /// The deadline after a flag: `T` sets it, `N` only on an item that it has created.
-pub(super) fn after_flag(
-    letter: u8,
-    before_ms: u64,
-    options: &Options,
-    created: bool,
-    now: Now,
-) -> u64 {
+pub fn after_flag(letter: u8, before_ms: u64, options: &Options, created: bool, now: Now) -> u64 {
     match letter {
         b'T' => deadline_of(options.exptime, now),
         b'N' if created => deadline_of(options.vivify, now),

@@ -1,10 +1,10 @@
 //! Executes a request whose packet is all there, and the replies of storage commands.
 
 use super::Step;
-use crate::command::{self, Deleted, Delta, Stored, deadline_ms};
+use crate::command::{self, ArithmeticRequest, Deleted, Delta, Initial, Stored, deadline_ms};
 use crate::protocol::binary::{Header, Request, Status, Write, reply};
 use crate::protocol::text;
-use crate::store::Item;
+use crate::store::{Item, Now};
 
 /// What a storage command is answered that finds no memory.
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
@@ -49,13 +49,15 @@ impl Step<'_, '_> {
                 initial,
                 exptime,
             } => {
-                let step = command::Step {
+                let now = self.turn.now();
+                let asked = ArithmeticRequest {
                     delta,
                     incr,
-                    only_over: header.cas,
-                    initial: exptime.map(|exptime| (initial, i64::from(exptime))),
+                    compare: Some(header.cas),
+                    initial: exptime.map(|exptime| first_number(initial, exptime, now)),
+                    ..ArithmeticRequest::default()
                 };
-                let outcome = command::arithmetic(self.turn, key, &step);
+                let outcome = command::arithmetic(self.turn, key, &asked);
                 self.counted(header, outcome);
             }
             Request::Flush { .. } if !self.console.takes_flush_all() => {
@@ -93,14 +95,15 @@ impl Step<'_, '_> {
 
     fn counted(&mut self, header: &Header, outcome: Delta) {
         match outcome {
-            Delta::Value(..) if header.opcode.is_quiet() => {}
-            Delta::Value(number, cas) => {
-                reply::value(&mut self.out.bytes, header, &number.to_be_bytes(), cas);
+            Delta::Value(_) if header.opcode.is_quiet() => {}
+            Delta::Value(number) => {
+                let value = number.value.to_be_bytes();
+                reply::value(&mut self.out.bytes, header, &value, number.cas);
             }
             Delta::Exists => self.error(header, Status::Exists),
             Delta::NotFound => self.error(header, Status::NotFound),
             Delta::NonNumeric => self.error(header, Status::NonNumeric),
-            Delta::NoMemory => self.no_memory(header, "Out of memory incrementing value"),
+            Delta::NoMemory { .. } => self.no_memory(header, "Out of memory incrementing value"),
         }
     }
 
@@ -192,6 +195,16 @@ impl Step<'_, '_> {
             return self.error(header, Status::NotFound);
         }
         reply::stat(out, header, &[], &[]);
+    }
+}
+
+/// What is stored where nothing is.
+fn first_number(number: u64, exptime: u32, now: Now) -> Initial {
+    let deadline_ms = deadline_ms(i64::from(exptime), now);
+    Initial {
+        number,
+        deadline_ms,
+        logged_deadline_ms: deadline_ms,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Meta commands in a conversation.
 
+mod arithmetic;
+
 use super::text::{Conversation, Receiving, State, Step, Stop, bad_chunk, say};
 use crate::command::meta as command;
 use crate::limits::INCOMING_BYTES_MIN;
@@ -25,7 +27,7 @@ impl Conversation {
         match verb {
             Verb::Get => command::get(step.turn, step.out, &request),
             Verb::Delete => command::delete(step.turn, &mut step.out.bytes, &request),
-            Verb::Arithmetic => command::arithmetic(step.turn, &mut step.out.bytes, &request),
+            Verb::Arithmetic => arithmetic::arithmetic(step, &request),
             Verb::Set => return self.meta_set(&request, args, rest, used, step),
         }
         (used, None)

@@ -1,7 +1,7 @@
 //! Replies of the text protocol to what commands came to.
 
 use super::Step;
-use crate::command::{self, Deleted, Stored};
+use crate::command::{self, ArithmeticRequest, Deleted, Delta, Stored};
 use crate::frontend::meta;
 use crate::protocol::text::{Request, reply};
 use crate::store::ItemHead;
@@ -30,7 +30,11 @@ impl Step<'_, '_> {
                 incr,
                 noreply,
             } => {
-                let by = command::Step::new(delta, incr);
+                let by = ArithmeticRequest {
+                    delta,
+                    incr,
+                    ..ArithmeticRequest::default()
+                };
                 arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
             }
             Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
@@ -99,11 +103,10 @@ pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
     say(out, noreply, words);
 }
 
-fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
-    use command::Delta;
+fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: Delta) {
     match outcome {
-        Delta::Value(value, _) if !noreply => reply::number(out, value),
-        Delta::Value(..) => {}
+        Delta::Value(number) if !noreply => reply::number(out, number.value),
+        Delta::Value(_) => {}
         Delta::Exists => say(out, noreply, "EXISTS"),
         Delta::NotFound => say(out, noreply, "NOT_FOUND"),
         Delta::NonNumeric => say(
@@ -111,6 +114,6 @@ fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
             noreply,
             "CLIENT_ERROR cannot increment or decrement non-numeric value",
         ),
-        Delta::NoMemory => say(out, noreply, "SERVER_ERROR out of memory"),
+        Delta::NoMemory { .. } => say(out, noreply, "SERVER_ERROR out of memory"),
     }
 }

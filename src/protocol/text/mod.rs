@@ -15,7 +15,7 @@ pub mod uri;
 mod watch;
 
 pub use admin::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
-pub use number::{numeric_value, strict_i32, strict_u32, strict_u64};
+pub use number::{strict_i32, strict_u32, strict_u64};
 pub use request::{Fault, Keys, Request, parse};
 pub use storage::{Storage, Verb};
 pub(super) use token::tokens;

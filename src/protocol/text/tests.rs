@@ -64,12 +64,6 @@ fn numbers_are_read_as_memcached_reads_them() {
     assert_eq!(number::client_flags(b"-1"), None);
     assert_eq!(number::exptime(b"2147483648"), Some(i32::MIN));
     assert_eq!(number::exptime(b"9223372036854775808"), None);
-    assert_eq!(numeric_value(b" +012 "), Some(12));
-    assert_eq!(numeric_value(b"12a"), None);
-    assert_eq!(numeric_value(b""), None);
-    // A NUL was no end of a number: `incr` of `5\0y` failed where memcached counts on.
-    assert_eq!(numeric_value(b"5\0y"), Some(5));
-    assert_eq!(numeric_value(b"\0x"), None);
     assert_eq!(number::client_flags(b"7\0"), Some(7));
     assert_eq!(number::exptime(b"-1\0x"), Some(-1));
     assert_eq!(strict_u64(b"1\0"), None);

@@ -1,0 +1,75 @@
+//! `ma`.
+
+use super::Step;
+use crate::command::meta::{after_flag, deadline_of, left_secs, status};
+use crate::command::{self, ArithmeticRequest, Delta, Initial, Number};
+use crate::protocol::meta::{Request, reply};
+use crate::protocol::text;
+use crate::store::{NEVER, Now};
+
+/// Executes `ma` and answers it.
+pub(super) fn arithmetic(step: &mut Step<'_, '_>, request: &Request<'_>) {
+    let Request { key, options, .. } = request;
+    let now = step.turn.now();
+    let initial = options.vivify.map(|_| Initial {
+        number: options.initial,
+        deadline_ms: created_deadline_ms(request, now),
+        logged_deadline_ms: NEVER,
+    });
+    let asked = ArithmeticRequest {
+        delta: options.delta.unwrap_or(1),
+        incr: !matches!(options.mode, Some(b'D' | b'-')),
+        compare: options.compare,
+        cas: options.cas,
+        deadline_ms: options.exptime.map(|_| deadline_of(options.exptime, now)),
+        initial,
+    };
+    let out = &mut step.out.bytes;
+    let words = match command::arithmetic(step.turn, &key.bytes, &asked) {
+        Delta::Value(_) if options.quiet => return,
+        Delta::Value(number) => return answer(out, request, &number, now),
+        Delta::NotFound => return status(out, "NF", request),
+        Delta::Exists => return status(out, "EX", request),
+        Delta::NonNumeric => "CLIENT_ERROR cannot increment or decrement non-numeric value",
+        Delta::NoMemory { is_initial: false } => "SERVER_ERROR out of memory",
+        Delta::NoMemory { is_initial: true } => "SERVER_ERROR Out of memory allocating new item",
+    };
+    text::reply::line(out, words);
+}
+
+/// The deadline of an item that is created, after all flags.
+fn created_deadline_ms(request: &Request<'_>, now: Now) -> u64 {
+    let letters = request.flags.iter().map(|(letter, _)| letter);
+    letters.fold(NEVER, |deadline_ms, letter| {
+        after_flag(letter, deadline_ms, &request.options, true, now)
+    })
+}
+
+/// Flags are answered in the order of the request: `t` before `T` shows the deadline before it.
+fn answer(out: &mut Vec<u8>, request: &Request<'_>, number: &Number, now: Now) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(number.value).as_bytes();
+    if request.options.value {
+        reply::value_head(out, digits.len());
+    } else {
+        out.extend_from_slice(b"HD");
+    }
+    let mut deadline_ms = number.deadline_before_ms;
+    for (letter, word) in request.flags.iter() {
+        let created = number.is_initial;
+        deadline_ms = after_flag(letter, deadline_ms, &request.options, created, now);
+        match letter {
+            b'c' => reply::number(out, b'c', number.cas),
+            b't' if deadline_ms == NEVER => reply::number(out, b't', -1),
+            b't' => reply::number(out, b't', left_secs(deadline_ms, now) as u32),
+            b'O' => reply::echo(out, word),
+            b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
+            _ => {}
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    if request.options.value {
+        out.extend_from_slice(digits);
+        out.extend_from_slice(b"\r\n");
+    }
+}
