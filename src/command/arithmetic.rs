@@ -1,8 +1,8 @@
 //! Adding to a decimal number, and subtracting from it.
 
-use super::context::{Told, Turn, count_miss};
+use super::context::{Turn, count_miss};
 use super::number::number_of;
-use super::store::Stored;
+use super::outcome::{STORED, StoreEvent};
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store};
 
 /// What to do with a number.
@@ -71,7 +71,7 @@ struct Decision {
     miss: Option<Miss>,
     /// It takes a new item.
     is_new: bool,
-    told: Option<Told>,
+    event: Option<StoreEvent>,
 }
 
 /// Adds (wrapping at 2^64) or subtracts (stopping at 0). The client flags stay, the CAS unique
@@ -87,8 +87,8 @@ pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], request: &ArithmeticRequest) 
         |(decision, _)| matches!(decision.outcome, Delta::NoMemory { .. }),
     );
     count(turn, &decision, request.incr);
-    if let Some(told) = decision.told {
-        turn.tell_stored(key, Stored::Stored(0), told);
+    if let Some(event) = decision.event {
+        turn.tell_stored(key, STORED, event);
     }
     match decision.outcome {
         Delta::Value(number) => Delta::Value(Number {
@@ -179,12 +179,12 @@ fn create<'s>(
     };
     draft.fill(|value| value.copy_from_slice(digits));
     // To memcached a number that begins is an `add`.
-    let told = Some(Told {
+    let event = Some(StoreEvent {
         command: "add",
         deadline_ms: initial.logged_deadline_ms,
         seen: draft.seen(),
     });
-    (Action::Put(draft), Decision { told, ..decision })
+    (Action::Put(draft), Decision { event, ..decision })
 }
 
 impl Decision {
@@ -193,7 +193,7 @@ impl Decision {
             outcome,
             miss,
             is_new: false,
-            told: None,
+            event: None,
         }
     }
 }

@@ -1,9 +1,8 @@
 //! What a command works with during one turn of a connection.
 
-use super::store::Stored;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
-use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Stamp, Store, Storing};
+use crate::store::{Batch, Draft, ItemHead, Miss, NoRoom, Now, Stamp, Store};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -55,6 +54,13 @@ impl<'t> Turn<'t> {
         self.spent_bytes += bytes / COPIED_BYTES_PER_SENT;
     }
 
+    /// Counts what a storage command asks for, stored or not, while `stats detail` is on.
+    pub fn count_prefix_set(&self, key: &[u8]) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_set(key);
+        }
+    }
+
     /// Ends the turn after this request, which may look at the whole store or at files.
     pub fn count_survey(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;
@@ -73,43 +79,6 @@ impl<'t> Turn<'t> {
     /// The counters of the class of the item that was last met.
     pub(super) fn met(&self) -> &ClassCounts {
         self.counters.class(self.batch.met_class)
-    }
-}
-
-/// What a storage command is called, and what it is about to store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Told {
-    pub(super) command: &'static str,
-    /// Boot-time milliseconds.
-    pub(super) deadline_ms: u64,
-    pub(super) seen: Seen,
-}
-
-impl Turn<'_> {
-    /// Tells whoever watches how a storage command has ended.
-    pub(super) fn tell_stored(&self, key: &[u8], stored: Stored, told: Told) {
-        let Some(witness) = &self.batch.witness else {
-            return;
-        };
-        let ttl_secs = match told.deadline_ms {
-            NEVER => 0,
-            // Shown unsigned, as there, when it has passed.
-            deadline_ms => self.now().secs_until(deadline_ms) as u32,
-        };
-        witness.stored(&Storing {
-            key,
-            status: stored.word(),
-            command: told.command,
-            ttl_secs,
-            seen: told.seen,
-        });
-    }
-
-    /// The same of a deletion.
-    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: Seen) {
-        if let Some(witness) = &self.batch.witness {
-            witness.deleted(key, command, seen);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands on the store, whatever protocol they came in. One file per family.
 
+mod append;
 mod arithmetic;
 mod cachedump;
 mod context;
@@ -10,9 +11,11 @@ mod flush;
 mod get;
 pub mod meta;
 mod number;
+mod outcome;
 mod output;
 mod rewrite;
 mod store;
+mod store_request;
 mod touch;
 
 pub use arithmetic::{ArithmeticRequest, Delta, Initial, Number, arithmetic};
@@ -23,8 +26,8 @@ pub use dump::dump;
 pub use exptime::deadline_ms;
 pub use flush::flush_all;
 pub use get::{Retrieval, get, get_and_touch, look_up, retrieve};
+pub use outcome::Stored;
 pub use output::{Chunk, Output};
-pub use store::{
-    Stored, begin, count_prefix, discard_too_large, refuse_no_memory, store, store_upload,
-};
+pub use store::{begin, finish, refuse, store};
+pub use store_request::{StoreMode, StoreRequest};
 pub use touch::touch;

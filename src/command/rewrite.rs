@@ -1,6 +1,6 @@
 //! Putting an item that is made of the one it replaces.
 
-use crate::command::context::Turn;
+use super::context::Turn;
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 

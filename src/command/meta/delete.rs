@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use super::status;
 use super::time::deadline_of;
-use crate::command::context::{Told, Turn, count_miss};
+use crate::command::context::{Turn, count_miss};
+use crate::command::outcome::{STORED, StoreEvent};
 use crate::command::rewrite::{Rewritten, rewrite};
-use crate::command::store::Stored;
 use crate::protocol::meta::{Options, Request};
 use crate::protocol::text::reply;
 use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
@@ -77,10 +77,10 @@ fn judge(entry: Result<&Item, Miss>, options: &Options) -> Option<Left> {
 }
 
 /// An item without its value is a new one; it is what is told and counted as deleted, too.
-fn tell_emptied(turn: &mut Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> Seen {
+fn tell_emptied(turn: &mut Turn<'_>, request: &Request<'_>, emptied: Option<StoreEvent>) -> Seen {
     if let Some(told) = emptied {
         turn.batch.met_class = told.seen.class;
-        turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);
+        turn.tell_stored(&request.key.bytes, STORED, told);
     }
     emptied.map(|told| told.seen).unwrap_or_default()
 }
@@ -103,7 +103,7 @@ fn remains<'s>(
     old: &Item,
     options: &Options,
     now: Now,
-    emptied_as: &Cell<Option<Told>>,
+    emptied_as: &Cell<Option<StoreEvent>>,
 ) -> Result<Action<'s>, NoRoom> {
     let emptied = options.remove_value;
     let mut head = ItemHead {
@@ -131,7 +131,7 @@ fn remains<'s>(
     let mut draft = store.draft(old.key(), &head, value.len())?;
     draft.fill(|bytes| bytes.copy_from_slice(value));
     if emptied {
-        emptied_as.set(Some(Told {
+        emptied_as.set(Some(StoreEvent {
             command: "set",
             deadline_ms: head.deadline_ms,
             seen: draft.seen(),

@@ -9,14 +9,12 @@ mod delete;
 mod get;
 mod inspect;
 
-mod set;
 mod time;
 
 pub use delete::delete;
 pub use get::get;
 pub(super) use inspect::counted;
 pub use inspect::inspect;
-pub use set::{begin, discard_too_large, refuse_no_memory, set, set_upload};
 pub use time::{after_flag, deadline_of, left_secs};
 
 use crate::protocol::meta::{Request, reply};

@@ -10,14 +10,13 @@ mod tests;
 
 use super::control::Console;
 use super::text::Stop;
-use crate::command::{self, Output, Turn};
+use crate::command::{self, Output, StoreMode, StoreRequest, Stored, Turn};
 use crate::frontend::wait_state;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
     self, Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write,
 };
-use crate::protocol::text::{Storage, Verb};
-use crate::store::Upload;
+use crate::store::{Now, Upload};
 use sasl::Progress;
 
 /// What has been agreed on so far.
@@ -45,8 +44,7 @@ enum State {
 struct Receiving {
     header: Header,
     write: Write,
-    client_flags: u32,
-    exptime: u32,
+    request: StoreRequest,
     upload: Upload,
 }
 
@@ -72,7 +70,7 @@ impl BinaryConversation {
         let mut requests = 0;
         loop {
             if self.is_complete() {
-                self.finish_value(&mut step);
+                self.end_value(true, &mut step);
             }
             if used == input.len() {
                 return (used, Stop::NeedMore);
@@ -149,7 +147,7 @@ impl BinaryConversation {
                 if let Ok(taken) = turn.store.receive(upload, input, turn.batch) {
                     return (taken, None);
                 }
-                self.refuse_value(step);
+                self.end_value(false, step);
                 (0, None)
             }
             State::Swallow(left) => {
@@ -229,130 +227,107 @@ impl BinaryConversation {
         step: &mut Step<'_, '_>,
     ) -> (usize, Option<Stop>) {
         let used = header.head_len();
-        let fits = step
-            .turn
-            .store
-            .fits(store.key.len(), store.client_flags, store.value_len);
+        let &Store { write, key, .. } = store;
+        let fits = (step.turn.store).fits(key.len(), store.client_flags, store.value_len);
+        let value = rest.get(..store.value_len);
+        if fits && value.is_none() && store.value_len < INCOMING_BYTES_MIN {
+            return (0, Some(Stop::NeedMore));
+        }
+        step.turn.count_prefix_set(key);
+        let request = request(store, step.turn.now());
         if !fits {
-            let stored = command::discard_too_large(step.turn, &unconditional(store));
-            step.stored(header, store.write, stored);
+            let why = command::refuse(step.turn, key, &request, Stored::TooLarge);
+            step.stored(header, write, why);
             self.swallow(store.value_len);
             return (used, None);
         }
-        if let Some(value) = rest.get(..store.value_len) {
-            let stored = command::store(
-                step.turn,
-                &storage(header, store, step.turn.store.has_cas()),
-                value,
-            );
-            step.stored(header, store.write, stored);
-            return (used + store.value_len, None);
-        }
-        if store.value_len < INCOMING_BYTES_MIN {
-            return (0, Some(Stop::NeedMore));
-        }
-        self.begin_value(header, store, step);
-        (used, None)
+        let Some(value) = value else {
+            self.begin_value(header, store, request, step);
+            return (used, None);
+        };
+        let request = conditional(request, header, step);
+        let stored = command::store(step.turn, key, &request, value);
+        step.stored(header, write, stored);
+        (used + value.len(), None)
     }
 
     /// Begins a command before its value is here, so that the value is received in its place.
-    fn begin_value(&mut self, header: &Header, store: &Store<'_>, step: &mut Step<'_, '_>) {
-        match command::begin(step.turn, &unconditional(store)) {
+    fn begin_value(
+        &mut self,
+        header: &Header,
+        store: &Store<'_>,
+        request: StoreRequest,
+        step: &mut Step<'_, '_>,
+    ) {
+        match command::begin(step.turn, store.key, &request, store.value_len) {
             Ok(upload) => {
                 self.state = State::Value(Box::new(Receiving {
                     header: *header,
                     write: store.write,
-                    client_flags: store.client_flags,
-                    exptime: store.exptime,
+                    request,
                     upload,
                 }));
             }
-            Err(stored) => {
-                step.stored(header, store.write, stored);
+            Err(why) => {
+                step.stored(header, store.write, why);
                 self.swallow(store.value_len);
             }
         }
     }
 
-    /// The machine has no memory for the rest of a value.
-    fn refuse_value(&mut self, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
-            return;
-        };
-        let key = receiving.upload.key().to_vec();
-        let store = Store {
-            write: receiving.write,
-            key: &key,
-            client_flags: receiving.client_flags,
-            exptime: receiving.exptime,
-            value_len: receiving.upload.value_len(),
-        };
-        let stored = command::refuse_no_memory(step.turn, &unconditional(&store));
-        step.stored(&receiving.header, receiving.write, stored);
-        self.swallow(receiving.upload.missing_bytes());
-    }
-
-    fn finish_value(&mut self, step: &mut Step<'_, '_>) {
+    /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
+    fn end_value(&mut self, is_whole: bool, step: &mut Step<'_, '_>) {
         let State::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
         let Receiving {
             header,
             write,
-            client_flags,
-            exptime,
+            request,
             upload,
         } = *receiving;
-        let key = upload.key().to_vec();
-        let store = Store {
-            write,
-            key: &key,
-            client_flags,
-            exptime,
-            value_len: upload.value_len(),
+        let stored = if is_whole {
+            let request = conditional(request, &header, step);
+            command::finish(step.turn, &request, upload)
+        } else {
+            self.swallow(upload.missing_bytes());
+            command::refuse(step.turn, upload.key(), &request, Stored::NoMemory)
         };
-        let stored = command::store_upload(
-            step.turn,
-            &storage(&header, &store, step.turn.store.has_cas()),
-            upload,
-        );
         step.stored(&header, write, stored);
     }
 }
 
-/// A storage command as commands know it: with a CAS unique every `set`, `add` and `replace` is a
-/// `cas`. A node without CAS looks at none, as memcached does.
-fn storage<'a>(header: &Header, store: &Store<'a>, has_cas: bool) -> Storage<'a> {
-    let unconditional = unconditional(store);
-    if !has_cas {
-        return unconditional;
-    }
-    let verb = match unconditional.verb {
-        Verb::Set | Verb::Add | Verb::Replace if header.cas != 0 => Verb::Cas(header.cas),
-        verb => verb,
-    };
-    Storage {
-        verb,
-        only_over: header.cas,
-        ..unconditional
+/// A storage command as commands know it, whatever version is there: one that is refused before
+/// its value has come does not look at the version.
+fn request(store: &Store<'_>, now: Now) -> StoreRequest {
+    StoreRequest {
+        mode: match store.write {
+            Write::Set => StoreMode::Set,
+            Write::Add => StoreMode::Add,
+            Write::Replace => StoreMode::Replace,
+            Write::Append => StoreMode::Append,
+            Write::Prepend => StoreMode::Prepend,
+        },
+        client_flags: store.client_flags,
+        deadline_ms: command::deadline_ms(i64::from(store.exptime), now),
+        refusal_removes: store.write == Write::Set,
+        ..StoreRequest::default()
     }
 }
 
-/// The same whatever version is there.
-fn unconditional<'a>(store: &Store<'a>) -> Storage<'a> {
-    Storage {
-        verb: match store.write {
-            Write::Set => Verb::Set,
-            Write::Add => Verb::Add,
-            Write::Replace => Verb::Replace,
-            Write::Append => Verb::Append,
-            Write::Prepend => Verb::Prepend,
+/// The same over the version that the header names: with it every `set`, `add` and `replace` is a
+/// `cas`. A node without CAS looks at none, as memcached does.
+fn conditional(request: StoreRequest, header: &Header, step: &Step<'_, '_>) -> StoreRequest {
+    if header.cas == 0 || !step.turn.store.has_cas() {
+        return request;
+    }
+    StoreRequest {
+        mode: match request.mode {
+            StoreMode::Set | StoreMode::Add | StoreMode::Replace => StoreMode::Set,
+            joins => joins,
         },
-        key: store.key,
-        client_flags: store.client_flags,
-        exptime: i64::from(store.exptime),
-        data_len: store.value_len,
-        only_over: 0,
-        noreply: false,
+        compare: Some(header.cas),
+        refusal_removes: false,
+        ..request
     }
 }

@@ -81,7 +81,7 @@ impl Step<'_, '_> {
     /// The reply of a storage command.
     pub(super) fn stored(&mut self, header: &Header, write: Write, stored: Stored) {
         let status = match (stored, write) {
-            (Stored::Stored(cas), _) => return self.done(header, cas),
+            (Stored::Stored { cas, .. }, _) => return self.done(header, cas),
             (Stored::Exists, _) | (Stored::NotStored, Write::Add) => Status::Exists,
             (Stored::NotFound, _) | (Stored::NotStored, Write::Replace) => Status::NotFound,
             (Stored::NotStored, _) => Status::NotStored,

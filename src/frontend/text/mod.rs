@@ -17,9 +17,9 @@ use crate::protocol::text::Events;
 use crate::store::Upload;
 pub(crate) use dump::Dump;
 
-use reply::stored_reply;
-pub(super) use reply::{bad_chunk, say};
-pub(super) use value::Receiving;
+pub(super) use reply::{say, stored_reply};
+use value::Receiving;
+pub(super) use value::{StoreCommand, StoreReply};
 
 /// Why the conversation stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

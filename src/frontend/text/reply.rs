@@ -4,7 +4,6 @@ use super::Step;
 use crate::command::{self, ArithmeticRequest, Deleted, Delta, Stored};
 use crate::frontend::meta;
 use crate::protocol::text::{Request, reply};
-use crate::store::ItemHead;
 
 impl Step<'_, '_> {
     /// Carries out what is done as soon as it is read, and answers.
@@ -73,27 +72,9 @@ pub(in crate::frontend) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
     }
 }
 
-/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
-/// class that the item would have been of.
-pub(in crate::frontend) fn bad_chunk(
-    step: &mut Step<'_, '_>,
-    key: &[u8],
-    client_flags: u32,
-    data_len: usize,
-    noreply: bool,
-) {
-    let head = ItemHead {
-        client_flags,
-        ..ItemHead::default()
-    };
-    let class = step.turn.store.class_of(key, &head, data_len);
-    step.turn.counters.class(class).cmd_set.count();
-    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
-}
-
-pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
+pub(in crate::frontend) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
     let words = match stored {
-        Stored::Stored(_) => "STORED",
+        Stored::Stored { .. } => "STORED",
         Stored::NotStored => "NOT_STORED",
         Stored::Exists => "EXISTS",
         Stored::NotFound => "NOT_FOUND",

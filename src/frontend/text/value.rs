@@ -1,81 +1,129 @@
 //! Storage commands in a conversation: a line, then a value that may come in pieces.
 
-use super::reply::{bad_chunk, stored_reply};
+use super::reply::{say, stored_reply};
 use super::{Conversation, State, Step, Stop};
-use crate::command;
+use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::meta;
 use crate::limits::INCOMING_BYTES_MIN;
+use crate::protocol::meta::Request;
 use crate::protocol::text::{Storage, Verb};
-use crate::store::{NoRoom, Upload};
+use crate::store::{ItemHead, NoRoom, Now, Upload};
 
-/// A storage command whose data has not all come in.
+/// A storage command whose line has come in.
+pub(in crate::frontend) struct StoreCommand<'a> {
+    pub(in crate::frontend) key: &'a [u8],
+    pub(in crate::frontend) value_len: usize,
+    pub(in crate::frontend) request: StoreRequest,
+    pub(in crate::frontend) reply: StoreReply<'a>,
+}
+
+/// How a storage command is answered.
+#[derive(Clone, Copy)]
+pub(in crate::frontend) enum StoreReply<'a> {
+    Classic {
+        noreply: bool,
+    },
+    /// `ms`; what followed it tells the flags of the answer.
+    Meta(&'a Request<'a>, &'a [u8]),
+}
+
+/// A storage command whose value has not all come in.
 #[derive(Debug)]
 pub(in crate::frontend) struct Receiving {
-    pub(in crate::frontend) verb: Verb,
-    pub(in crate::frontend) client_flags: u32,
-    pub(in crate::frontend) exptime: i64,
-    pub(in crate::frontend) noreply: bool,
-    pub(in crate::frontend) upload: Upload,
-    pub(in crate::frontend) line_end: Vec<u8>,
-    /// What followed `ms`; then the fields of the classic commands mean nothing.
-    pub(in crate::frontend) meta: Option<Box<[u8]>>,
+    request: StoreRequest,
+    pub(super) noreply: bool,
+    pub(super) upload: Upload,
+    line_end: Vec<u8>,
+    /// What followed `ms`.
+    meta: Option<Box<[u8]>>,
 }
 
 impl Conversation {
     pub(super) fn storage(
         &mut self,
-        request: &Storage<'_>,
+        storage: &Storage<'_>,
         rest: &[u8],
         used: usize,
         step: &mut Step<'_, '_>,
     ) -> (usize, Option<Stop>) {
-        let block_len = request.data_len + 2;
-        if !step
-            .turn
-            .store
-            .fits(request.key.len(), request.client_flags, request.data_len)
-        {
-            let stored = command::discard_too_large(step.turn, request);
-            stored_reply(&mut step.out.bytes, request.noreply, stored);
-            self.swallow(block_len);
-            return (used, None);
-        }
-        if rest.len() >= block_len {
-            let (data, line_end) = rest[..block_len].split_at(request.data_len);
-            if line_end == b"\r\n" {
-                let stored = command::store(step.turn, request, data);
-                stored_reply(&mut step.out.bytes, request.noreply, stored);
-            } else {
-                command::count_prefix(step.turn, request);
-                let (key, flags) = (request.key, request.client_flags);
-                bad_chunk(step, key, flags, request.data_len, request.noreply);
-            }
-            return (used + block_len, None);
-        }
-        if request.data_len < INCOMING_BYTES_MIN {
-            return (0, Some(Stop::NeedMore));
-        }
-        self.begin_value(request, step);
-        (used, None)
+        let command = StoreCommand {
+            key: storage.key,
+            value_len: storage.data_len,
+            request: request(storage, step.turn.now()),
+            reply: StoreReply::Classic {
+                noreply: storage.noreply,
+            },
+        };
+        self.store(&command, rest, used, step)
     }
 
-    /// Begins a command before its data is here, so that the data is received in its place.
-    fn begin_value(&mut self, request: &Storage<'_>, step: &mut Step<'_, '_>) {
-        match command::begin(step.turn, request) {
+    /// Carries out a storage command as soon as its value is there.
+    pub(in crate::frontend) fn store(
+        &mut self,
+        command: &StoreCommand<'_>,
+        rest: &[u8],
+        used: usize,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let &StoreCommand {
+            key,
+            value_len,
+            ref request,
+            reply,
+        } = command;
+        let fits = (step.turn.store).fits(key.len(), request.client_flags, value_len);
+        let block = rest.get(..value_len + 2);
+        if fits && block.is_none() && value_len < INCOMING_BYTES_MIN {
+            return (0, Some(Stop::NeedMore));
+        }
+        if let StoreReply::Classic { .. } = reply {
+            step.turn.count_prefix_set(key);
+        }
+        let turn = &mut *step.turn;
+        if !fits {
+            let why = command::refuse(turn, key, request, Stored::TooLarge);
+            reply.answer(&mut step.out.bytes, why);
+            self.swallow(value_len + 2);
+            return (used, None);
+        }
+        let Some(block) = block else {
+            self.begin_value(command, step);
+            return (used, None);
+        };
+        if let Some(value) = block.strip_suffix(b"\r\n") {
+            let stored = command::store(turn, key, request, value);
+            reply.answer(&mut step.out.bytes, stored);
+        } else {
+            bad_chunk(step, key, request.client_flags, value_len, reply);
+        }
+        (used + block.len(), None)
+    }
+
+    /// Begins a command before its value is here, so that the value is received in its place.
+    fn begin_value(&mut self, command: &StoreCommand<'_>, step: &mut Step<'_, '_>) {
+        let StoreCommand {
+            key,
+            value_len,
+            request,
+            reply,
+        } = command;
+        match command::begin(step.turn, key, request, *value_len) {
             Ok(upload) => {
+                let (noreply, meta) = match *reply {
+                    StoreReply::Classic { noreply } => (noreply, None),
+                    StoreReply::Meta(_, args) => (false, Some(args.into())),
+                };
                 self.state = State::Value(Box::new(Receiving {
-                    verb: request.verb,
-                    client_flags: request.client_flags,
-                    exptime: request.exptime,
-                    noreply: request.noreply,
+                    request: *request,
+                    noreply,
                     upload,
                     line_end: Vec::new(),
-                    meta: None,
+                    meta,
                 }));
             }
-            Err(stored) => {
-                stored_reply(&mut step.out.bytes, request.noreply, stored);
-                self.swallow(request.data_len + 2);
+            Err(why) => {
+                reply.answer(&mut step.out.bytes, why);
+                self.swallow(value_len + 2);
             }
         }
     }
@@ -86,46 +134,92 @@ impl Conversation {
         let State::Value(receiving) = &mut self.state else {
             return 0;
         };
-        let Ok(taken) = receiving.take(input, step) else {
-            self.refuse_value(step);
-            return 0;
-        };
-        if receiving.line_end.len() == 2 {
-            self.finish_value(step);
+        match receiving.take(input, step) {
+            Ok(taken) if receiving.line_end.len() < 2 => taken,
+            taken => {
+                self.end_value(taken.is_ok(), step);
+                taken.unwrap_or_default()
+            }
         }
-        taken
     }
 
-    /// The machine has no memory for the rest of a value.
-    fn refuse_value(&mut self, step: &mut Step<'_, '_>) {
+    /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
+    fn end_value(&mut self, is_whole: bool, step: &mut Step<'_, '_>) {
         let State::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
-        self.swallow(receiving.upload.missing_bytes() + 2);
-        if let Some(args) = &receiving.meta {
-            return meta::refuse(args, step);
-        }
-        let key = receiving.upload.key().to_vec();
-        let stored = command::refuse_no_memory(step.turn, &receiving.request(&key));
-        stored_reply(&mut step.out.bytes, receiving.noreply, stored);
-    }
-
-    fn finish_value(&mut self, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
-            return;
+        let Receiving {
+            request,
+            noreply,
+            upload,
+            line_end,
+            meta,
+        } = *receiving;
+        let line = meta.as_deref().map(|args| (meta::parse_set(args), args));
+        let reply = match &line {
+            Some((Some(line), args)) => StoreReply::Meta(line, args),
+            _ => StoreReply::Classic { noreply },
         };
-        if let Some(args) = receiving.meta {
-            return meta::finish(&args, receiving.upload, &receiving.line_end, step);
+        if is_whole && line_end != b"\r\n" {
+            let (key, value_len) = (upload.key(), upload.value_len());
+            return bad_chunk(step, key, request.client_flags, value_len, reply);
         }
-        let key = receiving.upload.key().to_vec();
-        let request = receiving.request(&key);
-        if receiving.line_end != b"\r\n" {
-            let (flags, noreply) = (request.client_flags, request.noreply);
-            return bad_chunk(step, &key, flags, request.data_len, noreply);
-        }
-        let stored = command::store_upload(step.turn, &request, receiving.upload);
-        stored_reply(&mut step.out.bytes, request.noreply, stored);
+        let stored = if is_whole {
+            command::finish(step.turn, &request, upload)
+        } else {
+            self.swallow(upload.missing_bytes() + 2);
+            command::refuse(step.turn, upload.key(), &request, Stored::NoMemory)
+        };
+        reply.answer(&mut step.out.bytes, stored);
     }
+}
+
+impl StoreReply<'_> {
+    fn answer(self, out: &mut Vec<u8>, stored: Stored) {
+        match self {
+            Self::Classic { noreply } => stored_reply(out, noreply, stored),
+            Self::Meta(request, _) => meta::set::answer(out, request, stored),
+        }
+    }
+}
+
+/// A classic storage command as commands know it.
+fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
+    let (mode, compare) = match storage.verb {
+        Verb::Set => (StoreMode::Set, None),
+        Verb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
+        Verb::Add => (StoreMode::Add, None),
+        Verb::Replace => (StoreMode::Replace, None),
+        Verb::Append => (StoreMode::Append, None),
+        Verb::Prepend => (StoreMode::Prepend, None),
+    };
+    StoreRequest {
+        mode,
+        compare,
+        client_flags: storage.client_flags,
+        deadline_ms: command::deadline_ms(storage.exptime, now),
+        refusal_removes: storage.verb == Verb::Set,
+        ..StoreRequest::default()
+    }
+}
+
+/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
+/// class that the item would have been of.
+fn bad_chunk(
+    step: &mut Step<'_, '_>,
+    key: &[u8],
+    client_flags: u32,
+    value_len: usize,
+    reply: StoreReply<'_>,
+) {
+    let head = ItemHead {
+        client_flags,
+        ..ItemHead::default()
+    };
+    let class = step.turn.store.class_of(key, &head, value_len);
+    step.turn.counters.class(class).cmd_set.count();
+    let noreply = matches!(reply, StoreReply::Classic { noreply: true });
+    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
 }
 
 impl Receiving {
@@ -139,18 +233,5 @@ impl Receiving {
         let end = (input.len() - data).min(2 - self.line_end.len());
         self.line_end.extend_from_slice(&input[data..data + end]);
         Ok(data + end)
-    }
-
-    /// The command, of which the upload knows the key.
-    fn request<'k>(&self, key: &'k [u8]) -> Storage<'k> {
-        Storage {
-            verb: self.verb,
-            key,
-            client_flags: self.client_flags,
-            exptime: self.exptime,
-            data_len: self.upload.value_len(),
-            only_over: 0,
-            noreply: self.noreply,
-        }
     }
 }

@@ -35,8 +35,6 @@ pub struct Storage<'a> {
     pub exptime: i64,
     /// Bytes of data that follow, without their CRLF.
     pub data_len: usize,
-    /// What `append` and `prepend` need to find there, 0 for any version. Text has no such thing.
-    pub only_over: u64,
     /// No reply is wanted.
     pub noreply: bool,
 }
@@ -73,7 +71,6 @@ pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
         client_flags,
         exptime,
         data_len,
-        only_over: 0,
         noreply,
     })
 }
