@@ -61,6 +61,20 @@ impl<'t> Turn<'t> {
         }
     }
 
+    /// The same of a `get`, found or not.
+    pub(super) fn count_prefix_get(&self, key: &[u8], is_found: bool) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_get(key, is_found);
+        }
+    }
+
+    /// The same of a deletion.
+    pub fn count_prefix_delete(&self, key: &[u8]) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_delete(key);
+        }
+    }
+
     /// Ends the turn after this request, which may look at the whole store or at files.
     pub fn count_survey(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;

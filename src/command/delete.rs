@@ -1,7 +1,37 @@
-//! `delete`.
+//! Deleting an item, marking it as stale, or taking its value away.
+
+use std::cell::Cell;
 
 use super::context::{Turn, count_miss};
-use crate::store::{Action, Seen};
+use super::outcome::{STORED, StoreEvent};
+use super::rewrite::{Rewritten, rewrite};
+use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
+
+/// What to delete, and what stays of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeleteRequest {
+    /// The CAS unique that must be there.
+    pub compare: Option<u64>,
+    /// What stays of the item.
+    pub remains: Option<Remains>,
+    /// What log lines call the command.
+    pub name: &'static str,
+    /// Another version counts as a miss.
+    pub mismatch_is_miss: bool,
+}
+
+/// What stays of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remains {
+    /// The client flags of the item without its value; `None` keeps both.
+    pub emptied: Option<u32>,
+    /// The item is stale, and the next reader that recaches wins it.
+    pub stale: bool,
+    /// The CAS unique that it gets. Else what is stale has a new one, and what is not the old one.
+    pub cas: Option<u64>,
+    /// Another deadline, in boot-time milliseconds.
+    pub deadline_ms: Option<u64>,
+}
 
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,31 +42,138 @@ pub enum Deleted {
     NotFound,
     /// Another version is there.
     Exists,
+    /// No memory for what stays.
+    NoMemory,
 }
 
-/// Removes an item, or only one of this version if `only_over` is not 0. With a partner an
-/// unconditional deletion is news either way: the partner may hold what is not here.
-pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
-    if let Some(prefixes) = turn.prefixes.if_on() {
-        prefixes.count_delete(key);
-    }
-    let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
-        Err(miss) if only_over != 0 => (Action::Keep, Err(miss)),
-        Err(miss) => (Action::Remove, Err(miss)),
-        Ok(item) if only_over != 0 && only_over != item.cas() => (Action::Keep, Ok(None)),
-        Ok(item) => (Action::Remove, Ok(Some(Seen::of(item)))),
-    });
-    match found {
-        Ok(Some(seen)) => {
-            turn.met().delete_hits.count();
-            turn.tell_deleted(key, "delete", seen);
+/// Why nothing was deleted.
+enum Left {
+    Missing(Miss),
+    OtherCas,
+    NoRoom,
+}
+
+/// Removes an item, or leaves what is to stay of it.
+pub fn delete(turn: &mut Turn<'_>, key: &[u8], request: &DeleteRequest) -> Deleted {
+    let deleted = match &request.remains {
+        None => remove(turn, key, request),
+        Some(remains) => reduce(turn, key, request, remains),
+    };
+    let counters = turn.counters;
+    match deleted {
+        Ok(seen) => {
+            if !request.remains.is_some_and(|remains| remains.stale) {
+                turn.met().delete_hits.count();
+                turn.tell_deleted(key, request.name, seen);
+            }
             Deleted::Deleted
         }
-        Ok(None) => Deleted::Exists,
-        Err(miss) => {
-            turn.counters.delete_misses.count();
-            count_miss(turn.counters, miss);
+        Err(Left::OtherCas) => {
+            if request.mismatch_is_miss {
+                counters.delete_misses.count();
+            }
+            Deleted::Exists
+        }
+        Err(Left::Missing(miss)) => {
+            counters.delete_misses.count();
+            count_miss(counters, miss);
             Deleted::NotFound
         }
+        Err(Left::NoRoom) => Deleted::NoMemory,
     }
+}
+
+fn judge(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
+    match entry {
+        Err(miss) => Some(Left::Missing(miss)),
+        Ok(item) if request.compare.is_some_and(|wanted| wanted != item.cas()) => {
+            Some(Left::OtherCas)
+        }
+        Ok(_) => None,
+    }
+}
+
+/// With a partner an unconditional deletion is news even where nothing was: the partner may hold
+/// the item.
+fn remove(turn: &mut Turn<'_>, key: &[u8], request: &DeleteRequest) -> Result<Seen, Left> {
+    let decide = |entry: Result<&Item, Miss>| match judge(entry, request) {
+        None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
+        Some(left @ Left::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(left)),
+        Some(left) => (Action::Keep, Err(left)),
+    };
+    turn.store.update(key, turn.batch, decide).0
+}
+
+/// An item without its value is a new one; it is what is told and counted as deleted, too.
+fn reduce(
+    turn: &mut Turn<'_>,
+    key: &[u8],
+    request: &DeleteRequest,
+    remains: &Remains,
+) -> Result<Seen, Left> {
+    let (store, now) = (turn.store, turn.now());
+    let emptied = Cell::new(None);
+    let make = |old: Option<&Item>| match old {
+        Some(old) => reduced(store, old, remains, now, &emptied),
+        None => Err(NoRoom),
+    };
+    match rewrite(turn, key, |entry| judge(entry, request), make) {
+        Rewritten::Done(_) => {}
+        Rewritten::Left(left) => return Err(left),
+        Rewritten::NoRoom => return Err(Left::NoRoom),
+    }
+    if remains.emptied.is_some() {
+        turn.counters.total_items.count();
+    }
+    let Some(event) = emptied.get() else {
+        return Ok(Seen::default());
+    };
+    turn.batch.met_class = event.seen.class;
+    turn.tell_stored(key, STORED, event);
+    Ok(event.seen)
+}
+
+/// Without its value an item is a new one of the old CAS unique; stale it is the same one with a
+/// new CAS unique, and the next reader wins it.
+fn reduced<'s>(
+    store: &'s Store,
+    old: &Item,
+    remains: &Remains,
+    now: Now,
+    emptied: &Cell<Option<StoreEvent>>,
+) -> Result<Action<'s>, NoRoom> {
+    let mut head = ItemHead {
+        client_flags: remains.emptied.unwrap_or(old.client_flags()),
+        deadline_ms: remains.deadline_ms.unwrap_or(old.deadline_ms()),
+        marks: if remains.emptied.is_some() {
+            0
+        } else {
+            old.marks()
+        },
+        cas: remains.cas,
+    };
+    if remains.stale {
+        head.marks = (head.marks | marks::STALE) & !marks::TOKEN_SENT;
+    } else {
+        head.cas = head.cas.or_else(|| Some(old.inherited_cas()));
+    }
+    if store.puts_as_removal(head.deadline_ms, now) {
+        return Ok(Action::Remove);
+    }
+    let value = match remains.emptied {
+        Some(_) => &[],
+        None => old.value(),
+    };
+    let mut draft = store.draft(old.key(), &head, value.len())?;
+    draft.fill(|bytes| bytes.copy_from_slice(value));
+    if remains.emptied.is_some() {
+        emptied.set(Some(StoreEvent {
+            command: "set",
+            deadline_ms: head.deadline_ms,
+            seen: draft.seen(),
+        }));
+    } else {
+        draft.keep_history_of(old);
+    }
+    Ok(Action::Put(draft))
 }

@@ -1,54 +1,19 @@
-//! `get`, `gets`, `gat`, `gats`: one key at a time.
+//! Looking items up. The caller prints what it is shown, under the lock of the item's shard.
+//!
+//! Stale items and their one winner: a deletion may mark an item as stale; the first caller that
+//! recaches what it is shown wins it, which leaves the mark "token sent", so that later ones do
+//! not. Marks are changed like deadlines, with a stamp of their own, so that the partner has them
+//! too.
 
 use super::context::{Turn, count_miss};
-use super::output::Output;
-use crate::protocol::text::reply;
-use crate::store::{Action, Item};
+use super::get_request::{Found, GetRequest, Vivify};
+use crate::store::{Action, Item, ItemHead, Miss, Now, Store, marks};
 
-/// What to do with each key of a retrieval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retrieval {
-    /// Show the CAS unique.
-    pub with_cas: bool,
-    /// Give the item this deadline first, see [`super::deadline_ms`].
-    pub touch: Option<u64>,
-    /// Show nothing: the line ends in an error.
-    pub is_refused: bool,
-}
-
-/// Answers one key; a miss answers nothing.
-pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieval) {
-    match how.touch {
-        None => get(turn, key, |item| show(out, item, how.with_cas)),
-        Some(deadline_ms) => {
-            get_and_touch(turn, key, deadline_ms, |item| show(out, item, how.with_cas))
-        }
-    };
-}
-
-/// Does what `retrieve` does, and answers nothing.
-pub fn look_up(turn: &mut Turn<'_>, key: &[u8], how: Retrieval) {
-    match how.touch {
-        None => get(turn, key, |_| {}),
-        Some(deadline_ms) => get_and_touch(turn, key, deadline_ms, |_| {}),
-    };
-}
-
-/// Shows an item, under its lock; false if there is none.
+/// Shows an item; false if there is none.
 pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let found = turn.store.read(key, turn.batch, show);
-    if let Some(prefixes) = turn.prefixes.if_on() {
-        prefixes.count_get(key, found.is_ok());
-    }
-    turn.counters.cmd_get.count();
-    match found {
-        Ok(()) => turn.met().get_hits.count(),
-        Err(miss) => {
-            turn.counters.get_misses.count();
-            count_miss(turn.counters, miss);
-        }
-    }
-    found.is_ok()
+    turn.count_prefix_get(key, found.is_ok());
+    count(turn, false, found)
 }
 
 /// The same for an item that is given another deadline.
@@ -56,52 +21,172 @@ pub fn get_and_touch(
     turn: &mut Turn<'_>,
     key: &[u8],
     deadline_ms: u64,
-    show: impl FnOnce(&Item),
+    mut show: impl FnMut(&Item),
 ) -> bool {
-    let found = touch_and_show(turn, key, deadline_ms, show);
-    if let Some(prefixes) = turn.prefixes.if_on() {
-        prefixes.count_get(key, found);
-    }
-    found
-}
-
-/// The same, counted as `touch` only.
-pub(super) fn touch_and_show(
-    turn: &mut Turn<'_>,
-    key: &[u8],
-    deadline_ms: u64,
-    show: impl FnOnce(&Item),
-) -> bool {
-    let is_removal = turn.store.puts_as_removal(deadline_ms, turn.now());
-    let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
-        Err(miss) => (Action::Keep, Err(miss)),
-        Ok(item) => {
+    let request = GetRequest {
+        touch: Some(deadline_ms),
+        ..GetRequest::default()
+    };
+    let is_found = retrieve(turn, key, &request, |found| {
+        if let Some(item) = found.item {
             show(item);
-            (
-                if is_removal {
-                    Action::Remove
-                } else {
-                    Action::Touch(deadline_ms)
-                },
-                Ok(()),
-            )
         }
     });
-    turn.counters.cmd_touch.count();
-    match found {
-        Ok(()) => turn.met().touch_hits.count(),
-        Err(miss) => {
-            turn.counters.touch_misses.count();
-            count_miss(turn.counters, miss);
-        }
+    turn.count_prefix_get(key, is_found);
+    is_found
+}
+
+/// Gives an item another deadline; false if there is none.
+pub fn touch(turn: &mut Turn<'_>, key: &[u8], deadline_ms: u64) -> bool {
+    let request = GetRequest {
+        touch: Some(deadline_ms),
+        ..GetRequest::default()
+    };
+    retrieve(turn, key, &request, |_| {})
+}
+
+/// Shows an item, changes it or creates it; false if there is none.
+pub fn retrieve(
+    turn: &mut Turn<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    mut show: impl FnMut(&Found<'_>),
+) -> bool {
+    let found = if request.only_reads() {
+        read(turn, key, request, &mut show)
+    } else {
+        change(turn, key, request, &mut show)
+    };
+    let is_get = found.is_err() && request.missed_touch_is_get;
+    count(turn, request.touch.is_some() && !is_get, found)
+}
+
+/// Shows what is known of an item, for people. Does not count as use.
+pub fn inspect(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+    let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.map(show));
+    let (found, _) = turn.store.update(key, turn.batch, look);
+    turn.counters.cmd_meta.count();
+    if let Err(miss) = found {
+        count_miss(turn.counters, miss);
     }
     found.is_ok()
 }
 
-fn show(out: &mut Output, item: &Item, with_cas: bool) {
-    let cas = with_cas.then(|| item.cas());
-    let len = item.value().len();
-    reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
-    out.push_value(item);
-    out.bytes.extend_from_slice(b"\r\n");
+fn count(turn: &Turn<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
+    let counters = turn.counters;
+    let all = if is_touch {
+        &counters.cmd_touch
+    } else {
+        &counters.cmd_get
+    };
+    all.count();
+    match (found, is_touch) {
+        (Ok(()), true) => turn.met().touch_hits.count(),
+        (Ok(()), false) => turn.met().get_hits.count(),
+        (Err(_), true) => counters.touch_misses.count(),
+        (Err(_), false) => counters.get_misses.count(),
+    }
+    if let Err(miss) = found {
+        count_miss(counters, miss);
+    }
+    found.is_ok()
+}
+
+/// Only reads, which is cheaper; but an item that is won needs a mark.
+fn read(
+    turn: &mut Turn<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    show: &mut impl FnMut(&Found<'_>),
+) -> Result<(), Miss> {
+    let now = turn.now();
+    let is_shown = turn.store.read(key, turn.batch, |item| {
+        let found = Found::of(item, request, now);
+        if !found.won {
+            show(&found);
+        }
+        !found.won
+    })?;
+    if is_shown {
+        return Ok(());
+    }
+    // One lookup is told.
+    let witness = turn.batch.witness.take();
+    let changed = change(turn, key, request, show);
+    turn.batch.witness = witness;
+    changed
+}
+
+fn change(
+    turn: &mut Turn<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    show: &mut impl FnMut(&Found<'_>),
+) -> Result<(), Miss> {
+    let (store, now) = (turn.store, turn.now());
+    let mut decide = |entry: Result<&Item, Miss>| match (entry, &request.vivify) {
+        (Ok(item), _) => {
+            let found = Found::of(item, request, now);
+            show(&found);
+            let deadline_ms = request.touch.unwrap_or_else(|| item.deadline_ms());
+            let is_removal = store.puts_as_removal(deadline_ms, now);
+            (changed(item, request, found.won, is_removal), Ok(None))
+        }
+        (Err(miss), None) => (Action::Keep, Err(miss)),
+        (Err(miss), Some(vivify)) => match create(store, key, vivify, request.is_unused, now) {
+            Some((action, class)) => (action, Ok(Some((miss, class)))),
+            None => (Action::Keep, Err(miss)),
+        },
+    };
+    let (found, stamp) = turn.retry(
+        |turn| store.update(key, turn.batch, &mut decide),
+        |(found, _)| found.is_err(),
+    );
+    if let Some((miss, class)) = found? {
+        // What is counted as a hit is the item that was made.
+        turn.batch.met_class = class;
+        count_miss(turn.counters, miss);
+        turn.counters.total_items.count();
+        let cas = request.vivify.and_then(|vivify| vivify.cas);
+        show(&Found::created(turn.cas_of(cas, stamp)));
+    }
+    Ok(())
+}
+
+fn changed<'s>(item: &Item, request: &GetRequest, won: bool, is_removal: bool) -> Action<'s> {
+    match request.touch {
+        Some(_) if is_removal => Action::Remove,
+        None if !won && request.is_unused => Action::Keep,
+        None if !won => Action::Read,
+        touch => Action::Amend {
+            deadline_ms: touch.unwrap_or_else(|| item.deadline_ms()),
+            marks: item.marks() | if won { marks::TOKEN_SENT } else { 0 },
+            is_read: !request.is_unused,
+        },
+    }
+}
+
+/// The empty item of a key and its class; `None` if there is no memory for it.
+fn create<'s>(
+    store: &'s Store,
+    key: &[u8],
+    vivify: &Vivify,
+    is_unused: bool,
+    now: Now,
+) -> Option<(Action<'s>, u8)> {
+    let head = ItemHead {
+        client_flags: 0,
+        deadline_ms: vivify.deadline_ms,
+        marks: marks::TOKEN_SENT,
+        cas: vivify.cas,
+    };
+    let class = store.class_of(key, &head, 0);
+    if store.puts_as_removal(head.deadline_ms, now) {
+        return Some((Action::Remove, class));
+    }
+    let draft = store.draft(key, &head, 0).ok()?;
+    if !is_unused {
+        draft.count_as_read();
+    }
+    Some((Action::Put(draft), class))
 }

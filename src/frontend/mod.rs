@@ -19,6 +19,7 @@ mod dispatch;
 #[cfg(test)]
 mod hand_over_tests;
 mod meta;
+mod output;
 #[cfg(test)]
 mod test_support;
 pub(crate) mod text;
@@ -28,4 +29,5 @@ pub(crate) mod wait_state;
 pub use binary::BinaryConversation;
 pub use control::{Console, Outcome};
 pub use dispatch::Dialogue;
+pub use output::{Chunk, Output};
 pub use text::{Conversation, Stop};

@@ -3,7 +3,8 @@
 use super::control::{Console, Outcome};
 use super::text::Stop;
 use crate::auth::Access;
-use crate::command::{Output, Turn};
+use crate::command::Turn;
+use crate::frontend::Output;
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};

@@ -4,7 +4,8 @@
 use super::control::Console;
 use super::text::Stop;
 use crate::auth::Access;
-use crate::command::{Output, Turn};
+use crate::command::Turn;
+use crate::frontend::Output;
 use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::text::reply;

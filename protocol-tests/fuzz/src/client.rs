@@ -1,8 +1,8 @@
 //! One client's connection without its socket.
 
-use memtwin::command::{Output, Turn};
+use memtwin::command::Turn;
 use memtwin::limits::{INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES};
-use memtwin::frontend::{Dialogue, Stop};
+use memtwin::frontend::{Dialogue, Output, Stop};
 use memtwin::node::Node;
 use memtwin::store::{Batch, Now};
 

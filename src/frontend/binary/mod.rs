@@ -5,13 +5,14 @@
 
 mod reply;
 mod sasl;
+mod stat;
 #[cfg(test)]
 mod tests;
 
 use super::control::Console;
 use super::text::Stop;
-use crate::command::{self, Output, StoreMode, StoreRequest, Stored, Turn};
-use crate::frontend::wait_state;
+use crate::command::{self, StoreMode, StoreRequest, Stored, Turn};
+use crate::frontend::{Output, wait_state};
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
     self, Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write,

@@ -1,9 +1,11 @@
 //! Executes a request whose packet is all there, and the replies of storage commands.
 
 use super::Step;
-use crate::command::{self, ArithmeticRequest, Deleted, Delta, Initial, Stored, deadline_ms};
+use crate::command::{
+    self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Initial, Stored, deadline_ms,
+};
+use crate::frontend::Output;
 use crate::protocol::binary::{Header, Request, Status, Write, reply};
-use crate::protocol::text;
 use crate::store::{Item, Now};
 
 /// What a storage command is answered that finds no memory.
@@ -37,11 +39,7 @@ impl Step<'_, '_> {
                 });
                 self.missed(found, header, key, false);
             }
-            Request::Delete { key } => match command::delete(self.turn, key, header.cas) {
-                Deleted::Deleted => self.done(header, 0),
-                Deleted::NotFound => self.error(header, Status::NotFound),
-                Deleted::Exists => self.error(header, Status::Exists),
-            },
+            Request::Delete { key } => self.delete(header, key),
             Request::Arithmetic {
                 key,
                 incr,
@@ -75,6 +73,21 @@ impl Step<'_, '_> {
             Request::Stat { key } => self.stat(header, key),
             // The conversation has seen to these.
             Request::Store(_) | Request::SaslList | Request::Sasl(_) | Request::Quit => {}
+        }
+    }
+
+    fn delete(&mut self, header: &Header, key: &[u8]) {
+        self.turn.count_prefix_delete(key);
+        let asked = DeleteRequest {
+            compare: Some(header.cas).filter(|&cas| cas != 0),
+            name: "delete",
+            ..DeleteRequest::default()
+        };
+        match command::delete(self.turn, key, &asked) {
+            Deleted::Deleted => self.done(header, 0),
+            Deleted::NotFound => self.error(header, Status::NotFound),
+            Deleted::Exists => self.error(header, Status::Exists),
+            Deleted::NoMemory => self.no_memory(header, NO_MEMORY_STORING),
         }
     }
 
@@ -133,69 +146,6 @@ impl Step<'_, '_> {
     fn no_memory(&mut self, header: &Header, words: &str) {
         reply::error_saying(&mut self.out.bytes, header, Status::NoMemory, words);
     }
-
-    /// Statistics are written as text, then each line becomes a packet.
-    fn stat(&mut self, header: &Header, key: &[u8]) {
-        self.turn.count_survey();
-        if let Some(words) = key.strip_prefix(b"detail") {
-            return self.stat_detail(header, words);
-        }
-        let mut lines = Vec::new();
-        let args: Vec<&[u8]> = key
-            .split(|&byte| byte == b' ')
-            .filter(|word| !word.is_empty())
-            .collect();
-        // Text takes the beginning of these words for the words; here only a whole word counts.
-        let is_part = |whole: &[u8]| {
-            args.first()
-                .is_some_and(|word| whole.starts_with(word) && *word != whole)
-        };
-        // As there, these are shown in text only.
-        let is_texts = args
-            .first()
-            .is_some_and(|word| b"conns".starts_with(word) || b"extstore".starts_with(word));
-        // More than a word is none, but behind these two anything may stand.
-        let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
-        let is_unclear = key.contains(&b' ') && !is_open;
-        if !is_unclear && !is_texts && !is_part(b"reset") && !is_part(b"settings") {
-            self.console.stats(&args, &mut lines);
-        }
-        if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {
-            return self.error(header, Status::NotFound);
-        }
-        let out = &mut self.out.bytes;
-        for line in lines.split(|&byte| byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(rest) = line.strip_prefix(b"STAT ") {
-                let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-                let (name, value) = rest.split_at(end);
-                reply::stat(out, header, name, value.get(1..).unwrap_or_default());
-            }
-        }
-        reply::stat(out, header, &[], &[]);
-    }
-}
-
-impl Step<'_, '_> {
-    /// `stat` of `detail on`, `detail off` or `detail dump`; whatever follows these does not
-    /// count. A dump is one statistic of many lines, as in memcached.
-    fn stat_detail(&mut self, header: &Header, words: &[u8]) {
-        let is_asked = |word: &&[u8]| words.get(1..).is_some_and(|rest| rest.starts_with(word));
-        let known: [&[u8]; 3] = [b"dump", b"on", b"off"];
-        let mut lines = Vec::new();
-        if words.first() == Some(&b' ')
-            && let Some(word) = known.into_iter().find(is_asked)
-        {
-            self.console.stats(&[b"detail", word], &mut lines);
-        }
-        let out = &mut self.out.bytes;
-        if lines.ends_with(text::reply::END) {
-            reply::stat(out, header, b"detailed", &lines);
-        } else if lines != b"OK\r\n" {
-            return self.error(header, Status::NotFound);
-        }
-        reply::stat(out, header, &[], &[]);
-    }
 }
 
 /// What is stored where nothing is.
@@ -208,7 +158,7 @@ fn first_number(number: u64, exptime: u32, now: Now) -> Initial {
     }
 }
 
-fn hit(out: &mut command::Output, header: &Header, item: &Item, with_key: bool) {
+fn hit(out: &mut Output, header: &Header, item: &Item, with_key: bool) {
     let key = if with_key { item.key() } else { &[] };
     let len = item.value().len();
     let flags = item.client_flags();

@@ -1,7 +1,7 @@
 //! `ma`.
 
 use super::Step;
-use crate::command::meta::{after_flag, deadline_of, left_secs, status};
+use super::flags::{after_flag, created_deadline_ms, status, time_left, touched_deadline_ms};
 use crate::command::{self, ArithmeticRequest, Delta, Initial, Number};
 use crate::protocol::meta::{Request, reply};
 use crate::protocol::text;
@@ -21,7 +21,7 @@ pub(super) fn arithmetic(step: &mut Step<'_, '_>, request: &Request<'_>) {
         incr: !matches!(options.mode, Some(b'D' | b'-')),
         compare: options.compare,
         cas: options.cas,
-        deadline_ms: options.exptime.map(|_| deadline_of(options.exptime, now)),
+        deadline_ms: touched_deadline_ms(options, now),
         initial,
     };
     let out = &mut step.out.bytes;
@@ -35,14 +35,6 @@ pub(super) fn arithmetic(step: &mut Step<'_, '_>, request: &Request<'_>) {
         Delta::NoMemory { is_initial: true } => "SERVER_ERROR Out of memory allocating new item",
     };
     text::reply::line(out, words);
-}
-
-/// The deadline of an item that is created, after all flags.
-fn created_deadline_ms(request: &Request<'_>, now: Now) -> u64 {
-    let letters = request.flags.iter().map(|(letter, _)| letter);
-    letters.fold(NEVER, |deadline_ms, letter| {
-        after_flag(letter, deadline_ms, &request.options, true, now)
-    })
 }
 
 /// Flags are answered in the order of the request: `t` before `T` shows the deadline before it.
@@ -60,8 +52,7 @@ fn answer(out: &mut Vec<u8>, request: &Request<'_>, number: &Number, now: Now) {
         deadline_ms = after_flag(letter, deadline_ms, &request.options, created, now);
         match letter {
             b'c' => reply::number(out, b'c', number.cas),
-            b't' if deadline_ms == NEVER => reply::number(out, b't', -1),
-            b't' => reply::number(out, b't', left_secs(deadline_ms, now) as u32),
+            b't' => time_left(out, deadline_ms, now),
             b'O' => reply::echo(out, word),
             b'k' => reply::key(out, &request.key.bytes, request.key.is_base64),
             _ => {}

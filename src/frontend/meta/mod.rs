@@ -1,12 +1,16 @@
 //! Meta commands in a conversation.
 
 mod arithmetic;
+mod delete;
+mod flags;
+mod get;
+mod inspect;
 pub(super) mod set;
 
 use super::text::{Conversation, Step, Stop, StoreCommand, StoreReply, say};
-use crate::command::meta as command;
 pub(crate) use crate::protocol::meta::reply;
-use crate::protocol::meta::{Request, Verb, parse, parse_inspection};
+use crate::protocol::meta::{Request, Verb, parse};
+pub(super) use inspect::inspect;
 
 impl Conversation {
     /// Executes `mg`, `ms`, `md` or `ma`; returns the bytes used.
@@ -23,8 +27,8 @@ impl Conversation {
             Err(fault) => return self.fault(fault, used, &mut step.out.bytes),
         };
         match verb {
-            Verb::Get => command::get(step.turn, step.out, &request),
-            Verb::Delete => command::delete(step.turn, &mut step.out.bytes, &request),
+            Verb::Get => get::get(step, &request),
+            Verb::Delete => delete::delete(step, &request),
             Verb::Arithmetic => arithmetic::arithmetic(step, &request),
             Verb::Set => {
                 let command = StoreCommand {
@@ -43,13 +47,4 @@ impl Conversation {
 /// Parses what followed `ms` once more.
 pub(super) fn parse_set(args: &[u8]) -> Option<Request<'_>> {
     parse(Verb::Set, args).ok()
-}
-
-/// Executes `me`.
-pub(crate) fn inspect(args: &[u8], step: &mut Step<'_, '_>) {
-    let out = &mut step.out.bytes;
-    match parse_inspection(args) {
-        Ok(request) => command::inspect(step.turn, out, &request),
-        Err(fault) => say(out, false, fault.reply),
-    }
 }

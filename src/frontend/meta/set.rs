@@ -1,6 +1,6 @@
 //! `ms`.
 
-use crate::command::meta::deadline_of;
+use super::flags::deadline_of;
 use crate::command::{StoreMode, StoreRequest, Stored};
 use crate::frontend::text::stored_reply;
 use crate::protocol::meta::{Request, reply};

@@ -1,12 +1,11 @@
 //! Command lines in a conversation: found, parsed, carried out.
 
 use super::reply::{FLUSH_REFUSED, say};
+use super::retrieval::Retrieval;
 use super::{Conversation, State, Step, Stop};
-use crate::command::{self, Retrieval};
-use crate::limits::{
-    GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, LOG_COMMAND_BYTES, TURN_KEYS,
-};
-use crate::protocol::text::{self, Fault, Keys, Request, reply};
+use crate::command;
+use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
+use crate::protocol::text::{self, Fault, Keys, Request};
 
 impl Conversation {
     pub(super) fn line(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
@@ -27,12 +26,7 @@ impl Conversation {
                 self.fault(fault, used, &mut step.out.bytes)
             }
             Ok(Request::Get { keys, with_cas }) => {
-                let how = Retrieval {
-                    with_cas,
-                    touch: None,
-                    is_refused: false,
-                };
-                self.keys(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), Retrieval::get(with_cas), step)
             }
             Ok(Request::GetAndTouch {
                 exptime,
@@ -41,20 +35,19 @@ impl Conversation {
             }) => {
                 let touch = command::deadline_ms(i64::from(exptime), step.turn.now());
                 let how = Retrieval {
-                    with_cas,
                     touch: Some(touch),
-                    is_refused: false,
+                    ..Retrieval::get(with_cas)
                 };
                 self.keys(line, offset(line, keys), how, step)
             }
             Ok(Request::GetTooLong { exptime, keys }) => {
                 let now = step.turn.now();
                 let how = Retrieval {
-                    with_cas: false,
                     touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
                     is_refused: true,
+                    ..Retrieval::get(false)
                 };
-                self.keys_refused(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), how, step)
             }
             Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, step),
             Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, step),
@@ -97,71 +90,6 @@ impl Conversation {
             State::Swallow(bytes)
         };
     }
-
-    /// The rest of a line whose first keys are served.
-    pub(super) fn more_keys(
-        &mut self,
-        input: &[u8],
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
-        if how.is_refused {
-            return self.keys_refused(&input[..end], 0, how, step);
-        }
-        self.keys(&input[..end], 0, how, step)
-    }
-
-    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
-    fn keys(
-        &mut self,
-        whole: &[u8],
-        start: usize,
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let line = content(whole);
-        let mut keys = Keys(&line[start..]);
-        let mut served = 0;
-        while let Some((key, rest)) = keys.split_first() {
-            if step.out.len() >= step.turn.output_bytes_max || served == TURN_KEYS {
-                self.state = State::Keys(how);
-                return (line.len() - keys.0.len(), Some(Stop::Yield));
-            }
-            command::retrieve(step.turn, step.out, key, how);
-            served += 1;
-            keys = rest;
-        }
-        step.out.bytes.extend_from_slice(reply::END);
-        self.state = State::Line;
-        (whole.len(), None)
-    }
-
-    /// Looks up the keys of a line before one that is too long, and answers that one alone.
-    fn keys_refused(
-        &mut self,
-        whole: &[u8],
-        start: usize,
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let line = content(whole);
-        let mut keys = Keys(&line[start..]);
-        let mut served = 0;
-        while let Some((key, rest)) = keys.split_first() {
-            if key.len() > KEY_BYTES {
-                break;
-            }
-            if served == TURN_KEYS {
-                self.state = State::Keys(how);
-                return (line.len() - keys.0.len(), Some(Stop::Yield));
-            }
-            command::look_up(step.turn, key, how);
-            served += 1;
-            keys = rest;
-        }
-        self.fault(Fault::BAD_FORMAT, whole.len(), &mut step.out.bytes)
-    }
 }
 
 /// A line without an end: either more is to come, or it is no line of ours.
@@ -179,7 +107,7 @@ fn without_end(input: &[u8]) -> Stop {
 }
 
 /// A line without its end.
-fn content(line: &[u8]) -> &[u8] {
+pub(super) fn content(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

@@ -8,14 +8,18 @@ mod cachedump;
 mod dump;
 mod line;
 mod reply;
+mod retrieval;
 mod value;
 mod waiting;
 
 use super::control::Console;
-use crate::command::{Cachedump, Output, Retrieval, Stored, Turn};
+use crate::command::{Stored, Turn};
+use crate::frontend::Output;
 use crate::protocol::text::Events;
 use crate::store::Upload;
+use cachedump::Cachedump;
 pub(crate) use dump::Dump;
+use retrieval::Retrieval;
 
 pub(super) use reply::{say, stored_reply};
 use value::Receiving;
@@ -44,11 +48,11 @@ pub enum Stop {
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
 pub struct Conversation {
-    pub(super) state: State,
+    state: State,
 }
 
 #[derive(Debug, Default)]
-pub(super) enum State {
+enum State {
     /// A command line comes next.
     #[default]
     Line,

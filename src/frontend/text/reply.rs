@@ -1,7 +1,7 @@
 //! Replies of the text protocol to what commands came to.
 
 use super::Step;
-use crate::command::{self, ArithmeticRequest, Deleted, Delta, Stored};
+use crate::command::{self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Stored};
 use crate::frontend::meta;
 use crate::protocol::text::{Request, reply};
 
@@ -11,7 +11,12 @@ impl Step<'_, '_> {
         let out = &mut self.out.bytes;
         match *request {
             Request::Delete { key, noreply } => {
-                let found = command::delete(self.turn, key, 0) == Deleted::Deleted;
+                self.turn.count_prefix_delete(key);
+                let asked = DeleteRequest {
+                    name: "delete",
+                    ..DeleteRequest::default()
+                };
+                let found = command::delete(self.turn, key, &asked) == Deleted::Deleted;
                 say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
             }
             Request::Touch {

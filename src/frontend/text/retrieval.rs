@@ -1,0 +1,98 @@
+//! `get`, `gets`, `gat`, `gats` in a conversation: a line may have more keys than one turn serves.
+
+use super::line::content;
+use super::{Conversation, State, Step, Stop};
+use crate::command;
+use crate::frontend::Output;
+use crate::limits::{KEY_BYTES, TURN_KEYS};
+use crate::protocol::text::{Fault, Keys, reply};
+use crate::store::Item;
+
+/// What to do with each key of a retrieval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retrieval {
+    /// Show the CAS unique.
+    pub(super) with_cas: bool,
+    /// Give the item this deadline first, see [`command::deadline_ms`].
+    pub(super) touch: Option<u64>,
+    /// Show nothing: the line ends in an error, at its first key that is too long.
+    pub(super) is_refused: bool,
+}
+
+impl Retrieval {
+    /// Shows items, and changes nothing.
+    pub(super) fn get(with_cas: bool) -> Self {
+        Self {
+            with_cas,
+            touch: None,
+            is_refused: false,
+        }
+    }
+}
+
+impl Conversation {
+    /// The rest of a line whose first keys are served.
+    pub(super) fn more_keys(
+        &mut self,
+        input: &[u8],
+        how: Retrieval,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
+        self.keys(&input[..end], 0, how, step)
+    }
+
+    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
+    pub(super) fn keys(
+        &mut self,
+        whole: &[u8],
+        start: usize,
+        how: Retrieval,
+        step: &mut Step<'_, '_>,
+    ) -> (usize, Option<Stop>) {
+        let line = content(whole);
+        let mut keys = Keys(&line[start..]);
+        let mut served = 0;
+        while let Some((key, rest)) = keys.split_first()
+            && !(how.is_refused && key.len() > KEY_BYTES)
+        {
+            if step.out.len() >= step.turn.output_bytes_max || served == TURN_KEYS {
+                self.state = State::Keys(how);
+                return (line.len() - keys.0.len(), Some(Stop::Yield));
+            }
+            step.retrieve(key, how);
+            served += 1;
+            keys = rest;
+        }
+        if how.is_refused {
+            return self.fault(Fault::BAD_FORMAT, whole.len(), &mut step.out.bytes);
+        }
+        step.out.bytes.extend_from_slice(reply::END);
+        self.state = State::Line;
+        (whole.len(), None)
+    }
+}
+
+impl Step<'_, '_> {
+    /// Answers one key; a miss answers nothing.
+    fn retrieve(&mut self, key: &[u8], how: Retrieval) {
+        let out = &mut *self.out;
+        let show = |item: &Item| {
+            if !how.is_refused {
+                show(out, item, how.with_cas);
+            }
+        };
+        match how.touch {
+            None => command::get(self.turn, key, show),
+            Some(deadline_ms) => command::get_and_touch(self.turn, key, deadline_ms, show),
+        };
+    }
+}
+
+fn show(out: &mut Output, item: &Item, with_cas: bool) {
+    let cas = with_cas.then(|| item.cas());
+    let len = item.value().len();
+    reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
+    out.push_value(item);
+    out.bytes.extend_from_slice(b"\r\n");
+}
