@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::dispatch::Dialogue;
+use super::step::Stop;
 use super::test_support::{Desk, Stage};
-use super::text::Stop;
 use crate::auth::Access;
 use crate::config::{Config, Protocol};
 use crate::protocol::binary::MAGIC_REQUEST;

@@ -6,8 +6,9 @@
 
 use super::binary::BinaryConversation;
 use super::dispatch::Dialogue;
+use super::step::Stop;
 use super::test_support::{Desk, Stage};
-use super::text::{Conversation, Stop};
+use super::text::Conversation;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES, TURN_REQUESTS};
 use crate::store::StoreConfig;
 

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::step::Stop;
 use super::test_support::{Desk, Stage};
-use super::text::{Conversation, Stop};
+use super::text::Conversation;
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
 use crate::store::StoreConfig;
 

@@ -3,12 +3,13 @@
 
 use super::binary::BinaryConversation;
 use super::control::Console;
-use super::text::{Conversation, Stop};
+use super::output::Output;
+use super::step::Stop;
+use super::text::Conversation;
 use super::text_auth::Login;
 use crate::auth::Access;
 use crate::command::Turn;
 use crate::config::Protocol;
-use crate::frontend::Output;
 use crate::frontend::wait_state;
 use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::Upload;
@@ -92,9 +93,10 @@ impl Dialogue {
     pub fn receiving(&mut self) -> Option<&mut Upload> {
         match self {
             Self::Undecided | Self::Login(_) => None,
-            Self::Text(text) => text.receiving(),
-            Self::Binary(binary) => binary.receiving(),
+            Self::Text(text) => text.upload_mut(),
+            Self::Binary(binary) => binary.upload_mut(),
         }
+        .filter(|upload| upload.missing_bytes() > 0)
     }
 
     /// A value that has not been stored yet, even if all of it has come and only its line end has

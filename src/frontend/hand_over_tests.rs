@@ -5,8 +5,8 @@
 //! because of that lost the write.
 
 use super::dispatch::Dialogue;
+use super::step::Stop;
 use super::test_support::{Desk, Stage};
-use super::text::Stop;
 use crate::auth::Access;
 use crate::config::Protocol;
 use crate::limits::TURN_REQUESTS;

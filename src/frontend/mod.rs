@@ -20,6 +20,7 @@ mod dispatch;
 mod hand_over_tests;
 mod meta;
 mod output;
+mod step;
 #[cfg(test)]
 mod test_support;
 pub(crate) mod text;
@@ -30,4 +31,5 @@ pub use binary::BinaryConversation;
 pub use control::{Console, Outcome};
 pub use dispatch::Dialogue;
 pub use output::{Chunk, Output};
-pub use text::{Conversation, Stop};
+pub use step::Stop;
+pub use text::Conversation;

@@ -1,7 +1,7 @@
 //! Conversations of tests, without their sockets.
 
 use super::control::{Console, Outcome};
-use super::text::Stop;
+use super::step::Stop;
 use crate::auth::Access;
 use crate::command::Turn;
 use crate::frontend::Output;

@@ -2,7 +2,7 @@
 //! `set <any> <any> <any> <length>`, then the user, a space, the password.
 
 use super::control::Console;
-use super::text::Stop;
+use super::step::Stop;
 use crate::auth::Access;
 use crate::command::Turn;
 use crate::frontend::Output;

@@ -10,9 +10,10 @@ mod stat;
 mod tests;
 
 use super::control::Console;
-use super::text::Stop;
+use super::output::Output;
+use super::step::{Receiving, Step, Stop};
 use crate::command::{self, StoreMode, StoreRequest, Stored, Turn};
-use crate::frontend::{Output, wait_state};
+use crate::frontend::wait_state;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
     self, Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write,
@@ -35,25 +36,9 @@ enum State {
     /// A packet comes next, of a client that has not authenticated.
     Locked,
     /// A value comes next.
-    Value(Box<Receiving>),
+    Value(Box<Receiving<(Header, Write)>>),
     /// Data nobody wants comes next.
     Swallow(usize),
-}
-
-/// A storage command whose value has not all come in.
-#[derive(Debug)]
-struct Receiving {
-    header: Header,
-    write: Write,
-    request: StoreRequest,
-    upload: Upload,
-}
-
-/// The parts of a step that do not change from request to request.
-struct Step<'a, 't> {
-    turn: &'a mut Turn<'t>,
-    out: &'a mut Output,
-    console: &'a dyn Console,
 }
 
 impl BinaryConversation {
@@ -89,8 +74,8 @@ impl BinaryConversation {
         }
     }
 
-    /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Upload> {
+    /// A value that is being received.
+    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
             State::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
@@ -111,7 +96,7 @@ impl BinaryConversation {
             return false;
         };
         let words = reply::NO_MEMORY_STORING;
-        binary::reply::error_saying(&mut out.bytes, &receiving.header, Status::NoMemory, words);
+        binary::reply::error_saying(&mut out.bytes, &receiving.reply.0, Status::NoMemory, words);
         true
     }
 
@@ -192,7 +177,7 @@ impl BinaryConversation {
                 (0, Some(Stop::HandOver))
             }
             request => {
-                step.answer(&header, request);
+                step.answer_packet(&header, request);
                 (used, None)
             }
         }
@@ -263,10 +248,9 @@ impl BinaryConversation {
         match command::begin(step.turn, store.key, &request, store.value_len) {
             Ok(upload) => {
                 self.state = State::Value(Box::new(Receiving {
-                    header: *header,
-                    write: store.write,
                     request,
                     upload,
+                    reply: (*header, store.write),
                 }));
             }
             Err(why) => {
@@ -282,10 +266,9 @@ impl BinaryConversation {
             return;
         };
         let Receiving {
-            header,
-            write,
             request,
             upload,
+            reply: (header, write),
         } = *receiving;
         let stored = if is_whole {
             let request = conditional(request, &header, step);

@@ -12,7 +12,7 @@ use crate::store::{Item, Now};
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 
 impl Step<'_, '_> {
-    pub(super) fn answer(&mut self, header: &Header, request: Request<'_>) {
+    pub(super) fn answer_packet(&mut self, header: &Header, request: Request<'_>) {
         match request {
             Request::Get { key, with_key } => {
                 let out = &mut *self.out;

@@ -2,7 +2,7 @@
 
 use super::{BinaryConversation, State, Step};
 use crate::auth::Passwords;
-use crate::frontend::text::Stop;
+use crate::frontend::step::Stop;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};

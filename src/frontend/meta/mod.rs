@@ -7,14 +7,15 @@ mod get;
 mod inspect;
 pub(super) mod set;
 
-use super::text::{Conversation, Step, Stop, StoreCommand, StoreReply, say};
+use super::step::{Step, Stop};
+use super::text::{Conversation, StoreCommand, StoreReply, say};
 pub(crate) use crate::protocol::meta::reply;
 use crate::protocol::meta::{Request, Verb, parse};
 pub(super) use inspect::inspect;
 
 impl Conversation {
     /// Executes `mg`, `ms`, `md` or `ma`; returns the bytes used.
-    pub(crate) fn meta(
+    pub(in crate::frontend) fn meta(
         &mut self,
         verb: Verb,
         args: &[u8],

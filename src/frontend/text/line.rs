@@ -63,7 +63,7 @@ impl Conversation {
             }
             Ok(Request::Quit) => (used, Some(Stop::Quit)),
             Ok(request) => {
-                step.answer(&request);
+                step.answer_line(&request);
                 (used, None)
             }
         }

@@ -13,37 +13,16 @@ mod value;
 mod waiting;
 
 use super::control::Console;
+use super::output::Output;
+use super::step::{Receiving, Step, Stop};
 use crate::command::{Stored, Turn};
-use crate::frontend::Output;
-use crate::protocol::text::Events;
 use crate::store::Upload;
 use cachedump::Cachedump;
 pub(crate) use dump::Dump;
-use retrieval::Retrieval;
-
 pub(super) use reply::{say, stored_reply};
-use value::Receiving;
+use retrieval::Retrieval;
+use value::PartialReply;
 pub(super) use value::{StoreCommand, StoreReply};
-
-/// Why the conversation stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The rest of the input is no whole request.
-    NeedMore,
-    /// The turn's budget is spent.
-    Yield,
-    /// The next request prints statistics, and the turn has made changes that the link is to be
-    /// told of first.
-    HandOver,
-    /// The client is to be disconnected once the replies are out.
-    Close,
-    /// The same, because it asked for it.
-    Quit,
-    /// The same, because it stops the server.
-    Shutdown,
-    /// The client is to be told of these events from now on.
-    Watch(Events),
-}
 
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
@@ -59,20 +38,13 @@ enum State {
     /// The rest of a long `get` line comes next; whether its keys are good is known.
     Keys(Retrieval),
     /// A value comes next.
-    Value(Box<Receiving>),
+    Value(Box<Receiving<PartialReply>>),
     /// Data nobody wants comes next.
     Swallow(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
     /// The same of `stats cachedump`.
     Cachedump(Box<Cachedump>),
-}
-
-/// The parts of a step that do not change from request to request.
-pub(crate) struct Step<'a, 't> {
-    pub(super) turn: &'a mut Turn<'t>,
-    pub(super) out: &'a mut Output,
-    pub(super) console: &'a dyn Console,
 }
 
 impl Conversation {
@@ -105,12 +77,10 @@ impl Conversation {
         }
     }
 
-    /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Upload> {
+    /// A value that is being received.
+    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) if receiving.upload.missing_bytes() > 0 => {
-                Some(&mut receiving.upload)
-            }
+            State::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
         }
     }
@@ -129,7 +99,7 @@ impl Conversation {
         let State::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;
         };
-        stored_reply(&mut out.bytes, receiving.noreply, Stored::NoMemory);
+        stored_reply(&mut out.bytes, receiving.reply.noreply, Stored::NoMemory);
         true
     }
 

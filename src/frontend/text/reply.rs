@@ -7,7 +7,7 @@ use crate::protocol::text::{Request, reply};
 
 impl Step<'_, '_> {
     /// Carries out what is done as soon as it is read, and answers.
-    pub(super) fn answer(&mut self, request: &Request<'_>) {
+    pub(super) fn answer_line(&mut self, request: &Request<'_>) {
         let out = &mut self.out.bytes;
         match *request {
             Request::Delete { key, noreply } => {

@@ -1,13 +1,13 @@
 //! Storage commands in a conversation: a line, then a value that may come in pieces.
 
 use super::reply::{say, stored_reply};
-use super::{Conversation, State, Step, Stop};
+use super::{Conversation, Receiving, State, Step, Stop};
 use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::meta;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::meta::Request;
 use crate::protocol::text::{Storage, Verb};
-use crate::store::{ItemHead, NoRoom, Now, Upload};
+use crate::store::{ItemHead, NoRoom, Now};
 
 /// A storage command whose line has come in.
 pub(in crate::frontend) struct StoreCommand<'a> {
@@ -27,15 +27,13 @@ pub(in crate::frontend) enum StoreReply<'a> {
     Meta(&'a Request<'a>, &'a [u8]),
 }
 
-/// A storage command whose value has not all come in.
+/// How a storage command is answered whose value has not all come in, and what ends the value.
 #[derive(Debug)]
-pub(in crate::frontend) struct Receiving {
-    request: StoreRequest,
+pub(super) struct PartialReply {
     pub(super) noreply: bool,
-    pub(super) upload: Upload,
-    line_end: Vec<u8>,
     /// What followed `ms`.
     meta: Option<Box<[u8]>>,
+    line_end: Vec<u8>,
 }
 
 impl Conversation {
@@ -115,10 +113,12 @@ impl Conversation {
                 };
                 self.state = State::Value(Box::new(Receiving {
                     request: *request,
-                    noreply,
                     upload,
-                    line_end: Vec::new(),
-                    meta,
+                    reply: PartialReply {
+                        noreply,
+                        meta,
+                        line_end: Vec::new(),
+                    },
                 }));
             }
             Err(why) => {
@@ -135,7 +135,7 @@ impl Conversation {
             return 0;
         };
         match receiving.take(input, step) {
-            Ok(taken) if receiving.line_end.len() < 2 => taken,
+            Ok(taken) if receiving.reply.line_end.len() < 2 => taken,
             taken => {
                 self.end_value(taken.is_ok(), step);
                 taken.unwrap_or_default()
@@ -150,11 +150,14 @@ impl Conversation {
         };
         let Receiving {
             request,
-            noreply,
             upload,
-            line_end,
-            meta,
+            reply,
         } = *receiving;
+        let PartialReply {
+            noreply,
+            meta,
+            line_end,
+        } = reply;
         let line = meta.as_deref().map(|args| (meta::parse_set(args), args));
         let reply = match &line {
             Some((Some(line), args)) => StoreReply::Meta(line, args),
@@ -222,7 +225,7 @@ fn bad_chunk(
     say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
 }
 
-impl Receiving {
+impl Receiving<PartialReply> {
     /// Takes data, then the two bytes of its line end.
     fn take(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> Result<usize, NoRoom> {
         let turn = &mut *step.turn;
@@ -230,8 +233,10 @@ impl Receiving {
         if self.upload.missing_bytes() > 0 {
             return Ok(data);
         }
-        let end = (input.len() - data).min(2 - self.line_end.len());
-        self.line_end.extend_from_slice(&input[data..data + end]);
+        let end = (input.len() - data).min(2 - self.reply.line_end.len());
+        self.reply
+            .line_end
+            .extend_from_slice(&input[data..data + end]);
         Ok(data + end)
     }
 }
