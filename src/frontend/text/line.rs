@@ -8,6 +8,8 @@ use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYT
 use crate::protocol::text::{self, Fault, Keys, Request};
 
 impl Conversation {
+    /// Inlined: the one caller is the hot loop, and a `get` has no other call before its keys.
+    #[inline(always)]
     pub(super) fn line(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
         let Some(end) = memchr::memchr(b'\n', input) else {
             return (0, Some(without_end(input)));

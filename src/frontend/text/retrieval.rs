@@ -77,14 +77,14 @@ impl Step<'_, '_> {
     /// Answers one key; a miss answers nothing.
     fn retrieve(&mut self, key: &[u8], how: Retrieval) {
         let out = &mut *self.out;
-        let show = |item: &Item| {
-            if !how.is_refused {
-                show(out, item, how.with_cas);
+        let show = |item: &Item| show(out, item, how.with_cas);
+        match (how.touch, how.is_refused) {
+            (None, false) => command::get(self.turn, key, show),
+            (None, true) => command::get(self.turn, key, |_| {}),
+            (Some(deadline_ms), false) => command::get_and_touch(self.turn, key, deadline_ms, show),
+            (Some(deadline_ms), true) => {
+                command::get_and_touch(self.turn, key, deadline_ms, |_| {})
             }
-        };
-        match how.touch {
-            None => command::get(self.turn, key, show),
-            Some(deadline_ms) => command::get_and_touch(self.turn, key, deadline_ms, show),
         };
     }
 }

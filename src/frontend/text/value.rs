@@ -56,6 +56,7 @@ impl Conversation {
     }
 
     /// Carries out a storage command as soon as its value is there.
+    #[inline(always)]
     pub(in crate::frontend) fn store(
         &mut self,
         command: &StoreCommand<'_>,
@@ -178,6 +179,7 @@ impl Conversation {
 }
 
 impl StoreReply<'_> {
+    #[inline(always)]
     fn answer(self, out: &mut Vec<u8>, stored: Stored) {
         match self {
             Self::Classic { noreply } => stored_reply(out, noreply, stored),
