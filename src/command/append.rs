@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::context::Turn;
+use super::context::CommandContext;
 use super::outcome::{StoreEvent, Stored};
 use super::rewrite::{Rewritten, rewrite};
 use super::store::Put;
@@ -11,13 +11,13 @@ use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
 
 /// Stores the longer value; `event` becomes that of what is stored.
 pub(super) fn join(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
     value: &[u8],
     event: &Cell<StoreEvent>,
 ) -> Put {
-    let (store, now) = (turn.store, turn.now());
+    let (store, now) = (ctx.store, ctx.now());
     let of_value = event.get();
     let judge = |entry: Result<&Item, Miss>| match (entry, request.compare) {
         (Err(miss), _) if !request.vivify => Some((Stored::NotStored, Some(miss))),
@@ -44,7 +44,7 @@ pub(super) fn join(
             Ok(Action::Put(draft))
         }
     };
-    match rewrite(turn, key, judge, make) {
+    match rewrite(ctx, key, judge, make) {
         Rewritten::Done(stamp) => (Ok(stamp), None),
         Rewritten::Left((why, miss)) => (Err(why), miss),
         Rewritten::NoRoom => (Err(Stored::NotStored), None),

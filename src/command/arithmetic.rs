@@ -1,6 +1,6 @@
 //! Adding to a decimal number, and subtracting from it.
 
-use super::context::{Turn, count_miss};
+use super::context::{CommandContext, count_miss};
 use super::number::number_of;
 use super::outcome::{STORED, StoreEvent};
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store};
@@ -76,23 +76,23 @@ struct Decision {
 
 /// Adds (wrapping at 2^64) or subtracts (stopping at 0). The client flags stay, the CAS unique
 /// changes.
-pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], request: &ArithmeticRequest) -> Delta {
-    let (store, now) = (turn.store, turn.now());
+pub fn arithmetic(ctx: &mut CommandContext<'_>, key: &[u8], request: &ArithmeticRequest) -> Delta {
+    let (store, now) = (ctx.store, ctx.now());
     let decide = |entry: Result<&Item, Miss>| match entry {
         Ok(item) => change(store, item, request, now),
         Err(miss) => create(store, key, miss, request, now),
     };
-    let (decision, stamp) = turn.retry(
-        |turn| store.update(key, turn.batch, decide),
+    let (decision, stamp) = ctx.retry(
+        |ctx| store.update(key, ctx.batch, decide),
         |(decision, _)| matches!(decision.outcome, Delta::NoMemory { .. }),
     );
-    count(turn, &decision, request.incr);
+    count(ctx, &decision, request.incr);
     if let Some(event) = decision.event {
-        turn.tell_stored(key, STORED, event);
+        ctx.tell_stored(key, STORED, event);
     }
     match decision.outcome {
         Delta::Value(number) => Delta::Value(Number {
-            cas: turn.cas_of(request.cas, stamp),
+            cas: ctx.cas_of(request.cas, stamp),
             ..number
         }),
         other => other,
@@ -198,8 +198,8 @@ impl Decision {
     }
 }
 
-fn count(turn: &Turn<'_>, decision: &Decision, incr: bool) {
-    let counters = turn.counters;
+fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
+    let counters = ctx.counters;
     if let Some(miss) = decision.miss {
         count_miss(counters, miss);
     }
@@ -209,8 +209,8 @@ fn count(turn: &Turn<'_>, decision: &Decision, incr: bool) {
     match (decision.outcome, incr) {
         // A number that begins is neither a hit nor a miss.
         (Delta::Value(number), _) if number.is_initial => {}
-        (Delta::Value(_), true) => turn.met().incr_hits.count(),
-        (Delta::Value(_), false) => turn.met().decr_hits.count(),
+        (Delta::Value(_), true) => ctx.met().incr_hits.count(),
+        (Delta::Value(_), false) => ctx.met().decr_hits.count(),
         (Delta::NotFound, true) => counters.incr_misses.count(),
         (Delta::NotFound, false) => counters.decr_misses.count(),
         _ => {}

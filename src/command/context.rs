@@ -6,7 +6,7 @@ use crate::store::{Batch, Draft, ItemHead, Miss, NoRoom, Now, Stamp, Store};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
-pub struct Turn<'t> {
+pub struct CommandContext<'t> {
     /// The node's items.
     pub store: &'t Store,
     /// The moment and the changes of this turn.
@@ -21,7 +21,7 @@ pub struct Turn<'t> {
     pub output_bytes_max: usize,
 }
 
-impl<'t> Turn<'t> {
+impl<'t> CommandContext<'t> {
     /// Carries out a change again, as long as it is refused because the machine has no memory for
     /// an item; each time after evicting others.
     pub(super) fn retry<R>(
@@ -30,7 +30,7 @@ impl<'t> Turn<'t> {
         is_refused: impl Fn(&R) -> bool,
     ) -> R {
         let store = self.store;
-        store.retry(self, |turn| turn.batch, attempt, is_refused)
+        store.retry(self, |ctx| ctx.batch, attempt, is_refused)
     }
 
     /// Allocates an item to be filled within this turn.
@@ -76,7 +76,7 @@ impl<'t> Turn<'t> {
     }
 
     /// Ends the turn after this request, which may look at the whole store or at files.
-    pub fn count_survey(&mut self) {
+    pub fn end_turn(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;
     }
 

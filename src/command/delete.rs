@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::context::{Turn, count_miss};
+use super::context::{CommandContext, count_miss};
 use super::outcome::{STORED, StoreEvent};
 use super::rewrite::{Rewritten, rewrite};
 use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
@@ -54,17 +54,17 @@ enum Left {
 }
 
 /// Removes an item, or leaves what is to stay of it.
-pub fn delete(turn: &mut Turn<'_>, key: &[u8], request: &DeleteRequest) -> Deleted {
+pub fn delete(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> Deleted {
     let deleted = match &request.remains {
-        None => remove(turn, key, request),
-        Some(remains) => reduce(turn, key, request, remains),
+        None => remove(ctx, key, request),
+        Some(remains) => reduce(ctx, key, request, remains),
     };
-    let counters = turn.counters;
+    let counters = ctx.counters;
     match deleted {
         Ok(seen) => {
             if !request.remains.is_some_and(|remains| remains.stale) {
-                turn.met().delete_hits.count();
-                turn.tell_deleted(key, request.name, seen);
+                ctx.met().delete_hits.count();
+                ctx.tell_deleted(key, request.name, seen);
             }
             Deleted::Deleted
         }
@@ -95,41 +95,41 @@ fn judge(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
 
 /// With a partner an unconditional deletion is news even where nothing was: the partner may hold
 /// the item.
-fn remove(turn: &mut Turn<'_>, key: &[u8], request: &DeleteRequest) -> Result<Seen, Left> {
+fn remove(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> Result<Seen, Left> {
     let decide = |entry: Result<&Item, Miss>| match judge(entry, request) {
         None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
         Some(left @ Left::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(left)),
         Some(left) => (Action::Keep, Err(left)),
     };
-    turn.store.update(key, turn.batch, decide).0
+    ctx.store.update(key, ctx.batch, decide).0
 }
 
 /// An item without its value is a new one; it is what is told and counted as deleted, too.
 fn reduce(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &DeleteRequest,
     remains: &Remains,
 ) -> Result<Seen, Left> {
-    let (store, now) = (turn.store, turn.now());
+    let (store, now) = (ctx.store, ctx.now());
     let emptied = Cell::new(None);
     let make = |old: Option<&Item>| match old {
         Some(old) => reduced(store, old, remains, now, &emptied),
         None => Err(NoRoom),
     };
-    match rewrite(turn, key, |entry| judge(entry, request), make) {
+    match rewrite(ctx, key, |entry| judge(entry, request), make) {
         Rewritten::Done(_) => {}
         Rewritten::Left(left) => return Err(left),
         Rewritten::NoRoom => return Err(Left::NoRoom),
     }
     if remains.emptied.is_some() {
-        turn.counters.total_items.count();
+        ctx.counters.total_items.count();
     }
     let Some(event) = emptied.get() else {
         return Ok(Seen::default());
     };
-    turn.batch.met_class = event.seen.class;
-    turn.tell_stored(key, STORED, event);
+    ctx.batch.met_class = event.seen.class;
+    ctx.tell_stored(key, STORED, event);
     Ok(event.seen)
 }
 

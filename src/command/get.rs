@@ -5,20 +5,20 @@
 //! not. Marks are changed like deadlines, with a stamp of their own, so that the partner has them
 //! too.
 
-use super::context::{Turn, count_miss};
+use super::context::{CommandContext, count_miss};
 use super::get_request::{Found, GetRequest, Vivify};
 use crate::store::{Action, Item, ItemHead, Miss, Now, Store, marks};
 
 /// Shows an item; false if there is none.
-pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
-    let found = turn.store.read(key, turn.batch, show);
-    turn.count_prefix_get(key, found.is_ok());
-    count(turn, false, found)
+pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+    let found = ctx.store.read(key, ctx.batch, show);
+    ctx.count_prefix_get(key, found.is_ok());
+    count(ctx, false, found)
 }
 
 /// The same for an item that is given another deadline.
 pub fn get_and_touch(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     deadline_ms: u64,
     mut show: impl FnMut(&Item),
@@ -27,53 +27,53 @@ pub fn get_and_touch(
         touch: Some(deadline_ms),
         ..GetRequest::default()
     };
-    let is_found = retrieve(turn, key, &request, |found| {
+    let is_found = retrieve(ctx, key, &request, |found| {
         if let Some(item) = found.item {
             show(item);
         }
     });
-    turn.count_prefix_get(key, is_found);
+    ctx.count_prefix_get(key, is_found);
     is_found
 }
 
 /// Gives an item another deadline; false if there is none.
-pub fn touch(turn: &mut Turn<'_>, key: &[u8], deadline_ms: u64) -> bool {
+pub fn touch(ctx: &mut CommandContext<'_>, key: &[u8], deadline_ms: u64) -> bool {
     let request = GetRequest {
         touch: Some(deadline_ms),
         ..GetRequest::default()
     };
-    retrieve(turn, key, &request, |_| {})
+    retrieve(ctx, key, &request, |_| {})
 }
 
 /// Shows an item, changes it or creates it; false if there is none.
 pub fn retrieve(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &GetRequest,
     mut show: impl FnMut(&Found<'_>),
 ) -> bool {
     let found = if request.only_reads() {
-        read(turn, key, request, &mut show)
+        read(ctx, key, request, &mut show)
     } else {
-        change(turn, key, request, &mut show)
+        change(ctx, key, request, &mut show)
     };
     let is_get = found.is_err() && request.missed_touch_is_get;
-    count(turn, request.touch.is_some() && !is_get, found)
+    count(ctx, request.touch.is_some() && !is_get, found)
 }
 
 /// Shows what is known of an item, for people. Does not count as use.
-pub fn inspect(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+pub fn inspect(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.map(show));
-    let (found, _) = turn.store.update(key, turn.batch, look);
-    turn.counters.cmd_meta.count();
+    let (found, _) = ctx.store.update(key, ctx.batch, look);
+    ctx.counters.cmd_meta.count();
     if let Err(miss) = found {
-        count_miss(turn.counters, miss);
+        count_miss(ctx.counters, miss);
     }
     found.is_ok()
 }
 
-fn count(turn: &Turn<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
-    let counters = turn.counters;
+fn count(ctx: &CommandContext<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
+    let counters = ctx.counters;
     let all = if is_touch {
         &counters.cmd_touch
     } else {
@@ -81,8 +81,8 @@ fn count(turn: &Turn<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
     };
     all.count();
     match (found, is_touch) {
-        (Ok(()), true) => turn.met().touch_hits.count(),
-        (Ok(()), false) => turn.met().get_hits.count(),
+        (Ok(()), true) => ctx.met().touch_hits.count(),
+        (Ok(()), false) => ctx.met().get_hits.count(),
         (Err(_), true) => counters.touch_misses.count(),
         (Err(_), false) => counters.get_misses.count(),
     }
@@ -94,13 +94,13 @@ fn count(turn: &Turn<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
 
 /// Only reads, which is cheaper; but an item that is won needs a mark.
 fn read(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &GetRequest,
     show: &mut impl FnMut(&Found<'_>),
 ) -> Result<(), Miss> {
-    let now = turn.now();
-    let is_shown = turn.store.read(key, turn.batch, |item| {
+    let now = ctx.now();
+    let is_shown = ctx.store.read(key, ctx.batch, |item| {
         let found = Found::of(item, request, now);
         if !found.won {
             show(&found);
@@ -111,19 +111,19 @@ fn read(
         return Ok(());
     }
     // One lookup is told.
-    let witness = turn.batch.witness.take();
-    let changed = change(turn, key, request, show);
-    turn.batch.witness = witness;
+    let witness = ctx.batch.witness.take();
+    let changed = change(ctx, key, request, show);
+    ctx.batch.witness = witness;
     changed
 }
 
 fn change(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &GetRequest,
     show: &mut impl FnMut(&Found<'_>),
 ) -> Result<(), Miss> {
-    let (store, now) = (turn.store, turn.now());
+    let (store, now) = (ctx.store, ctx.now());
     let mut decide = |entry: Result<&Item, Miss>| match (entry, &request.vivify) {
         (Ok(item), _) => {
             let found = Found::of(item, request, now);
@@ -138,17 +138,17 @@ fn change(
             None => (Action::Keep, Err(miss)),
         },
     };
-    let (found, stamp) = turn.retry(
-        |turn| store.update(key, turn.batch, &mut decide),
+    let (found, stamp) = ctx.retry(
+        |ctx| store.update(key, ctx.batch, &mut decide),
         |(found, _)| found.is_err(),
     );
     if let Some((miss, class)) = found? {
         // What is counted as a hit is the item that was made.
-        turn.batch.met_class = class;
-        count_miss(turn.counters, miss);
-        turn.counters.total_items.count();
+        ctx.batch.met_class = class;
+        count_miss(ctx.counters, miss);
+        ctx.counters.total_items.count();
         let cas = request.vivify.and_then(|vivify| vivify.cas);
-        show(&Found::created(turn.cas_of(cas, stamp)));
+        show(&Found::created(ctx.cas_of(cas, stamp)));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ mod store;
 mod store_request;
 
 pub use arithmetic::{ArithmeticRequest, Delta, Initial, Number, arithmetic};
-pub use context::Turn;
+pub use context::CommandContext;
 pub use delete::{DeleteRequest, Deleted, Remains, delete};
 pub use exptime::{deadline_ms, expires_unix_secs};
 pub use flush::flush_all;

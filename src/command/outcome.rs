@@ -1,6 +1,6 @@
 //! What storing comes to, and the events that `watch` shows of it.
 
-use super::context::Turn;
+use super::context::CommandContext;
 use crate::store::{NEVER, Seen, Storing};
 
 /// What became of a storage command.
@@ -51,7 +51,7 @@ pub(super) struct StoreEvent {
     pub(super) seen: Seen,
 }
 
-impl Turn<'_> {
+impl CommandContext<'_> {
     /// Tells whoever watches how a storage command has ended: with [`STORED`] or another word.
     pub(super) fn tell_stored(&self, key: &[u8], status: &'static str, event: StoreEvent) {
         let Some(witness) = &self.batch.witness else {

@@ -1,6 +1,6 @@
 //! Putting an item that is made of the one it replaces.
 
-use super::context::Turn;
+use super::context::CommandContext;
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 
@@ -17,24 +17,24 @@ pub(super) enum Rewritten<R> {
 /// Makes the new item outside the lock and puts it only if what it was made of is still there; the
 /// last try is made under the lock. `judge` says what is to be left alone and why.
 pub(super) fn rewrite<'t, R>(
-    turn: &mut Turn<'t>,
+    ctx: &mut CommandContext<'t>,
     key: &[u8],
     judge: impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
-    turn.retry(
-        |turn| rewrite_once(turn, key, &judge, &make),
+    ctx.retry(
+        |ctx| rewrite_once(ctx, key, &judge, &make),
         |rewritten| matches!(rewritten, Rewritten::NoRoom),
     )
 }
 
 fn rewrite_once<'t, R>(
-    turn: &mut Turn<'t>,
+    ctx: &mut CommandContext<'t>,
     key: &[u8],
     judge: &impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: &impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
-    let store = turn.store;
+    let store = ctx.store;
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
@@ -47,14 +47,14 @@ fn rewrite_once<'t, R>(
             };
             // One lookup is told.
             let seen = match attempt {
-                0 => peek(turn.batch),
-                _ => turn.batch.unseen(peek),
+                0 => peek(ctx.batch),
+                _ => ctx.batch.unseen(peek),
             };
             let seen = match seen {
                 Ok(left) => return Rewritten::Left(left),
                 Err(seen) => seen,
             };
-            turn.count_copied(seen.as_ref().map_or(0, |old| old.value().len()));
+            ctx.count_copied(seen.as_ref().map_or(0, |old| old.value().len()));
             made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
         }
         let put = |entry: Result<&Item, Miss>| {
@@ -73,7 +73,7 @@ fn rewrite_once<'t, R>(
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
         };
-        let (outcome, stamp) = turn.batch.unseen(|batch| store.update(key, batch, put));
+        let (outcome, stamp) = ctx.batch.unseen(|batch| store.update(key, batch, put));
         match outcome {
             Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
             Some(other) => return other,

@@ -4,59 +4,69 @@
 use std::cell::Cell;
 
 use super::append::join;
-use super::context::{Turn, count_miss};
+use super::context::{CommandContext, count_miss};
 use super::outcome::{StoreEvent, Stored};
 use super::store_request::{StoreMode, StoreRequest};
 use crate::store::{Action, Draft, Item, Miss, NEVER, NoRoom, Seen, Stamp, Upload, marks};
 
 /// Stores a value that is at hand.
-pub fn store(turn: &mut Turn<'_>, key: &[u8], request: &StoreRequest, value: &[u8]) -> Stored {
-    match turn.draft(key, &request.head(), value.len()) {
-        Err(NoRoom) => refuse(turn, key, request, Stored::NoMemory),
+pub fn store(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    value: &[u8],
+) -> Stored {
+    match ctx.draft(key, &request.head(), value.len()) {
+        Err(NoRoom) => refuse(ctx, key, request, Stored::NoMemory),
         Ok(mut draft) => {
             draft.fill(|room| room.copy_from_slice(value));
-            put(turn, key, request, draft, value)
+            put(ctx, key, request, draft, value)
         }
     }
 }
 
 /// Begins to store a value that has not come in yet.
 pub fn begin(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
     value_len: usize,
 ) -> Result<Upload, Stored> {
-    turn.store
-        .upload(key, &request.head(), value_len, turn.batch)
-        .map_err(|NoRoom| refuse(turn, key, request, Stored::NoMemory))
+    ctx.store
+        .upload(key, &request.head(), value_len, ctx.batch)
+        .map_err(|NoRoom| refuse(ctx, key, request, Stored::NoMemory))
 }
 
 /// Stores a value that has come in over several turns.
-pub fn finish(turn: &mut Turn<'_>, request: &StoreRequest, upload: Upload) -> Stored {
+pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Upload) -> Stored {
     let key = upload.key().to_vec();
     let value = if request.joins() {
         upload.value().to_vec()
     } else {
         Vec::new()
     };
-    put(turn, &key, request, upload.into_draft(turn.store), &value)
+    put(ctx, &key, request, upload.into_draft(ctx.store), &value)
 }
 
 /// Does not store a value, which is too large or finds no memory; returns why.
-pub fn refuse(turn: &mut Turn<'_>, key: &[u8], request: &StoreRequest, why: Stored) -> Stored {
+pub fn refuse(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    why: Stored,
+) -> Stored {
     match why {
-        Stored::TooLarge => turn.counters.store_too_large.count(),
-        _ => turn.counters.store_no_memory.count(),
+        Stored::TooLarge => ctx.counters.store_too_large.count(),
+        _ => ctx.counters.store_no_memory.count(),
     }
     let event = StoreEvent {
         command: request.name(),
         deadline_ms: NEVER,
         seen: Seen::default(),
     };
-    turn.tell_stored(key, why.word(), event);
+    ctx.tell_stored(key, why.word(), event);
     if request.refusal_removes {
-        turn.store.update(key, turn.batch, |_| (Action::Remove, ()));
+        ctx.store.update(key, ctx.batch, |_| (Action::Remove, ()));
     }
     why
 }
@@ -65,13 +75,13 @@ pub fn refuse(turn: &mut Turn<'_>, key: &[u8], request: &StoreRequest, why: Stor
 pub(super) type Put = (Result<Option<Stamp>, Stored>, Option<Miss>);
 
 fn put(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
     draft: Draft<'_>,
     value: &[u8],
 ) -> Stored {
-    turn.counters.class(draft.class()).cmd_set.count();
+    ctx.counters.class(draft.class()).cmd_set.count();
     let event = Cell::new(StoreEvent {
         command: request.name(),
         deadline_ms: request.deadline_ms,
@@ -79,25 +89,25 @@ fn put(
     });
     let (put, miss) = if request.joins() {
         drop(draft);
-        join(turn, key, request, value, &event)
+        join(ctx, key, request, value, &event)
     } else {
-        replace(turn, key, request, draft)
+        replace(ctx, key, request, draft)
     };
     let event = event.get();
     let stored = match put {
         Ok(stamp) => Stored::Stored {
-            cas: turn.cas_of(request.cas, stamp),
+            cas: ctx.cas_of(request.cas, stamp),
             value_len: event.seen.value_len,
         },
         Err(why) => why,
     };
-    count(turn, request, stored, miss);
-    turn.tell_stored(key, stored.word(), event);
+    count(ctx, request, stored, miss);
+    ctx.tell_stored(key, stored.word(), event);
     stored
 }
 
-fn count(turn: &Turn<'_>, request: &StoreRequest, stored: Stored, miss: Option<Miss>) {
-    let counters = turn.counters;
+fn count(ctx: &CommandContext<'_>, request: &StoreRequest, stored: Stored, miss: Option<Miss>) {
+    let counters = ctx.counters;
     if let Some(miss) = miss {
         count_miss(counters, miss);
     }
@@ -106,19 +116,24 @@ fn count(turn: &Turn<'_>, request: &StoreRequest, stored: Stored, miss: Option<M
     }
     if request.is_cas() {
         match stored {
-            Stored::Stored { .. } => turn.met().cas_hits.count(),
-            Stored::Exists => turn.met().cas_badval.count(),
+            Stored::Stored { .. } => ctx.met().cas_hits.count(),
+            Stored::Exists => ctx.met().cas_badval.count(),
             _ => counters.cas_misses.count(),
         }
     }
 }
 
-fn replace(turn: &mut Turn<'_>, key: &[u8], request: &StoreRequest, draft: Draft<'_>) -> Put {
+fn replace(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    draft: Draft<'_>,
+) -> Put {
     use StoreMode::{Add, Replace, Set};
-    let is_removal = turn.store.puts_as_removal(request.deadline_ms, turn.now());
+    let is_removal = ctx.store.puts_as_removal(request.deadline_ms, ctx.now());
     // What is not stored is freed outside the lock.
     let mut draft = Some(draft);
-    let ((put, miss), stamp) = turn.store.update(key, turn.batch, |entry| {
+    let ((put, miss), stamp) = ctx.store.update(key, ctx.batch, |entry| {
         let miss = entry.err();
         let (action, put) = match (request.mode, request.compare, entry) {
             (Set, None, _) | (Add, _, Err(_)) | (Replace, None, Ok(_)) => {

@@ -7,14 +7,14 @@ use crate::auth::Access;
 use crate::protocol::text::{Admin, Events};
 
 /// See the module.
-pub trait Console {
+pub trait ServerControl {
     /// `stats` with the words after it.
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>);
     /// Whether keys may be listed (`-X` forbids it).
     fn dumps_keys(&self) -> bool;
     /// Carries out a command that looks after the server; `follows_replies` says that replies to
     /// commands before it are not sent yet.
-    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
+    fn administer(&self, command: Admin, follows_replies: bool) -> ControlReply;
     /// Whether `flush_all` is carried out.
     fn takes_flush_all(&self) -> bool {
         true
@@ -27,7 +27,7 @@ pub trait Console {
 
 /// What such a command leads to.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum ControlReply {
     /// A line, unless the client wants none.
     Say(Cow<'static, str>),
     /// A dump, which the conversation goes on with.
@@ -38,7 +38,7 @@ pub enum Outcome {
     Close,
 }
 
-impl Outcome {
+impl ControlReply {
     /// Done.
     pub const OK: Self = Self::say("OK");
 

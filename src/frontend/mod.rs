@@ -16,20 +16,20 @@ pub(crate) mod crawler;
 #[cfg(test)]
 mod deadline_tests;
 mod dispatch;
+mod executor;
 #[cfg(test)]
 mod hand_over_tests;
 mod meta;
 mod output;
-mod step;
 #[cfg(test)]
 mod test_support;
 pub(crate) mod text;
 mod text_auth;
 pub(crate) mod wait_state;
 
-pub use binary::BinaryConversation;
-pub use control::{Console, Outcome};
-pub use dispatch::Dialogue;
+pub use binary::BinaryFrontend;
+pub use control::{ControlReply, ServerControl};
+pub use dispatch::Frontend;
+pub use executor::Flow;
 pub use output::{Chunk, Output};
-pub use step::Stop;
-pub use text::Conversation;
+pub use text::TextFrontend;

@@ -9,11 +9,11 @@ mod stat;
 #[cfg(test)]
 mod tests;
 
-use super::control::Console;
+use super::control::ServerControl;
+use super::executor::{Executor, Flow, Receiving};
 use super::output::Output;
-use super::step::{Receiving, Step, Stop};
-use crate::command::{self, StoreMode, StoreRequest, Stored, Turn};
-use crate::frontend::wait_state;
+use crate::command::{self, CommandContext, StoreMode, StoreRequest, Stored};
+use crate::frontend::wait_state::WaitState;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
     self, Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write,
@@ -23,13 +23,13 @@ use sasl::Progress;
 
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
-pub struct BinaryConversation {
-    state: State,
+pub struct BinaryFrontend {
+    state: BinaryState,
     progress: Progress,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum BinaryState {
     /// A packet comes next.
     #[default]
     Packet,
@@ -41,34 +41,34 @@ enum State {
     Swallow(usize),
 }
 
-impl BinaryConversation {
+impl BinaryFrontend {
     /// Executes requests until one of the reasons to stop; returns the bytes used.
     pub fn run(
         &mut self,
         input: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         out: &mut Output,
-        console: &dyn Console,
+        server: &dyn ServerControl,
         requests_max: u32,
-    ) -> (usize, Stop) {
-        let mut step = Step { turn, out, console };
+    ) -> (usize, Flow) {
+        let mut exec = Executor { ctx, out, server };
         let mut used = 0;
         let mut requests = 0;
         loop {
             if self.is_complete() {
-                self.end_value(true, &mut step);
+                self.end_value(true, &mut exec);
             }
             if used == input.len() {
-                return (used, Stop::NeedMore);
+                return (used, Flow::NeedMore);
             }
-            let spent_bytes = step.out.len() + step.turn.spent_bytes;
-            if spent_bytes >= step.turn.output_bytes_max || requests == requests_max {
-                return (used, Stop::Yield);
+            let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;
+            if spent_bytes >= exec.ctx.output_bytes_max || requests == requests_max {
+                return (used, Flow::Yield);
             }
-            let (taken, stop) = self.step(&input[used..], &mut step);
+            let (taken, flow) = self.step(&input[used..], &mut exec);
             used += taken;
-            if let Some(stop) = stop {
-                return (used, stop);
+            if let Some(flow) = flow {
+                return (used, flow);
             }
             requests += 1;
         }
@@ -77,7 +77,7 @@ impl BinaryConversation {
     /// A value that is being received.
     pub fn upload_mut(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) => Some(&mut receiving.upload),
+            BinaryState::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
         }
     }
@@ -85,14 +85,14 @@ impl BinaryConversation {
     /// A value that has not been stored yet.
     pub fn upload(&self) -> Option<&Upload> {
         match &self.state {
-            State::Value(receiving) => Some(&receiving.upload),
+            BinaryState::Value(receiving) => Some(&receiving.upload),
             _ => None,
         }
     }
 
     /// Gives up a value that is being received, which the client is told: its memory is needed.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+        let BinaryState::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;
         };
         let words = reply::NO_MEMORY_STORING;
@@ -102,41 +102,44 @@ impl BinaryConversation {
 
     /// Whether a value has come in whole and waits to be stored: nothing follows it.
     pub fn is_complete(&self) -> bool {
-        matches!(&self.state, State::Value(receiving) if receiving.upload.missing_bytes() == 0)
+        self.upload()
+            .is_some_and(|upload| upload.missing_bytes() == 0)
     }
 
     /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
-    pub(crate) fn waits_for(&self, tail: &[u8]) -> wait_state::State {
+    pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self.state {
-            State::Packet if Header::parse(tail).is_some_and(|it| tail.len() >= it.head_len()) => {
-                wait_state::State::Value
+            BinaryState::Packet
+                if Header::parse(tail).is_some_and(|it| tail.len() >= it.head_len()) =>
+            {
+                WaitState::Value
             }
-            State::Packet | State::Locked => wait_state::State::Read,
-            State::Value(_) => wait_state::State::Value,
-            State::Swallow(_) => wait_state::State::Swallow,
+            BinaryState::Packet | BinaryState::Locked => WaitState::Read,
+            BinaryState::Value(_) => WaitState::Value,
+            BinaryState::Swallow(_) => WaitState::Swallow,
         }
     }
 
-    fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+    fn step(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> (usize, Option<Flow>) {
         match &mut self.state {
-            State::Packet => self.packet(input, step),
-            State::Locked => match Header::parse(input) {
+            BinaryState::Packet => self.packet(input, exec),
+            BinaryState::Locked => match Header::parse(input) {
                 Some(header) if !header.is_open_to_all() => {
                     let fault = header.check_body().err();
-                    self.fault(&header, fault.unwrap_or(Fault::UNAUTHENTICATED), step)
+                    self.fault(&header, fault.unwrap_or(Fault::UNAUTHENTICATED), exec)
                 }
-                _ => self.packet(input, step),
+                _ => self.packet(input, exec),
             },
-            State::Value(receiving) => {
-                let turn = &mut *step.turn;
+            BinaryState::Value(receiving) => {
+                let ctx = &mut *exec.ctx;
                 let upload = &mut receiving.upload;
-                if let Ok(taken) = turn.store.receive(upload, input, turn.batch) {
+                if let Ok(taken) = ctx.store.receive(upload, input, ctx.batch) {
                     return (taken, None);
                 }
-                self.end_value(false, step);
+                self.end_value(false, exec);
                 (0, None)
             }
-            State::Swallow(left) => {
+            BinaryState::Swallow(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {
@@ -147,37 +150,37 @@ impl BinaryConversation {
         }
     }
 
-    fn packet(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+    fn packet(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> (usize, Option<Flow>) {
         let Some(header) = Header::parse(input) else {
             let is_ours = input.first() == Some(&MAGIC_REQUEST);
-            return (0, Some(if is_ours { Stop::NeedMore } else { Stop::Close }));
+            return (0, Some(if is_ours { Flow::NeedMore } else { Flow::Close }));
         };
         let command = match header.check() {
             Ok(command) => command,
-            Err(fault) => return self.fault(&header, fault, step),
+            Err(fault) => return self.fault(&header, fault, exec),
         };
         let Some(request) = Request::parse(&header, command, input) else {
-            return (0, Some(Stop::NeedMore));
+            return (0, Some(Flow::NeedMore));
         };
         let used = header.head_len();
         match request {
-            Request::Store(store) => self.store(&header, &store, &input[used..], step),
-            Request::SaslList => match self.sasl_list(&header, step) {
-                Some(fault) => self.fault(&header, fault, step),
+            Request::Store(store) => self.store(&header, &store, &input[used..], exec),
+            Request::SaslList => match self.sasl_list(&header, exec) {
+                Some(fault) => self.fault(&header, fault, exec),
                 None => (used, None),
             },
-            Request::Sasl(sasl) => self.sasl(&header, &sasl, &input[used..], step),
+            Request::Sasl(sasl) => self.sasl(&header, &sasl, &input[used..], exec),
             Request::Quit => {
                 if !header.opcode.is_quiet() {
-                    binary::reply::done(&mut step.out.bytes, &header, 0);
+                    binary::reply::done(&mut exec.out.bytes, &header, 0);
                 }
-                (used, Some(Stop::Quit))
+                (used, Some(Flow::Quit))
             }
-            Request::Stat { .. } if step.turn.batch.is_to_be_handed_over() => {
-                (0, Some(Stop::HandOver))
+            Request::Stat { .. } if exec.ctx.batch.is_to_be_handed_over() => {
+                (0, Some(Flow::HandOver))
             }
             request => {
-                step.answer_packet(&header, request);
+                exec.answer_packet(&header, request);
                 (used, None)
             }
         }
@@ -187,11 +190,11 @@ impl BinaryConversation {
         &mut self,
         header: &Header,
         fault: Fault,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        binary::reply::error(&mut step.out.bytes, header, fault.status);
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        binary::reply::error(&mut exec.out.bytes, header, fault.status);
         let Some(bytes) = fault.swallow_bytes else {
-            return (0, Some(Stop::Close));
+            return (0, Some(Flow::Close));
         };
         self.swallow(bytes);
         (HEADER_BYTES, None)
@@ -201,7 +204,7 @@ impl BinaryConversation {
         self.state = if bytes == 0 {
             self.at_rest()
         } else {
-            State::Swallow(bytes)
+            BinaryState::Swallow(bytes)
         };
     }
 
@@ -210,30 +213,30 @@ impl BinaryConversation {
         header: &Header,
         store: &Store<'_>,
         rest: &[u8],
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let used = header.head_len();
         let &Store { write, key, .. } = store;
-        let fits = (step.turn.store).fits(key.len(), store.client_flags, store.value_len);
+        let fits = (exec.ctx.store).fits(key.len(), store.client_flags, store.value_len);
         let value = rest.get(..store.value_len);
         if fits && value.is_none() && store.value_len < INCOMING_BYTES_MIN {
-            return (0, Some(Stop::NeedMore));
+            return (0, Some(Flow::NeedMore));
         }
-        step.turn.count_prefix_set(key);
-        let request = request(store, step.turn.now());
+        exec.ctx.count_prefix_set(key);
+        let request = request(store, exec.ctx.now());
         if !fits {
-            let why = command::refuse(step.turn, key, &request, Stored::TooLarge);
-            step.stored(header, write, why);
+            let why = command::refuse(exec.ctx, key, &request, Stored::TooLarge);
+            exec.stored(header, write, why);
             self.swallow(store.value_len);
             return (used, None);
         }
         let Some(value) = value else {
-            self.begin_value(header, store, request, step);
+            self.begin_value(header, store, request, exec);
             return (used, None);
         };
-        let request = conditional(request, header, step);
-        let stored = command::store(step.turn, key, &request, value);
-        step.stored(header, write, stored);
+        let request = conditional(request, header, exec);
+        let stored = command::store(exec.ctx, key, &request, value);
+        exec.stored(header, write, stored);
         (used + value.len(), None)
     }
 
@@ -243,26 +246,26 @@ impl BinaryConversation {
         header: &Header,
         store: &Store<'_>,
         request: StoreRequest,
-        step: &mut Step<'_, '_>,
+        exec: &mut Executor<'_, '_>,
     ) {
-        match command::begin(step.turn, store.key, &request, store.value_len) {
+        match command::begin(exec.ctx, store.key, &request, store.value_len) {
             Ok(upload) => {
-                self.state = State::Value(Box::new(Receiving {
+                self.state = BinaryState::Value(Box::new(Receiving {
                     request,
                     upload,
                     reply: (*header, store.write),
                 }));
             }
             Err(why) => {
-                step.stored(header, store.write, why);
+                exec.stored(header, store.write, why);
                 self.swallow(store.value_len);
             }
         }
     }
 
     /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
-    fn end_value(&mut self, is_whole: bool, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+    fn end_value(&mut self, is_whole: bool, exec: &mut Executor<'_, '_>) {
+        let BinaryState::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
         let Receiving {
@@ -271,13 +274,13 @@ impl BinaryConversation {
             reply: (header, write),
         } = *receiving;
         let stored = if is_whole {
-            let request = conditional(request, &header, step);
-            command::finish(step.turn, &request, upload)
+            let request = conditional(request, &header, exec);
+            command::finish(exec.ctx, &request, upload)
         } else {
             self.swallow(upload.missing_bytes());
-            command::refuse(step.turn, upload.key(), &request, Stored::NoMemory)
+            command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
         };
-        step.stored(&header, write, stored);
+        exec.stored(&header, write, stored);
     }
 }
 
@@ -301,8 +304,8 @@ fn request(store: &Store<'_>, now: Now) -> StoreRequest {
 
 /// The same over the version that the header names: with it every `set`, `add` and `replace` is a
 /// `cas`. A node without CAS looks at none, as memcached does.
-fn conditional(request: StoreRequest, header: &Header, step: &Step<'_, '_>) -> StoreRequest {
-    if header.cas == 0 || !step.turn.store.has_cas() {
+fn conditional(request: StoreRequest, header: &Header, exec: &Executor<'_, '_>) -> StoreRequest {
+    if header.cas == 0 || !exec.ctx.store.has_cas() {
         return request;
     }
     StoreRequest {

@@ -1,6 +1,6 @@
 //! Executes a request whose packet is all there, and the replies of storage commands.
 
-use super::Step;
+use super::Executor;
 use crate::command::{
     self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Initial, Stored, deadline_ms,
 };
@@ -11,12 +11,12 @@ use crate::store::{Item, Now};
 /// What a storage command is answered that finds no memory.
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 
-impl Step<'_, '_> {
+impl Executor<'_, '_> {
     pub(super) fn answer_packet(&mut self, header: &Header, request: Request<'_>) {
         match request {
             Request::Get { key, with_key } => {
                 let out = &mut *self.out;
-                let found = command::get(self.turn, key, |item| hit(out, header, item, with_key));
+                let found = command::get(self.ctx, key, |item| hit(out, header, item, with_key));
                 self.missed(found, header, key, with_key);
             }
             Request::GetAndTouch {
@@ -24,17 +24,17 @@ impl Step<'_, '_> {
                 exptime,
                 with_key,
             } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut *self.out;
-                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
                     hit(out, header, item, with_key);
                 });
                 self.missed(found, header, key, with_key);
             }
             Request::Touch { key, exptime } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut self.out.bytes;
-                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
                     reply::hit_head(out, header, &[], item.client_flags(), 0, item.cas());
                 });
                 self.missed(found, header, key, false);
@@ -47,7 +47,7 @@ impl Step<'_, '_> {
                 initial,
                 exptime,
             } => {
-                let now = self.turn.now();
+                let now = self.ctx.now();
                 let asked = ArithmeticRequest {
                     delta,
                     incr,
@@ -55,19 +55,19 @@ impl Step<'_, '_> {
                     initial: exptime.map(|exptime| first_number(initial, exptime, now)),
                     ..ArithmeticRequest::default()
                 };
-                let outcome = command::arithmetic(self.turn, key, &asked);
+                let outcome = command::arithmetic(self.ctx, key, &asked);
                 self.counted(header, outcome);
             }
-            Request::Flush { .. } if !self.console.takes_flush_all() => {
+            Request::Flush { .. } if !self.server.takes_flush_all() => {
                 self.error(header, Status::AuthFailure);
             }
             Request::Flush { exptime } => {
-                command::flush_all(self.turn, i64::from(exptime));
+                command::flush_all(self.ctx, i64::from(exptime));
                 self.done(header, 0);
             }
             Request::Noop => self.done(header, 0),
             Request::Version => {
-                let version = self.console.version().as_bytes();
+                let version = self.server.version().as_bytes();
                 reply::value(&mut self.out.bytes, header, version, 0);
             }
             Request::Stat { key } => self.stat(header, key),
@@ -77,13 +77,13 @@ impl Step<'_, '_> {
     }
 
     fn delete(&mut self, header: &Header, key: &[u8]) {
-        self.turn.count_prefix_delete(key);
+        self.ctx.count_prefix_delete(key);
         let asked = DeleteRequest {
             compare: Some(header.cas).filter(|&cas| cas != 0),
             name: "delete",
             ..DeleteRequest::default()
         };
-        match command::delete(self.turn, key, &asked) {
+        match command::delete(self.ctx, key, &asked) {
             Deleted::Deleted => self.done(header, 0),
             Deleted::NotFound => self.error(header, Status::NotFound),
             Deleted::Exists => self.error(header, Status::Exists),

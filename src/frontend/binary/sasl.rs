@@ -1,8 +1,8 @@
 //! SASL: a client says who it is before it may say anything else.
 
-use super::{BinaryConversation, State, Step};
+use super::{BinaryFrontend, BinaryState, Executor};
 use crate::auth::Passwords;
-use crate::frontend::step::Stop;
+use crate::frontend::executor::Flow;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};
@@ -21,30 +21,34 @@ pub(super) enum Progress {
     Authenticated,
 }
 
-impl BinaryConversation {
+impl BinaryFrontend {
     /// A conversation that begins with a password.
     pub fn locked() -> Self {
         Self {
-            state: State::Locked,
+            state: BinaryState::Locked,
             progress: Progress::Unauthenticated,
         }
     }
 
     /// What comes next when nothing is half done.
-    pub(super) fn at_rest(&self) -> State {
+    pub(super) fn at_rest(&self) -> BinaryState {
         match self.progress {
-            Progress::NotAsked | Progress::Authenticated => State::Packet,
-            Progress::Unauthenticated | Progress::Begun => State::Locked,
+            Progress::NotAsked | Progress::Authenticated => BinaryState::Packet,
+            Progress::Unauthenticated | Progress::Begun => BinaryState::Locked,
         }
     }
 
     /// Whatever happened before, who asks for the mechanisms begins anew.
-    pub(super) fn sasl_list(&mut self, header: &Header, step: &mut Step<'_, '_>) -> Option<Fault> {
-        if step.console.access().sasl.is_none() {
+    pub(super) fn sasl_list(
+        &mut self,
+        header: &Header,
+        exec: &mut Executor<'_, '_>,
+    ) -> Option<Fault> {
+        if exec.server.access().sasl.is_none() {
             return Some(Fault::unknown(header));
         }
         self.turn_into(Progress::Unauthenticated);
-        reply::value(&mut step.out.bytes, header, sasl::MECHANISMS, 0);
+        reply::value(&mut exec.out.bytes, header, sasl::MECHANISMS, 0);
         None
     }
 
@@ -53,28 +57,28 @@ impl BinaryConversation {
         header: &Header,
         request: &Sasl<'_>,
         rest: &[u8],
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let Some(passwords) = &step.console.access().sasl else {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let Some(passwords) = &exec.server.access().sasl else {
             // Without passwords this is a command as unknown as any; clients then go on.
-            return self.fault(header, Fault::unknown(header), step);
+            return self.fault(header, Fault::unknown(header), exec);
         };
         let used = header.head_len();
         let len = request.token_len;
         if request.mechanism.len() > SASL_MECHANISM_BYTES_MAX {
-            step.error(header, Status::InvalidArguments);
+            exec.error(header, Status::InvalidArguments);
             self.swallow(len);
             return (used, None);
         }
         if len > SASL_TOKEN_BYTES_MAX {
-            self.refuse(header, step);
+            self.refuse(header, exec);
             self.swallow(len);
             return (used, None);
         }
         let Some(token) = rest.get(..len) else {
-            return (0, Some(Stop::NeedMore));
+            return (0, Some(Flow::NeedMore));
         };
-        self.judge(header, request, token, passwords, step);
+        self.judge(header, request, token, passwords, exec);
         (used + len, None)
     }
 
@@ -85,7 +89,7 @@ impl BinaryConversation {
         request: &Sasl<'_>,
         token: &[u8],
         passwords: &Passwords,
-        step: &mut Step<'_, '_>,
+        exec: &mut Executor<'_, '_>,
     ) {
         let may_try = if request.is_step {
             self.progress == Progress::Begun
@@ -94,25 +98,25 @@ impl BinaryConversation {
         };
         if may_try && !request.is_step && token.is_empty() {
             self.turn_into(Progress::Begun);
-            step.error(header, Status::AuthContinue);
+            exec.error(header, Status::AuthContinue);
             return;
         }
         let plain = sasl::plain(token).filter(|_| may_try);
         if plain.is_some_and(|plain| passwords.admit(plain.user, plain.password)) {
             self.turn_into(Progress::Authenticated);
-            step.turn.counters.auth_cmds.count();
-            reply::value(&mut step.out.bytes, header, b"Authenticated", 0);
+            exec.ctx.counters.auth_cmds.count();
+            reply::value(&mut exec.out.bytes, header, b"Authenticated", 0);
         } else {
-            self.refuse(header, step);
+            self.refuse(header, exec);
         }
     }
 
-    fn refuse(&mut self, header: &Header, step: &mut Step<'_, '_>) {
+    fn refuse(&mut self, header: &Header, exec: &mut Executor<'_, '_>) {
         clients::login_failed("SASL");
         self.turn_into(Progress::Unauthenticated);
-        step.turn.counters.auth_cmds.count();
-        step.turn.counters.auth_errors.count();
-        step.error(header, Status::AuthFailure);
+        exec.ctx.counters.auth_cmds.count();
+        exec.ctx.counters.auth_errors.count();
+        exec.error(header, Status::AuthFailure);
     }
 
     fn turn_into(&mut self, progress: Progress) {

@@ -1,12 +1,12 @@
 //! `stat`: statistics are written as text, then each line becomes a packet.
 
-use super::Step;
+use super::Executor;
 use crate::protocol::binary::{Header, Status, reply};
 use crate::protocol::text;
 
-impl Step<'_, '_> {
+impl Executor<'_, '_> {
     pub(super) fn stat(&mut self, header: &Header, key: &[u8]) {
-        self.turn.count_survey();
+        self.ctx.end_turn();
         if let Some(words) = key.strip_prefix(b"detail") {
             return self.stat_detail(header, words);
         }
@@ -28,7 +28,7 @@ impl Step<'_, '_> {
         let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
         let is_unclear = key.contains(&b' ') && !is_open;
         if !is_unclear && !is_texts && !is_part(b"reset") && !is_part(b"settings") {
-            self.console.stats(&args, &mut lines);
+            self.server.stats(&args, &mut lines);
         }
         if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {
             return self.error(header, Status::NotFound);
@@ -54,7 +54,7 @@ impl Step<'_, '_> {
         if words.first() == Some(&b' ')
             && let Some(word) = known.into_iter().find(is_asked)
         {
-            self.console.stats(&[b"detail", word], &mut lines);
+            self.server.stats(&[b"detail", word], &mut lines);
         }
         let out = &mut self.out.bytes;
         if lines.ends_with(text::reply::END) {

@@ -1,6 +1,6 @@
 //! `ma`.
 
-use super::Step;
+use super::Executor;
 use super::flags::{after_flag, created_deadline_ms, status, time_left, touched_deadline_ms};
 use crate::command::{self, ArithmeticRequest, Delta, Initial, Number};
 use crate::protocol::meta::{Request, reply};
@@ -8,9 +8,9 @@ use crate::protocol::text;
 use crate::store::{NEVER, Now};
 
 /// Executes `ma` and answers it.
-pub(super) fn arithmetic(step: &mut Step<'_, '_>, request: &Request<'_>) {
+pub(super) fn arithmetic(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
     let Request { key, options, .. } = request;
-    let now = step.turn.now();
+    let now = exec.ctx.now();
     let initial = options.vivify.map(|_| Initial {
         number: options.initial,
         deadline_ms: created_deadline_ms(request, now),
@@ -24,8 +24,8 @@ pub(super) fn arithmetic(step: &mut Step<'_, '_>, request: &Request<'_>) {
         deadline_ms: touched_deadline_ms(options, now),
         initial,
     };
-    let out = &mut step.out.bytes;
-    let words = match command::arithmetic(step.turn, &key.bytes, &asked) {
+    let out = &mut exec.out.bytes;
+    let words = match command::arithmetic(exec.ctx, &key.bytes, &asked) {
         Delta::Value(_) if options.quiet => return,
         Delta::Value(number) => return answer(out, request, &number, now),
         Delta::NotFound => return status(out, "NF", request),

@@ -1,17 +1,17 @@
 //! `md`: deletes, or marks as stale, or takes the value away.
 
-use super::Step;
+use super::Executor;
 use super::flags::{deadline_of, status};
 use crate::command::{self, DeleteRequest, Deleted, Remains};
 use crate::protocol::meta::Request;
 use crate::protocol::text::reply;
 
 /// Executes `md` and answers it.
-pub(super) fn delete(step: &mut Step<'_, '_>, request: &Request<'_>) {
+pub(super) fn delete(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
     let options = &request.options;
     let emptied = options.remove_value.then_some(options.client_flags);
     let has_deadline = options.remove_value || options.exptime.is_some();
-    let now = step.turn.now();
+    let now = exec.ctx.now();
     let remains = Remains {
         emptied,
         stale: options.stale,
@@ -24,8 +24,8 @@ pub(super) fn delete(step: &mut Step<'_, '_>, request: &Request<'_>) {
         name: "md",
         mismatch_is_miss: true,
     };
-    let out = &mut step.out.bytes;
-    match command::delete(step.turn, &request.key.bytes, &asked) {
+    let out = &mut exec.out.bytes;
+    match command::delete(exec.ctx, &request.key.bytes, &asked) {
         Deleted::Deleted if options.quiet => {}
         Deleted::Deleted => status(out, "HD", request),
         Deleted::Exists => status(out, "EX", request),

@@ -1,6 +1,6 @@
 //! `mg`: shows an item, changes its deadline, creates it, says who is to recache it.
 
-use super::Step;
+use super::Executor;
 use super::flags::{
     after_flag, created_deadline_ms, deadline_of, status, time_left, touched_deadline_ms,
 };
@@ -10,15 +10,15 @@ use crate::protocol::meta::{Request, reply};
 use crate::store::{Item, NEVER, Now, marks};
 
 /// Executes `mg` and answers it.
-pub(super) fn get(step: &mut Step<'_, '_>, request: &Request<'_>) {
-    let now = step.turn.now();
+pub(super) fn get(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
+    let now = exec.ctx.now();
     let asked = get_request(request, now);
-    let out = &mut *step.out;
-    let is_found = command::retrieve(step.turn, &request.key.bytes, &asked, |found| {
+    let out = &mut *exec.out;
+    let is_found = command::retrieve(exec.ctx, &request.key.bytes, &asked, |found| {
         answer(out, request, found, now);
     });
     if !is_found && !request.options.quiet {
-        status(&mut step.out.bytes, "EN", request);
+        status(&mut exec.out.bytes, "EN", request);
     }
 }
 

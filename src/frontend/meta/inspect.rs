@@ -1,21 +1,21 @@
 //! `me`: what is known of an item, for people.
 
 use super::flags::left_secs;
-use super::{Step, say};
+use super::{Executor, say};
 use crate::command;
 use crate::protocol::meta::{parse_inspection, reply};
 use crate::store::classes::counted_bytes;
 use crate::store::marks;
 
 /// Executes `me` and answers it.
-pub(in crate::frontend) fn inspect(args: &[u8], step: &mut Step<'_, '_>) {
-    let out = &mut step.out.bytes;
+pub(in crate::frontend) fn inspect(args: &[u8], exec: &mut Executor<'_, '_>) {
+    let out = &mut exec.out.bytes;
     let request = match parse_inspection(args) {
         Ok(request) => request,
         Err(fault) => return say(out, false, fault.reply),
     };
-    let now = step.turn.now();
-    let is_found = command::inspect(step.turn, &request.key, |item| {
+    let now = exec.ctx.now();
+    let is_found = command::inspect(exec.ctx, &request.key, |item| {
         let shown = reply::Shown {
             key: item.key(),
             in_base64: item.marks() & marks::BASE64_KEY != 0,
@@ -29,6 +29,6 @@ pub(in crate::frontend) fn inspect(args: &[u8], step: &mut Step<'_, '_>) {
         reply::shown(out, &shown);
     });
     if !is_found {
-        step.out.bytes.extend_from_slice(b"EN\r\n");
+        exec.out.bytes.extend_from_slice(b"EN\r\n");
     }
 }

@@ -7,13 +7,13 @@ mod get;
 mod inspect;
 pub(super) mod set;
 
-use super::step::{Step, Stop};
-use super::text::{Conversation, StoreCommand, StoreReply, say};
+use super::executor::{Executor, Flow};
+use super::text::{StoreCommand, StoreReply, TextFrontend, say};
 pub(crate) use crate::protocol::meta::reply;
 use crate::protocol::meta::{Request, Verb, parse};
 pub(super) use inspect::inspect;
 
-impl Conversation {
+impl TextFrontend {
     /// Executes `mg`, `ms`, `md` or `ma`; returns the bytes used.
     pub(in crate::frontend) fn meta(
         &mut self,
@@ -21,24 +21,24 @@ impl Conversation {
         args: &[u8],
         rest: &[u8],
         used: usize,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let request = match parse(verb, args) {
             Ok(request) => request,
-            Err(fault) => return self.fault(fault, used, &mut step.out.bytes),
+            Err(fault) => return self.fault(fault, used, &mut exec.out.bytes),
         };
         match verb {
-            Verb::Get => get::get(step, &request),
-            Verb::Delete => delete::delete(step, &request),
-            Verb::Arithmetic => arithmetic::arithmetic(step, &request),
+            Verb::Get => get::get(exec, &request),
+            Verb::Delete => delete::delete(exec, &request),
+            Verb::Arithmetic => arithmetic::arithmetic(exec, &request),
             Verb::Set => {
                 let command = StoreCommand {
                     key: &request.key.bytes,
                     value_len: request.data_len,
-                    request: set::store_request(&request, step.turn.now()),
+                    request: set::store_request(&request, exec.ctx.now()),
                     reply: StoreReply::Meta(&request, args),
                 };
-                return self.store(&command, rest, used, step);
+                return self.store(&command, rest, used, exec);
             }
         }
         (used, None)

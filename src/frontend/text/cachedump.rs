@@ -1,46 +1,46 @@
 //! `stats`, and `stats cachedump`, which may take more than one turn.
 
-use super::{Conversation, State, Step, Stop, say};
-use crate::command::{Turn, expires_unix_secs};
+use super::{Executor, Flow, TextFrontend, TextState, say};
+use crate::command::{CommandContext, expires_unix_secs};
 use crate::limits::{CACHEDUMP_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{cachedump, reply};
 use crate::store::{Walk, marks};
 
-impl Conversation {
+impl TextFrontend {
     /// Answers `stats`, or begins to.
-    pub(super) fn stats(&mut self, args: &[&[u8]], step: &mut Step<'_, '_>) {
-        let out = &mut step.out.bytes;
+    pub(super) fn stats(&mut self, args: &[&[u8]], exec: &mut Executor<'_, '_>) {
+        let out = &mut exec.out.bytes;
         match cachedump::parse(args) {
             None => {
-                step.console.stats(args, out);
-                step.turn.count_survey();
+                exec.server.stats(args, out);
+                exec.ctx.end_turn();
             }
-            Some(_) if !step.console.dumps_keys() => {
+            Some(_) if !exec.server.dumps_keys() => {
                 say(out, false, "CLIENT_ERROR stats cachedump not allowed");
             }
             Some(Err(fault)) => say(out, false, fault.reply),
             Some(Ok((class, items_max))) => {
-                self.state = State::Cachedump(Box::new(Cachedump::new(class, items_max)));
+                self.state = TextState::Cachedump(Box::new(Cachedump::new(class, items_max)));
             }
         }
     }
 
     /// Goes on with a dump as far as the turn's budget allows.
-    pub(super) fn cachedump(&mut self, step: &mut Step<'_, '_>) -> Option<Stop> {
-        let State::Cachedump(dump) = &mut self.state else {
+    pub(super) fn cachedump(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
+        let TextState::Cachedump(dump) = &mut self.state else {
             return None;
         };
         for _ in 0..DUMP_TURN_STEPS {
-            if !dump.step(step.turn, &mut step.out.bytes) {
-                step.out.bytes.extend_from_slice(reply::END);
-                self.state = State::Line;
+            if !dump.step(exec.ctx, &mut exec.out.bytes) {
+                exec.out.bytes.extend_from_slice(reply::END);
+                self.state = TextState::Line;
                 return None;
             }
-            if step.out.len() >= DUMP_TURN_BYTES {
+            if exec.out.len() >= DUMP_TURN_BYTES {
                 break;
             }
         }
-        Some(Stop::Yield)
+        Some(Flow::Yield)
     }
 }
 
@@ -65,14 +65,14 @@ impl Cachedump {
     }
 
     /// Shows items of the next few; false when that was all.
-    fn step(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> bool {
+    fn step(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
         let Self {
             walk,
             class,
             items_left,
             bytes_left,
         } = self;
-        let (store, now) = (turn.store, turn.now());
+        let (store, now) = (ctx.store, ctx.now());
         // Nothing is to be allocated under the lock of a shard.
         out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {

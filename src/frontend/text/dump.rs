@@ -1,7 +1,7 @@
 //! A dump in a conversation: it goes on from turn to turn, and the client's next command waits.
 
-use super::{State, Step, Stop};
-use crate::command::{Turn, expires_unix_secs};
+use super::{Executor, Flow, TextState};
+use crate::command::{CommandContext, expires_unix_secs};
 use crate::frontend::crawler::DumpTurn;
 use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{Classes, DumpFormat, dump};
@@ -28,19 +28,19 @@ impl Dump {
     }
 
     /// Answers that it begins; what the conversation is in from now on.
-    pub(super) fn begin(self: Box<Self>, step: &mut Step<'_, '_>) -> State {
-        step.out.bytes.extend_from_slice(dump::BEGIN);
-        State::Dump(self)
+    pub(super) fn begin(self: Box<Self>, exec: &mut Executor<'_, '_>) -> TextState {
+        exec.out.bytes.extend_from_slice(dump::BEGIN);
+        TextState::Dump(self)
     }
 
     /// Goes on; why the turn ends, or nothing if the dump does.
-    pub(super) fn go_on(&mut self, step: &mut Step<'_, '_>) -> Option<Stop> {
-        if !self.turn.advance(step.turn.now().boot_ms) {
-            return Some(Stop::Close);
+    pub(super) fn go_on(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
+        if !self.turn.advance(exec.ctx.now().boot_ms) {
+            return Some(Flow::Close);
         }
-        let out = &mut step.out.bytes;
-        if self.lines(step.turn, out) {
-            return Some(Stop::Yield);
+        let out = &mut exec.out.bytes;
+        if self.lines(exec.ctx, out) {
+            return Some(Flow::Yield);
         }
         out.extend_from_slice(match self.format {
             DumpFormat::Meta => dump::META_END,
@@ -51,8 +51,8 @@ impl Dump {
 
     /// Appends the lines of the next items, as many as one turn may take; false when there are no
     /// more. What has expired is left out.
-    fn lines(&mut self, turn: &Turn<'_>, out: &mut Vec<u8>) -> bool {
-        let (store, now) = (turn.store, turn.now());
+    fn lines(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
+        let (store, now) = (ctx.store, ctx.now());
         for _ in 0..DUMP_TURN_STEPS {
             if out.len() >= DUMP_TURN_BYTES {
                 return true;

@@ -2,15 +2,19 @@
 
 use super::reply::{FLUSH_REFUSED, say};
 use super::retrieval::Retrieval;
-use super::{Conversation, State, Step, Stop};
+use super::{Executor, Flow, TextFrontend, TextState};
 use crate::command;
 use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
 use crate::protocol::text::{self, Fault, Keys, Request};
 
-impl Conversation {
+impl TextFrontend {
     /// Inlined: the one caller is the hot loop, and a `get` has no other call before its keys.
     #[inline(always)]
-    pub(super) fn line(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+    pub(super) fn line(
+        &mut self,
+        input: &[u8],
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let Some(end) = memchr::memchr(b'\n', input) else {
             return (0, Some(without_end(input)));
         };
@@ -20,52 +24,52 @@ impl Conversation {
         match text::parse(line) {
             Err(mut fault) => {
                 if line.starts_with(b"flush_all ") {
-                    step.turn.counters.cmd_flush.count();
-                    if !fault.reply.is_empty() && !step.console.takes_flush_all() {
+                    exec.ctx.counters.cmd_flush.count();
+                    if !fault.reply.is_empty() && !exec.server.takes_flush_all() {
                         fault.reply = FLUSH_REFUSED;
                     }
                 }
-                self.fault(fault, used, &mut step.out.bytes)
+                self.fault(fault, used, &mut exec.out.bytes)
             }
             Ok(Request::Get { keys, with_cas }) => {
-                self.keys(line, offset(line, keys), Retrieval::get(with_cas), step)
+                self.keys(line, offset(line, keys), Retrieval::get(with_cas), exec)
             }
             Ok(Request::GetAndTouch {
                 exptime,
                 keys,
                 with_cas,
             }) => {
-                let touch = command::deadline_ms(i64::from(exptime), step.turn.now());
+                let touch = command::deadline_ms(i64::from(exptime), exec.ctx.now());
                 let how = Retrieval {
                     touch: Some(touch),
                     ..Retrieval::get(with_cas)
                 };
-                self.keys(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), how, exec)
             }
             Ok(Request::GetTooLong { exptime, keys }) => {
-                let now = step.turn.now();
+                let now = exec.ctx.now();
                 let how = Retrieval {
                     touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
                     is_refused: true,
                     ..Retrieval::get(false)
                 };
-                self.keys(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, step),
-            Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, step),
+            Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, exec),
+            Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, exec),
             Ok(Request::Admin { command, noreply }) => {
-                (used, self.administer(command, noreply, step))
+                (used, self.administer(command, noreply, exec))
             }
-            Ok(Request::Stats { .. }) if step.turn.batch.is_to_be_handed_over() => {
-                (0, Some(Stop::HandOver))
+            Ok(Request::Stats { .. }) if exec.ctx.batch.is_to_be_handed_over() => {
+                (0, Some(Flow::HandOver))
             }
             Ok(Request::Stats { args }) => {
-                self.stats(&args, step);
+                self.stats(&args, exec);
                 (used, None)
             }
-            Ok(Request::Quit) => (used, Some(Stop::Quit)),
+            Ok(Request::Quit) => (used, Some(Flow::Quit)),
             Ok(request) => {
-                step.answer_line(&request);
+                exec.answer_line(&request);
                 (used, None)
             }
         }
@@ -76,9 +80,9 @@ impl Conversation {
         fault: Fault,
         used: usize,
         out: &mut Vec<u8>,
-    ) -> (usize, Option<Stop>) {
+    ) -> (usize, Option<Flow>) {
         if fault.close {
-            return (used, Some(Stop::Close));
+            return (used, Some(Flow::Close));
         }
         say(out, fault.reply.is_empty(), fault.reply);
         self.swallow(fault.swallow_bytes);
@@ -87,25 +91,25 @@ impl Conversation {
 
     pub(in crate::frontend) fn swallow(&mut self, bytes: usize) {
         self.state = if bytes == 0 {
-            State::Line
+            TextState::Line
         } else {
-            State::Swallow(bytes)
+            TextState::Swallow(bytes)
         };
     }
 }
 
 /// A line without an end: either more is to come, or it is no line of ours.
-fn without_end(input: &[u8]) -> Stop {
+fn without_end(input: &[u8]) -> Flow {
     if input.len() <= LINE_BYTES {
-        return Stop::NeedMore;
+        return Flow::NeedMore;
     }
     let spaces = input.iter().take_while(|&&byte| byte == b' ').count();
     let words = &input[spaces..];
     let is_get = words.starts_with(b"get ") || words.starts_with(b"gets ");
     if spaces > GET_LINE_SPACES || !is_get || input.len() > GET_LINE_BYTES {
-        return Stop::Close;
+        return Flow::Close;
     }
-    Stop::NeedMore
+    Flow::NeedMore
 }
 
 /// A line without its end.

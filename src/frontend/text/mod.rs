@@ -12,10 +12,10 @@ mod retrieval;
 mod value;
 mod waiting;
 
-use super::control::Console;
+use super::control::ServerControl;
+use super::executor::{Executor, Flow, Receiving};
 use super::output::Output;
-use super::step::{Receiving, Step, Stop};
-use crate::command::{Stored, Turn};
+use crate::command::{CommandContext, Stored};
 use crate::store::Upload;
 use cachedump::Cachedump;
 pub(crate) use dump::Dump;
@@ -26,12 +26,12 @@ pub(super) use value::{StoreCommand, StoreReply};
 
 /// What has been agreed on so far.
 #[derive(Debug, Default)]
-pub struct Conversation {
-    state: State,
+pub struct TextFrontend {
+    state: TextState,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum TextState {
     /// A command line comes next.
     #[default]
     Line,
@@ -47,31 +47,33 @@ enum State {
     Cachedump(Box<Cachedump>),
 }
 
-impl Conversation {
+impl TextFrontend {
     /// Executes requests until one of the reasons to stop; returns the bytes used.
     pub fn run(
         &mut self,
         input: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         out: &mut Output,
-        console: &dyn Console,
+        server: &dyn ServerControl,
         requests_max: u32,
-    ) -> (usize, Stop) {
-        let mut step = Step { turn, out, console };
+    ) -> (usize, Flow) {
+        let mut exec = Executor { ctx, out, server };
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if used == input.len() && !matches!(self.state, State::Dump(_) | State::Cachedump(_)) {
-                return (used, Stop::NeedMore);
+            if used == input.len()
+                && !matches!(self.state, TextState::Dump(_) | TextState::Cachedump(_))
+            {
+                return (used, Flow::NeedMore);
             }
-            let spent_bytes = step.out.len() + step.turn.spent_bytes;
-            if spent_bytes >= step.turn.output_bytes_max || requests == requests_max {
-                return (used, Stop::Yield);
+            let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;
+            if spent_bytes >= exec.ctx.output_bytes_max || requests == requests_max {
+                return (used, Flow::Yield);
             }
-            let (taken, stop) = self.step(&input[used..], &mut step);
+            let (taken, flow) = self.step(&input[used..], &mut exec);
             used += taken;
-            if let Some(stop) = stop {
-                return (used, stop);
+            if let Some(flow) = flow {
+                return (used, flow);
             }
             requests += 1;
         }
@@ -80,7 +82,7 @@ impl Conversation {
     /// A value that is being received.
     pub fn upload_mut(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) => Some(&mut receiving.upload),
+            TextState::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
         }
     }
@@ -88,7 +90,7 @@ impl Conversation {
     /// A value that has not been stored yet.
     pub fn upload(&self) -> Option<&Upload> {
         match &self.state {
-            State::Value(receiving) => Some(&receiving.upload),
+            TextState::Value(receiving) => Some(&receiving.upload),
             _ => None,
         }
     }
@@ -96,36 +98,36 @@ impl Conversation {
     /// Gives up a value that is being received, which the client is told: its memory is needed.
     /// What was stored under its key stays, as when a client leaves in the middle of a value.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+        let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;
         };
         stored_reply(&mut out.bytes, receiving.reply.noreply, Stored::NoMemory);
         true
     }
 
-    fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+    fn step(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> (usize, Option<Flow>) {
         match &mut self.state {
-            State::Line => self.line(input, step),
-            State::Keys(how) => {
+            TextState::Line => self.line(input, exec),
+            TextState::Keys(how) => {
                 let how = *how;
-                self.more_keys(input, how, step)
+                self.more_keys(input, how, exec)
             }
-            State::Cachedump(_) => (0, self.cachedump(step)),
-            State::Value(_) => (self.value(input, step), None),
-            State::Swallow(left) => {
+            TextState::Cachedump(_) => (0, self.cachedump(exec)),
+            TextState::Value(_) => (self.value(input, exec), None),
+            TextState::Swallow(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {
-                    self.state = State::Line;
+                    self.state = TextState::Line;
                 }
                 (taken, None)
             }
-            State::Dump(dump) => {
-                let stop = dump.go_on(step);
-                if stop.is_none() {
-                    self.state = State::Line;
+            TextState::Dump(dump) => {
+                let flow = dump.go_on(exec);
+                if flow.is_none() {
+                    self.state = TextState::Line;
                 }
-                (0, stop)
+                (0, flow)
             }
         }
     }

@@ -1,22 +1,22 @@
 //! Replies of the text protocol to what commands came to.
 
-use super::Step;
+use super::Executor;
 use crate::command::{self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Stored};
 use crate::frontend::meta;
 use crate::protocol::text::{Request, reply};
 
-impl Step<'_, '_> {
+impl Executor<'_, '_> {
     /// Carries out what is done as soon as it is read, and answers.
     pub(super) fn answer_line(&mut self, request: &Request<'_>) {
         let out = &mut self.out.bytes;
         match *request {
             Request::Delete { key, noreply } => {
-                self.turn.count_prefix_delete(key);
+                self.ctx.count_prefix_delete(key);
                 let asked = DeleteRequest {
                     name: "delete",
                     ..DeleteRequest::default()
                 };
-                let found = command::delete(self.turn, key, &asked) == Deleted::Deleted;
+                let found = command::delete(self.ctx, key, &asked) == Deleted::Deleted;
                 say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
             }
             Request::Touch {
@@ -24,8 +24,8 @@ impl Step<'_, '_> {
                 exptime,
                 noreply,
             } => {
-                let deadline_ms = command::deadline_ms(i64::from(exptime), self.turn.now());
-                let found = command::touch(self.turn, key, deadline_ms);
+                let deadline_ms = command::deadline_ms(i64::from(exptime), self.ctx.now());
+                let found = command::touch(self.ctx, key, deadline_ms);
                 say(out, noreply, if found { "TOUCHED" } else { "NOT_FOUND" });
             }
             Request::Arithmetic {
@@ -39,21 +39,21 @@ impl Step<'_, '_> {
                     incr,
                     ..ArithmeticRequest::default()
                 };
-                arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
+                arithmetic(out, noreply, command::arithmetic(self.ctx, key, &by));
             }
-            Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
-                self.turn.counters.cmd_flush.count();
+            Request::FlushAll { noreply, .. } if !self.server.takes_flush_all() => {
+                self.ctx.counters.cmd_flush.count();
                 say(out, noreply, FLUSH_REFUSED);
             }
             Request::FlushAll { exptime, noreply } => {
-                command::flush_all(self.turn, i64::from(exptime));
+                command::flush_all(self.ctx, i64::from(exptime));
                 say(out, noreply, "OK");
             }
             Request::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
             Request::MetaInspect { args } => meta::inspect(args, self),
             Request::Version => {
                 out.extend_from_slice(b"VERSION ");
-                reply::line(out, self.console.version());
+                reply::line(out, self.server.version());
             }
             // The conversation has seen to these.
             Request::Get { .. }

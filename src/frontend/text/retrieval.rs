@@ -1,7 +1,7 @@
 //! `get`, `gets`, `gat`, `gats` in a conversation: a line may have more keys than one turn serves.
 
 use super::line::content;
-use super::{Conversation, State, Step, Stop};
+use super::{Executor, Flow, TextFrontend, TextState};
 use crate::command;
 use crate::frontend::Output;
 use crate::limits::{KEY_BYTES, TURN_KEYS};
@@ -30,16 +30,16 @@ impl Retrieval {
     }
 }
 
-impl Conversation {
+impl TextFrontend {
     /// The rest of a line whose first keys are served.
     pub(super) fn more_keys(
         &mut self,
         input: &[u8],
         how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
-        self.keys(&input[..end], 0, how, step)
+        self.keys(&input[..end], 0, how, exec)
     }
 
     /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
@@ -48,43 +48,41 @@ impl Conversation {
         whole: &[u8],
         start: usize,
         how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let line = content(whole);
         let mut keys = Keys(&line[start..]);
         let mut served = 0;
         while let Some((key, rest)) = keys.split_first()
             && !(how.is_refused && key.len() > KEY_BYTES)
         {
-            if step.out.len() >= step.turn.output_bytes_max || served == TURN_KEYS {
-                self.state = State::Keys(how);
-                return (line.len() - keys.0.len(), Some(Stop::Yield));
+            if exec.out.len() >= exec.ctx.output_bytes_max || served == TURN_KEYS {
+                self.state = TextState::Keys(how);
+                return (line.len() - keys.0.len(), Some(Flow::Yield));
             }
-            step.retrieve(key, how);
+            exec.retrieve(key, how);
             served += 1;
             keys = rest;
         }
         if how.is_refused {
-            return self.fault(Fault::BAD_FORMAT, whole.len(), &mut step.out.bytes);
+            return self.fault(Fault::BAD_FORMAT, whole.len(), &mut exec.out.bytes);
         }
-        step.out.bytes.extend_from_slice(reply::END);
-        self.state = State::Line;
+        exec.out.bytes.extend_from_slice(reply::END);
+        self.state = TextState::Line;
         (whole.len(), None)
     }
 }
 
-impl Step<'_, '_> {
+impl Executor<'_, '_> {
     /// Answers one key; a miss answers nothing.
     fn retrieve(&mut self, key: &[u8], how: Retrieval) {
         let out = &mut *self.out;
         let show = |item: &Item| show(out, item, how.with_cas);
         match (how.touch, how.is_refused) {
-            (None, false) => command::get(self.turn, key, show),
-            (None, true) => command::get(self.turn, key, |_| {}),
-            (Some(deadline_ms), false) => command::get_and_touch(self.turn, key, deadline_ms, show),
-            (Some(deadline_ms), true) => {
-                command::get_and_touch(self.turn, key, deadline_ms, |_| {})
-            }
+            (None, false) => command::get(self.ctx, key, show),
+            (None, true) => command::get(self.ctx, key, |_| {}),
+            (Some(deadline_ms), false) => command::get_and_touch(self.ctx, key, deadline_ms, show),
+            (Some(deadline_ms), true) => command::get_and_touch(self.ctx, key, deadline_ms, |_| {}),
         };
     }
 }

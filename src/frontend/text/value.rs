@@ -1,7 +1,7 @@
 //! Storage commands in a conversation: a line, then a value that may come in pieces.
 
 use super::reply::{say, stored_reply};
-use super::{Conversation, Receiving, State, Step, Stop};
+use super::{Executor, Flow, Receiving, TextFrontend, TextState};
 use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::meta;
 use crate::limits::INCOMING_BYTES_MIN;
@@ -36,23 +36,23 @@ pub(super) struct PartialReply {
     line_end: Vec<u8>,
 }
 
-impl Conversation {
+impl TextFrontend {
     pub(super) fn storage(
         &mut self,
         storage: &Storage<'_>,
         rest: &[u8],
         used: usize,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let command = StoreCommand {
             key: storage.key,
             value_len: storage.data_len,
-            request: request(storage, step.turn.now()),
+            request: request(storage, exec.ctx.now()),
             reply: StoreReply::Classic {
                 noreply: storage.noreply,
             },
         };
-        self.store(&command, rest, used, step)
+        self.store(&command, rest, used, exec)
     }
 
     /// Carries out a storage command as soon as its value is there.
@@ -62,57 +62,57 @@ impl Conversation {
         command: &StoreCommand<'_>,
         rest: &[u8],
         used: usize,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let &StoreCommand {
             key,
             value_len,
             ref request,
             reply,
         } = command;
-        let fits = (step.turn.store).fits(key.len(), request.client_flags, value_len);
+        let fits = (exec.ctx.store).fits(key.len(), request.client_flags, value_len);
         let block = rest.get(..value_len + 2);
         if fits && block.is_none() && value_len < INCOMING_BYTES_MIN {
-            return (0, Some(Stop::NeedMore));
+            return (0, Some(Flow::NeedMore));
         }
         if let StoreReply::Classic { .. } = reply {
-            step.turn.count_prefix_set(key);
+            exec.ctx.count_prefix_set(key);
         }
-        let turn = &mut *step.turn;
+        let ctx = &mut *exec.ctx;
         if !fits {
-            let why = command::refuse(turn, key, request, Stored::TooLarge);
-            reply.answer(&mut step.out.bytes, why);
+            let why = command::refuse(ctx, key, request, Stored::TooLarge);
+            reply.answer(&mut exec.out.bytes, why);
             self.swallow(value_len + 2);
             return (used, None);
         }
         let Some(block) = block else {
-            self.begin_value(command, step);
+            self.begin_value(command, exec);
             return (used, None);
         };
         if let Some(value) = block.strip_suffix(b"\r\n") {
-            let stored = command::store(turn, key, request, value);
-            reply.answer(&mut step.out.bytes, stored);
+            let stored = command::store(ctx, key, request, value);
+            reply.answer(&mut exec.out.bytes, stored);
         } else {
-            bad_chunk(step, key, request.client_flags, value_len, reply);
+            bad_chunk(exec, key, request.client_flags, value_len, reply);
         }
         (used + block.len(), None)
     }
 
     /// Begins a command before its value is here, so that the value is received in its place.
-    fn begin_value(&mut self, command: &StoreCommand<'_>, step: &mut Step<'_, '_>) {
+    fn begin_value(&mut self, command: &StoreCommand<'_>, exec: &mut Executor<'_, '_>) {
         let StoreCommand {
             key,
             value_len,
             request,
             reply,
         } = command;
-        match command::begin(step.turn, key, request, *value_len) {
+        match command::begin(exec.ctx, key, request, *value_len) {
             Ok(upload) => {
                 let (noreply, meta) = match *reply {
                     StoreReply::Classic { noreply } => (noreply, None),
                     StoreReply::Meta(_, args) => (false, Some(args.into())),
                 };
-                self.state = State::Value(Box::new(Receiving {
+                self.state = TextState::Value(Box::new(Receiving {
                     request: *request,
                     upload,
                     reply: PartialReply {
@@ -123,7 +123,7 @@ impl Conversation {
                 }));
             }
             Err(why) => {
-                reply.answer(&mut step.out.bytes, why);
+                reply.answer(&mut exec.out.bytes, why);
                 self.swallow(value_len + 2);
             }
         }
@@ -131,22 +131,22 @@ impl Conversation {
 
     /// Takes more of a value, and carries out its command when that is whole; returns the bytes
     /// used.
-    pub(super) fn value(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> usize {
-        let State::Value(receiving) = &mut self.state else {
+    pub(super) fn value(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> usize {
+        let TextState::Value(receiving) = &mut self.state else {
             return 0;
         };
-        match receiving.take(input, step) {
+        match receiving.take(input, exec) {
             Ok(taken) if receiving.reply.line_end.len() < 2 => taken,
             taken => {
-                self.end_value(taken.is_ok(), step);
+                self.end_value(taken.is_ok(), exec);
                 taken.unwrap_or_default()
             }
         }
     }
 
     /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
-    fn end_value(&mut self, is_whole: bool, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+    fn end_value(&mut self, is_whole: bool, exec: &mut Executor<'_, '_>) {
+        let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
         let Receiving {
@@ -166,15 +166,15 @@ impl Conversation {
         };
         if is_whole && line_end != b"\r\n" {
             let (key, value_len) = (upload.key(), upload.value_len());
-            return bad_chunk(step, key, request.client_flags, value_len, reply);
+            return bad_chunk(exec, key, request.client_flags, value_len, reply);
         }
         let stored = if is_whole {
-            command::finish(step.turn, &request, upload)
+            command::finish(exec.ctx, &request, upload)
         } else {
             self.swallow(upload.missing_bytes() + 2);
-            command::refuse(step.turn, upload.key(), &request, Stored::NoMemory)
+            command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
         };
-        reply.answer(&mut step.out.bytes, stored);
+        reply.answer(&mut exec.out.bytes, stored);
     }
 }
 
@@ -211,7 +211,7 @@ fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
 /// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
 /// class that the item would have been of.
 fn bad_chunk(
-    step: &mut Step<'_, '_>,
+    exec: &mut Executor<'_, '_>,
     key: &[u8],
     client_flags: u32,
     value_len: usize,
@@ -221,17 +221,17 @@ fn bad_chunk(
         client_flags,
         ..ItemHead::default()
     };
-    let class = step.turn.store.class_of(key, &head, value_len);
-    step.turn.counters.class(class).cmd_set.count();
+    let class = exec.ctx.store.class_of(key, &head, value_len);
+    exec.ctx.counters.class(class).cmd_set.count();
     let noreply = matches!(reply, StoreReply::Classic { noreply: true });
-    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
+    say(&mut exec.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
 }
 
 impl Receiving<PartialReply> {
     /// Takes data, then the two bytes of its line end.
-    fn take(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> Result<usize, NoRoom> {
-        let turn = &mut *step.turn;
-        let data = turn.store.receive(&mut self.upload, input, turn.batch)?;
+    fn take(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> Result<usize, NoRoom> {
+        let ctx = &mut *exec.ctx;
+        let data = ctx.store.receive(&mut self.upload, input, ctx.batch)?;
         if self.upload.missing_bytes() > 0 {
             return Ok(data);
         }

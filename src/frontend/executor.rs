@@ -1,14 +1,14 @@
 //! What requests of every dialect are executed with, and why a dialect stops executing them.
 
-use super::control::Console;
+use super::control::ServerControl;
 use super::output::Output;
-use crate::command::{StoreRequest, Turn};
+use crate::command::{CommandContext, StoreRequest};
 use crate::protocol::text::Events;
 use crate::store::Upload;
 
 /// Why the conversation stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Flow {
     /// The rest of the input is no whole request.
     NeedMore,
     /// The turn's budget is spent.
@@ -27,10 +27,10 @@ pub enum Stop {
 }
 
 /// The parts of a step that do not change from request to request.
-pub(super) struct Step<'a, 't> {
-    pub(super) turn: &'a mut Turn<'t>,
+pub(super) struct Executor<'a, 't> {
+    pub(super) ctx: &'a mut CommandContext<'t>,
     pub(super) out: &'a mut Output,
-    pub(super) console: &'a dyn Console,
+    pub(super) server: &'a dyn ServerControl,
 }
 
 /// A storage command whose value has not all come in, and how it is answered.
