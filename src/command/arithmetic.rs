@@ -36,7 +36,7 @@ pub struct Initial {
 
 /// What became of an increment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delta {
+pub enum ArithmeticOutcome {
     /// There is a new number.
     Value(Number),
     /// Another version is there.
@@ -67,7 +67,7 @@ pub struct Number {
 
 /// What was decided, and what is to be counted and logged.
 struct Decision {
-    outcome: Delta,
+    outcome: ArithmeticOutcome,
     miss: Option<Miss>,
     /// It takes a new item.
     is_new: bool,
@@ -76,7 +76,11 @@ struct Decision {
 
 /// Adds (wrapping at 2^64) or subtracts (stopping at 0). The client flags stay, the CAS unique
 /// changes.
-pub fn arithmetic(ctx: &mut CommandContext<'_>, key: &[u8], request: &ArithmeticRequest) -> Delta {
+pub fn arithmetic(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &ArithmeticRequest,
+) -> ArithmeticOutcome {
     let (store, now) = (ctx.store, ctx.now());
     let decide = |entry: Result<&Item, Miss>| match entry {
         Ok(item) => change(store, item, request, now),
@@ -84,14 +88,14 @@ pub fn arithmetic(ctx: &mut CommandContext<'_>, key: &[u8], request: &Arithmetic
     };
     let (decision, stamp) = ctx.retry(
         |ctx| store.update(key, ctx.batch, decide),
-        |(decision, _)| matches!(decision.outcome, Delta::NoMemory { .. }),
+        |(decision, _)| matches!(decision.outcome, ArithmeticOutcome::NoMemory { .. }),
     );
     count(ctx, &decision, request.incr);
     if let Some(event) = decision.event {
         ctx.tell_stored(key, STORED, event);
     }
     match decision.outcome {
-        Delta::Value(number) => Delta::Value(Number {
+        ArithmeticOutcome::Value(number) => ArithmeticOutcome::Value(Number {
             cas: ctx.cas_of(request.cas, stamp),
             ..number
         }),
@@ -111,10 +115,10 @@ fn change<'s>(
         .is_some_and(|wanted| wanted != 0 && wanted != item.cas());
     // Of an empty value memcached says first that it is no number.
     if is_other && !item.value().is_empty() {
-        return keep(Delta::Exists);
+        return keep(ArithmeticOutcome::Exists);
     }
     let Some(number) = number_of(item.value()) else {
-        return keep(Delta::NonNumeric);
+        return keep(ArithmeticOutcome::NonNumeric);
     };
     let value = if request.incr {
         number.wrapping_add(request.delta)
@@ -122,7 +126,7 @@ fn change<'s>(
         number.saturating_sub(request.delta)
     };
     let deadline_ms = request.deadline_ms.unwrap_or(item.deadline_ms());
-    let changed = Delta::Value(Number {
+    let changed = ArithmeticOutcome::Value(Number {
         value,
         cas: 0,
         is_initial: false,
@@ -139,7 +143,7 @@ fn change<'s>(
             };
             (Action::Put(draft), decision)
         }
-        Err(NoRoom) => keep(Delta::NoMemory { is_initial: false }),
+        Err(NoRoom) => keep(ArithmeticOutcome::NoMemory { is_initial: false }),
     }
 }
 
@@ -152,9 +156,9 @@ fn create<'s>(
 ) -> (Action<'s>, Decision) {
     let keep = |outcome| (Action::Keep, Decision::of(outcome, Some(miss)));
     let Some(initial) = request.initial else {
-        return keep(Delta::NotFound);
+        return keep(ArithmeticOutcome::NotFound);
     };
-    let created = Delta::Value(Number {
+    let created = ArithmeticOutcome::Value(Number {
         value: initial.number,
         cas: 0,
         is_initial: true,
@@ -175,7 +179,7 @@ fn create<'s>(
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(initial.number).as_bytes();
     let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
-        return keep(Delta::NoMemory { is_initial: true });
+        return keep(ArithmeticOutcome::NoMemory { is_initial: true });
     };
     draft.fill(|value| value.copy_from_slice(digits));
     // To memcached a number that begins is an `add`.
@@ -188,7 +192,7 @@ fn create<'s>(
 }
 
 impl Decision {
-    fn of(outcome: Delta, miss: Option<Miss>) -> Self {
+    fn of(outcome: ArithmeticOutcome, miss: Option<Miss>) -> Self {
         Self {
             outcome,
             miss,
@@ -208,11 +212,11 @@ fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
     }
     match (decision.outcome, incr) {
         // A number that begins is neither a hit nor a miss.
-        (Delta::Value(number), _) if number.is_initial => {}
-        (Delta::Value(_), true) => ctx.met().incr_hits.count(),
-        (Delta::Value(_), false) => ctx.met().decr_hits.count(),
-        (Delta::NotFound, true) => counters.incr_misses.count(),
-        (Delta::NotFound, false) => counters.decr_misses.count(),
+        (ArithmeticOutcome::Value(number), _) if number.is_initial => {}
+        (ArithmeticOutcome::Value(_), true) => ctx.met().incr_hits.count(),
+        (ArithmeticOutcome::Value(_), false) => ctx.met().decr_hits.count(),
+        (ArithmeticOutcome::NotFound, true) => counters.incr_misses.count(),
+        (ArithmeticOutcome::NotFound, false) => counters.decr_misses.count(),
         _ => {}
     }
 }

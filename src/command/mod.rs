@@ -15,7 +15,7 @@ mod rewrite;
 mod store;
 mod store_request;
 
-pub use arithmetic::{ArithmeticRequest, Delta, Initial, Number, arithmetic};
+pub use arithmetic::{ArithmeticOutcome, ArithmeticRequest, Initial, Number, arithmetic};
 pub use context::CommandContext;
 pub use delete::{DeleteRequest, Deleted, Remains, delete};
 pub use exptime::{deadline_ms, expires_unix_secs};

@@ -11,7 +11,9 @@ use super::Node;
 use crate::frontend::control::ControlReply;
 use crate::frontend::text::Dump;
 use crate::logs::clients;
-use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
+use crate::protocol::text::{
+    Admin, ClassFilter, CrawlerCommand, DumpFormat, Events, Lru, Shutdown, Slabs,
+};
 use crate::tls::TlsError;
 
 /// What is more is taken for this, as memcached does.
@@ -124,20 +126,20 @@ impl Node {
         ControlReply::OK
     }
 
-    fn crawler(&self, crawler: Crawler, follows_replies: bool) -> ControlReply {
+    fn crawler(&self, crawler: CrawlerCommand, follows_replies: bool) -> ControlReply {
         let lru = &mut self.tuning.lock().lru;
         match crawler {
-            Crawler::Enable(true) if lru.crawler => {
+            CrawlerCommand::Enable(true) if lru.crawler => {
                 return ControlReply::say("ERROR failed to start lru crawler thread");
             }
-            Crawler::Enable(enabled) => lru.crawler = enabled,
-            Crawler::SleepUs(us) => lru.crawler_sleep_us = i64::from(us),
-            Crawler::ToCrawl(items) => lru.crawler_tocrawl = items,
-            Crawler::Crawl(_) | Crawler::Dump(..) if !lru.crawler => {
+            CrawlerCommand::Enable(enabled) => lru.crawler = enabled,
+            CrawlerCommand::SleepUs(us) => lru.crawler_sleep_us = i64::from(us),
+            CrawlerCommand::ToCrawl(items) => lru.crawler_tocrawl = items,
+            CrawlerCommand::Crawl(_) | CrawlerCommand::Dump(..) if !lru.crawler => {
                 return ControlReply::say("CLIENT_ERROR lru crawler disabled");
             }
-            Crawler::Crawl(classes) => return ControlReply::say(self.crawl(classes)),
-            Crawler::Dump(format, classes) => {
+            CrawlerCommand::Crawl(classes) => return ControlReply::say(self.crawl(classes)),
+            CrawlerCommand::Dump(format, classes) => {
                 return self
                     .dump(format, classes, follows_replies)
                     .unwrap_or_else(ControlReply::say);
@@ -148,10 +150,10 @@ impl Node {
 
     /// Whatever is overdue goes at once, whichever class it would be in: it would go within a
     /// second anyway.
-    fn crawl(&self, classes: Option<Classes>) -> &'static str {
+    fn crawl(&self, classes: Option<ClassFilter>) -> &'static str {
         match classes {
             None => BAD_CLASS,
-            Some(Classes::Hash) => "ERROR an unknown error happened",
+            Some(ClassFilter::Hash) => "ERROR an unknown error happened",
             Some(classes) if classes.are_none() => NO_CLASS,
             Some(_) if self.crawler.ask_for_expiry(self.clock.now().boot_ms) => "OK",
             Some(_) => CRAWLING,
@@ -161,7 +163,7 @@ impl Node {
     fn dump(
         &self,
         format: DumpFormat,
-        classes: Option<Classes>,
+        classes: Option<ClassFilter>,
         follows_replies: bool,
     ) -> Result<ControlReply, &'static str> {
         let is_meta = format == DumpFormat::Meta;

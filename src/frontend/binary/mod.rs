@@ -16,7 +16,7 @@ use crate::command::{self, CommandContext, StoreMode, StoreRequest, Stored};
 use crate::frontend::wait_state::WaitState;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{
-    self, Fault, HEADER_BYTES, Header, MAGIC_REQUEST, Request, Status, Store, Write,
+    self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status, StoreHead, Write,
 };
 use crate::store::{Now, Upload};
 use sasl::Progress;
@@ -38,7 +38,7 @@ enum BinaryState {
     /// A value comes next.
     Value(Box<Receiving<(Header, Write)>>),
     /// Data nobody wants comes next.
-    Swallow(usize),
+    Discard(usize),
 }
 
 impl BinaryFrontend {
@@ -116,7 +116,7 @@ impl BinaryFrontend {
             }
             BinaryState::Packet | BinaryState::Locked => WaitState::Read,
             BinaryState::Value(_) => WaitState::Value,
-            BinaryState::Swallow(_) => WaitState::Swallow,
+            BinaryState::Discard(_) => WaitState::Swallow,
         }
     }
 
@@ -125,8 +125,12 @@ impl BinaryFrontend {
             BinaryState::Packet => self.packet(input, exec),
             BinaryState::Locked => match Header::parse(input) {
                 Some(header) if !header.is_open_to_all() => {
-                    let fault = header.check_body().err();
-                    self.fault(&header, fault.unwrap_or(Fault::UNAUTHENTICATED), exec)
+                    let error = header.check_body().err();
+                    self.refuse_request(
+                        &header,
+                        error.unwrap_or(PacketError::UNAUTHENTICATED),
+                        exec,
+                    )
                 }
                 _ => self.packet(input, exec),
             },
@@ -139,7 +143,7 @@ impl BinaryFrontend {
                 self.end_value(false, exec);
                 (0, None)
             }
-            BinaryState::Swallow(left) => {
+            BinaryState::Discard(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {
@@ -157,26 +161,26 @@ impl BinaryFrontend {
         };
         let command = match header.check() {
             Ok(command) => command,
-            Err(fault) => return self.fault(&header, fault, exec),
+            Err(error) => return self.refuse_request(&header, error, exec),
         };
-        let Some(request) = Request::parse(&header, command, input) else {
+        let Some(request) = BinaryRequest::parse(&header, command, input) else {
             return (0, Some(Flow::NeedMore));
         };
         let used = header.head_len();
         match request {
-            Request::Store(store) => self.store(&header, &store, &input[used..], exec),
-            Request::SaslList => match self.sasl_list(&header, exec) {
-                Some(fault) => self.fault(&header, fault, exec),
+            BinaryRequest::StoreHead(store) => self.store(&header, &store, &input[used..], exec),
+            BinaryRequest::SaslList => match self.sasl_list(&header, exec) {
+                Some(error) => self.refuse_request(&header, error, exec),
                 None => (used, None),
             },
-            Request::Sasl(sasl) => self.sasl(&header, &sasl, &input[used..], exec),
-            Request::Quit => {
+            BinaryRequest::Sasl(sasl) => self.sasl(&header, &sasl, &input[used..], exec),
+            BinaryRequest::Quit => {
                 if !header.opcode.is_quiet() {
                     binary::reply::done(&mut exec.out.bytes, &header, 0);
                 }
                 (used, Some(Flow::Quit))
             }
-            Request::Stat { .. } if exec.ctx.batch.is_to_be_handed_over() => {
+            BinaryRequest::Stat { .. } if exec.ctx.batch.is_to_be_handed_over() => {
                 (0, Some(Flow::HandOver))
             }
             request => {
@@ -186,37 +190,37 @@ impl BinaryFrontend {
         }
     }
 
-    fn fault(
+    fn refuse_request(
         &mut self,
         header: &Header,
-        fault: Fault,
+        error: PacketError,
         exec: &mut Executor<'_, '_>,
     ) -> (usize, Option<Flow>) {
-        binary::reply::error(&mut exec.out.bytes, header, fault.status);
-        let Some(bytes) = fault.swallow_bytes else {
+        binary::reply::error(&mut exec.out.bytes, header, error.status);
+        let Some(bytes) = error.discard_bytes else {
             return (0, Some(Flow::Close));
         };
-        self.swallow(bytes);
+        self.discard(bytes);
         (HEADER_BYTES, None)
     }
 
-    fn swallow(&mut self, bytes: usize) {
+    fn discard(&mut self, bytes: usize) {
         self.state = if bytes == 0 {
             self.at_rest()
         } else {
-            BinaryState::Swallow(bytes)
+            BinaryState::Discard(bytes)
         };
     }
 
     fn store(
         &mut self,
         header: &Header,
-        store: &Store<'_>,
+        store: &StoreHead<'_>,
         rest: &[u8],
         exec: &mut Executor<'_, '_>,
     ) -> (usize, Option<Flow>) {
         let used = header.head_len();
-        let &Store { write, key, .. } = store;
+        let &StoreHead { write, key, .. } = store;
         let fits = (exec.ctx.store).fits(key.len(), store.client_flags, store.value_len);
         let value = rest.get(..store.value_len);
         if fits && value.is_none() && store.value_len < INCOMING_BYTES_MIN {
@@ -227,7 +231,7 @@ impl BinaryFrontend {
         if !fits {
             let why = command::refuse(exec.ctx, key, &request, Stored::TooLarge);
             exec.stored(header, write, why);
-            self.swallow(store.value_len);
+            self.discard(store.value_len);
             return (used, None);
         }
         let Some(value) = value else {
@@ -244,7 +248,7 @@ impl BinaryFrontend {
     fn begin_value(
         &mut self,
         header: &Header,
-        store: &Store<'_>,
+        store: &StoreHead<'_>,
         request: StoreRequest,
         exec: &mut Executor<'_, '_>,
     ) {
@@ -258,7 +262,7 @@ impl BinaryFrontend {
             }
             Err(why) => {
                 exec.stored(header, store.write, why);
-                self.swallow(store.value_len);
+                self.discard(store.value_len);
             }
         }
     }
@@ -277,7 +281,7 @@ impl BinaryFrontend {
             let request = conditional(request, &header, exec);
             command::finish(exec.ctx, &request, upload)
         } else {
-            self.swallow(upload.missing_bytes());
+            self.discard(upload.missing_bytes());
             command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
         };
         exec.stored(&header, write, stored);
@@ -286,7 +290,7 @@ impl BinaryFrontend {
 
 /// A storage command as commands know it, whatever version is there: one that is refused before
 /// its value has come does not look at the version.
-fn request(store: &Store<'_>, now: Now) -> StoreRequest {
+fn request(store: &StoreHead<'_>, now: Now) -> StoreRequest {
     StoreRequest {
         mode: match store.write {
             Write::Set => StoreMode::Set,

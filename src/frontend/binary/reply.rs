@@ -2,24 +2,25 @@
 
 use super::Executor;
 use crate::command::{
-    self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Initial, Stored, deadline_ms,
+    self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Initial, Stored,
+    deadline_ms,
 };
 use crate::frontend::Output;
-use crate::protocol::binary::{Header, Request, Status, Write, reply};
+use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
 use crate::store::{Item, Now};
 
 /// What a storage command is answered that finds no memory.
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 
 impl Executor<'_, '_> {
-    pub(super) fn answer_packet(&mut self, header: &Header, request: Request<'_>) {
+    pub(super) fn answer_packet(&mut self, header: &Header, request: BinaryRequest<'_>) {
         match request {
-            Request::Get { key, with_key } => {
+            BinaryRequest::Get { key, with_key } => {
                 let out = &mut *self.out;
                 let found = command::get(self.ctx, key, |item| hit(out, header, item, with_key));
                 self.missed(found, header, key, with_key);
             }
-            Request::GetAndTouch {
+            BinaryRequest::GetAndTouch {
                 key,
                 exptime,
                 with_key,
@@ -31,7 +32,7 @@ impl Executor<'_, '_> {
                 });
                 self.missed(found, header, key, with_key);
             }
-            Request::Touch { key, exptime } => {
+            BinaryRequest::Touch { key, exptime } => {
                 let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut self.out.bytes;
                 let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
@@ -39,8 +40,8 @@ impl Executor<'_, '_> {
                 });
                 self.missed(found, header, key, false);
             }
-            Request::Delete { key } => self.delete(header, key),
-            Request::Arithmetic {
+            BinaryRequest::Delete { key } => self.delete(header, key),
+            BinaryRequest::Arithmetic {
                 key,
                 incr,
                 delta,
@@ -58,21 +59,24 @@ impl Executor<'_, '_> {
                 let outcome = command::arithmetic(self.ctx, key, &asked);
                 self.counted(header, outcome);
             }
-            Request::Flush { .. } if !self.server.takes_flush_all() => {
+            BinaryRequest::Flush { .. } if !self.server.takes_flush_all() => {
                 self.error(header, Status::AuthFailure);
             }
-            Request::Flush { exptime } => {
+            BinaryRequest::Flush { exptime } => {
                 command::flush_all(self.ctx, i64::from(exptime));
                 self.done(header, 0);
             }
-            Request::Noop => self.done(header, 0),
-            Request::Version => {
+            BinaryRequest::Noop => self.done(header, 0),
+            BinaryRequest::Version => {
                 let version = self.server.version().as_bytes();
                 reply::value(&mut self.out.bytes, header, version, 0);
             }
-            Request::Stat { key } => self.stat(header, key),
+            BinaryRequest::Stat { key } => self.stat(header, key),
             // The conversation has seen to these.
-            Request::Store(_) | Request::SaslList | Request::Sasl(_) | Request::Quit => {}
+            BinaryRequest::StoreHead(_)
+            | BinaryRequest::SaslList
+            | BinaryRequest::Sasl(_)
+            | BinaryRequest::Quit => {}
         }
     }
 
@@ -106,17 +110,19 @@ impl Executor<'_, '_> {
         self.error(header, status);
     }
 
-    fn counted(&mut self, header: &Header, outcome: Delta) {
+    fn counted(&mut self, header: &Header, outcome: ArithmeticOutcome) {
         match outcome {
-            Delta::Value(_) if header.opcode.is_quiet() => {}
-            Delta::Value(number) => {
+            ArithmeticOutcome::Value(_) if header.opcode.is_quiet() => {}
+            ArithmeticOutcome::Value(number) => {
                 let value = number.value.to_be_bytes();
                 reply::value(&mut self.out.bytes, header, &value, number.cas);
             }
-            Delta::Exists => self.error(header, Status::Exists),
-            Delta::NotFound => self.error(header, Status::NotFound),
-            Delta::NonNumeric => self.error(header, Status::NonNumeric),
-            Delta::NoMemory { .. } => self.no_memory(header, "Out of memory incrementing value"),
+            ArithmeticOutcome::Exists => self.error(header, Status::Exists),
+            ArithmeticOutcome::NotFound => self.error(header, Status::NotFound),
+            ArithmeticOutcome::NonNumeric => self.error(header, Status::NonNumeric),
+            ArithmeticOutcome::NoMemory { .. } => {
+                self.no_memory(header, "Out of memory incrementing value")
+            }
         }
     }
 

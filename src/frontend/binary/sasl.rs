@@ -5,7 +5,7 @@ use crate::auth::Passwords;
 use crate::frontend::executor::Flow;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::logs::clients;
-use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};
+use crate::protocol::binary::{Header, PacketError, Sasl, Status, reply, sasl};
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,9 +43,9 @@ impl BinaryFrontend {
         &mut self,
         header: &Header,
         exec: &mut Executor<'_, '_>,
-    ) -> Option<Fault> {
+    ) -> Option<PacketError> {
         if exec.server.access().sasl.is_none() {
-            return Some(Fault::unknown(header));
+            return Some(PacketError::unknown(header));
         }
         self.turn_into(Progress::Unauthenticated);
         reply::value(&mut exec.out.bytes, header, sasl::MECHANISMS, 0);
@@ -61,18 +61,18 @@ impl BinaryFrontend {
     ) -> (usize, Option<Flow>) {
         let Some(passwords) = &exec.server.access().sasl else {
             // Without passwords this is a command as unknown as any; clients then go on.
-            return self.fault(header, Fault::unknown(header), exec);
+            return self.refuse_request(header, PacketError::unknown(header), exec);
         };
         let used = header.head_len();
         let len = request.token_len;
         if request.mechanism.len() > SASL_MECHANISM_BYTES_MAX {
             exec.error(header, Status::InvalidArguments);
-            self.swallow(len);
+            self.discard(len);
             return (used, None);
         }
         if len > SASL_TOKEN_BYTES_MAX {
             self.refuse(header, exec);
-            self.swallow(len);
+            self.discard(len);
             return (used, None);
         }
         let Some(token) = rest.get(..len) else {

@@ -2,14 +2,14 @@
 
 use super::Executor;
 use super::flags::{after_flag, created_deadline_ms, status, time_left, touched_deadline_ms};
-use crate::command::{self, ArithmeticRequest, Delta, Initial, Number};
-use crate::protocol::meta::{Request, reply};
+use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, Initial, Number};
+use crate::protocol::meta::{MetaRequest, reply};
 use crate::protocol::text;
 use crate::store::{NEVER, Now};
 
 /// Executes `ma` and answers it.
-pub(super) fn arithmetic(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
-    let Request { key, options, .. } = request;
+pub(super) fn arithmetic(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) {
+    let MetaRequest { key, options, .. } = request;
     let now = exec.ctx.now();
     let initial = options.vivify.map(|_| Initial {
         number: options.initial,
@@ -26,19 +26,23 @@ pub(super) fn arithmetic(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
     };
     let out = &mut exec.out.bytes;
     let words = match command::arithmetic(exec.ctx, &key.bytes, &asked) {
-        Delta::Value(_) if options.quiet => return,
-        Delta::Value(number) => return answer(out, request, &number, now),
-        Delta::NotFound => return status(out, "NF", request),
-        Delta::Exists => return status(out, "EX", request),
-        Delta::NonNumeric => "CLIENT_ERROR cannot increment or decrement non-numeric value",
-        Delta::NoMemory { is_initial: false } => "SERVER_ERROR out of memory",
-        Delta::NoMemory { is_initial: true } => "SERVER_ERROR Out of memory allocating new item",
+        ArithmeticOutcome::Value(_) if options.quiet => return,
+        ArithmeticOutcome::Value(number) => return answer(out, request, &number, now),
+        ArithmeticOutcome::NotFound => return status(out, "NF", request),
+        ArithmeticOutcome::Exists => return status(out, "EX", request),
+        ArithmeticOutcome::NonNumeric => {
+            "CLIENT_ERROR cannot increment or decrement non-numeric value"
+        }
+        ArithmeticOutcome::NoMemory { is_initial: false } => "SERVER_ERROR out of memory",
+        ArithmeticOutcome::NoMemory { is_initial: true } => {
+            "SERVER_ERROR Out of memory allocating new item"
+        }
     };
     text::reply::line(out, words);
 }
 
 /// Flags are answered in the order of the request: `t` before `T` shows the deadline before it.
-fn answer(out: &mut Vec<u8>, request: &Request<'_>, number: &Number, now: Now) {
+fn answer(out: &mut Vec<u8>, request: &MetaRequest<'_>, number: &Number, now: Now) {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number.value).as_bytes();
     if request.options.value {

@@ -3,11 +3,11 @@
 use super::Executor;
 use super::flags::{deadline_of, status};
 use crate::command::{self, DeleteRequest, Deleted, Remains};
-use crate::protocol::meta::Request;
+use crate::protocol::meta::MetaRequest;
 use crate::protocol::text::reply;
 
 /// Executes `md` and answers it.
-pub(super) fn delete(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
+pub(super) fn delete(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) {
     let options = &request.options;
     let emptied = options.remove_value.then_some(options.client_flags);
     let has_deadline = options.remove_value || options.exptime.is_some();

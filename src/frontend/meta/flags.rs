@@ -1,7 +1,7 @@
 //! Deadlines in the seconds that flags speak of, and flags in answers.
 
 use crate::command::deadline_ms;
-use crate::protocol::meta::{Options, Request, reply};
+use crate::protocol::meta::{MetaRequest, Options, reply};
 use crate::store::{NEVER, Now};
 
 /// Seconds left, rounded up so that what was just set shows as it was set; -1 for ever. Negative
@@ -24,7 +24,7 @@ pub(super) fn touched_deadline_ms(options: &Options, now: Now) -> Option<u64> {
 }
 
 /// The deadline of an item that is created, after all flags.
-pub(super) fn created_deadline_ms(request: &Request<'_>, now: Now) -> u64 {
+pub(super) fn created_deadline_ms(request: &MetaRequest<'_>, now: Now) -> u64 {
     let letters = request.flags.iter().map(|(letter, _)| letter);
     letters.fold(NEVER, |deadline_ms, letter| {
         after_flag(letter, deadline_ms, &request.options, true, now)
@@ -55,7 +55,7 @@ pub(super) fn time_left(out: &mut Vec<u8>, deadline_ms: u64, now: Now) {
 }
 
 /// A status of two letters, with the flags that answers carry whether an item was found or not.
-pub(super) fn status(out: &mut Vec<u8>, words: &str, request: &Request<'_>) {
+pub(super) fn status(out: &mut Vec<u8>, words: &str, request: &MetaRequest<'_>) {
     out.extend_from_slice(words.as_bytes());
     for (letter, word) in request.flags.iter() {
         match letter {

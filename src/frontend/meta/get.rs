@@ -6,11 +6,11 @@ use super::flags::{
 };
 use crate::command::{self, Found, GetRequest, Recache, Vivify};
 use crate::frontend::Output;
-use crate::protocol::meta::{Request, reply};
+use crate::protocol::meta::{MetaRequest, reply};
 use crate::store::{Item, NEVER, Now, marks};
 
 /// Executes `mg` and answers it.
-pub(super) fn get(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
+pub(super) fn get(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) {
     let now = exec.ctx.now();
     let asked = get_request(request, now);
     let out = &mut *exec.out;
@@ -22,7 +22,7 @@ pub(super) fn get(exec: &mut Executor<'_, '_>, request: &Request<'_>) {
     }
 }
 
-fn get_request(request: &Request<'_>, now: Now) -> GetRequest {
+fn get_request(request: &MetaRequest<'_>, now: Now) -> GetRequest {
     let options = &request.options;
     let recache = match options.recache {
         None | Some(0) => Recache::default(),
@@ -48,7 +48,7 @@ fn get_request(request: &Request<'_>, now: Now) -> GetRequest {
 }
 
 /// Flags are answered and take effect in the order of the request.
-fn answer(out: &mut Output, request: &Request<'_>, found: &Found<'_>, now: Now) {
+fn answer(out: &mut Output, request: &MetaRequest<'_>, found: &Found<'_>, now: Now) {
     let options = &request.options;
     let item = found.item;
     let value_len = item.map_or(0, |item| item.value().len());

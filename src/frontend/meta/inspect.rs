@@ -12,7 +12,7 @@ pub(in crate::frontend) fn inspect(args: &[u8], exec: &mut Executor<'_, '_>) {
     let out = &mut exec.out.bytes;
     let request = match parse_inspection(args) {
         Ok(request) => request,
-        Err(fault) => return say(out, false, fault.reply),
+        Err(error) => return say(out, false, error.reply),
     };
     let now = exec.ctx.now();
     let is_found = command::inspect(exec.ctx, &request.key, |item| {

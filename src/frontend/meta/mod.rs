@@ -10,14 +10,14 @@ pub(super) mod set;
 use super::executor::{Executor, Flow};
 use super::text::{StoreCommand, StoreReply, TextFrontend, say};
 pub(crate) use crate::protocol::meta::reply;
-use crate::protocol::meta::{Request, Verb, parse};
+use crate::protocol::meta::{MetaRequest, MetaVerb, parse};
 pub(super) use inspect::inspect;
 
 impl TextFrontend {
     /// Executes `mg`, `ms`, `md` or `ma`; returns the bytes used.
     pub(in crate::frontend) fn meta(
         &mut self,
-        verb: Verb,
+        verb: MetaVerb,
         args: &[u8],
         rest: &[u8],
         used: usize,
@@ -25,13 +25,13 @@ impl TextFrontend {
     ) -> (usize, Option<Flow>) {
         let request = match parse(verb, args) {
             Ok(request) => request,
-            Err(fault) => return self.fault(fault, used, &mut exec.out.bytes),
+            Err(error) => return self.refuse_request(error, used, &mut exec.out.bytes),
         };
         match verb {
-            Verb::Get => get::get(exec, &request),
-            Verb::Delete => delete::delete(exec, &request),
-            Verb::Arithmetic => arithmetic::arithmetic(exec, &request),
-            Verb::Set => {
+            MetaVerb::Get => get::get(exec, &request),
+            MetaVerb::Delete => delete::delete(exec, &request),
+            MetaVerb::Arithmetic => arithmetic::arithmetic(exec, &request),
+            MetaVerb::Set => {
                 let command = StoreCommand {
                     key: &request.key.bytes,
                     value_len: request.data_len,
@@ -46,6 +46,6 @@ impl TextFrontend {
 }
 
 /// Parses what followed `ms` once more.
-pub(super) fn parse_set(args: &[u8]) -> Option<Request<'_>> {
-    parse(Verb::Set, args).ok()
+pub(super) fn parse_set(args: &[u8]) -> Option<MetaRequest<'_>> {
+    parse(MetaVerb::Set, args).ok()
 }

@@ -3,13 +3,13 @@
 use super::flags::deadline_of;
 use crate::command::{StoreMode, StoreRequest, Stored};
 use crate::frontend::text::stored_reply;
-use crate::protocol::meta::{Request, reply};
+use crate::protocol::meta::{MetaRequest, reply};
 use crate::store::{Now, marks};
 
 /// What `ms` asks for. To `ms` alone a CAS unique of 0 is none: an item of 0 could not be replaced
 /// by any `cas`.
-pub(super) fn store_request(request: &Request<'_>, now: Now) -> StoreRequest {
-    let Request { key, options, .. } = request;
+pub(super) fn store_request(request: &MetaRequest<'_>, now: Now) -> StoreRequest {
+    let MetaRequest { key, options, .. } = request;
     let mode = match options.mode {
         Some(b'E') => StoreMode::Add,
         Some(b'A') => StoreMode::Append,
@@ -33,7 +33,7 @@ pub(super) fn store_request(request: &Request<'_>, now: Now) -> StoreRequest {
 }
 
 /// Answers `ms`.
-pub(in crate::frontend) fn answer(out: &mut Vec<u8>, request: &Request<'_>, stored: Stored) {
+pub(in crate::frontend) fn answer(out: &mut Vec<u8>, request: &MetaRequest<'_>, stored: Stored) {
     let (words, cas, value_len) = match stored {
         Stored::Stored { .. } if request.options.quiet => return,
         Stored::Stored { cas, value_len } => (b"HD", cas, value_len),

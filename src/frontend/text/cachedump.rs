@@ -18,7 +18,7 @@ impl TextFrontend {
             Some(_) if !exec.server.dumps_keys() => {
                 say(out, false, "CLIENT_ERROR stats cachedump not allowed");
             }
-            Some(Err(fault)) => say(out, false, fault.reply),
+            Some(Err(error)) => say(out, false, error.reply),
             Some(Ok((class, items_max))) => {
                 self.state = TextState::Cachedump(Box::new(Cachedump::new(class, items_max)));
             }

@@ -4,7 +4,7 @@ use super::{Executor, Flow, TextState};
 use crate::command::{CommandContext, expires_unix_secs};
 use crate::frontend::crawler::DumpTurn;
 use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
-use crate::protocol::text::{Classes, DumpFormat, dump};
+use crate::protocol::text::{ClassFilter, DumpFormat, dump};
 use crate::store::classes::counted_bytes;
 use crate::store::{Item, Now, Walk, marks};
 
@@ -12,13 +12,13 @@ use crate::store::{Item, Now, Walk, marks};
 #[derive(Debug)]
 pub struct Dump {
     format: DumpFormat,
-    classes: Classes,
+    classes: ClassFilter,
     turn: DumpTurn,
     walk: Walk,
 }
 
 impl Dump {
-    pub(crate) fn new(format: DumpFormat, classes: Classes, turn: DumpTurn) -> Self {
+    pub(crate) fn new(format: DumpFormat, classes: ClassFilter, turn: DumpTurn) -> Self {
         Self {
             format,
             classes,
@@ -72,7 +72,7 @@ impl Dump {
     }
 }
 
-fn line(out: &mut Vec<u8>, item: &Item, format: DumpFormat, classes: Classes, now: Now) {
+fn line(out: &mut Vec<u8>, item: &Item, format: DumpFormat, classes: ClassFilter, now: Now) {
     let class = item.class().into();
     if !classes.contain(class) {
         return;
@@ -125,7 +125,7 @@ mod tests {
     fn shown(store: &Store, now: Now) -> (i64, u64) {
         let (mut walk, mut out) = (Walk::default(), Vec::new());
         while store.walk_step(&mut walk, |item| {
-            line(&mut out, item, DumpFormat::Meta, Classes::All, now);
+            line(&mut out, item, DumpFormat::Meta, ClassFilter::All, now);
         }) {}
         let text = String::from_utf8(out).unwrap();
         let number = |name: &str| {

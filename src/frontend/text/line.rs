@@ -5,7 +5,7 @@ use super::retrieval::Retrieval;
 use super::{Executor, Flow, TextFrontend, TextState};
 use crate::command;
 use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
-use crate::protocol::text::{self, Fault, Keys, Request};
+use crate::protocol::text::{self, Keys, ParseError, TextRequest};
 
 impl TextFrontend {
     /// Inlined: the one caller is the hot loop, and a `get` has no other call before its keys.
@@ -22,19 +22,19 @@ impl TextFrontend {
         let line = &input[..used];
         tracing::trace!(line = %beginning(content(line)).escape_ascii(), "command");
         match text::parse(line) {
-            Err(mut fault) => {
+            Err(mut error) => {
                 if line.starts_with(b"flush_all ") {
                     exec.ctx.counters.cmd_flush.count();
-                    if !fault.reply.is_empty() && !exec.server.takes_flush_all() {
-                        fault.reply = FLUSH_REFUSED;
+                    if !error.reply.is_empty() && !exec.server.takes_flush_all() {
+                        error.reply = FLUSH_REFUSED;
                     }
                 }
-                self.fault(fault, used, &mut exec.out.bytes)
+                self.refuse_request(error, used, &mut exec.out.bytes)
             }
-            Ok(Request::Get { keys, with_cas }) => {
+            Ok(TextRequest::Get { keys, with_cas }) => {
                 self.keys(line, offset(line, keys), Retrieval::get(with_cas), exec)
             }
-            Ok(Request::GetAndTouch {
+            Ok(TextRequest::GetAndTouch {
                 exptime,
                 keys,
                 with_cas,
@@ -46,7 +46,7 @@ impl TextFrontend {
                 };
                 self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(Request::GetTooLong { exptime, keys }) => {
+            Ok(TextRequest::GetTooLong { exptime, keys }) => {
                 let now = exec.ctx.now();
                 let how = Retrieval {
                     touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
@@ -55,19 +55,21 @@ impl TextFrontend {
                 };
                 self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, exec),
-            Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, exec),
-            Ok(Request::Admin { command, noreply }) => {
+            Ok(TextRequest::Store(storage)) => self.storage(&storage, &input[used..], used, exec),
+            Ok(TextRequest::Meta { verb, args }) => {
+                self.meta(verb, args, &input[used..], used, exec)
+            }
+            Ok(TextRequest::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, exec))
             }
-            Ok(Request::Stats { .. }) if exec.ctx.batch.is_to_be_handed_over() => {
+            Ok(TextRequest::Stats { .. }) if exec.ctx.batch.is_to_be_handed_over() => {
                 (0, Some(Flow::HandOver))
             }
-            Ok(Request::Stats { args }) => {
+            Ok(TextRequest::Stats { args }) => {
                 self.stats(&args, exec);
                 (used, None)
             }
-            Ok(Request::Quit) => (used, Some(Flow::Quit)),
+            Ok(TextRequest::Quit) => (used, Some(Flow::Quit)),
             Ok(request) => {
                 exec.answer_line(&request);
                 (used, None)
@@ -75,25 +77,25 @@ impl TextFrontend {
         }
     }
 
-    pub(in crate::frontend) fn fault(
+    pub(in crate::frontend) fn refuse_request(
         &mut self,
-        fault: Fault,
+        error: ParseError,
         used: usize,
         out: &mut Vec<u8>,
     ) -> (usize, Option<Flow>) {
-        if fault.close {
+        if error.close {
             return (used, Some(Flow::Close));
         }
-        say(out, fault.reply.is_empty(), fault.reply);
-        self.swallow(fault.swallow_bytes);
+        say(out, error.reply.is_empty(), error.reply);
+        self.discard(error.discard_bytes);
         (used, None)
     }
 
-    pub(in crate::frontend) fn swallow(&mut self, bytes: usize) {
+    pub(in crate::frontend) fn discard(&mut self, bytes: usize) {
         self.state = if bytes == 0 {
             TextState::Line
         } else {
-            TextState::Swallow(bytes)
+            TextState::Discard(bytes)
         };
     }
 }

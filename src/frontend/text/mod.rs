@@ -40,7 +40,7 @@ enum TextState {
     /// A value comes next.
     Value(Box<Receiving<PartialReply>>),
     /// Data nobody wants comes next.
-    Swallow(usize),
+    Discard(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
     /// The same of `stats cachedump`.
@@ -114,7 +114,7 @@ impl TextFrontend {
             }
             TextState::Cachedump(_) => (0, self.cachedump(exec)),
             TextState::Value(_) => (self.value(input, exec), None),
-            TextState::Swallow(left) => {
+            TextState::Discard(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {

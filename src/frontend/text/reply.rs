@@ -1,16 +1,16 @@
 //! Replies of the text protocol to what commands came to.
 
 use super::Executor;
-use crate::command::{self, ArithmeticRequest, DeleteRequest, Deleted, Delta, Stored};
+use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Stored};
 use crate::frontend::meta;
-use crate::protocol::text::{Request, reply};
+use crate::protocol::text::{TextRequest, reply};
 
 impl Executor<'_, '_> {
     /// Carries out what is done as soon as it is read, and answers.
-    pub(super) fn answer_line(&mut self, request: &Request<'_>) {
+    pub(super) fn answer_line(&mut self, request: &TextRequest<'_>) {
         let out = &mut self.out.bytes;
         match *request {
-            Request::Delete { key, noreply } => {
+            TextRequest::Delete { key, noreply } => {
                 self.ctx.count_prefix_delete(key);
                 let asked = DeleteRequest {
                     name: "delete",
@@ -19,7 +19,7 @@ impl Executor<'_, '_> {
                 let found = command::delete(self.ctx, key, &asked) == Deleted::Deleted;
                 say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
             }
-            Request::Touch {
+            TextRequest::Touch {
                 key,
                 exptime,
                 noreply,
@@ -28,7 +28,7 @@ impl Executor<'_, '_> {
                 let found = command::touch(self.ctx, key, deadline_ms);
                 say(out, noreply, if found { "TOUCHED" } else { "NOT_FOUND" });
             }
-            Request::Arithmetic {
+            TextRequest::Arithmetic {
                 key,
                 delta,
                 incr,
@@ -41,29 +41,29 @@ impl Executor<'_, '_> {
                 };
                 arithmetic(out, noreply, command::arithmetic(self.ctx, key, &by));
             }
-            Request::FlushAll { noreply, .. } if !self.server.takes_flush_all() => {
+            TextRequest::FlushAll { noreply, .. } if !self.server.takes_flush_all() => {
                 self.ctx.counters.cmd_flush.count();
                 say(out, noreply, FLUSH_REFUSED);
             }
-            Request::FlushAll { exptime, noreply } => {
+            TextRequest::FlushAll { exptime, noreply } => {
                 command::flush_all(self.ctx, i64::from(exptime));
                 say(out, noreply, "OK");
             }
-            Request::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
-            Request::MetaInspect { args } => meta::inspect(args, self),
-            Request::Version => {
+            TextRequest::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            TextRequest::MetaInspect { args } => meta::inspect(args, self),
+            TextRequest::Version => {
                 out.extend_from_slice(b"VERSION ");
                 reply::line(out, self.server.version());
             }
             // The conversation has seen to these.
-            Request::Get { .. }
-            | Request::GetAndTouch { .. }
-            | Request::GetTooLong { .. }
-            | Request::Store(_)
-            | Request::Meta { .. }
-            | Request::Admin { .. }
-            | Request::Stats { .. }
-            | Request::Quit => {}
+            TextRequest::Get { .. }
+            | TextRequest::GetAndTouch { .. }
+            | TextRequest::GetTooLong { .. }
+            | TextRequest::Store(_)
+            | TextRequest::Meta { .. }
+            | TextRequest::Admin { .. }
+            | TextRequest::Stats { .. }
+            | TextRequest::Quit => {}
         }
     }
 }
@@ -89,17 +89,17 @@ pub(in crate::frontend) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored
     say(out, noreply, words);
 }
 
-fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: Delta) {
+fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: ArithmeticOutcome) {
     match outcome {
-        Delta::Value(number) if !noreply => reply::number(out, number.value),
-        Delta::Value(_) => {}
-        Delta::Exists => say(out, noreply, "EXISTS"),
-        Delta::NotFound => say(out, noreply, "NOT_FOUND"),
-        Delta::NonNumeric => say(
+        ArithmeticOutcome::Value(number) if !noreply => reply::number(out, number.value),
+        ArithmeticOutcome::Value(_) => {}
+        ArithmeticOutcome::Exists => say(out, noreply, "EXISTS"),
+        ArithmeticOutcome::NotFound => say(out, noreply, "NOT_FOUND"),
+        ArithmeticOutcome::NonNumeric => say(
             out,
             noreply,
             "CLIENT_ERROR cannot increment or decrement non-numeric value",
         ),
-        Delta::NoMemory { .. } => say(out, noreply, "SERVER_ERROR out of memory"),
+        ArithmeticOutcome::NoMemory { .. } => say(out, noreply, "SERVER_ERROR out of memory"),
     }
 }

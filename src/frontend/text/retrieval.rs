@@ -5,7 +5,7 @@ use super::{Executor, Flow, TextFrontend, TextState};
 use crate::command;
 use crate::frontend::Output;
 use crate::limits::{KEY_BYTES, TURN_KEYS};
-use crate::protocol::text::{Fault, Keys, reply};
+use crate::protocol::text::{Keys, ParseError, reply};
 use crate::store::Item;
 
 /// What to do with each key of a retrieval.
@@ -65,7 +65,7 @@ impl TextFrontend {
             keys = rest;
         }
         if how.is_refused {
-            return self.fault(Fault::BAD_FORMAT, whole.len(), &mut exec.out.bytes);
+            return self.refuse_request(ParseError::BAD_FORMAT, whole.len(), &mut exec.out.bytes);
         }
         exec.out.bytes.extend_from_slice(reply::END);
         self.state = TextState::Line;

@@ -5,8 +5,8 @@ use super::{Executor, Flow, Receiving, TextFrontend, TextState};
 use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::meta;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::meta::Request;
-use crate::protocol::text::{Storage, Verb};
+use crate::protocol::meta::MetaRequest;
+use crate::protocol::text::{Storage, StoreVerb};
 use crate::store::{ItemHead, NoRoom, Now};
 
 /// A storage command whose line has come in.
@@ -24,7 +24,7 @@ pub(in crate::frontend) enum StoreReply<'a> {
         noreply: bool,
     },
     /// `ms`; what followed it tells the flags of the answer.
-    Meta(&'a Request<'a>, &'a [u8]),
+    Meta(&'a MetaRequest<'a>, &'a [u8]),
 }
 
 /// How a storage command is answered whose value has not all come in, and what ends the value.
@@ -82,7 +82,7 @@ impl TextFrontend {
         if !fits {
             let why = command::refuse(ctx, key, request, Stored::TooLarge);
             reply.answer(&mut exec.out.bytes, why);
-            self.swallow(value_len + 2);
+            self.discard(value_len + 2);
             return (used, None);
         }
         let Some(block) = block else {
@@ -124,7 +124,7 @@ impl TextFrontend {
             }
             Err(why) => {
                 reply.answer(&mut exec.out.bytes, why);
-                self.swallow(value_len + 2);
+                self.discard(value_len + 2);
             }
         }
     }
@@ -171,7 +171,7 @@ impl TextFrontend {
         let stored = if is_whole {
             command::finish(exec.ctx, &request, upload)
         } else {
-            self.swallow(upload.missing_bytes() + 2);
+            self.discard(upload.missing_bytes() + 2);
             command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
         };
         reply.answer(&mut exec.out.bytes, stored);
@@ -191,19 +191,19 @@ impl StoreReply<'_> {
 /// A classic storage command as commands know it.
 fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
     let (mode, compare) = match storage.verb {
-        Verb::Set => (StoreMode::Set, None),
-        Verb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
-        Verb::Add => (StoreMode::Add, None),
-        Verb::Replace => (StoreMode::Replace, None),
-        Verb::Append => (StoreMode::Append, None),
-        Verb::Prepend => (StoreMode::Prepend, None),
+        StoreVerb::Set => (StoreMode::Set, None),
+        StoreVerb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
+        StoreVerb::Add => (StoreMode::Add, None),
+        StoreVerb::Replace => (StoreMode::Replace, None),
+        StoreVerb::Append => (StoreMode::Append, None),
+        StoreVerb::Prepend => (StoreMode::Prepend, None),
     };
     StoreRequest {
         mode,
         compare,
         client_flags: storage.client_flags,
         deadline_ms: command::deadline_ms(storage.exptime, now),
-        refusal_removes: storage.verb == Verb::Set,
+        refusal_removes: storage.verb == StoreVerb::Set,
         ..StoreRequest::default()
     }
 }

@@ -13,7 +13,7 @@ impl TextFrontend {
             }
             TextState::Line | TextState::Keys(_) => WaitState::Read,
             TextState::Value(_) => WaitState::Value,
-            TextState::Swallow(_) => WaitState::Swallow,
+            TextState::Discard(_) => WaitState::Swallow,
             TextState::Dump(_) | TextState::Cachedump(_) => WaitState::Write,
         }
     }

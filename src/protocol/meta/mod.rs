@@ -13,4 +13,4 @@ mod tests;
 
 pub use key::Key;
 pub use options::{Flags, Options};
-pub use request::{Inspection, Request, Verb, parse, parse_inspection};
+pub use request::{Inspection, MetaRequest, MetaVerb, parse, parse_inspection};

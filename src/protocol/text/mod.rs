@@ -14,10 +14,10 @@ mod token;
 pub mod uri;
 mod watch;
 
-pub use admin::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
+pub use admin::{Admin, ClassFilter, CrawlerCommand, DumpFormat, Lru, Shutdown, Slabs};
 pub use number::{strict_i32, strict_u32, strict_u64};
-pub use request::{Fault, Keys, Request, parse};
-pub use storage::{Storage, Verb};
+pub use request::{Keys, ParseError, TextRequest, parse};
+pub use storage::{Storage, StoreVerb};
 pub(super) use token::tokens;
 pub use watch::Events;
 

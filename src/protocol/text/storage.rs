@@ -1,13 +1,13 @@
 //! `set add replace append prepend cas`: a line, then a block of data.
 
 use super::number;
-use super::request::Fault;
+use super::request::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
 
 /// What a storage command does with what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum StoreVerb {
     /// Store in any case.
     Set,
     /// Store only where nothing is.
@@ -26,7 +26,7 @@ pub enum Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage<'a> {
     /// What to do.
-    pub verb: Verb,
+    pub verb: StoreVerb,
     /// 1 to 250 bytes.
     pub key: &'a [u8],
     /// The client's opaque 32 bits.
@@ -41,28 +41,30 @@ pub struct Storage<'a> {
 
 /// `<key> <flags> <exptime> <bytes> [<cas>] [noreply]`. The length is read first: once it is
 /// known, a fault elsewhere swallows the data.
-pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
+pub(super) fn parse(verb: StoreVerb, args: &[u8]) -> Result<Storage<'_>, ParseError> {
     let mut parts = tokens(args);
     let (Some(key), Some(flags), Some(exptime), Some(len)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     };
     let data_len = number::strict_i32(len)
         .filter(|len| (0..=i32::MAX - 2).contains(len))
-        .ok_or(Fault::BAD_FORMAT)? as usize;
+        .ok_or(ParseError::BAD_FORMAT)? as usize;
     let noreply = is_noreply(args);
-    let fault = Fault {
-        swallow_bytes: data_len + 2,
-        ..Fault::BAD_FORMAT.quiet(noreply)
+    let error = ParseError {
+        discard_bytes: data_len + 2,
+        ..ParseError::BAD_FORMAT.quiet(noreply)
     };
     if key.len() > KEY_BYTES {
-        return Err(fault);
+        return Err(error);
     }
-    let client_flags = number::client_flags(flags).ok_or(fault)?;
-    let exptime = i64::from(number::exptime(exptime).ok_or(fault)?);
+    let client_flags = number::client_flags(flags).ok_or(error)?;
+    let exptime = i64::from(number::exptime(exptime).ok_or(error)?);
     let verb = match verb {
-        Verb::Cas(_) => Verb::Cas(parts.next().and_then(number::strict_u64).ok_or(fault)?),
+        StoreVerb::Cas(_) => {
+            StoreVerb::Cas(parts.next().and_then(number::strict_u64).ok_or(error)?)
+        }
         other => other,
     };
     Ok(Storage {
