@@ -1,4 +1,4 @@
-//! `append` and `prepend`: a longer value in the place of what is there.
+//! `append` and `prepend`.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ use super::store::Put;
 use super::store_request::{StoreMode, StoreRequest};
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
 
-/// Stores the longer value; `event` becomes that of what is stored.
+/// Replaces the item by a longer one, and describes that one in `event`.
 pub(super) fn join(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -19,7 +19,7 @@ pub(super) fn join(
 ) -> Put {
     let (store, now) = (ctx.store, ctx.now());
     let of_value = event.get();
-    let judge = |entry: Result<&Item, Miss>| match (entry, request.compare) {
+    let refuse = |entry: Result<&Item, Miss>| match (entry, request.compare) {
         (Err(miss), _) if !request.vivify => Some((Stored::NotStored, Some(miss))),
         (Ok(item), Some(wanted)) if wanted != 0 && store.has_cas() && wanted != item.cas() => {
             Some((Stored::Exists, None))
@@ -44,14 +44,14 @@ pub(super) fn join(
             Ok(Action::Put(draft))
         }
     };
-    match rewrite(ctx, key, judge, make) {
+    match rewrite(ctx, key, refuse, make) {
         Rewritten::Done(stamp) => (Ok(stamp), None),
         Rewritten::Left((why, miss)) => (Err(why), miss),
         Rewritten::NoRoom => (Err(Stored::NotStored), None),
     }
 }
 
-/// A new item like the old one, but for its marks: it is neither stale nor won by anybody.
+/// A new item with the old one's flags and deadline, but without its stale and token marks.
 fn joined<'s>(
     store: &'s Store,
     old: &Item,

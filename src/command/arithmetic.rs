@@ -1,53 +1,52 @@
-//! Adding to a decimal number, and subtracting from it.
+//! `incr` and `decr`.
 
 use super::context::{CommandContext, count_miss};
 use super::number::number_of;
 use super::outcome::{STORED, StoreEvent};
 use crate::store::{Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store};
 
-/// What to do with a number.
+/// How to change a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArithmeticRequest {
     /// How much to add or subtract.
     pub delta: u64,
     /// Add, or else subtract.
     pub incr: bool,
-    /// The CAS unique that must be there; 0 is any.
+    /// The CAS unique that the item must have; 0 is any.
     pub compare: Option<u64>,
-    /// The CAS unique that the item gets; else its stamp.
+    /// The new CAS unique; by default the item's stamp.
     pub cas: Option<u64>,
-    /// Another deadline for the item that is there, in boot-time milliseconds.
+    /// A new deadline for an item that exists, in boot-time milliseconds.
     pub deadline_ms: Option<u64>,
-    /// What is stored where nothing is.
+    /// The item to create if there is none.
     pub initial: Option<Initial>,
 }
 
-/// The number that is stored where nothing is.
+/// The item to create if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Initial {
-    /// The number, to which nothing is added.
+    /// Its number; nothing is added to it.
     pub number: u64,
     /// Boot-time milliseconds.
     pub deadline_ms: u64,
-    /// The deadline that its log line names: `ma` stores the number first and gives it its deadline
-    /// afterwards.
+    /// The deadline in its `watch` event: memcached's `ma` sets the deadline after that event.
     pub logged_deadline_ms: u64,
 }
 
-/// What became of an increment.
+/// The outcome of arithmetic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArithmeticOutcome {
-    /// There is a new number.
+    /// The new number is stored.
     Value(Number),
-    /// Another version is there.
+    /// The CAS unique does not match.
     Exists,
-    /// Nothing is there.
+    /// There is no item.
     NotFound,
-    /// What is there is no number.
+    /// The value is not a number.
     NonNumeric,
     /// No memory for the new item.
     NoMemory {
-        /// Whether it was to be stored where nothing is.
+        /// Whether the item was to be created.
         is_initial: bool,
     },
 }
@@ -57,19 +56,19 @@ pub enum ArithmeticOutcome {
 pub struct Number {
     /// The number.
     pub value: u64,
-    /// The CAS unique it has now.
+    /// The CAS unique of its item.
     pub cas: u64,
-    /// Whether nothing was there.
+    /// Whether the item was created.
     pub is_initial: bool,
-    /// The deadline before this request; never if nothing was there.
+    /// The deadline before this request; [`NEVER`] for a created item.
     pub deadline_before_ms: u64,
 }
 
-/// What was decided, and what is to be counted and logged.
+/// The outcome, and what to count and to log.
 struct Decision {
     outcome: ArithmeticOutcome,
     miss: Option<Miss>,
-    /// It takes a new item.
+    /// Counts in `total_items`.
     is_new: bool,
     event: Option<StoreEvent>,
 }
@@ -113,7 +112,7 @@ fn change<'s>(
     let is_other = request
         .compare
         .is_some_and(|wanted| wanted != 0 && wanted != item.cas());
-    // Of an empty value memcached says first that it is no number.
+    // memcached reports an empty value as non-numeric before it compares.
     if is_other && !item.value().is_empty() {
         return keep(ArithmeticOutcome::Exists);
     }
@@ -182,7 +181,7 @@ fn create<'s>(
         return keep(ArithmeticOutcome::NoMemory { is_initial: true });
     };
     draft.fill(|value| value.copy_from_slice(digits));
-    // To memcached a number that begins is an `add`.
+    // memcached logs a created number as an `add`.
     let event = Some(StoreEvent {
         command: "add",
         deadline_ms: initial.logged_deadline_ms,
@@ -211,7 +210,7 @@ fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
         counters.total_items.count();
     }
     match (decision.outcome, incr) {
-        // A number that begins is neither a hit nor a miss.
+        // A created number is neither a hit nor a miss.
         (ArithmeticOutcome::Value(number), _) if number.is_initial => {}
         (ArithmeticOutcome::Value(_), true) => ctx.met().incr_hits.count(),
         (ArithmeticOutcome::Value(_), false) => ctx.met().decr_hits.count(),
@@ -221,8 +220,9 @@ fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
     }
 }
 
-/// The same item with another number. As memcached does, a shorter number is padded with spaces to
-/// the old length; a longer one is a new item, which nobody has read or marked: true says so.
+/// The same item with another number, and whether it counts as a new item. As in memcached, a
+/// shorter number is padded with spaces to the old length; a longer one makes a new item, without
+/// history and marks.
 fn with_number<'s>(
     store: &'s Store,
     item: &Item,

@@ -1,23 +1,23 @@
-//! What a command works with during one turn of a connection.
+//! What commands share during one turn of a connection.
 
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
 use crate::store::{Batch, Draft, ItemHead, Miss, NoRoom, Now, Stamp, Store};
 
-/// The store, the moment, the changes so far, and the counters of this worker.
+/// The store, the time, the changes so far, and the counters of this worker.
 #[derive(Debug)]
 pub struct CommandContext<'t> {
     /// The node's items.
     pub store: &'t Store,
-    /// The moment and the changes of this turn.
+    /// The time and the changes of this turn.
     pub batch: &'t mut Batch,
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
     pub prefixes: &'t Prefixes,
-    /// What it has done that fills no output, as bytes to send that would take as long.
+    /// The cost of work that produces no output, in bytes whose sending would take as long.
     pub spent_bytes: usize,
-    /// The turn ends before a request once it has so much to send.
+    /// The turn ends before the next request once so many bytes are to be sent.
     pub output_bytes_max: usize,
 }
 
@@ -44,17 +44,17 @@ impl<'t> CommandContext<'t> {
         self.retry(|_| store.draft(key, head, value_len), Result::is_err)
     }
 
-    /// The moment of the turn.
+    /// The time of this turn.
     pub fn now(&self) -> Now {
         self.batch.now
     }
 
-    /// Counts a value that was copied into a new item: some such requests are a turn.
+    /// Charges the copying of a value into a new item to the turn's budget.
     pub(super) fn count_copied(&mut self, bytes: usize) {
         self.spent_bytes += bytes / COPIED_BYTES_PER_SENT;
     }
 
-    /// Counts what a storage command asks for, stored or not, while `stats detail` is on.
+    /// Counts a storage command, stored or not, by the prefix of its key (`stats detail`).
     pub fn count_prefix_set(&self, key: &[u8]) {
         if let Some(prefixes) = self.prefixes.if_on() {
             prefixes.count_set(key);
@@ -75,13 +75,13 @@ impl<'t> CommandContext<'t> {
         }
     }
 
-    /// Ends the turn after this request, which may look at the whole store or at files.
+    /// Ends the turn after this request, which may visit the whole store or read files.
     pub fn end_turn(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;
     }
 
-    /// The CAS unique of an item just put: the client's own, else its stamp; 0 on a node without.
-    /// An item that expires at once was never put, and gets a stamp all the same.
+    /// The CAS unique of an item just put: the client's own or its stamp; 0 if CAS is disabled. An
+    /// item that has expired already may not have been put; it gets a new stamp.
     pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
         if !self.store.has_cas() {
             return 0;
@@ -90,7 +90,7 @@ impl<'t> CommandContext<'t> {
         own.unwrap_or_else(|| stamp.unwrap_or_else(stamp_of_none).get())
     }
 
-    /// The counters of the class of the item that was last met.
+    /// The counters of the slab class of the item that was last looked up.
     pub(super) fn met(&self) -> &ClassCounts {
         self.counters.class(self.batch.met_class)
     }

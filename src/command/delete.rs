@@ -7,42 +7,42 @@ use super::outcome::{STORED, StoreEvent};
 use super::rewrite::{Rewritten, rewrite};
 use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
 
-/// What to delete, and what stays of it.
+/// How to delete an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeleteRequest {
-    /// The CAS unique that must be there.
+    /// The CAS unique that the item must have.
     pub compare: Option<u64>,
-    /// What stays of the item.
+    /// Keep this of the item instead of removing it.
     pub remains: Option<Remains>,
-    /// What log lines call the command.
+    /// The name of the command in `watch` events.
     pub name: &'static str,
-    /// Another version counts as a miss.
+    /// Count a CAS mismatch in `delete_misses`.
     pub mismatch_is_miss: bool,
 }
 
-/// What stays of an item.
+/// What is kept of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remains {
-    /// The client flags of the item without its value; `None` keeps both.
+    /// Drop the value and set these client flags; `None` keeps both.
     pub emptied: Option<u32>,
-    /// The item is stale, and the next reader that recaches wins it.
+    /// Mark the item as stale.
     pub stale: bool,
-    /// The CAS unique that it gets. Else what is stale has a new one, and what is not the old one.
+    /// The new CAS unique; by default a stale item gets a new one, another keeps its own.
     pub cas: Option<u64>,
-    /// Another deadline, in boot-time milliseconds.
+    /// A new deadline, in boot-time milliseconds.
     pub deadline_ms: Option<u64>,
 }
 
-/// What became of a deletion.
+/// The outcome of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// The item is deleted.
     Deleted,
-    /// There was nothing.
+    /// There is no item.
     NotFound,
-    /// Another version is there.
+    /// The CAS unique does not match.
     Exists,
-    /// No memory for what stays.
+    /// No memory for what is kept.
     NoMemory,
 }
 
@@ -53,7 +53,7 @@ enum Left {
     NoRoom,
 }
 
-/// Removes an item, or leaves what is to stay of it.
+/// Removes an item, or keeps a part of it.
 pub fn delete(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> Deleted {
     let deleted = match &request.remains {
         None => remove(ctx, key, request),
@@ -83,7 +83,7 @@ pub fn delete(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest)
     }
 }
 
-fn judge(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
+fn refuse(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
     match entry {
         Err(miss) => Some(Left::Missing(miss)),
         Ok(item) if request.compare.is_some_and(|wanted| wanted != item.cas()) => {
@@ -93,10 +93,9 @@ fn judge(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
     }
 }
 
-/// With a partner an unconditional deletion is news even where nothing was: the partner may hold
-/// the item.
+/// An unconditional deletion is replicated even if the item is missing: the partner may hold it.
 fn remove(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> Result<Seen, Left> {
-    let decide = |entry: Result<&Item, Miss>| match judge(entry, request) {
+    let decide = |entry: Result<&Item, Miss>| match refuse(entry, request) {
         None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
         Some(left @ Left::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(left)),
         Some(left) => (Action::Keep, Err(left)),
@@ -104,7 +103,8 @@ fn remove(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> 
     ctx.store.update(key, ctx.batch, decide).0
 }
 
-/// An item without its value is a new one; it is what is told and counted as deleted, too.
+/// An item that loses its value is replaced by a new one, which is logged and counted as both
+/// stored and deleted.
 fn reduce(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -117,7 +117,7 @@ fn reduce(
         Some(old) => reduced(store, old, remains, now, &emptied),
         None => Err(NoRoom),
     };
-    match rewrite(ctx, key, |entry| judge(entry, request), make) {
+    match rewrite(ctx, key, |entry| refuse(entry, request), make) {
         Rewritten::Done(_) => {}
         Rewritten::Left(left) => return Err(left),
         Rewritten::NoRoom => return Err(Left::NoRoom),
@@ -133,8 +133,8 @@ fn reduce(
     Ok(event.seen)
 }
 
-/// Without its value an item is a new one of the old CAS unique; stale it is the same one with a
-/// new CAS unique, and the next reader wins it.
+/// An emptied item is a new one with the old CAS unique. A stale item is the same one with a new
+/// CAS unique and without a winner.
 fn reduced<'s>(
     store: &'s Store,
     old: &Item,

@@ -1,22 +1,21 @@
-//! Looking items up. The caller prints what it is shown, under the lock of the item's shard.
+//! Lookups. `show` runs under the lock of the item's shard.
 //!
-//! Stale items and their one winner: a deletion may mark an item as stale; the first caller that
-//! recaches what it is shown wins it, which leaves the mark "token sent", so that later ones do
-//! not. Marks are changed like deadlines, with a stamp of their own, so that the partner has them
-//! too.
+//! Stale items have one winner: a deletion may mark an item as stale; the first `mg` that finds it
+//! wins it and sets the mark "token sent", so that later ones do not. Marks are changed like
+//! deadlines, with a stamp of their own, so that they are replicated.
 
 use super::context::{CommandContext, count_miss};
 use super::get_request::{Found, GetRequest, Vivify};
 use crate::store::{Action, Item, ItemHead, Miss, Now, Store, marks};
 
-/// Shows an item; false if there is none.
+/// `get`: shows an item; false if there is none.
 pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let found = ctx.store.read(key, ctx.batch, show);
     ctx.count_prefix_get(key, found.is_ok());
     count(ctx, false, found)
 }
 
-/// The same for an item that is given another deadline.
+/// `gat`: the same, with a new deadline for the item.
 pub fn get_and_touch(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -36,7 +35,7 @@ pub fn get_and_touch(
     is_found
 }
 
-/// Gives an item another deadline; false if there is none.
+/// `touch`: sets the deadline of an item; false if there is none.
 pub fn touch(ctx: &mut CommandContext<'_>, key: &[u8], deadline_ms: u64) -> bool {
     let request = GetRequest {
         touch: Some(deadline_ms),
@@ -45,7 +44,7 @@ pub fn touch(ctx: &mut CommandContext<'_>, key: &[u8], deadline_ms: u64) -> bool
     retrieve(ctx, key, &request, |_| {})
 }
 
-/// Shows an item, changes it or creates it; false if there is none.
+/// `mg`: shows an item, changes it or creates it; false if there is none.
 pub fn retrieve(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -61,7 +60,7 @@ pub fn retrieve(
     count(ctx, request.touch.is_some() && !is_get, found)
 }
 
-/// Shows what is known of an item, for people. Does not count as use.
+/// `me`: shows an item without counting as a use; false if there is none.
 pub fn inspect(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.map(show));
     let (found, _) = ctx.store.update(key, ctx.batch, look);
@@ -92,7 +91,7 @@ fn count(ctx: &CommandContext<'_>, is_touch: bool, found: Result<(), Miss>) -> b
     found.is_ok()
 }
 
-/// Only reads, which is cheaper; but an item that is won needs a mark.
+/// Only reads, which is cheaper, unless the item is won and has to be marked.
 fn read(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -110,7 +109,7 @@ fn read(
     if is_shown {
         return Ok(());
     }
-    // One lookup is told.
+    // Watchers see one lookup per command.
     let witness = ctx.batch.witness.take();
     let changed = change(ctx, key, request, show);
     ctx.batch.witness = witness;
@@ -143,7 +142,7 @@ fn change(
         |(found, _)| found.is_err(),
     );
     if let Some((miss, class)) = found? {
-        // What is counted as a hit is the item that was made.
+        // The hit counts for the class of the new item.
         ctx.batch.met_class = class;
         count_miss(ctx.counters, miss);
         ctx.counters.total_items.count();

@@ -1,44 +1,44 @@
-//! What a lookup asks for, and what it has found.
+//! The request of a lookup, and its result.
 
 use super::exptime::is_due;
 use crate::store::{Item, Now, marks};
 
-/// What a lookup does beside showing the item.
+/// How to look an item up, and what else to do with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GetRequest {
-    /// Gives the item this deadline, in boot-time milliseconds.
+    /// Set this deadline, in boot-time milliseconds.
     pub touch: Option<u64>,
-    /// Creates an empty item where nothing is.
+    /// Create an empty item if there is none.
     pub vivify: Option<Vivify>,
-    /// The caller recaches what it wins.
+    /// The caller may win the right to recache the item.
     pub recache: Option<Recache>,
-    /// Does not count as use.
+    /// Do not bump the item or mark it as fetched.
     pub is_unused: bool,
-    /// When the item was used before is shown.
+    /// `show` reads the time of the last use and the fetched mark, as they were before.
     pub shows_history: bool,
-    /// A miss counts as one of a `get`, though a hit would count as one of a `touch`.
+    /// With a `touch`, count a miss in `get_misses` instead of `touch_misses`.
     pub missed_touch_is_get: bool,
 }
 
-/// The empty item to be created; the caller has won it.
+/// The empty item to create; the caller has won it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vivify {
     /// Boot-time milliseconds.
     pub deadline_ms: u64,
-    /// Its CAS unique; else its stamp.
+    /// Its CAS unique; by default its stamp.
     pub cas: Option<u64>,
 }
 
-/// Which items a caller wins that nobody else has won; by default what is stale.
+/// Which items without a winner the caller wins; by default stale ones only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recache {
-    /// Also what expires before this, in boot-time milliseconds, by whole seconds.
+    /// Also items that expire before this, in boot-time milliseconds, compared in whole seconds.
     pub before_ms: u64,
-    /// This request's own touch counts.
+    /// Compare the deadline after this request's touch, not before.
     pub after_touch: bool,
 }
 
-/// What a lookup has found.
+/// The result of a lookup.
 #[derive(Debug)]
 pub struct Found<'a> {
     /// The item before this request; `None` if an empty one was created.
@@ -47,7 +47,7 @@ pub struct Found<'a> {
     pub cas: u64,
     /// It is stale.
     pub stale: bool,
-    /// Somebody has won it before.
+    /// An earlier request has won it.
     pub token_sent: bool,
     /// This request wins it.
     pub won: bool,

@@ -1,5 +1,5 @@
-//! What commands do with the store: one operation each, of which the commands of every protocol
-//! are cases. Frontends translate into these and print what they come to.
+//! The operations on the store, one for all protocols each. Frontends translate their requests
+//! into these and print the results.
 
 mod append;
 mod arithmetic;

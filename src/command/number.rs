@@ -1,10 +1,10 @@
-//! The decimal number that a value may be.
+//! Values as decimal numbers.
 
-/// A longer value is no number.
+/// A longer value is not a number.
 const NUMBER_BYTES_MAX: usize = 1 << 14;
 
-/// The number that a value is, as C's `strtoull` reads it with memcached's checks: it ends at white
-/// space, a NUL or the end, and a minus sign is refused where it would make a huge number.
+/// Reads a value as C's `strtoull` does with memcached's checks: the number ends at white space, a
+/// NUL or the end, and a minus sign is refused if the result would be huge.
 pub(super) fn number_of(value: &[u8]) -> Option<u64> {
     if value.len() > NUMBER_BYTES_MAX {
         return None;
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(number_of(b" +012 "), Some(12));
         assert_eq!(number_of(b"12a"), None);
         assert_eq!(number_of(b""), None);
-        // A NUL was no end of a number: `incr` of `5\0y` failed where memcached counts on.
+        // `incr` of `5\0y` failed: a NUL did not end the number.
         assert_eq!(number_of(b"5\0y"), Some(5));
         assert_eq!(number_of(b"\0x"), None);
         assert_eq!(number_of(b"18446744073709551615"), Some(u64::MAX));

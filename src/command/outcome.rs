@@ -1,14 +1,14 @@
-//! What storing comes to, and the events that `watch` shows of it.
+//! The outcome of storing, and the `watch` events of storing and deleting.
 
 use super::context::CommandContext;
 use crate::store::{NEVER, Seen, Storing};
 
-/// What became of a storage command.
+/// The outcome of a storage command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// It is in the table, or was removed at once because its deadline has passed.
+    /// The item is stored, or was removed at once because its deadline has passed.
     Stored {
-        /// Its CAS unique; 0 on a node without.
+        /// Its CAS unique; 0 if CAS is disabled.
         cas: u64,
         /// The length of the whole value.
         value_len: usize,
@@ -26,7 +26,7 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// As log lines call it.
+    /// Its name in `watch` events.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Stored { .. } => STORED,
@@ -39,10 +39,10 @@ impl Stored {
     }
 }
 
-/// As log lines call what was stored.
+/// The name of success in `watch` events.
 pub(super) const STORED: &str = "stored";
 
-/// What a storage command is called, and what it is about to store.
+/// The `watch` event of a storage command.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StoreEvent {
     pub(super) command: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct StoreEvent {
 }
 
 impl CommandContext<'_> {
-    /// Tells whoever watches how a storage command has ended: with [`STORED`] or another word.
+    /// Emits the event of a storage command; `status` is [`STORED`] or why it was not.
     pub(super) fn tell_stored(&self, key: &[u8], status: &'static str, event: StoreEvent) {
         let Some(witness) = &self.batch.witness else {
             return;
@@ -71,7 +71,7 @@ impl CommandContext<'_> {
         });
     }
 
-    /// Tells whoever watches of a deletion.
+    /// Emits the event of a deletion.
     pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: Seen) {
         if let Some(witness) = &self.batch.witness {
             witness.deleted(key, command, seen);

@@ -1,29 +1,29 @@
-//! Putting an item that is made of the one it replaces.
+//! Replacing an item by one that is made from it.
 
 use super::context::CommandContext;
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 
-/// What became of it.
+/// The outcome of a rewrite.
 pub(super) enum Rewritten<R> {
     /// The new item is there.
     Done(Option<Stamp>),
-    /// It was not wanted.
+    /// Refused for this reason.
     Left(R),
     /// There is no memory for it.
     NoRoom,
 }
 
-/// Makes the new item outside the lock and puts it only if what it was made of is still there; the
-/// last try is made under the lock. `judge` says what is to be left alone and why.
+/// Makes the new item outside the lock and puts it only if the old one has not changed meanwhile;
+/// the last try is made under the lock. `refuse` returns why an entry is not to be rewritten.
 pub(super) fn rewrite<'t, R>(
     ctx: &mut CommandContext<'t>,
     key: &[u8],
-    judge: impl Fn(Result<&Item, Miss>) -> Option<R>,
+    refuse: impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
     ctx.retry(
-        |ctx| rewrite_once(ctx, key, &judge, &make),
+        |ctx| rewrite_once(ctx, key, &refuse, &make),
         |rewritten| matches!(rewritten, Rewritten::NoRoom),
     )
 }
@@ -31,7 +31,7 @@ pub(super) fn rewrite<'t, R>(
 fn rewrite_once<'t, R>(
     ctx: &mut CommandContext<'t>,
     key: &[u8],
-    judge: &impl Fn(Result<&Item, Miss>) -> Option<R>,
+    refuse: &impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: &impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
     let store = ctx.store;
@@ -40,12 +40,12 @@ fn rewrite_once<'t, R>(
         if attempt < OPTIMISTIC_TRIES {
             let peek = |batch: &mut Batch| {
                 let look = |entry: Result<&Item, Miss>| {
-                    let seen = judge(entry).ok_or_else(|| entry.ok().cloned());
+                    let seen = refuse(entry).ok_or_else(|| entry.ok().cloned());
                     (Action::Keep, seen)
                 };
                 store.update(key, batch, look).0
             };
-            // One lookup is told.
+            // Watchers see one lookup per command.
             let seen = match attempt {
                 0 => peek(ctx.batch),
                 _ => ctx.batch.unseen(peek),
@@ -58,7 +58,7 @@ fn rewrite_once<'t, R>(
             made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
         }
         let put = |entry: Result<&Item, Miss>| {
-            if let Some(left) = judge(entry) {
+            if let Some(left) = refuse(entry) {
                 return (Action::Keep, Some(Rewritten::Left(left)));
             }
             let item = entry.ok();

@@ -1,5 +1,4 @@
-//! Storing a value under a key: one operation, of which every storage command of every protocol is
-//! a case.
+//! Storing a value under a key: the one operation behind every storage command.
 
 use std::cell::Cell;
 
@@ -9,7 +8,7 @@ use super::outcome::{StoreEvent, Stored};
 use super::store_request::{StoreMode, StoreRequest};
 use crate::store::{Action, Draft, Item, Miss, NEVER, NoRoom, Seen, Stamp, Upload, marks};
 
-/// Stores a value that is at hand.
+/// Stores a value that has arrived whole.
 pub fn store(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -25,7 +24,7 @@ pub fn store(
     }
 }
 
-/// Begins to store a value that has not come in yet.
+/// Begins to store a value that arrives in parts.
 pub fn begin(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -37,7 +36,7 @@ pub fn begin(
         .map_err(|NoRoom| refuse(ctx, key, request, Stored::NoMemory))
 }
 
-/// Stores a value that has come in over several turns.
+/// Stores a value that has arrived in parts.
 pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Upload) -> Stored {
     let key = upload.key().to_vec();
     let value = if request.joins() {
@@ -48,7 +47,7 @@ pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Uplo
     put(ctx, &key, request, upload.into_draft(ctx.store), &value)
 }
 
-/// Does not store a value, which is too large or finds no memory; returns why.
+/// Refuses a value that is too large or for which there is no memory; returns `why`.
 pub fn refuse(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
@@ -71,7 +70,7 @@ pub fn refuse(
     why
 }
 
-/// The stamp of what was put, or why nothing was; and why a lookup found nothing.
+/// The stamp of the new item or why there is none, and why the lookup missed.
 pub(super) type Put = (Result<Option<Stamp>, Stored>, Option<Miss>);
 
 fn put(
@@ -131,7 +130,7 @@ fn replace(
 ) -> Put {
     use StoreMode::{Add, Replace, Set};
     let is_removal = ctx.store.puts_as_removal(request.deadline_ms, ctx.now());
-    // What is not stored is freed outside the lock.
+    // An item that is not stored is freed outside the lock.
     let mut draft = Some(draft);
     let ((put, miss), stamp) = ctx.store.update(key, ctx.batch, |entry| {
         let miss = entry.err();
@@ -155,7 +154,7 @@ fn replace(
     (put.map(|()| stamp), miss)
 }
 
-/// What expires at once only removes what was there.
+/// Between two nodes an item that has expired already is a removal.
 fn fresh(draft: Option<Draft<'_>>, is_removal: bool) -> Action<'_> {
     match draft {
         Some(draft) if !is_removal => Action::Put(draft),
@@ -163,7 +162,7 @@ fn fresh(draft: Option<Draft<'_>>, is_removal: bool) -> Action<'_> {
     }
 }
 
-/// The deadline stays and so does who has won the item; it is stale from now on.
+/// Keeps the deadline and the token mark of the old item, and marks the new one as stale.
 fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
     let Some(draft) = draft else {
         return Action::Keep;

@@ -1,44 +1,45 @@
-//! What a storage command asks for.
+//! The request of a storage command.
 
 use crate::store::{Item, ItemHead};
 
-/// What a storage command does with what is there.
+/// How a storage command treats the item that is stored under its key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreMode {
-    /// Store in any case.
+    /// Store unconditionally.
     #[default]
     Set,
-    /// Store only where nothing is.
+    /// Store only if the key has no item.
     Add,
-    /// Store only where something is.
+    /// Store only if the key has an item.
     Replace,
-    /// Put the value behind what is there.
+    /// Append the value to the item's.
     Append,
-    /// Put the value before what is there.
+    /// Prepend the value to the item's.
     Prepend,
 }
 
 /// How a value is to be stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreRequest {
-    /// What to do with what is there.
+    /// How the stored item is treated.
     pub mode: StoreMode,
-    /// The CAS unique that must be there. `Set` and `Replace` store over nothing else; `Add`
-    /// ignores it; to `Append` and `Prepend` 0 is any.
+    /// The CAS unique that the stored item must have: `Set` and `Replace` become `cas`, `Add`
+    /// ignores it, `Append` and `Prepend` take 0 as any.
     pub compare: Option<u64>,
-    /// The CAS unique that the item gets; else its stamp.
+    /// The CAS unique of the new item; by default its stamp.
     pub cas: Option<u64>,
     /// The client's opaque 32 bits.
     pub client_flags: u32,
-    /// Boot-time milliseconds. What is appended to keeps its own.
+    /// Boot-time milliseconds. `Append` and `Prepend` keep the deadline of the item.
     pub deadline_ms: u64,
     /// See [`crate::store::marks`].
     pub marks: u8,
-    /// `Append` and `Prepend` store the value alone where nothing is.
+    /// `Append` and `Prepend` create a missing item.
     pub vivify: bool,
-    /// A lower CAS unique than the one that is there stores, too, and marks the item as stale.
+    /// A CAS unique lower than the item's stores, too, and marks the new item as stale.
     pub accepts_stale: bool,
-    /// A value that is too large or finds no memory removes what is there: old data would be worse.
+    /// If the value is too large or there is no memory, the stored item is removed: outdated data
+    /// would be worse.
     pub refusal_removes: bool,
 }
 
@@ -51,7 +52,7 @@ impl StoreRequest {
         self.compare.is_some() && matches!(self.mode, StoreMode::Set | StoreMode::Replace)
     }
 
-    /// What log lines call it.
+    /// Its name in `watch` events.
     pub(super) fn name(&self) -> &'static str {
         match self.mode {
             _ if self.is_cas() => "cas",

@@ -1,4 +1,4 @@
-//! Conversations that begin with a password, however their input is cut.
+//! Authentication, with input that is cut at any byte.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ fn same_however_cut(server: &TestControl, script: &[u8]) -> Played {
 }
 
 #[test]
-fn a_token_opens_a_text_connection() {
+fn a_text_connection_authenticates_with_a_token() {
     let script = b"get foo\r\nset foo 0 0 7\r\nfoo bab\r\nset foo 0 0 2147483646\r\n\
         set a b c 6 noreply\r\nfoobar\r\nset foo 0 0 7\r\nfoo barxxset x 0 0 7\r\nfoo bar\r\n\
         set foo 0 0 7\r\nfoo bab\r\nget foo\r\nbogus\r\n";
@@ -73,7 +73,7 @@ fn a_token_opens_a_text_connection() {
 }
 
 #[test]
-fn a_text_connection_without_a_token_closes_on_what_cannot_be_one() {
+fn an_unauthenticated_text_connection_closes_on_malformed_input() {
     let server = guarded(true);
     let closes = |input: &[u8]| {
         let (replies, flow, ..) = run_script(&server, input, &[], 1000);
@@ -105,7 +105,7 @@ fn statuses(replies: &[u8]) -> Vec<(u8, u8)> {
 }
 
 #[test]
-fn sasl_opens_a_binary_connection() {
+fn a_binary_connection_authenticates_with_sasl() {
     let mechanism: &[u8] = b"PLAIN";
     let script = [
         packet(0x0b, b"", b""),
@@ -140,7 +140,7 @@ fn sasl_opens_a_binary_connection() {
 
 /// CVE-2013-7239: a connection stayed authenticated after an attempt that failed.
 #[test]
-fn a_failure_after_a_success_is_a_failure() {
+fn a_failed_login_ends_an_earlier_one() {
     let server = guarded(false);
     let good = packet(0x21, b"PLAIN", b"\0foo\0bar");
     for last in [

@@ -101,7 +101,7 @@ fn a_turn_appends_to_small_items_as_often_as_it_reads_them() {
 }
 
 #[test]
-fn statistics_and_what_looks_after_the_server_end_a_turn() {
+fn statistics_and_administrative_commands_end_a_turn() {
     for request in ["stats items\r\n", "stats\r\n", "verbosity 1\r\n"] {
         let bytes = request.repeat(REQUESTS);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What is given a time that has passed.
+//! Commands with an exptime that has passed.
 //!
 //! It was deleted at once by everything but storage commands. To whoever asked for it next it was
 //! as if it had never been there: `get_expired` stood still where memcached counts, `curr_items`
@@ -56,14 +56,14 @@ fn after_each(replicated: bool) -> Vec<(&'static str, u64, u64)> {
 }
 
 #[test]
-fn alone_a_node_keeps_it_until_it_is_met() {
+fn a_standalone_node_removes_past_expiry_items_lazily() {
     let expected: Vec<_> = COMMANDS.map(|(command, _)| (command, 1, 1)).to_vec();
     assert_eq!(after_each(false), expected);
 }
 
 /// Between two nodes a removal is one record.
 #[test]
-fn a_node_of_a_pair_removes_it() {
+fn a_node_of_a_pair_removes_past_expiry_items_at_once() {
     let expected: Vec<_> = COMMANDS.map(|(command, _)| (command, 0, 0)).to_vec();
     assert_eq!(after_each(true), expected);
 }

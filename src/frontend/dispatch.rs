@@ -1,5 +1,5 @@
-//! Which protocol a connection speaks, the first byte tells unless `-B` has said so before; and
-//! whether it has to authenticate first.
+//! Which protocol a connection speaks: its first byte tells, unless `-B` is given; and whether it
+//! has to authenticate first.
 
 use super::binary::BinaryFrontend;
 use super::control::ServerControl;
@@ -14,7 +14,7 @@ use crate::frontend::wait_state::WaitState;
 use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::Upload;
 
-/// The conversation of one connection in its protocol.
+/// The protocol of one connection.
 #[derive(Debug)]
 pub enum Frontend {
     /// Nothing has come in yet.
@@ -28,7 +28,7 @@ pub enum Frontend {
 }
 
 impl Frontend {
-    /// A conversation that has not begun.
+    /// A connection without input so far.
     pub fn new(protocol: Protocol, access: &Access) -> Self {
         match protocol {
             Protocol::Auto => Self::Undecided,
@@ -109,7 +109,7 @@ impl Frontend {
         }
     }
 
-    /// Gives up a value that is being received, which the client is told. False if there is none.
+    /// Gives up a value that is being received, and replies so. False if there is none.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         match self {
             Self::Undecided | Self::TextLogin(_) => false,
@@ -118,7 +118,7 @@ impl Frontend {
         }
     }
 
-    /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
+    /// What the connection waits for, for `stats conns`; `tail` is input that was not executed.
     pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self {
             Self::Undecided | Self::TextLogin(_) => WaitState::Read,

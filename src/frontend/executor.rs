@@ -1,4 +1,4 @@
-//! What requests of every dialect are executed with, and why a dialect stops executing them.
+//! What frontends share: the means to execute requests, and the reasons to stop.
 
 use super::control::ServerControl;
 use super::output::Output;
@@ -6,34 +6,33 @@ use crate::command::{CommandContext, StoreRequest};
 use crate::protocol::text::Events;
 use crate::store::Upload;
 
-/// Why the conversation stopped.
+/// Why a frontend stopped executing requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// The rest of the input is no whole request.
+    /// The rest of the input is not a complete request.
     NeedMore,
     /// The turn's budget is spent.
     Yield,
-    /// The next request prints statistics, and the turn has made changes that the link is to be
-    /// told of first.
+    /// The next request prints statistics, and changes of this turn must reach the link before.
     HandOver,
-    /// The client is to be disconnected once the replies are out.
+    /// Disconnect the client after the replies.
     Close,
     /// The same, because it asked for it.
     Quit,
     /// The same, because it stops the server.
     Shutdown,
-    /// The client is to be told of these events from now on.
+    /// The client becomes a watcher of these events.
     Watch(Events),
 }
 
-/// The parts of a step that do not change from request to request.
+/// What requests are executed with.
 pub(super) struct Executor<'a, 't> {
     pub(super) ctx: &'a mut CommandContext<'t>,
     pub(super) out: &'a mut Output,
     pub(super) server: &'a dyn ServerControl,
 }
 
-/// A storage command whose value has not all come in, and how it is answered.
+/// A storage command whose value is incomplete, and how to reply to it.
 #[derive(Debug)]
 pub(super) struct Receiving<R> {
     pub(super) request: StoreRequest,

@@ -1,4 +1,4 @@
-//! Conversations of tests, without their sockets.
+//! Runs scripts through a frontend without a socket.
 
 use super::control::{ControlReply, ServerControl};
 use super::executor::Flow;
@@ -16,7 +16,7 @@ pub(crate) const NOW: Now = Now {
     wall_ms: 200_000_000_000,
 };
 
-/// A console without a node; it lets everybody in unless told otherwise.
+/// A [`ServerControl`] without a node; by default without authentication.
 #[derive(Default)]
 pub(crate) struct TestControl(pub(crate) Access);
 
@@ -45,7 +45,7 @@ impl ServerControl for TestControl {
     }
 }
 
-/// Who plays, with what.
+/// A store and counters for frontends to run on.
 pub(crate) struct Harness {
     pub(crate) store: Store,
     pub(crate) counters: WorkerCounters,
@@ -62,7 +62,7 @@ impl Harness {
         }
     }
 
-    /// One turn of `run`; its replies are put behind the others.
+    /// Runs one turn, and appends its replies.
     pub(crate) fn turn(
         &self,
         replies: &mut Vec<u8>,
@@ -85,7 +85,7 @@ impl Harness {
         ran
     }
 
-    /// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
+    /// Runs `input`, passed in pieces that end at `cuts`; returns the replies and how it stopped.
     pub(crate) fn run_script(
         &self,
         input: &[u8],

@@ -10,12 +10,12 @@ use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::text::reply;
 
-/// Nothing can be told from fewer bytes.
+/// Fewer bytes are not looked at.
 const LINE_BYTES_LOOKED_AT: usize = 3;
 /// Digits of a length, leading zeros included.
 const LENGTH_DIGITS_MAX: usize = 11;
 
-/// What a client that has not authenticated has announced.
+/// A connection of the text protocol before its password.
 #[derive(Debug, Default)]
 pub struct TextLogin {
     token_len: Option<usize>,

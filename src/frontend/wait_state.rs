@@ -14,7 +14,7 @@ pub(crate) enum WaitState {
     Parse,
     /// Waits for the rest of a value.
     Value,
-    /// Waits for the rest of data that nobody wants.
+    /// Waits for the rest of data to be discarded.
     Swallow,
     /// Waits for the client to take its replies.
     Write,

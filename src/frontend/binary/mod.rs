@@ -1,7 +1,7 @@
-//! The binary conversation of one connection, without its socket: packets in, replies out.
+//! The binary protocol of one connection, without its socket: packets in, replies out.
 //!
-//! Like the text conversation it can stop before any request; what it has not executed stays with
-//! the caller and is shown again.
+//! Like the text protocol it can stop before any request; the caller passes what was not executed
+//! again.
 
 mod reply;
 mod sasl;
@@ -21,7 +21,7 @@ use crate::protocol::binary::{
 use crate::store::{Now, Upload};
 use sasl::Progress;
 
-/// What has been agreed on so far.
+/// The binary protocol on one connection.
 #[derive(Debug, Default)]
 pub struct BinaryFrontend {
     state: BinaryState,
@@ -37,7 +37,7 @@ enum BinaryState {
     Locked,
     /// A value comes next.
     Value(Box<Receiving<(Header, Write)>>),
-    /// Data nobody wants comes next.
+    /// Data to be discarded comes next.
     Discard(usize),
 }
 
@@ -90,7 +90,7 @@ impl BinaryFrontend {
         }
     }
 
-    /// Gives up a value that is being received, which the client is told: its memory is needed.
+    /// Gives up a value that is being received, because its memory is needed, and replies so.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         let BinaryState::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;
@@ -100,13 +100,13 @@ impl BinaryFrontend {
         true
     }
 
-    /// Whether a value has come in whole and waits to be stored: nothing follows it.
+    /// Whether a value is complete and waits to be stored; no input follows it.
     pub fn is_complete(&self) -> bool {
         self.upload()
             .is_some_and(|upload| upload.missing_bytes() == 0)
     }
 
-    /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
+    /// What the connection waits for, for `stats conns`; `tail` is input that was not executed.
     pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self.state {
             BinaryState::Packet
@@ -244,7 +244,7 @@ impl BinaryFrontend {
         (used + value.len(), None)
     }
 
-    /// Begins a command before its value is here, so that the value is received in its place.
+    /// Allocates the item of a large value, so that the rest is received into it.
     fn begin_value(
         &mut self,
         header: &Header,
@@ -267,7 +267,7 @@ impl BinaryFrontend {
         }
     }
 
-    /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
+    /// Stores a complete value, or refuses an incomplete one for lack of memory.
     fn end_value(&mut self, is_whole: bool, exec: &mut Executor<'_, '_>) {
         let BinaryState::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
@@ -288,8 +288,8 @@ impl BinaryFrontend {
     }
 }
 
-/// A storage command as commands know it, whatever version is there: one that is refused before
-/// its value has come does not look at the version.
+/// Translates a storage command without its CAS unique, which is not looked at before the value is
+/// complete.
 fn request(store: &StoreHead<'_>, now: Now) -> StoreRequest {
     StoreRequest {
         mode: match store.write {
@@ -306,8 +306,8 @@ fn request(store: &StoreHead<'_>, now: Now) -> StoreRequest {
     }
 }
 
-/// The same over the version that the header names: with it every `set`, `add` and `replace` is a
-/// `cas`. A node without CAS looks at none, as memcached does.
+/// Adds the CAS unique of the header: it turns `set`, `add` and `replace` into `cas`. It is ignored
+/// if CAS is disabled, as in memcached.
 fn conditional(request: StoreRequest, header: &Header, exec: &Executor<'_, '_>) -> StoreRequest {
     if header.cas == 0 || !exec.ctx.store.has_cas() {
         return request;

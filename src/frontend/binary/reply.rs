@@ -1,4 +1,4 @@
-//! Executes a request whose packet is all there, and the replies of storage commands.
+//! Executes requests whose packet is complete, and prints replies.
 
 use super::Executor;
 use crate::command::{
@@ -9,7 +9,7 @@ use crate::frontend::Output;
 use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
 use crate::store::{Item, Now};
 
-/// What a storage command is answered that finds no memory.
+/// The reply to a storage command for which there is no memory.
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 
 impl Executor<'_, '_> {
@@ -72,7 +72,7 @@ impl Executor<'_, '_> {
                 reply::value(&mut self.out.bytes, header, version, 0);
             }
             BinaryRequest::Stat { key } => self.stat(header, key),
-            // The conversation has seen to these.
+            // Handled by the caller.
             BinaryRequest::StoreHead(_)
             | BinaryRequest::SaslList
             | BinaryRequest::Sasl(_)
@@ -154,7 +154,7 @@ impl Executor<'_, '_> {
     }
 }
 
-/// What is stored where nothing is.
+/// The item to create if there is none.
 fn first_number(number: u64, exptime: u32, now: Now) -> Initial {
     let deadline_ms = deadline_ms(i64::from(exptime), now);
     Initial {

@@ -1,4 +1,4 @@
-//! SASL: a client says who it is before it may say anything else.
+//! SASL: authentication before any other request.
 
 use super::{BinaryFrontend, BinaryState, Executor};
 use crate::auth::Passwords;
@@ -10,7 +10,7 @@ use crate::protocol::binary::{Header, PacketError, Sasl, Status, reply, sasl};
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nobody is asked for a password.
+    /// No authentication is required.
     #[default]
     NotAsked,
     /// It may only authenticate.
@@ -22,7 +22,7 @@ pub(super) enum Progress {
 }
 
 impl BinaryFrontend {
-    /// A conversation that begins with a password.
+    /// A connection that must authenticate first.
     pub fn locked() -> Self {
         Self {
             state: BinaryState::Locked,
@@ -30,7 +30,7 @@ impl BinaryFrontend {
         }
     }
 
-    /// What comes next when nothing is half done.
+    /// The state between two packets.
     pub(super) fn at_rest(&self) -> BinaryState {
         match self.progress {
             Progress::NotAsked | Progress::Authenticated => BinaryState::Packet,
@@ -38,7 +38,7 @@ impl BinaryFrontend {
         }
     }
 
-    /// Whatever happened before, who asks for the mechanisms begins anew.
+    /// Listing the mechanisms resets the authentication.
     pub(super) fn sasl_list(
         &mut self,
         header: &Header,
@@ -82,7 +82,7 @@ impl BinaryFrontend {
         (used + len, None)
     }
 
-    /// Whatever it was before, a client is what its last attempt has made it.
+    /// The last attempt decides: a failure ends an earlier authentication.
     fn judge(
         &mut self,
         header: &Header,

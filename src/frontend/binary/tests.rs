@@ -1,4 +1,4 @@
-//! The conversation without its socket: however its input is cut, it says the same.
+//! The binary protocol without its socket: the replies do not depend on how the input is cut.
 
 use super::*;
 use crate::frontend::test_support::{Harness, TestControl};

@@ -1,4 +1,4 @@
-//! Deadlines in the seconds that flags speak of, and flags in answers.
+//! Deadlines in the seconds of meta flags, and flags in replies.
 
 use crate::command::deadline_ms;
 use crate::protocol::meta::{MetaRequest, Options, reply};
@@ -46,7 +46,7 @@ pub(super) fn after_flag(
     }
 }
 
-/// `t`: the time left. What has passed is shown unsigned, as there.
+/// `t`: the time left. A negative time is shown unsigned, as in memcached.
 pub(super) fn time_left(out: &mut Vec<u8>, deadline_ms: u64, now: Now) {
     match deadline_ms {
         NEVER => reply::number(out, b't', -1),

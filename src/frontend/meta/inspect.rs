@@ -1,4 +1,4 @@
-//! `me`: what is known of an item, for people.
+//! `me`: an item's metadata for debugging.
 
 use super::flags::left_secs;
 use super::{Executor, say};

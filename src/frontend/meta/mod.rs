@@ -1,4 +1,4 @@
-//! Meta commands in a conversation.
+//! Meta commands.
 
 mod arithmetic;
 mod delete;
@@ -45,7 +45,7 @@ impl TextFrontend {
     }
 }
 
-/// Parses what followed `ms` once more.
+/// Parses the words after `ms` again.
 pub(super) fn parse_set(args: &[u8]) -> Option<MetaRequest<'_>> {
     parse(MetaVerb::Set, args).ok()
 }

@@ -6,8 +6,7 @@ use crate::frontend::text::stored_reply;
 use crate::protocol::meta::{MetaRequest, reply};
 use crate::store::{Now, marks};
 
-/// What `ms` asks for. To `ms` alone a CAS unique of 0 is none: an item of 0 could not be replaced
-/// by any `cas`.
+/// Translates `ms`. Its `E0` is ignored: no `cas` could replace an item whose CAS unique is 0.
 pub(super) fn store_request(request: &MetaRequest<'_>, now: Now) -> StoreRequest {
     let MetaRequest { key, options, .. } = request;
     let mode = match options.mode {

@@ -1,4 +1,4 @@
-//! Commands that look after the server, in a conversation.
+//! Administrative commands.
 
 use super::reply::say;
 use super::{Executor, Flow, TextFrontend};
@@ -14,7 +14,7 @@ impl TextFrontend {
         noreply: bool,
         exec: &mut Executor<'_, '_>,
     ) -> Option<Flow> {
-        // memcached sends what is there when it meets an `mn`.
+        // memcached flushes its replies after an `mn`.
         let out = &exec.out;
         let follows_replies = !out.is_empty() && !out.bytes.ends_with(meta::reply::NOTHING);
         match exec.server.administer(command, follows_replies) {

@@ -25,7 +25,7 @@ impl TextFrontend {
         }
     }
 
-    /// Goes on with a dump as far as the turn's budget allows.
+    /// Continues a dump within the turn's budget.
     pub(super) fn cachedump(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
         let TextState::Cachedump(dump) = &mut self.state else {
             return None;
@@ -44,7 +44,7 @@ impl TextFrontend {
     }
 }
 
-/// A dump that is under way. What is stored or removed meanwhile may be shown or not.
+/// A dump in progress. Items stored or removed meanwhile may be shown or not.
 #[derive(Debug)]
 pub(super) struct Cachedump {
     walk: Walk,
@@ -73,7 +73,7 @@ impl Cachedump {
             bytes_left,
         } = self;
         let (store, now) = (ctx.store, ctx.now());
-        // Nothing is to be allocated under the lock of a shard.
+        // No allocation under the lock of a shard.
         out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {
             // memcached does not show binary keys either.

@@ -1,4 +1,5 @@
-//! A dump in a conversation: it goes on from turn to turn, and the client's next command waits.
+//! `lru_crawler metadump` and `mgdump`: the dump takes many turns, and the client's next command
+//! waits.
 
 use super::{Executor, Flow, TextState};
 use crate::command::{CommandContext, expires_unix_secs};
@@ -27,13 +28,13 @@ impl Dump {
         }
     }
 
-    /// Answers that it begins; what the conversation is in from now on.
+    /// Replies that the dump begins; returns the next state.
     pub(super) fn begin(self: Box<Self>, exec: &mut Executor<'_, '_>) -> TextState {
         exec.out.bytes.extend_from_slice(dump::BEGIN);
         TextState::Dump(self)
     }
 
-    /// Goes on; why the turn ends, or nothing if the dump does.
+    /// Continues the dump; returns why the turn ends, or `None` at the end of the dump.
     pub(super) fn go_on(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
         if !self.turn.advance(exec.ctx.now().boot_ms) {
             return Some(Flow::Close);
@@ -49,15 +50,15 @@ impl Dump {
         None
     }
 
-    /// Appends the lines of the next items, as many as one turn may take; false when there are no
-    /// more. What has expired is left out.
+    /// Appends the lines of the next items, as many as fit a turn; false when there are no more.
+    /// Expired items are left out.
     fn lines(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
         let (store, now) = (ctx.store, ctx.now());
         for _ in 0..DUMP_TURN_STEPS {
             if out.len() >= DUMP_TURN_BYTES {
                 return true;
             }
-            // Nothing is to be allocated under the lock of a shard.
+            // No allocation under the lock of a shard.
             out.reserve(WALK_STEP_ENTRIES * dump::LINE_BYTES_MAX);
             let more = store.walk_step(&mut self.walk, |item| {
                 if store.is_live(item, now) {

@@ -1,4 +1,4 @@
-//! Command lines in a conversation: found, parsed, carried out.
+//! Command lines: found, parsed, executed.
 
 use super::reply::{FLUSH_REFUSED, say};
 use super::retrieval::Retrieval;
@@ -8,8 +8,6 @@ use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYT
 use crate::protocol::text::{self, Keys, ParseError, TextRequest};
 
 impl TextFrontend {
-    /// Inlined: the one caller is the hot loop, and a `get` has no other call before its keys.
-    #[inline(always)]
     pub(super) fn line(
         &mut self,
         input: &[u8],

@@ -1,7 +1,7 @@
-//! The text conversation of one connection, without its socket: bytes in, replies out.
+//! The text protocol of one connection, without its socket: bytes in, replies out.
 //!
-//! It can stop before any request, and between the keys of a long `get`; what it has not executed
-//! stays with the caller and is shown again.
+//! It can stop before any request, and between the keys of a long `get`. The caller keeps the input
+//! that was not executed and passes it again.
 
 mod admin;
 mod cachedump;
@@ -24,7 +24,7 @@ use retrieval::Retrieval;
 use value::PartialReply;
 pub(super) use value::{StoreCommand, StoreReply};
 
-/// What has been agreed on so far.
+/// The text protocol on one connection.
 #[derive(Debug, Default)]
 pub struct TextFrontend {
     state: TextState,
@@ -39,7 +39,7 @@ enum TextState {
     Keys(Retrieval),
     /// A value comes next.
     Value(Box<Receiving<PartialReply>>),
-    /// Data nobody wants comes next.
+    /// Data to be discarded comes next.
     Discard(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
@@ -95,8 +95,8 @@ impl TextFrontend {
         }
     }
 
-    /// Gives up a value that is being received, which the client is told: its memory is needed.
-    /// What was stored under its key stays, as when a client leaves in the middle of a value.
+    /// Gives up a value that is being received, because its memory is needed, and replies so. The
+    /// stored item stays, as when a client leaves in the middle of a value.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;

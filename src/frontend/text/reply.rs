@@ -1,4 +1,4 @@
-//! Replies of the text protocol to what commands came to.
+//! Replies of the text protocol.
 
 use super::Executor;
 use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Stored};
@@ -6,7 +6,7 @@ use crate::frontend::meta;
 use crate::protocol::text::{TextRequest, reply};
 
 impl Executor<'_, '_> {
-    /// Carries out what is done as soon as it is read, and answers.
+    /// Executes a request that is complete in its line, and replies.
     pub(super) fn answer_line(&mut self, request: &TextRequest<'_>) {
         let out = &mut self.out.bytes;
         match *request {
@@ -55,7 +55,7 @@ impl Executor<'_, '_> {
                 out.extend_from_slice(b"VERSION ");
                 reply::line(out, self.server.version());
             }
-            // The conversation has seen to these.
+            // Handled by the caller.
             TextRequest::Get { .. }
             | TextRequest::GetAndTouch { .. }
             | TextRequest::GetTooLong { .. }
@@ -68,7 +68,7 @@ impl Executor<'_, '_> {
     }
 }
 
-/// What `flush_all` is answered under `-F`, whatever follows it.
+/// The reply to `flush_all` under `-F`, whatever its arguments.
 pub(super) const FLUSH_REFUSED: &str = "CLIENT_ERROR flush_all not allowed";
 
 pub(in crate::frontend) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {

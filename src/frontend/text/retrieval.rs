@@ -1,4 +1,4 @@
-//! `get`, `gets`, `gat`, `gats` in a conversation: a line may have more keys than one turn serves.
+//! `get`, `gets`, `gat`, `gats`: a line may have more keys than one turn serves.
 
 use super::line::content;
 use super::{Executor, Flow, TextFrontend, TextState};
@@ -8,7 +8,7 @@ use crate::limits::{KEY_BYTES, TURN_KEYS};
 use crate::protocol::text::{Keys, ParseError, reply};
 use crate::store::Item;
 
-/// What to do with each key of a retrieval.
+/// What to do for each key of a retrieval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retrieval {
     /// Show the CAS unique.

@@ -1,4 +1,5 @@
-//! Storage commands in a conversation: a line, then a value that may come in pieces.
+//! Storage commands of the text protocol, classic and meta: a line, then a value that may arrive in
+//! parts.
 
 use super::reply::{say, stored_reply};
 use super::{Executor, Flow, Receiving, TextFrontend, TextState};
@@ -9,7 +10,7 @@ use crate::protocol::meta::MetaRequest;
 use crate::protocol::text::{Storage, StoreVerb};
 use crate::store::{ItemHead, NoRoom, Now};
 
-/// A storage command whose line has come in.
+/// A storage command whose line is parsed.
 pub(in crate::frontend) struct StoreCommand<'a> {
     pub(in crate::frontend) key: &'a [u8],
     pub(in crate::frontend) value_len: usize,
@@ -17,21 +18,21 @@ pub(in crate::frontend) struct StoreCommand<'a> {
     pub(in crate::frontend) reply: StoreReply<'a>,
 }
 
-/// How a storage command is answered.
+/// How to reply to a storage command.
 #[derive(Clone, Copy)]
 pub(in crate::frontend) enum StoreReply<'a> {
     Classic {
         noreply: bool,
     },
-    /// `ms`; what followed it tells the flags of the answer.
+    /// `ms`, with the words after it, which ask for flags in the reply.
     Meta(&'a MetaRequest<'a>, &'a [u8]),
 }
 
-/// How a storage command is answered whose value has not all come in, and what ends the value.
+/// How to reply once the value is complete, and its line end so far.
 #[derive(Debug)]
 pub(super) struct PartialReply {
     pub(super) noreply: bool,
-    /// What followed `ms`.
+    /// The words after `ms`.
     meta: Option<Box<[u8]>>,
     line_end: Vec<u8>,
 }
@@ -55,7 +56,7 @@ impl TextFrontend {
         self.store(&command, rest, used, exec)
     }
 
-    /// Carries out a storage command as soon as its value is there.
+    /// Executes a storage command if its value is complete, else begins to receive it.
     #[inline(always)]
     pub(in crate::frontend) fn store(
         &mut self,
@@ -98,7 +99,7 @@ impl TextFrontend {
         (used + block.len(), None)
     }
 
-    /// Begins a command before its value is here, so that the value is received in its place.
+    /// Allocates the item of a large value, so that the rest is received into it.
     fn begin_value(&mut self, command: &StoreCommand<'_>, exec: &mut Executor<'_, '_>) {
         let StoreCommand {
             key,
@@ -129,8 +130,7 @@ impl TextFrontend {
         }
     }
 
-    /// Takes more of a value, and carries out its command when that is whole; returns the bytes
-    /// used.
+    /// Takes more of a value, and executes its command when it is complete; returns the bytes used.
     pub(super) fn value(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> usize {
         let TextState::Value(receiving) = &mut self.state else {
             return 0;
@@ -144,7 +144,7 @@ impl TextFrontend {
         }
     }
 
-    /// Stores a value that is whole, or refuses it: the machine has no memory for the rest.
+    /// Stores a complete value, or refuses an incomplete one for lack of memory.
     fn end_value(&mut self, is_whole: bool, exec: &mut Executor<'_, '_>) {
         let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
@@ -188,7 +188,7 @@ impl StoreReply<'_> {
     }
 }
 
-/// A classic storage command as commands know it.
+/// Translates a classic storage command.
 fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
     let (mode, compare) = match storage.verb {
         StoreVerb::Set => (StoreMode::Set, None),
@@ -208,8 +208,8 @@ fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
     }
 }
 
-/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
-/// class that the item would have been of.
+/// Replies to a value without a line end. As in memcached it counts in `cmd_set` of the class that
+/// the item would have had.
 fn bad_chunk(
     exec: &mut Executor<'_, '_>,
     key: &[u8],

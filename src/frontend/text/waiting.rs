@@ -1,10 +1,10 @@
-//! What a text conversation waits for, as `stats conns` tells it.
+//! What a text connection waits for, for `stats conns`.
 
 use super::{TextFrontend, TextState};
 use crate::frontend::wait_state::WaitState;
 
 impl TextFrontend {
-    /// `tail` is what has come in and was not executed.
+    /// `tail` is input that was not executed.
     pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self.state {
             // The data of a small value is waited for together with its line.

@@ -1,4 +1,4 @@
-//! From a header to a request, or to a fault.
+//! From a header to a request, or to an error.
 
 use nom::Parser;
 use nom::number::complete::{be_u32, be_u64};
@@ -8,18 +8,18 @@ use super::opcode::Command;
 use super::reply::Status;
 use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
 
-/// What a storage command does with what is there.
+/// How a storage command treats the item that is stored under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Store in any case.
+    /// Store unconditionally.
     Set,
-    /// Store only where nothing is.
+    /// Store only if the key has no item.
     Add,
-    /// Store only where something is.
+    /// Store only if the key has an item.
     Replace,
-    /// Put the value behind what is there.
+    /// Append the value to the item's.
     Append,
-    /// Put the value before what is there.
+    /// Prepend the value to the item's.
     Prepend,
 }
 
@@ -53,7 +53,7 @@ pub struct Sasl<'a> {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryRequest<'a> {
-    /// A hit is answered with the value, and with the key if `with_key`.
+    /// The reply to a hit has the value, and the key if `with_key`.
     Get { key: &'a [u8], with_key: bool },
     /// The same for an item that is given another expiry time first.
     GetAndTouch {
@@ -67,7 +67,7 @@ pub enum BinaryRequest<'a> {
     StoreHead(StoreHead<'a>),
     /// `delete`.
     Delete { key: &'a [u8] },
-    /// Where nothing is, the number begins at `initial`; without an `exptime` nothing is made.
+    /// A missing item is created with the number `initial`, unless there is no `exptime`.
     Arithmetic {
         key: &'a [u8],
         incr: bool,
@@ -75,9 +75,9 @@ pub enum BinaryRequest<'a> {
         initial: u64,
         exptime: Option<u32>,
     },
-    /// `flush_all`, at once unless told when.
+    /// `flush_all`, at once without an `exptime`.
     Flush { exptime: u32 },
-    /// Answered, so that a client knows that everything before it is done.
+    /// Has a reply, so that a client knows that everything before it is done.
     Noop,
     /// The version.
     Version,
@@ -91,10 +91,10 @@ pub enum BinaryRequest<'a> {
     Quit,
 }
 
-/// A packet that is not obeyed.
+/// A packet that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketError {
-    /// What to answer.
+    /// The status of the reply.
     pub status: Status,
     /// Bytes after the header to ignore; `None` to close instead, for where the next packet
     /// begins can no longer be trusted.
@@ -102,12 +102,12 @@ pub struct PacketError {
 }
 
 impl PacketError {
-    /// Only who has authenticated may send this packet.
+    /// The client must authenticate before it sends this packet.
     pub const UNAUTHENTICATED: Self = Self::closing(Status::AuthFailure);
 
     const CLOSE_INVALID: Self = Self::closing(Status::InvalidArguments);
 
-    /// A packet with an opcode that nobody knows; the next one follows it.
+    /// A packet with an unknown opcode; the connection continues after it.
     pub const fn unknown(header: &Header) -> Self {
         Self {
             status: Status::UnknownCommand,
@@ -131,7 +131,7 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// What to answer, and how to go on.
+    /// The error reply, and how to continue.
     pub fn check(&self) -> Result<Command, PacketError> {
         self.check_body()?;
         if self.key_len > KEY_BYTES {
@@ -271,7 +271,7 @@ fn storage<'a>(
     })
 }
 
-/// Flags and expiry time are those of what is there.
+/// The item keeps its flags and deadline.
 fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> StoreHead<'a> {
     StoreHead {
         write,

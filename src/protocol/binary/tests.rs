@@ -72,7 +72,7 @@ proptest! {
         }
     }
 
-    /// A fault either closes or says exactly how much to skip.
+    /// An error either closes the connection or says exactly how much to skip.
     #[test]
     fn a_fault_skips_the_body_or_closes(header in header()) {
         if let Err(error) = header.check() {

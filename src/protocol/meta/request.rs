@@ -74,7 +74,7 @@ pub fn parse(verb: MetaVerb, args: &[u8]) -> Result<MetaRequest<'_>, ParseError>
     })
 }
 
-/// Says what is wrong with a request that cannot be obeyed, in the order in which memcached looks.
+/// The error of a request that is refused, in the order in which memcached checks.
 #[cold]
 fn parse_error(
     verb: MetaVerb,

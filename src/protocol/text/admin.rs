@@ -14,7 +14,7 @@ use super::request::{ParseError, TextRequest};
 use super::token::{is_noreply, tokens};
 use super::watch::{self, Events};
 
-/// A command that looks after the server.
+/// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admin {

@@ -1,7 +1,7 @@
 //! The classic text protocol of memcached 1.6.45 (doc/protocol.txt and its parser).
 //!
 //! The caller frames a line; [`parse`] turns it into a [`Request`] that borrows from it, or into a
-//! [`Fault`] that says what to answer and how many bytes of data to swallow.
+//! [`ParseError`] with the reply and the number of data bytes to discard.
 
 mod admin;
 pub mod cachedump;

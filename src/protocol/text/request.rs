@@ -24,7 +24,7 @@ impl<'a> Keys<'a> {
         self.0.iter().all(|&byte| byte == b' ')
     }
 
-    /// Whether every key is short enough; one that is not makes the whole answer an error.
+    /// Whether every key is short enough; a longer one makes the whole reply an error.
     fn are_valid(self) -> bool {
         self.0.len() <= KEY_BYTES || tokens(self.0).all(|key| key.len() <= KEY_BYTES)
     }
@@ -67,7 +67,7 @@ pub enum TextRequest<'a> {
     },
     /// `flush_all`.
     FlushAll { exptime: i32, noreply: bool },
-    /// What looks after the server; see [`Admin`].
+    /// Administrative commands, see [`Admin`].
     Admin { command: Admin, noreply: bool },
     /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
     Meta {
@@ -86,19 +86,19 @@ pub enum TextRequest<'a> {
     Stats { args: Vec<&'a [u8]> },
 }
 
-/// A line that is not obeyed.
+/// A line that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParseError {
-    /// What to answer; nothing where `noreply` hides it.
+    /// The reply; empty if `noreply` hides it.
     pub reply: &'static str,
-    /// Bytes of announced data to ignore.
+    /// Bytes of announced data to discard.
     pub discard_bytes: usize,
     /// Close without a byte: no memcached client sends this.
     pub close: bool,
 }
 
 impl ParseError {
-    /// What is no command, or has a key that is too long.
+    /// A malformed command, or a key that is too long.
     pub const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
     const UNKNOWN: Self = Self::saying("ERROR");
     const BAD_EXPTIME: Self = Self::saying("CLIENT_ERROR invalid exptime argument");
@@ -127,7 +127,7 @@ impl ParseError {
     }
 }
 
-/// Shorter lines than this are no command at all.
+/// Shorter lines are not commands.
 const LINE_BYTES_MIN: usize = 4;
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).
@@ -174,7 +174,7 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
     }
 }
 
-/// An unknown command; the last word tells a web client that lost its way.
+/// An unknown command; the last word identifies an HTTP client.
 fn unknown(line: &[u8]) -> ParseError {
     if tokens(line).nth(1).is_some() && last_token(line).starts_with(b"HTTP/") {
         return ParseError::NOT_OURS;

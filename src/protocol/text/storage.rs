@@ -5,20 +5,20 @@ use super::request::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
 
-/// What a storage command does with what is there.
+/// How a storage command treats the item that is stored under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreVerb {
-    /// Store in any case.
+    /// Store unconditionally.
     Set,
-    /// Store only where nothing is.
+    /// Store only if the key has no item.
     Add,
-    /// Store only where something is.
+    /// Store only if the key has an item.
     Replace,
-    /// Put the data behind what is there.
+    /// Append the data to the item's.
     Append,
-    /// Put the data before what is there.
+    /// Prepend the data to the item's.
     Prepend,
-    /// Store only over this very version.
+    /// Store only over this CAS unique.
     Cas(u64),
 }
 
@@ -40,7 +40,7 @@ pub struct Storage<'a> {
 }
 
 /// `<key> <flags> <exptime> <bytes> [<cas>] [noreply]`. The length is read first: once it is
-/// known, a fault elsewhere swallows the data.
+/// known, the data of a malformed command is discarded.
 pub(super) fn parse(verb: StoreVerb, args: &[u8]) -> Result<Storage<'_>, ParseError> {
     let mut parts = tokens(args);
     let (Some(key), Some(flags), Some(exptime), Some(len)) =

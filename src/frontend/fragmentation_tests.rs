@@ -123,7 +123,7 @@ proptest! {
 }
 
 #[test]
-fn a_pipeline_cut_at_any_byte_is_answered_alike() {
+fn a_pipeline_cut_at_any_byte_has_the_same_replies() {
     let bytes = [
         storage("set", 1, 3, "\r\n", false),
         b"get key1 key2\r\n".to_vec(),
@@ -168,7 +168,7 @@ fn a_key_that_would_end_the_line_is_shown_in_base64() {
 
 /// While memory is scarce a value is received into buffers that grow with it.
 #[test]
-fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
+fn a_value_in_parts_is_stored_whole_while_memory_is_scarce() {
     let value: Vec<u8> = (0..60_000).map(|at| (at % 251) as u8).collect();
     let heads = [
         "set k 0 0 60000\r\n",
@@ -193,7 +193,7 @@ fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
 
 /// Who gives up a value is answered as memcached answers without memory, and keeps what was there.
 #[test]
-fn a_value_that_is_given_up_changes_nothing() {
+fn giving_up_a_value_keeps_the_stored_item() {
     let harness = harness();
     let mut frontend = TextFrontend::default();
     let mut answered = Vec::new();
