@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::frontend::test_support::{Harness, TestControl};
+use crate::limits::INCOMING_BYTES_MIN;
 use crate::store::StoreConfig;
 
 /// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
