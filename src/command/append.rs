@@ -46,7 +46,7 @@ pub(super) fn join(
     };
     match rewrite(ctx, key, refuse, make) {
         Rewritten::Done(stamp) => (Ok(stamp), None),
-        Rewritten::Left((why, miss)) => (Err(why), miss),
+        Rewritten::Refused((why, miss)) => (Err(why), miss),
         Rewritten::NoRoom => (Err(Stored::NotStored), None),
     }
 }

@@ -47,7 +47,7 @@ pub enum Deleted {
 }
 
 /// Why nothing was deleted.
-enum Left {
+enum Refusal {
     Missing(Miss),
     OtherCas,
     NoRoom,
@@ -68,37 +68,41 @@ pub fn delete(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest)
             }
             Deleted::Deleted
         }
-        Err(Left::OtherCas) => {
+        Err(Refusal::OtherCas) => {
             if request.mismatch_is_miss {
                 counters.delete_misses.count();
             }
             Deleted::Exists
         }
-        Err(Left::Missing(miss)) => {
+        Err(Refusal::Missing(miss)) => {
             counters.delete_misses.count();
             count_miss(counters, miss);
             Deleted::NotFound
         }
-        Err(Left::NoRoom) => Deleted::NoMemory,
+        Err(Refusal::NoRoom) => Deleted::NoMemory,
     }
 }
 
-fn refuse(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Left> {
+fn refuse(entry: Result<&Item, Miss>, request: &DeleteRequest) -> Option<Refusal> {
     match entry {
-        Err(miss) => Some(Left::Missing(miss)),
+        Err(miss) => Some(Refusal::Missing(miss)),
         Ok(item) if request.compare.is_some_and(|wanted| wanted != item.cas()) => {
-            Some(Left::OtherCas)
+            Some(Refusal::OtherCas)
         }
         Ok(_) => None,
     }
 }
 
 /// An unconditional deletion is replicated even if the item is missing: the partner may hold it.
-fn remove(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest) -> Result<Seen, Left> {
+fn remove(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &DeleteRequest,
+) -> Result<Seen, Refusal> {
     let decide = |entry: Result<&Item, Miss>| match refuse(entry, request) {
         None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
-        Some(left @ Left::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(left)),
-        Some(left) => (Action::Keep, Err(left)),
+        Some(why @ Refusal::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(why)),
+        Some(why) => (Action::Keep, Err(why)),
     };
     ctx.store.update(key, ctx.batch, decide).0
 }
@@ -110,7 +114,7 @@ fn reduce(
     key: &[u8],
     request: &DeleteRequest,
     remains: &Remains,
-) -> Result<Seen, Left> {
+) -> Result<Seen, Refusal> {
     let (store, now) = (ctx.store, ctx.now());
     let emptied = Cell::new(None);
     let make = |old: Option<&Item>| match old {
@@ -119,8 +123,8 @@ fn reduce(
     };
     match rewrite(ctx, key, |entry| refuse(entry, request), make) {
         Rewritten::Done(_) => {}
-        Rewritten::Left(left) => return Err(left),
-        Rewritten::NoRoom => return Err(Left::NoRoom),
+        Rewritten::Refused(why) => return Err(why),
+        Rewritten::NoRoom => return Err(Refusal::NoRoom),
     }
     if remains.emptied.is_some() {
         ctx.counters.total_items.count();

@@ -155,6 +155,7 @@ fn change(
 fn changed<'s>(item: &Item, request: &GetRequest, won: bool, is_removal: bool) -> Action<'s> {
     match request.touch {
         Some(_) if is_removal => Action::Remove,
+        Some(deadline_ms) if !won && !request.is_unused => Action::Touch(deadline_ms),
         None if !won && request.is_unused => Action::Keep,
         None if !won => Action::Read,
         touch => Action::Amend {

@@ -6,11 +6,11 @@ use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 
 /// The outcome of a rewrite.
 pub(super) enum Rewritten<R> {
-    /// The new item is there.
+    /// The new item is stored.
     Done(Option<Stamp>),
-    /// Refused for this reason.
-    Left(R),
-    /// There is no memory for it.
+    /// The entry is not to be rewritten for this reason.
+    Refused(R),
+    /// There is no memory for the new item.
     NoRoom,
 }
 
@@ -40,26 +40,26 @@ fn rewrite_once<'t, R>(
         if attempt < OPTIMISTIC_TRIES {
             let peek = |batch: &mut Batch| {
                 let look = |entry: Result<&Item, Miss>| {
-                    let seen = refuse(entry).ok_or_else(|| entry.ok().cloned());
-                    (Action::Keep, seen)
+                    let old = refuse(entry).ok_or_else(|| entry.ok().cloned());
+                    (Action::Keep, old)
                 };
                 store.update(key, batch, look).0
             };
             // Watchers see one lookup per command.
-            let seen = match attempt {
+            let peeked = match attempt {
                 0 => peek(ctx.batch),
                 _ => ctx.batch.unseen(peek),
             };
-            let seen = match seen {
-                Ok(left) => return Rewritten::Left(left),
-                Err(seen) => seen,
+            let old = match peeked {
+                Ok(why) => return Rewritten::Refused(why),
+                Err(old) => old,
             };
-            ctx.count_copied(seen.as_ref().map_or(0, |old| old.value().len()));
-            made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
+            ctx.count_copied(old.as_ref().map_or(0, |item| item.value().len()));
+            made = Some((old.as_ref().map(Item::version), make(old.as_ref())));
         }
         let put = |entry: Result<&Item, Miss>| {
-            if let Some(left) = refuse(entry) {
-                return (Action::Keep, Some(Rewritten::Left(left)));
+            if let Some(why) = refuse(entry) {
+                return (Action::Keep, Some(Rewritten::Refused(why)));
             }
             let item = entry.ok();
             let version = item.map(Item::version);
