@@ -66,10 +66,10 @@
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.
-//! - [`frontend`]: each dialect without its socket, which is what fuzzing runs: `text`, `meta` and
+//! - [`frontend`]: each protocol without its socket, which is what fuzzing runs: `text`, `meta` and
 //!   `binary` translate requests into operations of [`command`] and print the replies; `dispatch`
-//!   finds the dialect, `text_auth` asks for the password of the text protocol, `control` is what a
-//!   frontend may ask of the node.
+//!   finds the protocol, `text_auth` asks for the password of the text protocol, `control` is what
+//!   a frontend may ask of the node.
 //! - [`node`]: what all threads of a node share: its connections, `watch`, the commands that look
 //!   after the server (`admin`), housekeeping.
 //! - [`tls`]: what TLS offers on each kind of address, and how much a stranger may send.

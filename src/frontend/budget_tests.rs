@@ -44,7 +44,7 @@ fn text() -> Frontend {
     Frontend::Text(TextFrontend::default())
 }
 
-/// A stage with an item `big` of so many bytes.
+/// A harness with an item `big` of so many bytes.
 fn harness(value_bytes: usize) -> Harness {
     let harness = Harness::new(&StoreConfig::of_a_test());
     let line = format!("set big 0 0 {value_bytes}\r\n");

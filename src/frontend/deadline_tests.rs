@@ -2,7 +2,7 @@
 //!
 //! It was deleted at once by everything but storage commands. To whoever asked for it next it was
 //! as if it had never been there: `get_expired` stood still where memcached counts, `curr_items`
-//! fell early, and watchers were told of a miss where an item had expired.
+//! fell early, and watchers saw a miss where an item had expired.
 
 use super::test_support::{Harness, TestControl};
 use super::text::TextFrontend;

@@ -1,6 +1,6 @@
 //! The loop of one connection: one read, all complete requests in it, one write.
 //!
-//! A turn has three steps, kept apart: *execute* (the conversation, on the worker's scratch
+//! A turn has three steps, kept apart: *execute* (the frontend, on the worker's scratch
 //! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
 //! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
 //! read stops being served, not the worker.

@@ -5,7 +5,7 @@ use crate::frontend::test_support::{Harness, TestControl};
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::store::StoreConfig;
 
-/// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
+/// Runs `input`, passed in pieces that end at `cuts`; returns the replies and how it stopped.
 fn run_script(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Flow) {
     let mut frontend = BinaryFrontend::default();
     let harness = Harness::new(&StoreConfig::of_a_test());
