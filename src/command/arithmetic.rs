@@ -124,7 +124,7 @@ fn change<'s>(
     } else {
         number.saturating_sub(request.delta)
     };
-    let deadline_ms = request.deadline_ms.unwrap_or(item.deadline_ms());
+    let deadline_ms = request.deadline_ms.unwrap_or_else(|| item.deadline_ms());
     let changed = ArithmeticOutcome::Value(Number {
         value,
         cas: 0,

@@ -147,8 +147,8 @@ fn reduced<'s>(
     emptied: &Cell<Option<StoreEvent>>,
 ) -> Result<Action<'s>, NoRoom> {
     let mut head = ItemHead {
-        client_flags: remains.emptied.unwrap_or(old.client_flags()),
-        deadline_ms: remains.deadline_ms.unwrap_or(old.deadline_ms()),
+        client_flags: remains.emptied.unwrap_or_else(|| old.client_flags()),
+        deadline_ms: remains.deadline_ms.unwrap_or_else(|| old.deadline_ms()),
         marks: if remains.emptied.is_some() {
             0
         } else {

@@ -121,7 +121,7 @@ impl Executor<'_, '_> {
             ArithmeticOutcome::NotFound => self.error(header, Status::NotFound),
             ArithmeticOutcome::NonNumeric => self.error(header, Status::NonNumeric),
             ArithmeticOutcome::NoMemory { .. } => {
-                self.no_memory(header, "Out of memory incrementing value")
+                self.no_memory(header, "Out of memory incrementing value");
             }
         }
     }
