@@ -106,13 +106,13 @@ impl TextLogin {
         self.token_len = None;
         let outcome = match block.strip_suffix(b"\r\n") {
             None => LoginStep::Answered("CLIENT_ERROR bad command line termination"),
-            Some(token) => judge(token, ctx, access),
+            Some(token) => check_password(token, ctx, access),
         };
         (block.len(), outcome)
     }
 }
 
-fn judge(token: &[u8], ctx: &mut CommandContext<'_>, access: &Access) -> LoginStep {
+fn check_password(token: &[u8], ctx: &mut CommandContext<'_>, access: &Access) -> LoginStep {
     let Some(space) = memchr::memchr(b' ', token) else {
         return LoginStep::Answered("CLIENT_ERROR bad authentication token format");
     };

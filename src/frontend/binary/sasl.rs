@@ -78,12 +78,12 @@ impl BinaryFrontend {
         let Some(token) = rest.get(..len) else {
             return (0, Some(Flow::NeedMore));
         };
-        self.judge(header, request, token, passwords, exec);
+        self.authenticate(header, request, token, passwords, exec);
         (used + len, None)
     }
 
     /// The last attempt decides: a failure ends an earlier authentication.
-    fn judge(
+    fn authenticate(
         &mut self,
         header: &Header,
         request: &Sasl<'_>,
