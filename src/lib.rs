@@ -55,8 +55,8 @@
 //!   things.
 //! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
-//! - [`command`]: carries a request out on the store, whatever protocol it came in; a file for each
-//!   family.
+//! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
+//!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
 //! - [`store`]: items, shards, the memory account, eviction, the expiry wheel, clocks and stamps.
 //!   `ops` is what commands use, `replica` what the link uses, `mutate` where entries change.
 //! - [`replication`]: `link` is the state machine of a link (events and time in, frames out) and
@@ -66,27 +66,30 @@
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.
-//! - [`frontend`]: each dialect's conversation without its socket, which is what fuzzing plays:
-//!   `text`, `meta` and `binary`; `dispatch` finds the dialect, `text_auth` asks for the password
-//!   of the text protocol, `control` is what a conversation may ask of the node.
+//! - [`frontend`]: each protocol without its socket, which is what fuzzing runs: `text`, `meta` and
+//!   `binary` translate requests into operations of [`command`] and print the replies; `dispatch`
+//!   finds the protocol, `text_auth` asks for the password of the text protocol, `control` is what
+//!   a frontend may ask of the node.
 //! - [`node`]: what all threads of a node share: its connections, `watch`, the commands that look
 //!   after the server (`admin`), housekeeping.
 //! - [`tls`]: what TLS offers on each kind of address, and how much a stranger may send.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
 //! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
-//! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/mutate.rs` puts it,
-//! stamps it and marks its slot dirty; at the end of the turn `replication/change_queue.rs` takes
-//! the slot, and `replication/link/outbound.rs` reads the item again and writes its record.
+//! `frontend/text/value.rs` translates it and prints the reply, `command/store.rs` makes an item
+//! and asks `store/ops.rs` to put it, `store/mutate.rs` puts it, stamps it and marks its slot
+//! dirty; at the end of the turn `replication/change_queue.rs` takes the slot, and
+//! `replication/link/outbound.rs` reads the item again and writes its record.
 //!
 //! # Invariants
 //!
 //! What is written here is as much about what is absent.
 //!
 //! **Dependencies point one way:** `net` to `node`, `node` to `frontend`, `frontend` to `command`,
-//! `command` to `store` and `protocol`, `replication` to `store`. [`protocol`] and [`store`] know
-//! neither tokio nor each other; [`replication`] knows nothing of clients; [`stats`] only reads,
-//! and does not know [`replication`]; nothing but `boot` imports [`net`].
+//! `command` to `store`, `replication` to `store`; `frontend` alone joins `command` and `protocol`,
+//! which do not know each other. [`protocol`] and [`store`] know neither tokio nor each other;
+//! [`replication`] knows nothing of clients; [`stats`] only reads, and does not know
+//! [`replication`]; nothing but `boot` imports [`net`].
 //!
 //! **One door.** Every change of an entry, whether a command, a record, expiry, eviction or a flush
 //! makes it, passes one function of its shard. Account, expiry wheel, tombstones and dirty marks

@@ -69,7 +69,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "auth", "command", "config", "limits", "logs", "protocol", "store",
         ],
     ),
-    ("command", &["limits", "protocol", "stats", "store"]),
+    ("command", &["limits", "stats", "store"]),
     (
         "replication",
         &["config", "files", "limits", "logs", "store", "tls"],

@@ -1,178 +1,229 @@
 //! `incr` and `decr`.
 
-use std::cell::Cell;
+use super::context::{CommandContext, count_miss};
+use super::number::number_of;
+use super::outcome::{STORED, StoreEvent};
+use crate::store::{Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store};
 
-use super::exptime::deadline_ms;
-use super::storage::Stored;
-use super::turn::{Told, Turn, count_miss};
-use crate::protocol::text::numeric_value;
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
-
-/// A longer value is no number.
-const NUMBER_BYTES_MAX: usize = 1 << 14;
-
-/// What became of an increment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delta {
-    /// The new number, and the CAS unique it has now.
-    Value(u64, u64),
-    /// Another version is there.
-    Exists,
-    /// Nothing is there.
-    NotFound,
-    /// What is there is no number.
-    NonNumeric,
-    /// No memory for the new item.
-    NoMemory,
-}
-
-/// What to do with a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+/// How to change a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArithmeticRequest {
     /// How much to add or subtract.
     pub delta: u64,
     /// Add, or else subtract.
     pub incr: bool,
-    /// The CAS unique that must be there, 0 for any.
-    pub only_over: u64,
-    /// Where nothing is, the number to begin with, and its expiry time.
-    pub initial: Option<(u64, i64)>,
+    /// The CAS unique that the item must have; 0 is any.
+    pub compare: Option<u64>,
+    /// The new CAS unique; by default the item's stamp.
+    pub cas: Option<u64>,
+    /// A new deadline for an item that exists, in boot-time milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// The item to create if there is none.
+    pub initial: Option<Initial>,
 }
 
-impl Step {
-    /// A step from whatever version is there; where nothing is, nothing begins.
-    pub fn new(delta: u64, incr: bool) -> Self {
-        Self {
-            delta,
-            incr,
-            only_over: 0,
-            initial: None,
-        }
-    }
+/// The item to create if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initial {
+    /// Its number; nothing is added to it.
+    pub number: u64,
+    /// Boot-time milliseconds.
+    pub deadline_ms: u64,
+    /// The deadline in its `watch` event: memcached's `ma` sets the deadline after that event.
+    pub logged_deadline_ms: u64,
 }
 
-/// Adds to a decimal number (wrapping at 2^64) or subtracts from it (stopping at 0). The client
-/// flags and the deadline stay, the CAS unique changes.
-pub fn arithmetic(turn: &mut Turn<'_>, key: &[u8], step: &Step) -> Delta {
-    let store = turn.store;
-    let now = turn.now();
-    let initial = step
-        .initial
-        .map(|(number, exptime)| (number, deadline_ms(exptime, now)));
-    let told = Cell::new(None);
-    let is_new = Cell::new(false);
-    let decide = |entry: Result<&Item, Miss>| match (entry, initial) {
-        (Err(miss), None) => (Action::Keep, (Delta::NotFound, Some(miss))),
-        (Err(miss), Some((number, deadline_ms))) if store.puts_as_removal(deadline_ms, now) => {
-            is_new.set(true);
-            (Action::Keep, (Delta::Value(number, 0), Some(miss)))
-        }
-        (Err(miss), Some((number, deadline_ms))) => {
-            let (action, outcome) = begun(store, key, number, deadline_ms, &told);
-            is_new.set(outcome != Delta::NoMemory);
-            (action, (outcome, Some(miss)))
-        }
-        (Ok(item), _) => {
-            let (action, outcome) = changed(store, item, step, &is_new);
-            (action, (outcome, None))
-        }
+/// The outcome of arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArithmeticOutcome {
+    /// The new number is stored.
+    Value(Number),
+    /// The CAS unique does not match.
+    Exists,
+    /// There is no item.
+    NotFound,
+    /// The value is not a number.
+    NonNumeric,
+    /// No memory for the new item.
+    NoMemory {
+        /// Whether the item was to be created.
+        is_initial: bool,
+    },
+}
+
+/// A number that was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// The number.
+    pub value: u64,
+    /// The CAS unique of its item.
+    pub cas: u64,
+    /// Whether the item was created.
+    pub is_initial: bool,
+    /// The deadline before this request; [`NEVER`] for a created item.
+    pub deadline_before_ms: u64,
+}
+
+/// The outcome, and what to count and to log.
+struct Decision {
+    outcome: ArithmeticOutcome,
+    miss: Option<Miss>,
+    /// Counts in `total_items`.
+    is_new: bool,
+    event: Option<StoreEvent>,
+}
+
+/// Adds (wrapping at 2^64) or subtracts (stopping at 0). The client flags stay, the CAS unique
+/// changes.
+pub fn arithmetic(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &ArithmeticRequest,
+) -> ArithmeticOutcome {
+    let (store, now) = (ctx.store, ctx.now());
+    let decide = |entry: Result<&Item, Miss>| match entry {
+        Ok(item) => change(store, item, request, now),
+        Err(miss) => create(store, key, miss, request, now),
     };
-    let ((outcome, miss), stamp) = turn.retry(
-        |turn| store.update(key, turn.batch, decide),
-        |((outcome, _), _)| *outcome == Delta::NoMemory,
+    let (decision, stamp) = ctx.retry(
+        |ctx| store.update(key, ctx.batch, decide),
+        |(decision, _)| matches!(decision.outcome, ArithmeticOutcome::NoMemory { .. }),
     );
-    let counters = turn.counters;
-    if let Some(miss) = miss {
-        count_miss(counters, miss);
+    count(ctx, &decision, request.incr);
+    if let Some(event) = decision.event {
+        ctx.tell_stored(key, STORED, event);
     }
-    if is_new.get() {
-        counters.total_items.count();
-    }
-    match (outcome, step.incr) {
-        // A number that begins is neither a hit nor a miss.
-        (Delta::Value(..), _) if miss.is_some() => {
-            // To memcached a number that begins is an `add`.
-            if let Some(told) = told.get() {
-                turn.tell_stored(key, Stored::Stored(0), told);
-            }
-        }
-        (Delta::Value(..), true) => turn.met().incr_hits.count(),
-        (Delta::Value(..), false) => turn.met().decr_hits.count(),
-        (Delta::NotFound, true) => counters.incr_misses.count(),
-        (Delta::NotFound, false) => counters.decr_misses.count(),
-        _ => {}
-    }
-    match outcome {
-        Delta::Value(number, _) => Delta::Value(number, store.cas_of(stamp)),
+    match decision.outcome {
+        ArithmeticOutcome::Value(number) => ArithmeticOutcome::Value(Number {
+            cas: ctx.cas_of(request.cas, stamp),
+            ..number
+        }),
         other => other,
     }
 }
 
-fn begun<'s>(
-    store: &'s Store,
-    key: &[u8],
-    number: u64,
-    deadline_ms: u64,
-    told: &Cell<Option<Told>>,
-) -> (Action<'s>, Delta) {
-    let mut digits = itoa::Buffer::new();
-    let digits = digits.format(number).as_bytes();
-    let head = ItemHead {
-        deadline_ms,
-        ..ItemHead::default()
-    };
-    let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
-        return (Action::Keep, Delta::NoMemory);
-    };
-    draft.fill(|value| value.copy_from_slice(digits));
-    told.set(Some(Told {
-        command: "add",
-        deadline_ms,
-        seen: draft.seen(),
-    }));
-    (Action::Put(draft), Delta::Value(number, 0))
-}
-
-fn changed<'s>(
+fn change<'s>(
     store: &'s Store,
     item: &Item,
-    step: &Step,
-    is_new: &Cell<bool>,
-) -> (Action<'s>, Delta) {
-    let other_version = step.only_over != 0 && step.only_over != item.cas();
-    // Of an empty value memcached says first that it is no number.
-    if other_version && !item.value().is_empty() {
-        return (Action::Keep, Delta::Exists);
+    request: &ArithmeticRequest,
+    now: Now,
+) -> (Action<'s>, Decision) {
+    let keep = |outcome| (Action::Keep, Decision::of(outcome, None));
+    let is_other = request
+        .compare
+        .is_some_and(|wanted| wanted != 0 && wanted != item.cas());
+    // memcached reports an empty value as non-numeric before it compares.
+    if is_other && !item.value().is_empty() {
+        return keep(ArithmeticOutcome::Exists);
     }
-    let Some(number) = number_of(item) else {
-        return (Action::Keep, Delta::NonNumeric);
+    let Some(number) = number_of(item.value()) else {
+        return keep(ArithmeticOutcome::NonNumeric);
     };
-    let number = if step.incr {
-        number.wrapping_add(step.delta)
+    let value = if request.incr {
+        number.wrapping_add(request.delta)
     } else {
-        number.saturating_sub(step.delta)
+        number.saturating_sub(request.delta)
     };
-    match with_number(store, item, number, item.deadline_ms(), None) {
-        Ok((draft, grown)) => {
-            is_new.set(grown);
-            (Action::Put(draft), Delta::Value(number, 0))
+    let deadline_ms = request.deadline_ms.unwrap_or_else(|| item.deadline_ms());
+    let changed = ArithmeticOutcome::Value(Number {
+        value,
+        cas: 0,
+        is_initial: false,
+        deadline_before_ms: item.deadline_ms(),
+    });
+    if store.puts_as_removal(deadline_ms, now) {
+        return (Action::Remove, Decision::of(changed, None));
+    }
+    match with_number(store, item, value, deadline_ms, request.cas) {
+        Ok((draft, is_new)) => {
+            let decision = Decision {
+                is_new,
+                ..Decision::of(changed, None)
+            };
+            (Action::Put(draft), decision)
         }
-        Err(NoRoom) => (Action::Keep, Delta::NoMemory),
+        Err(NoRoom) => keep(ArithmeticOutcome::NoMemory { is_initial: false }),
     }
 }
 
-/// The number that an item's value is.
-pub(super) fn number_of(item: &Item) -> Option<u64> {
-    let value = item.value();
-    if value.len() > NUMBER_BYTES_MAX {
-        return None;
+fn create<'s>(
+    store: &'s Store,
+    key: &[u8],
+    miss: Miss,
+    request: &ArithmeticRequest,
+    now: Now,
+) -> (Action<'s>, Decision) {
+    let keep = |outcome| (Action::Keep, Decision::of(outcome, Some(miss)));
+    let Some(initial) = request.initial else {
+        return keep(ArithmeticOutcome::NotFound);
+    };
+    let created = ArithmeticOutcome::Value(Number {
+        value: initial.number,
+        cas: 0,
+        is_initial: true,
+        deadline_before_ms: NEVER,
+    });
+    let decision = Decision {
+        is_new: true,
+        ..Decision::of(created, Some(miss))
+    };
+    if store.puts_as_removal(initial.deadline_ms, now) {
+        return (Action::Remove, decision);
     }
-    numeric_value(value)
+    let head = ItemHead {
+        deadline_ms: initial.deadline_ms,
+        cas: request.cas,
+        ..ItemHead::default()
+    };
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(initial.number).as_bytes();
+    let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
+        return keep(ArithmeticOutcome::NoMemory { is_initial: true });
+    };
+    draft.fill(|value| value.copy_from_slice(digits));
+    // memcached logs a created number as an `add`.
+    let event = Some(StoreEvent {
+        command: "add",
+        deadline_ms: initial.logged_deadline_ms,
+        seen: draft.seen(),
+    });
+    (Action::Put(draft), Decision { event, ..decision })
 }
 
-/// The same item with another number. As memcached does, a shorter number is padded with spaces to
-/// the old length; a longer one is a new item, which nobody has read or marked: true says so.
-pub(super) fn with_number<'s>(
+impl Decision {
+    fn of(outcome: ArithmeticOutcome, miss: Option<Miss>) -> Self {
+        Self {
+            outcome,
+            miss,
+            is_new: false,
+            event: None,
+        }
+    }
+}
+
+fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
+    let counters = ctx.counters;
+    if let Some(miss) = decision.miss {
+        count_miss(counters, miss);
+    }
+    if decision.is_new {
+        counters.total_items.count();
+    }
+    match (decision.outcome, incr) {
+        // A created number is neither a hit nor a miss.
+        (ArithmeticOutcome::Value(number), _) if number.is_initial => {}
+        (ArithmeticOutcome::Value(_), true) => ctx.met().incr_hits.count(),
+        (ArithmeticOutcome::Value(_), false) => ctx.met().decr_hits.count(),
+        (ArithmeticOutcome::NotFound, true) => counters.incr_misses.count(),
+        (ArithmeticOutcome::NotFound, false) => counters.decr_misses.count(),
+        _ => {}
+    }
+}
+
+/// The same item with another number, and whether it counts as a new item. As in memcached, a
+/// shorter number is padded with spaces to the old length; a longer one makes a new item, without
+/// history and marks.
+fn with_number<'s>(
     store: &'s Store,
     item: &Item,
     number: u64,

@@ -27,8 +27,13 @@ pub fn deadline_ms(exptime: i64, now: Now) -> u64 {
 ///
 /// It does not depend on the moment of the asking. The nearest second is the one that a client has
 /// set, though the wall clock has been set by some milliseconds since, or was the partner's.
-pub(super) fn expires_unix_secs(deadline_ms: u64, now: Now) -> Option<u64> {
+pub fn expires_unix_secs(deadline_ms: u64, now: Now) -> Option<u64> {
     (deadline_ms != NEVER).then(|| (now.unix_ms_at(deadline_ms) + 500) / 1000)
+}
+
+/// Whether a deadline is earlier than another, in whole seconds.
+pub(super) fn is_due(deadline_ms: u64, before_ms: u64, now: Now) -> bool {
+    deadline_ms != NEVER && now.secs_until(deadline_ms) < now.secs_until(before_ms)
 }
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
 //! `flush_all`.
 
+use super::context::CommandContext;
 use super::exptime::deadline_ms;
-use super::turn::Turn;
 use crate::store::{EPOCH_UNIX_MS, Stamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
 /// absolute time in the past kills what was stored before it. Returns the floor if it was raised.
-pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
-    turn.counters.cmd_flush.count();
+pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Stamp> {
+    ctx.counters.cmd_flush.count();
     if exptime <= 0 {
-        turn.batch.flushed = true;
-        return Some(turn.store.flush(turn.batch));
+        ctx.batch.flushed = true;
+        return Some(ctx.store.flush(ctx.batch));
     }
-    let at_ms = deadline_ms(exptime, turn.now());
-    if at_ms > turn.now().boot_ms {
-        turn.store.flush_later(at_ms);
+    let at_ms = deadline_ms(exptime, ctx.now());
+    if at_ms > ctx.now().boot_ms {
+        ctx.store.flush_later(at_ms);
         return None;
     }
-    let floor = turn
+    let floor = ctx
         .store
         .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS));
-    turn.batch.flushed |= floor.is_some();
+    ctx.batch.flushed |= floor.is_some();
     floor
 }

@@ -1,107 +1,192 @@
-//! `get`, `gets`, `gat`, `gats`: one key at a time.
+//! Lookups. `show` runs under the lock of the item's shard.
+//!
+//! Stale items have one winner: a deletion may mark an item as stale; the first `mg` that finds it
+//! wins it and sets the mark "token sent", so that later ones do not. Marks are changed like
+//! deadlines, with a stamp of their own, so that they are replicated.
 
-use super::output::Output;
-use super::turn::{Turn, count_miss};
-use crate::protocol::text::reply;
-use crate::store::{Action, Item};
+use super::context::{CommandContext, count_miss};
+use super::get_request::{Found, GetRequest, Vivify};
+use crate::store::{Action, Item, ItemHead, Miss, Now, Store, marks};
 
-/// What to do with each key of a retrieval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retrieval {
-    /// Show the CAS unique.
-    pub with_cas: bool,
-    /// Give the item this deadline first, see [`super::deadline_ms`].
-    pub touch: Option<u64>,
-    /// Show nothing: the line ends in an error.
-    pub is_refused: bool,
+/// `get`: shows an item; false if there is none.
+pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+    let found = ctx.store.read(key, ctx.batch, show);
+    ctx.count_prefix_get(key, found.is_ok());
+    count(ctx, false, found)
 }
 
-/// Answers one key; a miss answers nothing.
-pub fn retrieve(turn: &mut Turn<'_>, out: &mut Output, key: &[u8], how: Retrieval) {
-    match how.touch {
-        None => get(turn, key, |item| show(out, item, how.with_cas)),
-        Some(deadline_ms) => {
-            get_and_touch(turn, key, deadline_ms, |item| show(out, item, how.with_cas))
-        }
-    };
-}
-
-/// Does what `retrieve` does, and answers nothing.
-pub fn look_up(turn: &mut Turn<'_>, key: &[u8], how: Retrieval) {
-    match how.touch {
-        None => get(turn, key, |_| {}),
-        Some(deadline_ms) => get_and_touch(turn, key, deadline_ms, |_| {}),
-    };
-}
-
-/// Shows an item, under its lock; false if there is none.
-pub fn get(turn: &mut Turn<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
-    let found = turn.store.read(key, turn.batch, show);
-    if let Some(prefixes) = turn.prefixes.if_on() {
-        prefixes.count_get(key, found.is_ok());
-    }
-    turn.counters.cmd_get.count();
-    match found {
-        Ok(()) => turn.met().get_hits.count(),
-        Err(miss) => {
-            turn.counters.get_misses.count();
-            count_miss(turn.counters, miss);
-        }
-    }
-    found.is_ok()
-}
-
-/// The same for an item that is given another deadline.
+/// `gat`: the same, with a new deadline for the item.
 pub fn get_and_touch(
-    turn: &mut Turn<'_>,
+    ctx: &mut CommandContext<'_>,
     key: &[u8],
     deadline_ms: u64,
-    show: impl FnOnce(&Item),
+    mut show: impl FnMut(&Item),
 ) -> bool {
-    let found = touch_and_show(turn, key, deadline_ms, show);
-    if let Some(prefixes) = turn.prefixes.if_on() {
-        prefixes.count_get(key, found);
-    }
-    found
-}
-
-/// The same, counted as `touch` only.
-pub(super) fn touch_and_show(
-    turn: &mut Turn<'_>,
-    key: &[u8],
-    deadline_ms: u64,
-    show: impl FnOnce(&Item),
-) -> bool {
-    let is_removal = turn.store.puts_as_removal(deadline_ms, turn.now());
-    let (found, _) = turn.store.update(key, turn.batch, |entry| match entry {
-        Err(miss) => (Action::Keep, Err(miss)),
-        Ok(item) => {
+    let request = GetRequest {
+        touch: Some(deadline_ms),
+        ..GetRequest::default()
+    };
+    let is_found = retrieve(ctx, key, &request, |found| {
+        if let Some(item) = found.item {
             show(item);
-            (
-                if is_removal {
-                    Action::Remove
-                } else {
-                    Action::Touch(deadline_ms)
-                },
-                Ok(()),
-            )
         }
     });
-    turn.counters.cmd_touch.count();
-    match found {
-        Ok(()) => turn.met().touch_hits.count(),
-        Err(miss) => {
-            turn.counters.touch_misses.count();
-            count_miss(turn.counters, miss);
-        }
+    ctx.count_prefix_get(key, is_found);
+    is_found
+}
+
+/// `touch`: sets the deadline of an item; false if there is none.
+pub fn touch(ctx: &mut CommandContext<'_>, key: &[u8], deadline_ms: u64) -> bool {
+    let request = GetRequest {
+        touch: Some(deadline_ms),
+        ..GetRequest::default()
+    };
+    retrieve(ctx, key, &request, |_| {})
+}
+
+/// `mg`: shows an item, changes it or creates it; false if there is none.
+pub fn retrieve(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    mut show: impl FnMut(&Found<'_>),
+) -> bool {
+    let found = if request.only_reads() {
+        read(ctx, key, request, &mut show)
+    } else {
+        change(ctx, key, request, &mut show)
+    };
+    let is_get = found.is_err() && request.missed_touch_is_get;
+    count(ctx, request.touch.is_some() && !is_get, found)
+}
+
+/// `me`: shows an item without counting as a use; false if there is none.
+pub fn inspect(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
+    let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.map(show));
+    let (found, _) = ctx.store.update(key, ctx.batch, look);
+    ctx.counters.cmd_meta.count();
+    if let Err(miss) = found {
+        count_miss(ctx.counters, miss);
     }
     found.is_ok()
 }
 
-fn show(out: &mut Output, item: &Item, with_cas: bool) {
-    let cas = with_cas.then(|| item.cas());
-    let len = item.value().len();
-    reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
-    out.push_value(item);
-    out.bytes.extend_from_slice(b"\r\n");
+fn count(ctx: &CommandContext<'_>, is_touch: bool, found: Result<(), Miss>) -> bool {
+    let counters = ctx.counters;
+    let all = if is_touch {
+        &counters.cmd_touch
+    } else {
+        &counters.cmd_get
+    };
+    all.count();
+    match (found, is_touch) {
+        (Ok(()), true) => ctx.met().touch_hits.count(),
+        (Ok(()), false) => ctx.met().get_hits.count(),
+        (Err(_), true) => counters.touch_misses.count(),
+        (Err(_), false) => counters.get_misses.count(),
+    }
+    if let Err(miss) = found {
+        count_miss(counters, miss);
+    }
+    found.is_ok()
+}
+
+/// Only reads, which is cheaper, unless the item is won and has to be marked.
+fn read(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    show: &mut impl FnMut(&Found<'_>),
+) -> Result<(), Miss> {
+    let now = ctx.now();
+    let is_shown = ctx.store.read(key, ctx.batch, |item| {
+        let found = Found::of(item, request, now);
+        if !found.won {
+            show(&found);
+        }
+        !found.won
+    })?;
+    if is_shown {
+        return Ok(());
+    }
+    // Watchers see one lookup per command.
+    let witness = ctx.batch.witness.take();
+    let changed = change(ctx, key, request, show);
+    ctx.batch.witness = witness;
+    changed
+}
+
+fn change(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &GetRequest,
+    show: &mut impl FnMut(&Found<'_>),
+) -> Result<(), Miss> {
+    let (store, now) = (ctx.store, ctx.now());
+    let mut decide = |entry: Result<&Item, Miss>| match (entry, &request.vivify) {
+        (Ok(item), _) => {
+            let found = Found::of(item, request, now);
+            show(&found);
+            let deadline_ms = request.touch.unwrap_or_else(|| item.deadline_ms());
+            let is_removal = store.puts_as_removal(deadline_ms, now);
+            (changed(item, request, found.won, is_removal), Ok(None))
+        }
+        (Err(miss), None) => (Action::Keep, Err(miss)),
+        (Err(miss), Some(vivify)) => match create(store, key, vivify, request.is_unused, now) {
+            Some((action, class)) => (action, Ok(Some((miss, class)))),
+            None => (Action::Keep, Err(miss)),
+        },
+    };
+    let (found, stamp) = ctx.retry(
+        |ctx| store.update(key, ctx.batch, &mut decide),
+        |(found, _)| found.is_err(),
+    );
+    if let Some((miss, class)) = found? {
+        // The hit counts for the class of the new item.
+        ctx.batch.met_class = class;
+        count_miss(ctx.counters, miss);
+        ctx.counters.total_items.count();
+        let cas = request.vivify.and_then(|vivify| vivify.cas);
+        show(&Found::created(ctx.cas_of(cas, stamp)));
+    }
+    Ok(())
+}
+
+fn changed<'s>(item: &Item, request: &GetRequest, won: bool, is_removal: bool) -> Action<'s> {
+    match request.touch {
+        Some(_) if is_removal => Action::Remove,
+        Some(deadline_ms) if !won && !request.is_unused => Action::Touch(deadline_ms),
+        None if !won && request.is_unused => Action::Keep,
+        None if !won => Action::Read,
+        touch => Action::Amend {
+            deadline_ms: touch.unwrap_or_else(|| item.deadline_ms()),
+            marks: item.marks() | if won { marks::TOKEN_SENT } else { 0 },
+            is_read: !request.is_unused,
+        },
+    }
+}
+
+/// The empty item of a key and its class; `None` if there is no memory for it.
+fn create<'s>(
+    store: &'s Store,
+    key: &[u8],
+    vivify: &Vivify,
+    is_unused: bool,
+    now: Now,
+) -> Option<(Action<'s>, u8)> {
+    let head = ItemHead {
+        client_flags: 0,
+        deadline_ms: vivify.deadline_ms,
+        marks: marks::TOKEN_SENT,
+        cas: vivify.cas,
+    };
+    let class = store.class_of(key, &head, 0);
+    if store.puts_as_removal(head.deadline_ms, now) {
+        return Some((Action::Remove, class));
+    }
+    let draft = store.draft(key, &head, 0).ok()?;
+    if !is_unused {
+        draft.count_as_read();
+    }
+    Some((Action::Put(draft), class))
 }

@@ -1,28 +1,27 @@
-//! Commands on the store, whatever protocol they came in. One file per family.
+//! The operations on the store, one for all protocols each. Frontends translate their requests
+//! into these and print the results.
 
+mod append;
 mod arithmetic;
-mod cachedump;
+mod context;
 mod delete;
-mod dump;
 mod exptime;
 mod flush;
 mod get;
-pub mod meta;
-mod output;
-mod storage;
-mod touch;
-mod turn;
+mod get_request;
+mod number;
+mod outcome;
+mod rewrite;
+mod store;
+mod store_request;
 
-pub use arithmetic::{Delta, Step, arithmetic};
-pub use cachedump::Cachedump;
-pub use delete::{Deleted, delete};
-pub use dump::dump;
-pub use exptime::deadline_ms;
+pub use arithmetic::{ArithmeticOutcome, ArithmeticRequest, Initial, Number, arithmetic};
+pub use context::CommandContext;
+pub use delete::{DeleteRequest, Deleted, Remains, delete};
+pub use exptime::{deadline_ms, expires_unix_secs};
 pub use flush::flush_all;
-pub use get::{Retrieval, get, get_and_touch, look_up, retrieve};
-pub use output::{Chunk, Output};
-pub use storage::{
-    Stored, begin, count_prefix, discard_too_large, refuse_no_memory, store, store_upload,
-};
-pub use touch::touch;
-pub use turn::Turn;
+pub use get::{get, get_and_touch, inspect, retrieve, touch};
+pub use get_request::{Found, GetRequest, Recache, Vivify};
+pub use outcome::Stored;
+pub use store::{begin, finish, refuse, store};
+pub use store_request::{StoreMode, StoreRequest};

@@ -1,17 +1,17 @@
-//! Conversations that begin with a password, however their input is cut.
+//! Authentication, with input that is cut at any byte.
 
 use std::fs;
 
-use super::dispatch::Dialogue;
-use super::test_support::{Desk, Stage};
-use super::text::Stop;
+use super::dispatch::Frontend;
+use super::executor::Flow;
+use super::test_support::{Harness, TestControl};
 use crate::auth::Access;
 use crate::config::{Config, Protocol};
 use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::StoreConfig;
 
 /// One that knows `foo` with `bar`, in text with `-Y` or binary with `-S`.
-fn guarded(in_text: bool) -> Desk {
+fn guarded(in_text: bool) -> TestControl {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users");
     fs::write(&path, "foo:bar\n").unwrap();
@@ -22,40 +22,46 @@ fn guarded(in_text: bool) -> Desk {
         config.client.sasl = true;
         config.sasl.password_file = Some(path);
     }
-    Desk(Access::load(&config).unwrap())
+    TestControl(Access::load(&config).unwrap())
 }
 
 /// What a play came to: the replies, whether it was closed, attempts and those that failed.
-type Played = (Vec<u8>, Stop, u64, u64);
+type Played = (Vec<u8>, Flow, u64, u64);
 
-fn play(console: &Desk, input: &[u8], cuts: &[usize], requests_max: u32) -> Played {
-    let stage = Stage::new(&StoreConfig::of_a_test());
-    let mut dialogue = Dialogue::new(Protocol::Auto, &console.0);
-    let (replies, stop) = stage.play(input, cuts, |shown, turn, out| {
-        dialogue.run(shown, turn, out, console, requests_max)
+fn run_script(server: &TestControl, input: &[u8], cuts: &[usize], requests_max: u32) -> Played {
+    let harness = Harness::new(&StoreConfig::of_a_test());
+    let mut frontend = Frontend::new(Protocol::Auto, &server.0);
+    let (replies, flow) = harness.run_script(input, cuts, |shown, ctx, out| {
+        frontend.run(shown, ctx, out, server, requests_max)
     });
-    let counters = &stage.counters;
+    let counters = &harness.counters;
     let (attempts, failures) = (counters.auth_cmds.get(), counters.auth_errors.get());
-    (replies, stop, attempts, failures)
+    (replies, flow, attempts, failures)
 }
 
-fn same_however_cut(console: &Desk, script: &[u8]) -> Played {
-    let whole = play(console, script, &[], 1000);
+fn same_however_cut(server: &TestControl, script: &[u8]) -> Played {
+    let whole = run_script(server, script, &[], 1000);
     for cut in 0..script.len() {
-        assert!(play(console, script, &[cut], 1000) == whole, "cut at {cut}");
+        assert!(
+            run_script(server, script, &[cut], 1000) == whole,
+            "cut at {cut}"
+        );
     }
     let all: Vec<usize> = (1..script.len()).collect();
-    assert!(play(console, script, &all, 1000) == whole, "byte by byte");
-    assert!(play(console, script, &[], 1) == whole, "one at a time");
+    assert!(
+        run_script(server, script, &all, 1000) == whole,
+        "byte by byte"
+    );
+    assert!(run_script(server, script, &[], 1) == whole, "one at a time");
     whole
 }
 
 #[test]
-fn a_token_opens_a_text_connection() {
+fn a_text_connection_authenticates_with_a_token() {
     let script = b"get foo\r\nset foo 0 0 7\r\nfoo bab\r\nset foo 0 0 2147483646\r\n\
         set a b c 6 noreply\r\nfoobar\r\nset foo 0 0 7\r\nfoo barxxset x 0 0 7\r\nfoo bar\r\n\
         set foo 0 0 7\r\nfoo bab\r\nget foo\r\nbogus\r\n";
-    let (replies, stop, cmds, errors) = same_however_cut(&guarded(true), script);
+    let (replies, flow, cmds, errors) = same_however_cut(&guarded(true), script);
     let expected = "CLIENT_ERROR unauthenticated\r\n\
         CLIENT_ERROR authentication failure\r\n\
         CLIENT_ERROR auth token too long\r\n\
@@ -63,16 +69,16 @@ fn a_token_opens_a_text_connection() {
         CLIENT_ERROR bad command line termination\r\n\
         STORED\r\nSTORED\r\nVALUE foo 0 7\r\nfoo bab\r\nEND\r\nERROR\r\n";
     assert_eq!(String::from_utf8(replies).unwrap(), expected);
-    assert_eq!((stop, cmds, errors), (Stop::NeedMore, 2, 1));
+    assert_eq!((flow, cmds, errors), (Flow::NeedMore, 2, 1));
 }
 
 #[test]
-fn a_text_connection_without_a_token_closes_on_what_cannot_be_one() {
-    let console = guarded(true);
+fn an_unauthenticated_text_connection_closes_on_malformed_input() {
+    let server = guarded(true);
     let closes = |input: &[u8]| {
-        let (replies, stop, ..) = play(&console, input, &[], 1000);
+        let (replies, flow, ..) = run_script(&server, input, &[], 1000);
         assert!(replies.is_empty());
-        stop == Stop::Close
+        flow == Flow::Close
     };
     assert!(closes(b"quit\r\n") && closes(b"\r\n\r\n\r\n") && closes(b"abcd\r\n"));
     assert!(closes(&[b'x'; 2049]) && !closes(&[b'x'; 2048]));
@@ -99,7 +105,7 @@ fn statuses(replies: &[u8]) -> Vec<(u8, u8)> {
 }
 
 #[test]
-fn sasl_opens_a_binary_connection() {
+fn a_binary_connection_authenticates_with_sasl() {
     let mechanism: &[u8] = b"PLAIN";
     let script = [
         packet(0x0b, b"", b""),
@@ -114,7 +120,7 @@ fn sasl_opens_a_binary_connection() {
         packet(0x21, mechanism, b"\0foo\0bar"),
         packet(0x0a, b"", b""),
     ];
-    let (replies, stop, cmds, errors) = same_however_cut(&guarded(false), &script.concat());
+    let (replies, flow, cmds, errors) = same_however_cut(&guarded(false), &script.concat());
     let expected = [
         (0x0b, 0),
         (0x20, 0),
@@ -129,13 +135,13 @@ fn sasl_opens_a_binary_connection() {
         (0x0a, 0),
     ];
     assert_eq!(statuses(&replies), expected);
-    assert_eq!((stop, cmds, errors), (Stop::NeedMore, 5, 3));
+    assert_eq!((flow, cmds, errors), (Flow::NeedMore, 5, 3));
 }
 
 /// CVE-2013-7239: a connection stayed authenticated after an attempt that failed.
 #[test]
-fn a_failure_after_a_success_is_a_failure() {
-    let console = guarded(false);
+fn a_failed_login_ends_an_earlier_one() {
+    let server = guarded(false);
     let good = packet(0x21, b"PLAIN", b"\0foo\0bar");
     for last in [
         packet(0x21, b"PLAIN", b"\0foo\0bab"),
@@ -146,8 +152,8 @@ fn a_failure_after_a_success_is_a_failure() {
         packet(0x20, b"", b""),
     ] {
         let script = [good.clone(), last, packet(0x0a, b"", b"")].concat();
-        let (replies, stop, ..) = play(&console, &script, &[], 1000);
+        let (replies, flow, ..) = run_script(&server, &script, &[], 1000);
         assert_eq!(statuses(&replies).last(), Some(&(0x0a, 0x20)));
-        assert_eq!(stop, Stop::Close);
+        assert_eq!(flow, Flow::Close);
     }
 }

@@ -4,10 +4,11 @@
 //! copied 20 GB in one turn, and the worker's other clients waited for five seconds; 300 times
 //! `stats items` took a third of one.
 
-use super::binary::BinaryConversation;
-use super::dispatch::Dialogue;
-use super::test_support::{Desk, Stage};
-use super::text::{Conversation, Stop};
+use super::binary::BinaryFrontend;
+use super::dispatch::Frontend;
+use super::executor::Flow;
+use super::test_support::{Harness, TestControl};
+use super::text::TextFrontend;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES, TURN_REQUESTS};
 use crate::store::StoreConfig;
 
@@ -15,17 +16,23 @@ const REQUESTS: usize = 40;
 const VALUE_BYTES: usize = 500_000;
 
 /// How many turns it takes to carry out all of `bytes`.
-fn turns(stage: &Stage, mut dialogue: Dialogue, bytes: &[u8]) -> usize {
+fn turns(harness: &Harness, mut frontend: Frontend, bytes: &[u8]) -> usize {
     let (mut used, mut turns) = (0, 0);
     loop {
         turns += 1;
-        let (taken, stop) = stage.turn(&mut Vec::new(), |turn, out| {
-            dialogue.run(&bytes[used..], turn, out, &Desk::default(), TURN_REQUESTS)
+        let (taken, flow) = harness.turn(&mut Vec::new(), |ctx, out| {
+            frontend.run(
+                &bytes[used..],
+                ctx,
+                out,
+                &TestControl::default(),
+                TURN_REQUESTS,
+            )
         });
         used += taken;
-        match stop {
-            Stop::Yield | Stop::HandOver => assert!(taken > 0, "it stands still"),
-            Stop::NeedMore => break,
+        match flow {
+            Flow::Yield | Flow::HandOver => assert!(taken > 0, "it stands still"),
+            Flow::NeedMore => break,
             other => panic!("{other:?}"),
         }
     }
@@ -33,17 +40,17 @@ fn turns(stage: &Stage, mut dialogue: Dialogue, bytes: &[u8]) -> usize {
     turns
 }
 
-fn text() -> Dialogue {
-    Dialogue::Text(Conversation::default())
+fn text() -> Frontend {
+    Frontend::Text(TextFrontend::default())
 }
 
-/// A stage with an item `big` of so many bytes.
-fn stage(value_bytes: usize) -> Stage {
-    let stage = Stage::new(&StoreConfig::of_a_test());
+/// A harness with an item `big` of so many bytes.
+fn harness(value_bytes: usize) -> Harness {
+    let harness = Harness::new(&StoreConfig::of_a_test());
     let line = format!("set big 0 0 {value_bytes}\r\n");
     let bytes = [line.as_bytes(), &vec![b'v'; value_bytes], b"\r\n"].concat();
-    assert_eq!(turns(&stage, text(), &bytes), 1);
-    stage
+    assert_eq!(turns(&harness, text(), &bytes), 1);
+    harness
 }
 
 /// `appendq` or `prependq` of one byte to `big`.
@@ -66,7 +73,7 @@ fn a_turn_copies_only_so_much_of_large_items() {
         "md big I q\r\n",
     ] {
         let bytes = request.repeat(REQUESTS);
-        let turns = turns(&stage(VALUE_BYTES), text(), bytes.as_bytes());
+        let turns = turns(&harness(VALUE_BYTES), text(), bytes.as_bytes());
         // The last copy of a turn may take it beyond its budget.
         assert!(
             (expected / 2..=REQUESTS).contains(&turns),
@@ -74,9 +81,9 @@ fn a_turn_copies_only_so_much_of_large_items() {
         );
     }
     for opcode in [0x19, 0x1a] {
-        let binary = Dialogue::Binary(BinaryConversation::default());
+        let binary = Frontend::Binary(BinaryFrontend::default());
         let turns = turns(
-            &stage(VALUE_BYTES),
+            &harness(VALUE_BYTES),
             binary,
             &quiet_join(opcode).repeat(REQUESTS),
         );
@@ -90,21 +97,21 @@ fn a_turn_copies_only_so_much_of_large_items() {
 #[test]
 fn a_turn_appends_to_small_items_as_often_as_it_reads_them() {
     let bytes = "append big 0 0 1 noreply\r\nx\r\n".repeat(TURN_REQUESTS as usize);
-    assert_eq!(turns(&stage(10), text(), bytes.as_bytes()), 1);
+    assert_eq!(turns(&harness(10), text(), bytes.as_bytes()), 1);
 }
 
 #[test]
-fn statistics_and_what_looks_after_the_server_end_a_turn() {
+fn statistics_and_administrative_commands_end_a_turn() {
     for request in ["stats items\r\n", "stats\r\n", "verbosity 1\r\n"] {
         let bytes = request.repeat(REQUESTS);
         assert_eq!(
-            turns(&stage(0), text(), bytes.as_bytes()),
+            turns(&harness(0), text(), bytes.as_bytes()),
             REQUESTS,
             "{request}"
         );
     }
     let mut stat = vec![0x80, 0x10];
     stat.resize(24, 0);
-    let binary = Dialogue::Binary(BinaryConversation::default());
-    assert_eq!(turns(&stage(0), binary, &stat.repeat(REQUESTS)), REQUESTS);
+    let binary = Frontend::Binary(BinaryFrontend::default());
+    assert_eq!(turns(&harness(0), binary, &stat.repeat(REQUESTS)), REQUESTS);
 }

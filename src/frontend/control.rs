@@ -1,4 +1,4 @@
-//! What a conversation asks of the node: commands that look beyond one connection and the items.
+//! What a frontend asks of the node: commands beyond one connection and the items.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use crate::auth::Access;
 use crate::protocol::text::{Admin, Events};
 
 /// See the module.
-pub trait Console {
+pub trait ServerControl {
     /// `stats` with the words after it.
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>);
     /// Whether keys may be listed (`-X` forbids it).
     fn dumps_keys(&self) -> bool;
-    /// Carries out a command that looks after the server; `follows_replies` says that replies to
+    /// Executes an administrative command; `follows_replies` says that replies to
     /// commands before it are not sent yet.
-    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome;
+    fn administer(&self, command: Admin, follows_replies: bool) -> ControlReply;
     /// Whether `flush_all` is carried out.
     fn takes_flush_all(&self) -> bool {
         true
@@ -25,20 +25,20 @@ pub trait Console {
     fn access(&self) -> &Access;
 }
 
-/// What such a command leads to.
+/// The result of an administrative command.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum ControlReply {
     /// A line, unless the client wants none.
     Say(Cow<'static, str>),
-    /// A dump, which the conversation goes on with.
+    /// A dump, which the frontend continues.
     Dump(Box<Dump>),
-    /// The connection is told of these events from now on, and of nothing else.
+    /// The connection becomes a watcher of these events.
     Watch(Events),
     /// The connection ends without a word.
     Close,
 }
 
-impl Outcome {
+impl ControlReply {
     /// Done.
     pub const OK: Self = Self::say("OK");
 

@@ -1,4 +1,4 @@
-//! What `lru_crawler` has under way: a search for what is overdue, or a dump. One at a time, as in
+//! What `lru_crawler` is running: a search for expired items, or a dump. One at a time, as in
 //! memcached.
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
-    /// Housekeeping looks for what is overdue at once, not when it would.
+    /// Housekeeping searches for expired items now, not at its next interval.
     Expiry,
     /// The dump with this number; when it came on last, in boot-time milliseconds.
     Dump { number: u64, advanced_ms: u64 },
@@ -89,7 +89,7 @@ pub(crate) struct DumpTurn {
 }
 
 impl DumpTurn {
-    /// Says that the dump comes on; false if it has lost its turn to another.
+    /// Reports that the dump makes progress; false if another dump has taken its turn.
     pub(crate) fn advance(&self, now_ms: u64) -> bool {
         match &mut self.crawler.state.lock().run {
             Some(Run::Dump {

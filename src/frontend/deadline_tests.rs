@@ -1,11 +1,11 @@
-//! What is given a time that has passed.
+//! Commands with an exptime that has passed.
 //!
 //! It was deleted at once by everything but storage commands. To whoever asked for it next it was
 //! as if it had never been there: `get_expired` stood still where memcached counts, `curr_items`
-//! fell early, and watchers were told of a miss where an item had expired.
+//! fell early, and watchers saw a miss where an item had expired.
 
-use super::test_support::{Desk, Stage};
-use super::text::Conversation;
+use super::test_support::{Harness, TestControl};
+use super::text::TextFrontend;
 use crate::store::StoreConfig;
 
 /// What each command is answered that gives the item `a` of the value 1 a time that has passed.
@@ -25,10 +25,10 @@ const COMMANDS: [(&str, &str); 12] = [
     ("delete a\r\nms a 1 MA N-1\r\n1\r\n", "DELETED\r\nHD\r\n"),
 ];
 
-fn play(stage: &Stage, input: &str) -> String {
-    let mut conversation = Conversation::default();
-    let (replies, _) = stage.play(input.as_bytes(), &[], |shown, turn, out| {
-        conversation.run(shown, turn, out, &Desk::default(), 100)
+fn run_script(harness: &Harness, input: &str) -> String {
+    let mut frontend = TextFrontend::default();
+    let (replies, _) = harness.run_script(input.as_bytes(), &[], |shown, ctx, out| {
+        frontend.run(shown, ctx, out, &TestControl::default(), 100)
     });
     String::from_utf8(replies).unwrap()
 }
@@ -36,30 +36,34 @@ fn play(stage: &Stage, input: &str) -> String {
 /// The items there are after each command, and how many expired ones a get then meets.
 fn after_each(replicated: bool) -> Vec<(&'static str, u64, u64)> {
     let after = |(command, answer): (&'static str, &str)| {
-        let stage = Stage::new(&StoreConfig {
+        let harness = Harness::new(&StoreConfig {
             replicated,
             ..StoreConfig::of_a_test()
         });
-        assert_eq!(play(&stage, "set a 0 0 1\r\n1\r\n"), "STORED\r\n");
-        assert_eq!(play(&stage, command), answer);
-        let items = stage.store.memory().live_items;
-        assert_eq!(stage.counters.get_expired.get(), 0, "{command}");
-        assert_eq!(play(&stage, "get a\r\n"), "END\r\n", "after {command}");
-        assert_eq!(stage.store.memory().live_items, 0, "after {command}");
-        (command, items, stage.counters.get_expired.get())
+        assert_eq!(run_script(&harness, "set a 0 0 1\r\n1\r\n"), "STORED\r\n");
+        assert_eq!(run_script(&harness, command), answer);
+        let items = harness.store.memory().live_items;
+        assert_eq!(harness.counters.get_expired.get(), 0, "{command}");
+        assert_eq!(
+            run_script(&harness, "get a\r\n"),
+            "END\r\n",
+            "after {command}"
+        );
+        assert_eq!(harness.store.memory().live_items, 0, "after {command}");
+        (command, items, harness.counters.get_expired.get())
     };
     COMMANDS.map(after).to_vec()
 }
 
 #[test]
-fn alone_a_node_keeps_it_until_it_is_met() {
+fn a_standalone_node_removes_past_expiry_items_lazily() {
     let expected: Vec<_> = COMMANDS.map(|(command, _)| (command, 1, 1)).to_vec();
     assert_eq!(after_each(false), expected);
 }
 
 /// Between two nodes a removal is one record.
 #[test]
-fn a_node_of_a_pair_removes_it() {
+fn a_node_of_a_pair_removes_past_expiry_items_at_once() {
     let expected: Vec<_> = COMMANDS.map(|(command, _)| (command, 0, 0)).to_vec();
     assert_eq!(after_each(true), expected);
 }

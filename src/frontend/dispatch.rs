@@ -1,32 +1,34 @@
-//! Which protocol a connection speaks, the first byte tells unless `-B` has said so before; and
-//! whether it has to authenticate first.
+//! Which protocol a connection speaks: its first byte tells, unless `-B` is given; and whether it
+//! has to authenticate first.
 
-use super::binary::BinaryConversation;
-use super::control::Console;
-use super::text::{Conversation, Stop};
-use super::text_auth::Login;
+use super::binary::BinaryFrontend;
+use super::control::ServerControl;
+use super::executor::Flow;
+use super::output::Output;
+use super::text::TextFrontend;
+use super::text_auth::TextLogin;
 use crate::auth::Access;
-use crate::command::{Output, Turn};
+use crate::command::CommandContext;
 use crate::config::Protocol;
-use crate::frontend::wait_state;
+use crate::frontend::wait_state::WaitState;
 use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::Upload;
 
-/// The conversation of one connection in its protocol.
+/// The protocol of one connection.
 #[derive(Debug)]
-pub enum Dialogue {
+pub enum Frontend {
     /// Nothing has come in yet.
     Undecided,
     /// The text protocol, before the password.
-    Login(Login),
+    TextLogin(TextLogin),
     /// The text protocol.
-    Text(Conversation),
+    Text(TextFrontend),
     /// The binary protocol, which asks for passwords itself.
-    Binary(BinaryConversation),
+    Binary(BinaryFrontend),
 }
 
-impl Dialogue {
-    /// A conversation that has not begun.
+impl Frontend {
+    /// A connection without input so far.
     pub fn new(protocol: Protocol, access: &Access) -> Self {
         match protocol {
             Protocol::Auto => Self::Undecided,
@@ -37,15 +39,15 @@ impl Dialogue {
 
     fn text(access: &Access) -> Self {
         match access.text {
-            None => Self::Text(Conversation::default()),
-            Some(_) => Self::Login(Login::default()),
+            None => Self::Text(TextFrontend::default()),
+            Some(_) => Self::TextLogin(TextLogin::default()),
         }
     }
 
     fn binary(access: &Access) -> Self {
         Self::Binary(match access.sasl {
-            None => BinaryConversation::default(),
-            Some(_) => BinaryConversation::locked(),
+            None => BinaryFrontend::default(),
+            Some(_) => BinaryFrontend::locked(),
         })
     }
 
@@ -53,35 +55,35 @@ impl Dialogue {
     pub fn run(
         &mut self,
         input: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         out: &mut Output,
-        console: &dyn Console,
+        server: &dyn ServerControl,
         requests_max: u32,
-    ) -> (usize, Stop) {
+    ) -> (usize, Flow) {
         let mut used = 0;
         loop {
             let rest = &input[used..];
             match self {
                 Self::Text(text) => {
-                    let (more, stop) = text.run(rest, turn, out, console, requests_max);
-                    return (used + more, stop);
+                    let (more, flow) = text.run(rest, ctx, out, server, requests_max);
+                    return (used + more, flow);
                 }
                 Self::Binary(binary) => {
-                    let (more, stop) = binary.run(rest, turn, out, console, requests_max);
-                    return (used + more, stop);
+                    let (more, flow) = binary.run(rest, ctx, out, server, requests_max);
+                    return (used + more, flow);
                 }
-                Self::Login(login) => {
-                    let (more, stop) = login.run(rest, turn, out, console, requests_max);
+                Self::TextLogin(login) => {
+                    let (more, flow) = login.run(rest, ctx, out, server, requests_max);
                     used += more;
-                    match stop {
-                        Some(stop) => return (used, stop),
-                        None => *self = Self::Text(Conversation::default()),
+                    match flow {
+                        Some(flow) => return (used, flow),
+                        None => *self = Self::Text(TextFrontend::default()),
                     }
                 }
                 Self::Undecided => match rest.first() {
-                    None => return (used, Stop::NeedMore),
-                    Some(&MAGIC_REQUEST) => *self = Self::binary(console.access()),
-                    Some(_) => *self = Self::text(console.access()),
+                    None => return (used, Flow::NeedMore),
+                    Some(&MAGIC_REQUEST) => *self = Self::binary(server.access()),
+                    Some(_) => *self = Self::text(server.access()),
                 },
             }
         }
@@ -90,35 +92,36 @@ impl Dialogue {
     /// A value that is being received, to be filled straight from the socket.
     pub fn receiving(&mut self) -> Option<&mut Upload> {
         match self {
-            Self::Undecided | Self::Login(_) => None,
-            Self::Text(text) => text.receiving(),
-            Self::Binary(binary) => binary.receiving(),
+            Self::Undecided | Self::TextLogin(_) => None,
+            Self::Text(text) => text.upload_mut(),
+            Self::Binary(binary) => binary.upload_mut(),
         }
+        .filter(|upload| upload.missing_bytes() > 0)
     }
 
     /// A value that has not been stored yet, even if all of it has come and only its line end has
     /// not.
     pub fn upload(&self) -> Option<&Upload> {
         match self {
-            Self::Undecided | Self::Login(_) => None,
+            Self::Undecided | Self::TextLogin(_) => None,
             Self::Text(text) => text.upload(),
             Self::Binary(binary) => binary.upload(),
         }
     }
 
-    /// Gives up a value that is being received, which the client is told. False if there is none.
+    /// Gives up a value that is being received, and replies so. False if there is none.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         match self {
-            Self::Undecided | Self::Login(_) => false,
+            Self::Undecided | Self::TextLogin(_) => false,
             Self::Text(text) => text.give_up_value(out),
             Self::Binary(binary) => binary.give_up_value(out),
         }
     }
 
-    /// What is waited for, as `stats conns` tells it; `tail` has come in and was not executed.
-    pub(crate) fn waits_for(&self, tail: &[u8]) -> wait_state::State {
+    /// What the connection waits for, for `stats conns`; `tail` is input that was not executed.
+    pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self {
-            Self::Undecided | Self::Login(_) => wait_state::State::Read,
+            Self::Undecided | Self::TextLogin(_) => WaitState::Read,
             Self::Text(text) => text.waits_for(tail),
             Self::Binary(binary) => binary.waits_for(tail),
         }
@@ -128,7 +131,7 @@ impl Dialogue {
     /// without another read.
     pub fn is_complete(&self) -> bool {
         match self {
-            Self::Undecided | Self::Login(_) | Self::Text(_) => false,
+            Self::Undecided | Self::TextLogin(_) | Self::Text(_) => false,
             Self::Binary(binary) => binary.is_complete(),
         }
     }

@@ -4,31 +4,37 @@
 //! at its end: the node said that it owed its partner nothing. Whoever stopped the other node
 //! because of that lost the write.
 
-use super::dispatch::Dialogue;
-use super::test_support::{Desk, Stage};
-use super::text::Stop;
+use super::dispatch::Frontend;
+use super::executor::Flow;
+use super::test_support::{Harness, TestControl};
 use crate::auth::Access;
 use crate::config::Protocol;
 use crate::limits::TURN_REQUESTS;
 use crate::store::StoreConfig;
 
 /// How the turns of one client stop, and what each of them answers.
-fn turns(input: &[u8]) -> Vec<(Stop, Vec<u8>)> {
-    let stage = Stage::new(&StoreConfig {
+fn turns(input: &[u8]) -> Vec<(Flow, Vec<u8>)> {
+    let harness = Harness::new(&StoreConfig {
         replicated: true,
         ..StoreConfig::of_a_test()
     });
-    let mut dialogue = Dialogue::new(Protocol::Auto, &Access::default());
+    let mut frontend = Frontend::new(Protocol::Auto, &Access::default());
     let (mut used, mut turns) = (0, Vec::new());
     loop {
         let mut answered = Vec::new();
-        let (taken, stop) = stage.turn(&mut answered, |turn, out| {
-            dialogue.run(&input[used..], turn, out, &Desk::default(), TURN_REQUESTS)
+        let (taken, flow) = harness.turn(&mut answered, |ctx, out| {
+            frontend.run(
+                &input[used..],
+                ctx,
+                out,
+                &TestControl::default(),
+                TURN_REQUESTS,
+            )
         });
         used += taken;
-        turns.push((stop, answered));
-        match stop {
-            Stop::HandOver | Stop::Yield => assert!(taken > 0, "it stands still"),
+        turns.push((flow, answered));
+        match flow {
+            Flow::HandOver | Flow::Yield => assert!(taken > 0, "it stands still"),
             _ => return turns,
         }
     }
@@ -64,8 +70,8 @@ fn assert_hands_over_first(changes: &[u8], statistics: &[u8]) {
         last.1, alone[0].1,
         "{shown}: statistics in a turn of their own"
     );
-    let stops: Vec<_> = before.iter().map(|(stop, _)| *stop).collect();
-    assert_eq!(stops, [Stop::HandOver], "{shown}");
+    let stops: Vec<_> = before.iter().map(|(flow, _)| *flow).collect();
+    assert_eq!(stops, [Flow::HandOver], "{shown}");
 }
 
 #[test]

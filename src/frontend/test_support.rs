@@ -1,9 +1,10 @@
-//! Conversations of tests, without their sockets.
+//! Runs scripts through a frontend without a socket.
 
-use super::control::{Console, Outcome};
-use super::text::Stop;
+use super::control::{ControlReply, ServerControl};
+use super::executor::Flow;
 use crate::auth::Access;
-use crate::command::{Output, Turn};
+use crate::command::CommandContext;
+use crate::frontend::Output;
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};
@@ -15,11 +16,11 @@ pub(crate) const NOW: Now = Now {
     wall_ms: 200_000_000_000,
 };
 
-/// A console without a node; it lets everybody in unless told otherwise.
+/// A [`ServerControl`] without a node; by default without authentication.
 #[derive(Default)]
-pub(crate) struct Desk(pub(crate) Access);
+pub(crate) struct TestControl(pub(crate) Access);
 
-impl Console for Desk {
+impl ServerControl for TestControl {
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
         out.extend_from_slice(match args.first() {
             None => b"STAT pid 1\r\nSTAT words with a blank\r\nEND\r\n",
@@ -31,8 +32,8 @@ impl Console for Desk {
         true
     }
 
-    fn administer(&self, _command: Admin, _follows_replies: bool) -> Outcome {
-        Outcome::OK
+    fn administer(&self, _command: Admin, _follows_replies: bool) -> ControlReply {
+        ControlReply::OK
     }
 
     fn version(&self) -> &str {
@@ -44,14 +45,14 @@ impl Console for Desk {
     }
 }
 
-/// Who plays, with what.
-pub(crate) struct Stage {
+/// A store and counters for frontends to run on.
+pub(crate) struct Harness {
     pub(crate) store: Store,
     pub(crate) counters: WorkerCounters,
     prefixes: Prefixes,
 }
 
-impl Stage {
+impl Harness {
     /// With an empty store.
     pub(crate) fn new(config: &StoreConfig) -> Self {
         Self {
@@ -61,14 +62,14 @@ impl Stage {
         }
     }
 
-    /// One turn of `run`; its replies are put behind the others.
+    /// Runs one turn, and appends its replies.
     pub(crate) fn turn(
         &self,
         replies: &mut Vec<u8>,
-        run: impl FnOnce(&mut Turn<'_>, &mut Output) -> (usize, Stop),
-    ) -> (usize, Stop) {
+        run: impl FnOnce(&mut CommandContext<'_>, &mut Output) -> (usize, Flow),
+    ) -> (usize, Flow) {
         let mut batch = Batch::at(NOW);
-        let mut turn = Turn {
+        let mut ctx = CommandContext {
             store: &self.store,
             batch: &mut batch,
             counters: &self.counters,
@@ -77,35 +78,35 @@ impl Stage {
             output_bytes_max: TURN_OUTPUT_BYTES,
         };
         let mut out = Output::default();
-        let ran = run(&mut turn, &mut out);
+        let ran = run(&mut ctx, &mut out);
         for (skipped, chunk) in out.chunks_after(0) {
             replies.extend_from_slice(&chunk.bytes()[skipped..]);
         }
         ran
     }
 
-    /// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
-    pub(crate) fn play(
+    /// Runs `input`, passed in pieces that end at `cuts`; returns the replies and how it stopped.
+    pub(crate) fn run_script(
         &self,
         input: &[u8],
         cuts: &[usize],
-        mut run: impl FnMut(&[u8], &mut Turn<'_>, &mut Output) -> (usize, Stop),
-    ) -> (Vec<u8>, Stop) {
+        mut run: impl FnMut(&[u8], &mut CommandContext<'_>, &mut Output) -> (usize, Flow),
+    ) -> (Vec<u8>, Flow) {
         let (mut replies, mut from) = (Vec::new(), 0);
         for &to in cuts.iter().chain([&input.len()]) {
             loop {
                 let shown = &input[from..to];
-                let (used, stop) = self.turn(&mut replies, |turn, out| run(shown, turn, out));
+                let (used, flow) = self.turn(&mut replies, |ctx, out| run(shown, ctx, out));
                 from += used;
-                match stop {
-                    Stop::NeedMore => break,
-                    Stop::Yield | Stop::HandOver => assert!(used > 0, "it stands still"),
-                    Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
-                        return (replies, stop);
+                match flow {
+                    Flow::NeedMore => break,
+                    Flow::Yield | Flow::HandOver => assert!(used > 0, "it stands still"),
+                    Flow::Close | Flow::Quit | Flow::Shutdown | Flow::Watch(_) => {
+                        return (replies, flow);
                     }
                 }
             }
         }
-        (replies, Stop::NeedMore)
+        (replies, Flow::NeedMore)
     }
 }

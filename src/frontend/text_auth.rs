@@ -1,92 +1,93 @@
 //! A text connection before its password (`-Y`), as memcached's `try_read_command_asciiauth`:
 //! `set <any> <any> <any> <length>`, then the user, a space, the password.
 
-use super::control::Console;
-use super::text::Stop;
+use super::control::ServerControl;
+use super::executor::Flow;
 use crate::auth::Access;
-use crate::command::{Output, Turn};
+use crate::command::CommandContext;
+use crate::frontend::Output;
 use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::text::reply;
 
-/// Nothing can be told from fewer bytes.
+/// Fewer bytes are not looked at.
 const LINE_BYTES_LOOKED_AT: usize = 3;
 /// Digits of a length, leading zeros included.
 const LENGTH_DIGITS_MAX: usize = 11;
 
-/// What a client that has not authenticated has announced.
+/// A connection of the text protocol before its password.
 #[derive(Debug, Default)]
-pub struct Login {
+pub struct TextLogin {
     token_len: Option<usize>,
 }
 
 /// How a step went.
-enum Outcome {
+enum LoginStep {
     /// The client may try again.
     Answered(&'static str),
     /// A token comes next.
     Announced,
     Admitted,
-    Stop(Stop),
+    Flow(Flow),
 }
 
-impl Login {
+impl TextLogin {
     /// Takes lines and tokens until the client is admitted (`None`) or there is a reason to stop;
     /// returns the bytes used.
     pub(crate) fn run(
         &mut self,
         input: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         out: &mut Output,
-        console: &dyn Console,
+        server: &dyn ServerControl,
         requests_max: u32,
-    ) -> (usize, Option<Stop>) {
+    ) -> (usize, Option<Flow>) {
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if out.len() >= turn.output_bytes_max || requests == requests_max {
-                return (used, Some(Stop::Yield));
+            if out.len() >= ctx.output_bytes_max || requests == requests_max {
+                return (used, Some(Flow::Yield));
             }
             let rest = &input[used..];
             let (taken, outcome) = match self.token_len {
                 None => self.line(rest),
-                Some(len) => self.token(rest, len, turn, console.access()),
+                Some(len) => self.token(rest, len, ctx, server.access()),
             };
             used += taken;
             requests += 1;
             match outcome {
-                Outcome::Answered(words) => reply::line(&mut out.bytes, words),
-                Outcome::Announced => {}
-                Outcome::Admitted => {
+                LoginStep::Answered(words) => reply::line(&mut out.bytes, words),
+                LoginStep::Announced => {}
+                LoginStep::Admitted => {
                     reply::line(&mut out.bytes, "STORED");
                     return (used, None);
                 }
-                Outcome::Stop(stop) => return (used, Some(stop)),
+                LoginStep::Flow(flow) => return (used, Some(flow)),
             }
         }
     }
 
-    fn line(&mut self, input: &[u8]) -> (usize, Outcome) {
+    fn line(&mut self, input: &[u8]) -> (usize, LoginStep) {
         if input.len() < LINE_BYTES_LOOKED_AT {
-            return (0, Outcome::Stop(Stop::NeedMore));
+            return (0, LoginStep::Flow(Flow::NeedMore));
         }
         let Some(end) = memchr::memchr(b'\n', input) else {
             let is_long = input.len() > LINE_BYTES;
-            let stop = if is_long { Stop::Close } else { Stop::NeedMore };
-            return (0, Outcome::Stop(stop));
+            let flow = if is_long { Flow::Close } else { Flow::NeedMore };
+            return (0, LoginStep::Flow(flow));
         };
         if end < LOGIN_LINE_BYTES_MIN {
-            return (0, Outcome::Stop(Stop::Close));
+            return (0, LoginStep::Flow(Flow::Close));
         }
         let line = &input[..end];
         let outcome = match announced(line.strip_suffix(b"\r").unwrap_or(line)) {
-            None => Outcome::Answered("CLIENT_ERROR unauthenticated"),
+            None => LoginStep::Answered("CLIENT_ERROR unauthenticated"),
             Some(len) if len > LOGIN_TOKEN_BYTES_MAX => {
-                Outcome::Answered("CLIENT_ERROR auth token too long")
+                LoginStep::Answered("CLIENT_ERROR auth token too long")
             }
             Some(len) => {
                 self.token_len = Some(len);
-                Outcome::Announced
+                LoginStep::Announced
             }
         };
         (end + 1, outcome)
@@ -96,34 +97,34 @@ impl Login {
         &mut self,
         input: &[u8],
         len: usize,
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         access: &Access,
-    ) -> (usize, Outcome) {
+    ) -> (usize, LoginStep) {
         let Some(block) = input.get(..len + 2) else {
-            return (0, Outcome::Stop(Stop::NeedMore));
+            return (0, LoginStep::Flow(Flow::NeedMore));
         };
         self.token_len = None;
         let outcome = match block.strip_suffix(b"\r\n") {
-            None => Outcome::Answered("CLIENT_ERROR bad command line termination"),
-            Some(token) => judge(token, turn, access),
+            None => LoginStep::Answered("CLIENT_ERROR bad command line termination"),
+            Some(token) => check_password(token, ctx, access),
         };
         (block.len(), outcome)
     }
 }
 
-fn judge(token: &[u8], turn: &mut Turn<'_>, access: &Access) -> Outcome {
+fn check_password(token: &[u8], ctx: &mut CommandContext<'_>, access: &Access) -> LoginStep {
     let Some(space) = memchr::memchr(b' ', token) else {
-        return Outcome::Answered("CLIENT_ERROR bad authentication token format");
+        return LoginStep::Answered("CLIENT_ERROR bad authentication token format");
     };
     let (user, password) = (&token[..space], &token[space + 1..]);
-    turn.counters.auth_cmds.count();
+    ctx.counters.auth_cmds.count();
     let admitted = access.text.as_ref();
     if admitted.is_some_and(|passwords| passwords.admit(user, password)) {
-        return Outcome::Admitted;
+        return LoginStep::Admitted;
     }
-    turn.counters.auth_errors.count();
+    ctx.counters.auth_errors.count();
     clients::login_failed("text");
-    Outcome::Answered("CLIENT_ERROR authentication failure")
+    LoginStep::Answered("CLIENT_ERROR authentication failure")
 }
 
 /// The length in the fifth word of a line that begins with `set`.

@@ -3,7 +3,7 @@
 /// What a socket is doing, in memcached's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum State {
+pub(crate) enum WaitState {
     /// Accepts connections.
     Listening,
     /// Has been accepted, and nothing has come in.
@@ -14,7 +14,7 @@ pub(crate) enum State {
     Parse,
     /// Waits for the rest of a value.
     Value,
-    /// Waits for the rest of data that nobody wants.
+    /// Waits for the rest of data to be discarded.
     Swallow,
     /// Waits for the client to take its replies.
     Write,
@@ -22,7 +22,7 @@ pub(crate) enum State {
     Watch,
 }
 
-impl State {
+impl WaitState {
     pub(crate) const ALL: [(Self, &'static str); 8] = [
         (Self::Listening, "conn_listening"),
         (Self::New, "conn_new_cmd"),

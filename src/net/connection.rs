@@ -1,6 +1,6 @@
 //! The loop of one connection: one read, all complete requests in it, one write.
 //!
-//! A turn has three steps, kept apart: *execute* (the conversation, on the worker's scratch
+//! A turn has three steps, kept apart: *execute* (the frontend, on the worker's scratch
 //! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
 //! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
 //! read stops being served, not the worker.
@@ -16,9 +16,9 @@ use super::stream::Stream;
 use super::watcher;
 use super::worker::{Scratch, Worker};
 use super::write_queue::Pending;
-use crate::command::Turn;
-use crate::frontend::wait_state::State;
-use crate::frontend::{Dialogue, Stop};
+use crate::command::CommandContext;
+use crate::frontend::wait_state::WaitState;
+use crate::frontend::{Flow, Frontend};
 use crate::node::connections::CloseReason;
 use crate::node::watch::{Watch, Watcher};
 use crate::store::Held;
@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     seat: Seat,
     stream: Stream,
     worker: Rc<Worker>,
-    dialogue: Dialogue,
+    frontend: Frontend,
     /// Bytes that are no whole request yet, or that the last turn had no budget for.
     tail: Vec<u8>,
     /// What a long tail counts as.
@@ -50,7 +50,7 @@ impl Connection {
     pub(crate) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
         worker.log().connected(&seat.entry);
         Self {
-            dialogue: Dialogue::new(seat.door.protocol, &worker.node.access),
+            frontend: Frontend::new(seat.door.protocol, &worker.node.access),
             seat,
             stream,
             worker,
@@ -88,12 +88,12 @@ impl Connection {
             } else {
                 ready!(self.poll_input(cx, scratch))?
             };
-            let stop = match input {
+            let flow = match input {
                 Input::End => {
                     self.seat.entry.note_close(CloseReason::Normal);
                     return Poll::Ready(Ok(None));
                 }
-                Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
+                Input::Value if self.frontend.is_complete() => self.execute_tail(scratch),
                 Input::Value => {
                     self.note_unfinished(cx);
                     continue;
@@ -102,11 +102,11 @@ impl Connection {
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
             };
-            self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
+            self.closing = matches!(flow, Flow::Close | Flow::Quit | Flow::Shutdown);
             self.account_tail(scratch);
             self.note_unfinished(cx);
             worker.node.hand_over(&mut scratch.batch);
-            if let Stop::Watch(events) = stop {
+            if let Flow::Watch(events) = flow {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
                     self.forget_input();
                     return Poll::Ready(Ok(Some(watcher)));
@@ -114,10 +114,10 @@ impl Connection {
                 scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
             }
             self.release(cx, scratch)?;
-            self.note(stop);
-            if let Stop::Yield | Stop::HandOver | Stop::Watch(_) = stop {
+            self.note(flow);
+            if let Flow::Yield | Flow::HandOver | Flow::Watch(_) = flow {
                 // memcached prints statistics in the same turn: to it this is no yield.
-                if stop == Stop::Yield {
+                if flow == Flow::Yield {
                     worker.counters().conn_yields.count();
                 }
                 self.unexecuted = true;
@@ -133,13 +133,13 @@ impl Connection {
 
     /// Sends the client what it watches, until it leaves.
     pub(crate) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
-        self.seat.entry.note(State::Watch);
+        self.seat.entry.note(WaitState::Watch);
         watcher::serve(&mut self.stream, &watcher).await
     }
 
-    fn execute_scratch(&mut self, scratch: &mut Scratch, len: usize) -> Stop {
+    fn execute_scratch(&mut self, scratch: &mut Scratch, len: usize) -> Flow {
         let input = std::mem::take(&mut scratch.input);
-        let (used, stop) = self.execute(&input[..len], scratch);
+        let (used, flow) = self.execute(&input[..len], scratch);
         let rest = &input[used..len];
         if rest.is_empty() {
             // An idle connection owns no buffer.
@@ -151,12 +151,12 @@ impl Connection {
             self.tail.extend_from_slice(rest);
         }
         scratch.input = input;
-        stop
+        flow
     }
 
-    fn execute_tail(&mut self, scratch: &mut Scratch) -> Stop {
+    fn execute_tail(&mut self, scratch: &mut Scratch) -> Flow {
         let input = std::mem::take(&mut self.tail);
-        let (used, stop) = self.execute(&input, scratch);
+        let (used, flow) = self.execute(&input, scratch);
         let rest = &input[used..];
         if rest.len() < input.capacity() / 4 {
             // A small rest does not keep a large buffer.
@@ -165,18 +165,18 @@ impl Connection {
             self.tail = input;
             self.tail.drain(..used);
         }
-        stop
+        flow
     }
 
-    fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
+    fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Flow) {
         let node = &*self.worker.node;
-        self.seat.entry.note(State::Parse);
+        self.seat.entry.note(WaitState::Parse);
         self.worker.attend(&mut scratch.batch, &self.seat.entry);
         scratch.batch.now = node.clock.now();
         if node.store.flush_if_due(scratch.batch.now).is_some() {
             node.wake_link();
         }
-        let mut turn = Turn {
+        let mut ctx = CommandContext {
             store: &node.store,
             batch: &mut scratch.batch,
             counters: self.worker.counters(),
@@ -186,8 +186,8 @@ impl Connection {
         };
         let requests_max = self.worker.requests_per_turn;
         let ran = self
-            .dialogue
-            .run(input, &mut turn, &mut scratch.output, node, requests_max);
+            .frontend
+            .run(input, &mut ctx, &mut scratch.output, node, requests_max);
         if ran.0 > 0 {
             self.seat.entry.note_command(scratch.batch.now.boot_ms);
         }
@@ -195,21 +195,21 @@ impl Connection {
     }
 
     /// Notes how a turn has ended.
-    fn note(&self, stop: Stop) {
-        match stop {
-            Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
-            Stop::NeedMore => self.note_waiting(),
-            Stop::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
-            Stop::Yield | Stop::HandOver if self.pending.is_some() => self.note_waiting(),
-            Stop::Yield | Stop::HandOver | Stop::Watch(_) | Stop::Close => {}
+    fn note(&self, flow: Flow) {
+        match flow {
+            Flow::Quit => self.seat.entry.note_close(CloseReason::Normal),
+            Flow::NeedMore => self.note_waiting(),
+            Flow::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
+            Flow::Yield | Flow::HandOver if self.pending.is_some() => self.note_waiting(),
+            Flow::Yield | Flow::HandOver | Flow::Watch(_) | Flow::Close => {}
         }
     }
 
     fn note_waiting(&self) {
         let state = if self.pending.is_some() {
-            State::Write
+            WaitState::Write
         } else {
-            self.dialogue.waits_for(&self.tail)
+            self.frontend.waits_for(&self.tail)
         };
         self.seat.entry.note(state);
     }

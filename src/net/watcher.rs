@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::stream::Stream;
 use super::write_queue::Pending;
-use crate::command::Output;
+use crate::frontend::Output;
 use crate::limits::WATCHER_INPUT_BYTES;
 use crate::node::watch::Watcher;
 

@@ -17,8 +17,8 @@ use super::connection_slot::{Arrival, Seat};
 use super::handshake::{self, Handshakes};
 use super::idle::{self, IdleTimeout};
 use super::stream::{Accepted, Stream};
-use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
+use crate::frontend::Output;
 use crate::limits::{
     OUTPUT_KEPT_BYTES, SCRATCH_BYTES, TURN_OUTPUT_BYTES, TURN_OUTPUT_SCARCE_BYTES, TURN_REQUESTS,
 };

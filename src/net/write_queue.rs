@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use super::stream::Stream;
-use crate::command::Output;
+use crate::frontend::Output;
 use crate::store::{Purpose, Reservation, Store};
 
 /// Runs of reply bytes that one system call may carry.

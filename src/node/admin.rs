@@ -8,28 +8,30 @@ use std::sync::atomic::Ordering;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::Node;
-use crate::frontend::control::Outcome;
+use crate::frontend::control::ControlReply;
 use crate::frontend::text::Dump;
 use crate::logs::clients;
-use crate::protocol::text::{Admin, Classes, Crawler, DumpFormat, Events, Lru, Shutdown, Slabs};
+use crate::protocol::text::{
+    Admin, ClassFilter, CrawlerCommand, DumpFormat, Events, Lru, Shutdown, Slabs,
+};
 use crate::tls::TlsError;
 
 /// What is more is taken for this, as memcached does.
 const VERBOSITY_MAX: u32 = 2;
 
 impl Node {
-    pub(crate) fn carry_out(&self, command: Admin, follows_replies: bool) -> Outcome {
+    pub(crate) fn carry_out(&self, command: Admin, follows_replies: bool) -> ControlReply {
         match command {
             Admin::Verbosity { level } => {
                 let level = level.min(VERBOSITY_MAX);
                 self.verbosity.store(level, Ordering::Relaxed);
                 crate::logs::set_verbosity(level);
-                Outcome::OK
+                ControlReply::OK
             }
             Admin::MemoryLimit { megabytes } => {
                 self.store.set_limit_bytes(u64::from(megabytes) << 20);
                 clients::memory_limit_changed(megabytes);
-                Outcome::OK
+                ControlReply::OK
             }
             Admin::Shutdown(how) => self.shut_down(how),
             Admin::Lru(lru) => self.lru(lru),
@@ -40,47 +42,47 @@ impl Node {
         }
     }
 
-    fn refresh_certs(&self) -> Outcome {
+    fn refresh_certs(&self) -> ControlReply {
         let tls = self.tls.as_ref().ok_or(TlsError::NotEnabled);
         match tls.and_then(|tls| tls.refresh()) {
             Ok(()) => {
                 clients::certificates_refreshed();
-                Outcome::OK
+                ControlReply::OK
             }
-            Err(error) => Outcome::Say(error.to_string().into()),
+            Err(error) => ControlReply::Say(error.to_string().into()),
         }
     }
 
-    fn begin_watch(&self, events: Option<Events>, follows_replies: bool) -> Outcome {
+    fn begin_watch(&self, events: Option<Events>, follows_replies: bool) -> ControlReply {
         if !self.config.client.watch {
-            return Outcome::say("CLIENT_ERROR watch commands not allowed");
+            return ControlReply::say("CLIENT_ERROR watch commands not allowed");
         }
         if follows_replies {
-            return Outcome::say("ERROR cannot pipeline other commands before watch");
+            return ControlReply::say("ERROR cannot pipeline other commands before watch");
         }
-        events.map_or(Outcome::say("ERROR"), Outcome::Watch)
+        events.map_or(ControlReply::say("ERROR"), ControlReply::Watch)
     }
 
-    fn shut_down(&self, how: Shutdown) -> Outcome {
+    fn shut_down(&self, how: Shutdown) -> ControlReply {
         if !self.config.client.shutdown_command {
-            return Outcome::say("SERVER_ERROR: shutdown not enabled");
+            return ControlReply::say("SERVER_ERROR: shutdown not enabled");
         }
         let signal = match how {
             Shutdown::Now => Signal::INT,
             Shutdown::Graceful => Signal::USR1,
-            Shutdown::Unknown => return Outcome::say("CLIENT_ERROR invalid shutdown mode"),
+            Shutdown::Unknown => return ControlReply::say("CLIENT_ERROR invalid shutdown mode"),
         };
         tracing::info!("a client asked for the stop");
         match kill_process(getpid(), signal) {
-            Ok(()) => Outcome::Close,
+            Ok(()) => ControlReply::Close,
             Err(error) => {
                 tracing::error!(%error, "the stop cannot be signalled; send SIGTERM");
-                Outcome::say("SERVER_ERROR shutdown failed")
+                ControlReply::say("SERVER_ERROR shutdown failed")
             }
         }
     }
 
-    fn lru(&self, lru: Lru) -> Outcome {
+    fn lru(&self, lru: Lru) -> ControlReply {
         let tuning = &mut self.tuning.lock().lru;
         match lru {
             Lru::Tune {
@@ -95,7 +97,7 @@ impl Node {
                 tuning.warm_max_factor = warm_factor;
             }
             Lru::Mode { .. } | Lru::TempTtl { .. } if !tuning.maintainer => {
-                return Outcome::say("ERROR");
+                return ControlReply::say("ERROR");
             }
             Lru::Mode { segmented } => tuning.segmented = segmented,
             Lru::TempTtl { secs } => {
@@ -103,55 +105,55 @@ impl Node {
                 tuning.temporary_ttl_secs = secs.unwrap_or(tuning.temporary_ttl_secs);
             }
         }
-        Outcome::OK
+        ControlReply::OK
     }
 
-    fn slabs(&self, slabs: Slabs) -> Outcome {
+    fn slabs(&self, slabs: Slabs) -> ControlReply {
         let tuning = &mut self.tuning.lock().slabs;
         match slabs {
             Slabs::Reassign(_) if !tuning.reassign => {
-                return Outcome::say("CLIENT_ERROR slab reassignment disabled");
+                return ControlReply::say("CLIENT_ERROR slab reassignment disabled");
             }
             Slabs::Reassign(classes) => {
                 let last = self.store.classes().each().count() as i32;
-                return Outcome::say(reassign(classes, last));
+                return ControlReply::say(reassign(classes, last));
             }
             Slabs::Automove(level) => tuning.automove = i64::from(level),
             Slabs::Ratio(ratio) => tuning.automove_ratio = ratio,
             Slabs::FreeRatio(ratio) => tuning.automove_freeratio = ratio,
             Slabs::Window(window) => tuning.automove_window = i64::from(window),
         }
-        Outcome::OK
+        ControlReply::OK
     }
 
-    fn crawler(&self, crawler: Crawler, follows_replies: bool) -> Outcome {
+    fn crawler(&self, crawler: CrawlerCommand, follows_replies: bool) -> ControlReply {
         let lru = &mut self.tuning.lock().lru;
         match crawler {
-            Crawler::Enable(true) if lru.crawler => {
-                return Outcome::say("ERROR failed to start lru crawler thread");
+            CrawlerCommand::Enable(true) if lru.crawler => {
+                return ControlReply::say("ERROR failed to start lru crawler thread");
             }
-            Crawler::Enable(enabled) => lru.crawler = enabled,
-            Crawler::SleepUs(us) => lru.crawler_sleep_us = i64::from(us),
-            Crawler::ToCrawl(items) => lru.crawler_tocrawl = items,
-            Crawler::Crawl(_) | Crawler::Dump(..) if !lru.crawler => {
-                return Outcome::say("CLIENT_ERROR lru crawler disabled");
+            CrawlerCommand::Enable(enabled) => lru.crawler = enabled,
+            CrawlerCommand::SleepUs(us) => lru.crawler_sleep_us = i64::from(us),
+            CrawlerCommand::ToCrawl(items) => lru.crawler_tocrawl = items,
+            CrawlerCommand::Crawl(_) | CrawlerCommand::Dump(..) if !lru.crawler => {
+                return ControlReply::say("CLIENT_ERROR lru crawler disabled");
             }
-            Crawler::Crawl(classes) => return Outcome::say(self.crawl(classes)),
-            Crawler::Dump(format, classes) => {
+            CrawlerCommand::Crawl(classes) => return ControlReply::say(self.crawl(classes)),
+            CrawlerCommand::Dump(format, classes) => {
                 return self
                     .dump(format, classes, follows_replies)
-                    .unwrap_or_else(Outcome::say);
+                    .unwrap_or_else(ControlReply::say);
             }
         }
-        Outcome::OK
+        ControlReply::OK
     }
 
     /// Whatever is overdue goes at once, whichever class it would be in: it would go within a
     /// second anyway.
-    fn crawl(&self, classes: Option<Classes>) -> &'static str {
+    fn crawl(&self, classes: Option<ClassFilter>) -> &'static str {
         match classes {
             None => BAD_CLASS,
-            Some(Classes::Hash) => "ERROR an unknown error happened",
+            Some(ClassFilter::Hash) => "ERROR an unknown error happened",
             Some(classes) if classes.are_none() => NO_CLASS,
             Some(_) if self.crawler.ask_for_expiry(self.clock.now().boot_ms) => "OK",
             Some(_) => CRAWLING,
@@ -161,9 +163,9 @@ impl Node {
     fn dump(
         &self,
         format: DumpFormat,
-        classes: Option<Classes>,
+        classes: Option<ClassFilter>,
         follows_replies: bool,
-    ) -> Result<Outcome, &'static str> {
+    ) -> Result<ControlReply, &'static str> {
         let is_meta = format == DumpFormat::Meta;
         match classes {
             _ if !self.config.client.dumps && is_meta => Err("ERROR metadump not allowed"),
@@ -177,7 +179,9 @@ impl Node {
             Some(classes) => {
                 let turn = self.crawler.begin_dump(self.clock.now().boot_ms);
                 let turn = turn.ok_or(CRAWLING)?;
-                Ok(Outcome::Dump(Box::new(Dump::new(format, classes, turn))))
+                Ok(ControlReply::Dump(Box::new(Dump::new(
+                    format, classes, turn,
+                ))))
             }
         }
     }

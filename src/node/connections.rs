@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 pub(crate) use super::address::Address;
 
-use crate::frontend::wait_state::State;
+use crate::frontend::wait_state::WaitState;
 use crate::limits::STALLED_INPUT_MS;
 use crate::protocol::text::reply::stat;
 
@@ -71,9 +71,9 @@ struct Unfinished {
 impl Entry {
     fn new(fd: RawFd, peer: Address, local: Option<Address>, now_boot_ms: u64) -> Self {
         let state = if local.is_some() {
-            State::New
+            WaitState::New
         } else {
-            State::Listening
+            WaitState::Listening
         };
         Self {
             fd,
@@ -142,7 +142,7 @@ impl Entry {
     }
 
     /// Notes what the connection is doing.
-    pub(crate) fn note(&self, state: State) {
+    pub(crate) fn note(&self, state: WaitState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
@@ -160,7 +160,7 @@ impl Entry {
     /// Whether a client sends and receives nothing right now, and for how long.
     pub(crate) fn idle_ms(&self, now_boot_ms: u64) -> Option<u64> {
         let state = self.state.load(Ordering::Relaxed);
-        let waits = state == State::New as u8 || state == State::Read as u8;
+        let waits = state == WaitState::New as u8 || state == WaitState::Read as u8;
         waits.then(|| now_boot_ms.saturating_sub(self.last_command_boot_ms.load(Ordering::Relaxed)))
     }
 
@@ -182,7 +182,7 @@ impl Entry {
         stat(
             out,
             &format!("{fd}:state"),
-            word(&State::ALL, |it| *it as u8 == state),
+            word(&WaitState::ALL, |it| *it as u8 == state),
         );
         stat(out, &format!("{fd}:secs_since_last_cmd"), secs);
     }
@@ -278,11 +278,16 @@ mod tests {
         let registry = Registry::default();
         let entry = enter(&registry, 7);
         assert_eq!(entry.idle_ms(4000), Some(3000));
-        for busy in [State::Parse, State::Value, State::Swallow, State::Write] {
+        for busy in [
+            WaitState::Parse,
+            WaitState::Value,
+            WaitState::Swallow,
+            WaitState::Write,
+        ] {
             entry.note(busy);
             assert_eq!(entry.idle_ms(4000), None, "{busy:?}");
         }
-        entry.note(State::Read);
+        entry.note(WaitState::Read);
         entry.note_command(3500);
         assert_eq!(entry.idle_ms(4000), Some(500));
     }
@@ -291,7 +296,7 @@ mod tests {
     fn sockets_are_shown_by_their_descriptors() {
         let registry = Registry::default();
         registry.enter(9, Address::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
-        enter(&registry, 8).note(State::Read);
+        enter(&registry, 8).note(WaitState::Read);
         let mut out = Vec::new();
         registry.print(3999, &mut out);
         let expected = "STAT 8:addr ?:<AF 0>\r\nSTAT 8:listen_addr ?:<AF 0>\r\n\

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::tls::ClientTls;
 use crate::auth::Access;
 use crate::config::{Config, Tuning};
-use crate::frontend::control::{Console, Outcome};
+use crate::frontend::control::{ControlReply, ServerControl};
 use crate::frontend::crawler::Crawler;
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
@@ -148,7 +148,7 @@ impl Node {
     }
 }
 
-impl Console for Node {
+impl ServerControl for Node {
     fn takes_flush_all(&self) -> bool {
         self.config.client.flush_all
     }
@@ -166,7 +166,7 @@ impl Console for Node {
         self.config.client.dumps
     }
 
-    fn administer(&self, command: Admin, follows_replies: bool) -> Outcome {
+    fn administer(&self, command: Admin, follows_replies: bool) -> ControlReply {
         self.carry_out(command, follows_replies)
     }
 

@@ -145,14 +145,6 @@ impl Store {
         self.has_cas
     }
 
-    /// The CAS unique that clients are told of an item that was just put; 0 if none was.
-    pub fn cas_of(&self, stamp: Option<Stamp>) -> u64 {
-        match stamp {
-            Some(stamp) if self.has_cas => stamp.get(),
-            _ => 0,
-        }
-    }
-
     fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
         let shard_bits = shard_bits_for(config.limit_bytes);
         let count = 1usize << shard_bits;

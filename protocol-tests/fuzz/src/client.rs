@@ -1,8 +1,8 @@
 //! One client's connection without its socket.
 
-use memtwin::command::{Output, Turn};
+use memtwin::command::CommandContext;
+use memtwin::frontend::{Flow, Frontend, Output};
 use memtwin::limits::{INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES};
-use memtwin::frontend::{Dialogue, Stop};
 use memtwin::node::Node;
 use memtwin::store::{Batch, Now};
 
@@ -19,7 +19,7 @@ const LOGIN_BYTES: usize = 16 << 10;
 /// See the module.
 pub(crate) struct Client<'n> {
     node: &'n Node,
-    dialogue: Dialogue,
+    frontend: Frontend,
     tail: Vec<u8>,
     requests_per_turn: u32,
     straight: bool,
@@ -36,7 +36,7 @@ impl<'n> Client<'n> {
     pub(crate) fn connect(node: &'n Node, requests_per_turn: u32, straight: bool) -> Self {
         Self {
             node,
-            dialogue: Dialogue::new(node.config.client.protocol, &node.access),
+            frontend: Frontend::new(node.config.client.protocol, &node.access),
             tail: Vec::new(),
             requests_per_turn,
             straight,
@@ -54,7 +54,7 @@ impl<'n> Client<'n> {
         }
         self.longest_piece = self.longest_piece.max(piece.len());
         let taken = if self.straight { self.fill(piece) } else { 0 };
-        if self.dialogue.is_complete() {
+        if self.frontend.is_complete() {
             self.take_turns(now);
         }
         self.tail.extend_from_slice(&piece[taken..]);
@@ -77,7 +77,7 @@ impl<'n> Client<'n> {
     fn fill(&mut self, piece: &[u8]) -> usize {
         let mut taken = 0;
         if self.tail.is_empty()
-            && let Some(incoming) = self.dialogue.receiving()
+            && let Some(incoming) = self.frontend.receiving()
         {
             incoming.rest(|rest| {
                 taken = rest.len().min(piece.len());
@@ -94,15 +94,15 @@ impl<'n> Client<'n> {
         loop {
             let before = self.tail.len();
             match self.take_turn(now) {
-                Stop::NeedMore => return,
-                Stop::Yield | Stop::HandOver if self.tail.len() < before => turns_of_nothing = 0,
-                Stop::Yield | Stop::HandOver => {
+                Flow::NeedMore => return,
+                Flow::Yield | Flow::HandOver if self.tail.len() < before => turns_of_nothing = 0,
+                Flow::Yield | Flow::HandOver => {
                     turns_of_nothing += 1;
                     assert!(turns_of_nothing < DUMP_TURNS_MAX, "it stands still");
                 }
                 // Whoever watches is not listened to any more.
-                Stop::Quit | Stop::Shutdown | Stop::Watch(_) => self.is_closed = true,
-                Stop::Close => {
+                Flow::Quit | Flow::Shutdown | Flow::Watch(_) => self.is_closed = true,
+                Flow::Close => {
                     self.is_closed = true;
                     self.is_cut_off = self.tail.len() > LINE_BYTES && !self.tail.contains(&b'\n');
                 }
@@ -114,10 +114,10 @@ impl<'n> Client<'n> {
         }
     }
 
-    fn take_turn(&mut self, now: Now) -> Stop {
+    fn take_turn(&mut self, now: Now) -> Flow {
         let mut batch = Batch::at(now);
         let mut output = Output::default();
-        let mut turn = Turn {
+        let mut ctx = CommandContext {
             store: &self.node.store,
             batch: &mut batch,
             counters: &self.node.workers[0],
@@ -125,9 +125,9 @@ impl<'n> Client<'n> {
             spent_bytes: 0,
             output_bytes_max: TURN_OUTPUT_BYTES,
         };
-        let (used, stop) = self.dialogue.run(
+        let (used, flow) = self.frontend.run(
             &self.tail,
-            &mut turn,
+            &mut ctx,
             &mut output,
             self.node,
             self.requests_per_turn,
@@ -141,6 +141,6 @@ impl<'n> Client<'n> {
             self.answered.extend_from_slice(&chunk.bytes()[from..]);
         }
         assert_eq!(self.answered.len() - before, output.len());
-        stop
+        flow
     }
 }

@@ -1,85 +1,104 @@
-//! Executes a request whose packet is all there, and the replies of storage commands.
+//! Executes requests whose packet is complete, and prints replies.
 
-use super::Step;
-use crate::command::{self, Deleted, Delta, Stored, deadline_ms};
-use crate::protocol::binary::{Header, Request, Status, Write, reply};
-use crate::protocol::text;
-use crate::store::Item;
+use super::Executor;
+use crate::command::{
+    self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Initial, Stored,
+    deadline_ms,
+};
+use crate::frontend::Output;
+use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
+use crate::store::{Item, Now};
 
-/// What a storage command is answered that finds no memory.
+/// The reply to a storage command for which there is no memory.
 pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 
-impl Step<'_, '_> {
-    pub(super) fn answer(&mut self, header: &Header, request: Request<'_>) {
+impl Executor<'_, '_> {
+    pub(super) fn answer_packet(&mut self, header: &Header, request: BinaryRequest<'_>) {
         match request {
-            Request::Get { key, with_key } => {
+            BinaryRequest::Get { key, with_key } => {
                 let out = &mut *self.out;
-                let found = command::get(self.turn, key, |item| hit(out, header, item, with_key));
+                let found = command::get(self.ctx, key, |item| hit(out, header, item, with_key));
                 self.missed(found, header, key, with_key);
             }
-            Request::GetAndTouch {
+            BinaryRequest::GetAndTouch {
                 key,
                 exptime,
                 with_key,
             } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut *self.out;
-                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
                     hit(out, header, item, with_key);
                 });
                 self.missed(found, header, key, with_key);
             }
-            Request::Touch { key, exptime } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.turn.now());
+            BinaryRequest::Touch { key, exptime } => {
+                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut self.out.bytes;
-                let found = command::get_and_touch(self.turn, key, deadline_ms, |item| {
+                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
                     reply::hit_head(out, header, &[], item.client_flags(), 0, item.cas());
                 });
                 self.missed(found, header, key, false);
             }
-            Request::Delete { key } => match command::delete(self.turn, key, header.cas) {
-                Deleted::Deleted => self.done(header, 0),
-                Deleted::NotFound => self.error(header, Status::NotFound),
-                Deleted::Exists => self.error(header, Status::Exists),
-            },
-            Request::Arithmetic {
+            BinaryRequest::Delete { key } => self.delete(header, key),
+            BinaryRequest::Arithmetic {
                 key,
                 incr,
                 delta,
                 initial,
                 exptime,
             } => {
-                let step = command::Step {
+                let now = self.ctx.now();
+                let asked = ArithmeticRequest {
                     delta,
                     incr,
-                    only_over: header.cas,
-                    initial: exptime.map(|exptime| (initial, i64::from(exptime))),
+                    compare: Some(header.cas),
+                    initial: exptime.map(|exptime| first_number(initial, exptime, now)),
+                    ..ArithmeticRequest::default()
                 };
-                let outcome = command::arithmetic(self.turn, key, &step);
+                let outcome = command::arithmetic(self.ctx, key, &asked);
                 self.counted(header, outcome);
             }
-            Request::Flush { .. } if !self.console.takes_flush_all() => {
+            BinaryRequest::Flush { .. } if !self.server.takes_flush_all() => {
                 self.error(header, Status::AuthFailure);
             }
-            Request::Flush { exptime } => {
-                command::flush_all(self.turn, i64::from(exptime));
+            BinaryRequest::Flush { exptime } => {
+                command::flush_all(self.ctx, i64::from(exptime));
                 self.done(header, 0);
             }
-            Request::Noop => self.done(header, 0),
-            Request::Version => {
-                let version = self.console.version().as_bytes();
+            BinaryRequest::Noop => self.done(header, 0),
+            BinaryRequest::Version => {
+                let version = self.server.version().as_bytes();
                 reply::value(&mut self.out.bytes, header, version, 0);
             }
-            Request::Stat { key } => self.stat(header, key),
-            // The conversation has seen to these.
-            Request::Store(_) | Request::SaslList | Request::Sasl(_) | Request::Quit => {}
+            BinaryRequest::Stat { key } => self.stat(header, key),
+            // Handled by the caller.
+            BinaryRequest::StoreHead(_)
+            | BinaryRequest::SaslList
+            | BinaryRequest::Sasl(_)
+            | BinaryRequest::Quit => {}
+        }
+    }
+
+    fn delete(&mut self, header: &Header, key: &[u8]) {
+        self.ctx.count_prefix_delete(key);
+        let asked = DeleteRequest {
+            compare: Some(header.cas).filter(|&cas| cas != 0),
+            name: "delete",
+            ..DeleteRequest::default()
+        };
+        match command::delete(self.ctx, key, &asked) {
+            Deleted::Deleted => self.done(header, 0),
+            Deleted::NotFound => self.error(header, Status::NotFound),
+            Deleted::Exists => self.error(header, Status::Exists),
+            Deleted::NoMemory => self.no_memory(header, NO_MEMORY_STORING),
         }
     }
 
     /// The reply of a storage command.
     pub(super) fn stored(&mut self, header: &Header, write: Write, stored: Stored) {
         let status = match (stored, write) {
-            (Stored::Stored(cas), _) => return self.done(header, cas),
+            (Stored::Stored { cas, .. }, _) => return self.done(header, cas),
             (Stored::Exists, _) | (Stored::NotStored, Write::Add) => Status::Exists,
             (Stored::NotFound, _) | (Stored::NotStored, Write::Replace) => Status::NotFound,
             (Stored::NotStored, _) => Status::NotStored,
@@ -91,16 +110,19 @@ impl Step<'_, '_> {
         self.error(header, status);
     }
 
-    fn counted(&mut self, header: &Header, outcome: Delta) {
+    fn counted(&mut self, header: &Header, outcome: ArithmeticOutcome) {
         match outcome {
-            Delta::Value(..) if header.opcode.is_quiet() => {}
-            Delta::Value(number, cas) => {
-                reply::value(&mut self.out.bytes, header, &number.to_be_bytes(), cas);
+            ArithmeticOutcome::Value(_) if header.opcode.is_quiet() => {}
+            ArithmeticOutcome::Value(number) => {
+                let value = number.value.to_be_bytes();
+                reply::value(&mut self.out.bytes, header, &value, number.cas);
             }
-            Delta::Exists => self.error(header, Status::Exists),
-            Delta::NotFound => self.error(header, Status::NotFound),
-            Delta::NonNumeric => self.error(header, Status::NonNumeric),
-            Delta::NoMemory => self.no_memory(header, "Out of memory incrementing value"),
+            ArithmeticOutcome::Exists => self.error(header, Status::Exists),
+            ArithmeticOutcome::NotFound => self.error(header, Status::NotFound),
+            ArithmeticOutcome::NonNumeric => self.error(header, Status::NonNumeric),
+            ArithmeticOutcome::NoMemory { .. } => {
+                self.no_memory(header, "Out of memory incrementing value");
+            }
         }
     }
 
@@ -130,72 +152,19 @@ impl Step<'_, '_> {
     fn no_memory(&mut self, header: &Header, words: &str) {
         reply::error_saying(&mut self.out.bytes, header, Status::NoMemory, words);
     }
+}
 
-    /// Statistics are written as text, then each line becomes a packet.
-    fn stat(&mut self, header: &Header, key: &[u8]) {
-        self.turn.count_survey();
-        if let Some(words) = key.strip_prefix(b"detail") {
-            return self.stat_detail(header, words);
-        }
-        let mut lines = Vec::new();
-        let args: Vec<&[u8]> = key
-            .split(|&byte| byte == b' ')
-            .filter(|word| !word.is_empty())
-            .collect();
-        // Text takes the beginning of these words for the words; here only a whole word counts.
-        let is_part = |whole: &[u8]| {
-            args.first()
-                .is_some_and(|word| whole.starts_with(word) && *word != whole)
-        };
-        // As there, these are shown in text only.
-        let is_texts = args
-            .first()
-            .is_some_and(|word| b"conns".starts_with(word) || b"extstore".starts_with(word));
-        // More than a word is none, but behind these two anything may stand.
-        let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
-        let is_unclear = key.contains(&b' ') && !is_open;
-        if !is_unclear && !is_texts && !is_part(b"reset") && !is_part(b"settings") {
-            self.console.stats(&args, &mut lines);
-        }
-        if !lines.ends_with(text::reply::END) && lines != b"RESET\r\n" {
-            return self.error(header, Status::NotFound);
-        }
-        let out = &mut self.out.bytes;
-        for line in lines.split(|&byte| byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if let Some(rest) = line.strip_prefix(b"STAT ") {
-                let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-                let (name, value) = rest.split_at(end);
-                reply::stat(out, header, name, value.get(1..).unwrap_or_default());
-            }
-        }
-        reply::stat(out, header, &[], &[]);
+/// The item to create if there is none.
+fn first_number(number: u64, exptime: u32, now: Now) -> Initial {
+    let deadline_ms = deadline_ms(i64::from(exptime), now);
+    Initial {
+        number,
+        deadline_ms,
+        logged_deadline_ms: deadline_ms,
     }
 }
 
-impl Step<'_, '_> {
-    /// `stat` of `detail on`, `detail off` or `detail dump`; whatever follows these does not
-    /// count. A dump is one statistic of many lines, as in memcached.
-    fn stat_detail(&mut self, header: &Header, words: &[u8]) {
-        let is_asked = |word: &&[u8]| words.get(1..).is_some_and(|rest| rest.starts_with(word));
-        let known: [&[u8]; 3] = [b"dump", b"on", b"off"];
-        let mut lines = Vec::new();
-        if words.first() == Some(&b' ')
-            && let Some(word) = known.into_iter().find(is_asked)
-        {
-            self.console.stats(&[b"detail", word], &mut lines);
-        }
-        let out = &mut self.out.bytes;
-        if lines.ends_with(text::reply::END) {
-            reply::stat(out, header, b"detailed", &lines);
-        } else if lines != b"OK\r\n" {
-            return self.error(header, Status::NotFound);
-        }
-        reply::stat(out, header, &[], &[]);
-    }
-}
-
-fn hit(out: &mut command::Output, header: &Header, item: &Item, with_key: bool) {
+fn hit(out: &mut Output, header: &Header, item: &Item, with_key: bool) {
     let key = if with_key { item.key() } else { &[] };
     let len = item.value().len();
     let flags = item.client_flags();

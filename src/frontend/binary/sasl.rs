@@ -1,16 +1,16 @@
-//! SASL: a client says who it is before it may say anything else.
+//! SASL: authentication before any other request.
 
-use super::{BinaryConversation, State, Step};
+use super::{BinaryFrontend, BinaryState, Executor};
 use crate::auth::Passwords;
-use crate::frontend::text::Stop;
+use crate::frontend::executor::Flow;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::logs::clients;
-use crate::protocol::binary::{Fault, Header, Sasl, Status, reply, sasl};
+use crate::protocol::binary::{Header, PacketError, Sasl, Status, reply, sasl};
 
 /// How far a client has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// Nobody is asked for a password.
+    /// No authentication is required.
     #[default]
     NotAsked,
     /// It may only authenticate.
@@ -21,30 +21,34 @@ pub(super) enum Progress {
     Authenticated,
 }
 
-impl BinaryConversation {
-    /// A conversation that begins with a password.
+impl BinaryFrontend {
+    /// A connection that must authenticate first.
     pub fn locked() -> Self {
         Self {
-            state: State::Locked,
+            state: BinaryState::Locked,
             progress: Progress::Unauthenticated,
         }
     }
 
-    /// What comes next when nothing is half done.
-    pub(super) fn at_rest(&self) -> State {
+    /// The state between two packets.
+    pub(super) fn at_rest(&self) -> BinaryState {
         match self.progress {
-            Progress::NotAsked | Progress::Authenticated => State::Packet,
-            Progress::Unauthenticated | Progress::Begun => State::Locked,
+            Progress::NotAsked | Progress::Authenticated => BinaryState::Packet,
+            Progress::Unauthenticated | Progress::Begun => BinaryState::Locked,
         }
     }
 
-    /// Whatever happened before, who asks for the mechanisms begins anew.
-    pub(super) fn sasl_list(&mut self, header: &Header, step: &mut Step<'_, '_>) -> Option<Fault> {
-        if step.console.access().sasl.is_none() {
-            return Some(Fault::unknown(header));
+    /// Listing the mechanisms resets the authentication.
+    pub(super) fn sasl_list(
+        &mut self,
+        header: &Header,
+        exec: &mut Executor<'_, '_>,
+    ) -> Option<PacketError> {
+        if exec.server.access().sasl.is_none() {
+            return Some(PacketError::unknown(header));
         }
         self.turn_into(Progress::Unauthenticated);
-        reply::value(&mut step.out.bytes, header, sasl::MECHANISMS, 0);
+        reply::value(&mut exec.out.bytes, header, sasl::MECHANISMS, 0);
         None
     }
 
@@ -53,39 +57,39 @@ impl BinaryConversation {
         header: &Header,
         request: &Sasl<'_>,
         rest: &[u8],
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let Some(passwords) = &step.console.access().sasl else {
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let Some(passwords) = &exec.server.access().sasl else {
             // Without passwords this is a command as unknown as any; clients then go on.
-            return self.fault(header, Fault::unknown(header), step);
+            return self.refuse_request(header, PacketError::unknown(header), exec);
         };
         let used = header.head_len();
         let len = request.token_len;
         if request.mechanism.len() > SASL_MECHANISM_BYTES_MAX {
-            step.error(header, Status::InvalidArguments);
-            self.swallow(len);
+            exec.error(header, Status::InvalidArguments);
+            self.discard(len);
             return (used, None);
         }
         if len > SASL_TOKEN_BYTES_MAX {
-            self.refuse(header, step);
-            self.swallow(len);
+            self.refuse(header, exec);
+            self.discard(len);
             return (used, None);
         }
         let Some(token) = rest.get(..len) else {
-            return (0, Some(Stop::NeedMore));
+            return (0, Some(Flow::NeedMore));
         };
-        self.judge(header, request, token, passwords, step);
+        self.authenticate(header, request, token, passwords, exec);
         (used + len, None)
     }
 
-    /// Whatever it was before, a client is what its last attempt has made it.
-    fn judge(
+    /// The last attempt decides: a failure ends an earlier authentication.
+    fn authenticate(
         &mut self,
         header: &Header,
         request: &Sasl<'_>,
         token: &[u8],
         passwords: &Passwords,
-        step: &mut Step<'_, '_>,
+        exec: &mut Executor<'_, '_>,
     ) {
         let may_try = if request.is_step {
             self.progress == Progress::Begun
@@ -94,25 +98,25 @@ impl BinaryConversation {
         };
         if may_try && !request.is_step && token.is_empty() {
             self.turn_into(Progress::Begun);
-            step.error(header, Status::AuthContinue);
+            exec.error(header, Status::AuthContinue);
             return;
         }
         let plain = sasl::plain(token).filter(|_| may_try);
         if plain.is_some_and(|plain| passwords.admit(plain.user, plain.password)) {
             self.turn_into(Progress::Authenticated);
-            step.turn.counters.auth_cmds.count();
-            reply::value(&mut step.out.bytes, header, b"Authenticated", 0);
+            exec.ctx.counters.auth_cmds.count();
+            reply::value(&mut exec.out.bytes, header, b"Authenticated", 0);
         } else {
-            self.refuse(header, step);
+            self.refuse(header, exec);
         }
     }
 
-    fn refuse(&mut self, header: &Header, step: &mut Step<'_, '_>) {
+    fn refuse(&mut self, header: &Header, exec: &mut Executor<'_, '_>) {
         clients::login_failed("SASL");
         self.turn_into(Progress::Unauthenticated);
-        step.turn.counters.auth_cmds.count();
-        step.turn.counters.auth_errors.count();
-        step.error(header, Status::AuthFailure);
+        exec.ctx.counters.auth_cmds.count();
+        exec.ctx.counters.auth_errors.count();
+        exec.error(header, Status::AuthFailure);
     }
 
     fn turn_into(&mut self, progress: Progress) {

@@ -1,15 +1,16 @@
-//! The conversation without its socket: however its input is cut, it says the same.
+//! The binary protocol without its socket: the replies do not depend on how the input is cut.
 
 use super::*;
-use crate::frontend::test_support::{Desk, Stage};
+use crate::frontend::test_support::{Harness, TestControl};
+use crate::limits::INCOMING_BYTES_MIN;
 use crate::store::StoreConfig;
 
-/// Plays `input`, shown in pieces that end at `cuts`; returns the replies and how it stopped.
-fn play(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Stop) {
-    let mut conversation = BinaryConversation::default();
-    let stage = Stage::new(&StoreConfig::of_a_test());
-    stage.play(input, cuts, |shown, turn, out| {
-        conversation.run(shown, turn, out, &Desk::default(), requests_max)
+/// Runs `input`, passed in pieces that end at `cuts`; returns the replies and how it stopped.
+fn run_script(input: &[u8], cuts: &[usize], requests_max: u32) -> (Vec<u8>, Flow) {
+    let mut frontend = BinaryFrontend::default();
+    let harness = Harness::new(&StoreConfig::of_a_test());
+    harness.run_script(input, cuts, |shown, ctx, out| {
+        frontend.run(shown, ctx, out, &TestControl::default(), requests_max)
     })
 }
 
@@ -50,26 +51,29 @@ fn script() -> Vec<u8> {
 #[test]
 fn a_cut_anywhere_changes_nothing() {
     let script = script();
-    let (whole, _) = play(&script, &[], 1000);
+    let (whole, _) = run_script(&script, &[], 1000);
     assert!(whole.len() > 10_000);
     for cut in 0..script.len() {
-        assert!(play(&script, &[cut], 1000).0 == whole, "cut at {cut}");
+        assert!(run_script(&script, &[cut], 1000).0 == whole, "cut at {cut}");
     }
     for piece in [1, 7, 1000] {
         let cuts: Vec<usize> = (1..script.len()).step_by(piece).collect();
-        assert!(play(&script, &cuts, 1000).0 == whole, "pieces of {piece}");
+        assert!(
+            run_script(&script, &cuts, 1000).0 == whole,
+            "pieces of {piece}"
+        );
     }
 }
 
 #[test]
 fn a_turn_that_stops_after_each_request_changes_nothing() {
     let script = script();
-    assert_eq!(play(&script, &[], 1), play(&script, &[], 1000));
+    assert_eq!(run_script(&script, &[], 1), run_script(&script, &[], 1000));
 }
 
 #[test]
 fn each_statistic_is_a_packet_and_an_empty_one_ends_them() {
-    let (replies, _) = play(&packet(0x10, &[], b"", &[]), &[], 10);
+    let (replies, _) = run_script(&packet(0x10, &[], b"", &[]), &[], 10);
     let parts: Vec<&[u8]> = vec![b"pid1", b"wordswith a blank", b""];
     let mut expected = Vec::new();
     for (body, key_len) in parts.iter().zip([3, 5, 0]) {
@@ -97,13 +101,13 @@ fn each_statistic_is_a_packet_and_an_empty_one_ends_them() {
 fn what_follows_a_quit_or_a_broken_packet_is_not_executed() {
     let noop = packet(0x0a, &[], b"", &[]);
     for (last, replies, how) in [
-        (packet(0x07, &[], b"", &[]), 1, Stop::Quit),
-        (packet(0x17, &[], b"", &[]), 0, Stop::Quit),
-        (packet(0x00, &[], b"", &[]), 1, Stop::Close),
-        (b"version\r\n".to_vec(), 0, Stop::Close),
+        (packet(0x07, &[], b"", &[]), 1, Flow::Quit),
+        (packet(0x17, &[], b"", &[]), 0, Flow::Quit),
+        (packet(0x00, &[], b"", &[]), 1, Flow::Close),
+        (b"version\r\n".to_vec(), 0, Flow::Close),
     ] {
-        let (said, stop) = play(&[last, noop.clone()].concat(), &[], 10);
-        assert_eq!(stop, how);
+        let (said, flow) = run_script(&[last, noop.clone()].concat(), &[], 10);
+        assert_eq!(flow, how);
         let magic = said.first().map_or(0, |byte| usize::from(*byte == 0x81));
         assert_eq!(magic, replies, "{}", said.escape_ascii());
     }

@@ -1,44 +1,100 @@
 //! `stats`, and `stats cachedump`, which may take more than one turn.
 
-use super::{Conversation, State, Step, Stop, say};
-use crate::command::Cachedump;
-use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS};
+use super::{Executor, Flow, TextFrontend, TextState, say};
+use crate::command::{CommandContext, expires_unix_secs};
+use crate::limits::{CACHEDUMP_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{cachedump, reply};
+use crate::store::{Walk, marks};
 
-impl Conversation {
+impl TextFrontend {
     /// Answers `stats`, or begins to.
-    pub(super) fn stats(&mut self, args: &[&[u8]], step: &mut Step<'_, '_>) {
-        let out = &mut step.out.bytes;
+    pub(super) fn stats(&mut self, args: &[&[u8]], exec: &mut Executor<'_, '_>) {
+        let out = &mut exec.out.bytes;
         match cachedump::parse(args) {
             None => {
-                step.console.stats(args, out);
-                step.turn.count_survey();
+                exec.server.stats(args, out);
+                exec.ctx.end_turn();
             }
-            Some(_) if !step.console.dumps_keys() => {
+            Some(_) if !exec.server.dumps_keys() => {
                 say(out, false, "CLIENT_ERROR stats cachedump not allowed");
             }
-            Some(Err(fault)) => say(out, false, fault.reply),
+            Some(Err(error)) => say(out, false, error.reply),
             Some(Ok((class, items_max))) => {
-                self.state = State::Cachedump(Box::new(Cachedump::new(class, items_max)));
+                self.state = TextState::Cachedump(Box::new(Cachedump::new(class, items_max)));
             }
         }
     }
 
-    /// Goes on with a dump as far as the turn's budget allows.
-    pub(super) fn cachedump(&mut self, step: &mut Step<'_, '_>) -> Option<Stop> {
-        let State::Cachedump(dump) = &mut self.state else {
+    /// Continues a dump within the turn's budget.
+    pub(super) fn cachedump(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
+        let TextState::Cachedump(dump) = &mut self.state else {
             return None;
         };
         for _ in 0..DUMP_TURN_STEPS {
-            if !dump.step(step.turn, &mut step.out.bytes) {
-                step.out.bytes.extend_from_slice(reply::END);
-                self.state = State::Line;
+            if !dump.step(exec.ctx, &mut exec.out.bytes) {
+                exec.out.bytes.extend_from_slice(reply::END);
+                self.state = TextState::Line;
                 return None;
             }
-            if step.out.len() >= DUMP_TURN_BYTES {
+            if exec.out.len() >= DUMP_TURN_BYTES {
                 break;
             }
         }
-        Some(Stop::Yield)
+        Some(Flow::Yield)
+    }
+}
+
+/// A dump in progress. Items stored or removed meanwhile may be shown or not.
+#[derive(Debug)]
+pub(super) struct Cachedump {
+    walk: Walk,
+    class: u8,
+    items_left: u32,
+    bytes_left: usize,
+}
+
+impl Cachedump {
+    /// Of the items of a class so many, or all with 0; no more than memcached answers at once.
+    fn new(class: u8, items_max: u32) -> Self {
+        Self {
+            walk: Walk::default(),
+            class,
+            items_left: if items_max == 0 { u32::MAX } else { items_max },
+            bytes_left: CACHEDUMP_BYTES_MAX - reply::END.len(),
+        }
+    }
+
+    /// Shows items of the next few; false when that was all.
+    fn step(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
+        let Self {
+            walk,
+            class,
+            items_left,
+            bytes_left,
+        } = self;
+        let (store, now) = (ctx.store, ctx.now());
+        // No allocation under the lock of a shard.
+        out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
+        let goes_on = store.walk_step(walk, |item| {
+            // memcached does not show binary keys either.
+            let is_shown = item.class() == *class && item.marks() & marks::BASE64_KEY == 0;
+            if *items_left == 0 || !is_shown || !store.is_live(item, now) {
+                return;
+            }
+            let expires_secs = expires_unix_secs(item.deadline_ms(), now).unwrap_or_default();
+            let start = out.len();
+            reply::dumped_item(out, item.key(), item.value().len(), expires_secs);
+            match bytes_left.checked_sub(out.len() - start) {
+                Some(left) => {
+                    *bytes_left = left;
+                    *items_left -= 1;
+                }
+                None => {
+                    out.truncate(start);
+                    *items_left = 0;
+                }
+            }
+        });
+        goes_on && self.items_left > 0
     }
 }

@@ -1,15 +1,18 @@
-//! Command lines in a conversation: found, parsed, carried out.
+//! Command lines: found, parsed, executed.
 
 use super::reply::{FLUSH_REFUSED, say};
-use super::{Conversation, State, Step, Stop};
-use crate::command::{self, Retrieval};
-use crate::limits::{
-    GET_LINE_BYTES, GET_LINE_SPACES, KEY_BYTES, LINE_BYTES, LOG_COMMAND_BYTES, TURN_KEYS,
-};
-use crate::protocol::text::{self, Fault, Keys, Request, reply};
+use super::retrieval::Retrieval;
+use super::{Executor, Flow, TextFrontend, TextState};
+use crate::command;
+use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
+use crate::protocol::text::{self, Keys, ParseError, TextRequest};
 
-impl Conversation {
-    pub(super) fn line(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+impl TextFrontend {
+    pub(super) fn line(
+        &mut self,
+        input: &[u8],
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
         let Some(end) = memchr::memchr(b'\n', input) else {
             return (0, Some(without_end(input)));
         };
@@ -17,169 +20,100 @@ impl Conversation {
         let line = &input[..used];
         tracing::trace!(line = %beginning(content(line)).escape_ascii(), "command");
         match text::parse(line) {
-            Err(mut fault) => {
+            Err(mut error) => {
                 if line.starts_with(b"flush_all ") {
-                    step.turn.counters.cmd_flush.count();
-                    if !fault.reply.is_empty() && !step.console.takes_flush_all() {
-                        fault.reply = FLUSH_REFUSED;
+                    exec.ctx.counters.cmd_flush.count();
+                    if !error.reply.is_empty() && !exec.server.takes_flush_all() {
+                        error.reply = FLUSH_REFUSED;
                     }
                 }
-                self.fault(fault, used, &mut step.out.bytes)
+                self.refuse_request(error, used, &mut exec.out.bytes)
             }
-            Ok(Request::Get { keys, with_cas }) => {
-                let how = Retrieval {
-                    with_cas,
-                    touch: None,
-                    is_refused: false,
-                };
-                self.keys(line, offset(line, keys), how, step)
+            Ok(TextRequest::Get { keys, with_cas }) => {
+                self.keys(line, offset(line, keys), Retrieval::get(with_cas), exec)
             }
-            Ok(Request::GetAndTouch {
+            Ok(TextRequest::GetAndTouch {
                 exptime,
                 keys,
                 with_cas,
             }) => {
-                let touch = command::deadline_ms(i64::from(exptime), step.turn.now());
+                let touch = command::deadline_ms(i64::from(exptime), exec.ctx.now());
                 let how = Retrieval {
-                    with_cas,
                     touch: Some(touch),
-                    is_refused: false,
+                    ..Retrieval::get(with_cas)
                 };
-                self.keys(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(Request::GetTooLong { exptime, keys }) => {
-                let now = step.turn.now();
+            Ok(TextRequest::GetTooLong { exptime, keys }) => {
+                let now = exec.ctx.now();
                 let how = Retrieval {
-                    with_cas: false,
                     touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
                     is_refused: true,
+                    ..Retrieval::get(false)
                 };
-                self.keys_refused(line, offset(line, keys), how, step)
+                self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(Request::Store(storage)) => self.storage(&storage, &input[used..], used, step),
-            Ok(Request::Meta { verb, args }) => self.meta(verb, args, &input[used..], used, step),
-            Ok(Request::Admin { command, noreply }) => {
-                (used, self.administer(command, noreply, step))
+            Ok(TextRequest::Store(storage)) => self.storage(&storage, &input[used..], used, exec),
+            Ok(TextRequest::Meta { verb, args }) => {
+                self.meta(verb, args, &input[used..], used, exec)
             }
-            Ok(Request::Stats { .. }) if step.turn.batch.is_to_be_handed_over() => {
-                (0, Some(Stop::HandOver))
+            Ok(TextRequest::Admin { command, noreply }) => {
+                (used, self.administer(command, noreply, exec))
             }
-            Ok(Request::Stats { args }) => {
-                self.stats(&args, step);
+            Ok(TextRequest::Stats { .. }) if exec.ctx.batch.is_to_be_handed_over() => {
+                (0, Some(Flow::HandOver))
+            }
+            Ok(TextRequest::Stats { args }) => {
+                self.stats(&args, exec);
                 (used, None)
             }
-            Ok(Request::Quit) => (used, Some(Stop::Quit)),
+            Ok(TextRequest::Quit) => (used, Some(Flow::Quit)),
             Ok(request) => {
-                step.answer(&request);
+                exec.answer_line(&request);
                 (used, None)
             }
         }
     }
 
-    pub(in crate::frontend) fn fault(
+    pub(in crate::frontend) fn refuse_request(
         &mut self,
-        fault: Fault,
+        error: ParseError,
         used: usize,
         out: &mut Vec<u8>,
-    ) -> (usize, Option<Stop>) {
-        if fault.close {
-            return (used, Some(Stop::Close));
+    ) -> (usize, Option<Flow>) {
+        if error.close {
+            return (used, Some(Flow::Close));
         }
-        say(out, fault.reply.is_empty(), fault.reply);
-        self.swallow(fault.swallow_bytes);
+        say(out, error.reply.is_empty(), error.reply);
+        self.discard(error.discard_bytes);
         (used, None)
     }
 
-    pub(in crate::frontend) fn swallow(&mut self, bytes: usize) {
+    pub(in crate::frontend) fn discard(&mut self, bytes: usize) {
         self.state = if bytes == 0 {
-            State::Line
+            TextState::Line
         } else {
-            State::Swallow(bytes)
+            TextState::Discard(bytes)
         };
-    }
-
-    /// The rest of a line whose first keys are served.
-    pub(super) fn more_keys(
-        &mut self,
-        input: &[u8],
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
-        if how.is_refused {
-            return self.keys_refused(&input[..end], 0, how, step);
-        }
-        self.keys(&input[..end], 0, how, step)
-    }
-
-    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
-    fn keys(
-        &mut self,
-        whole: &[u8],
-        start: usize,
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let line = content(whole);
-        let mut keys = Keys(&line[start..]);
-        let mut served = 0;
-        while let Some((key, rest)) = keys.split_first() {
-            if step.out.len() >= step.turn.output_bytes_max || served == TURN_KEYS {
-                self.state = State::Keys(how);
-                return (line.len() - keys.0.len(), Some(Stop::Yield));
-            }
-            command::retrieve(step.turn, step.out, key, how);
-            served += 1;
-            keys = rest;
-        }
-        step.out.bytes.extend_from_slice(reply::END);
-        self.state = State::Line;
-        (whole.len(), None)
-    }
-
-    /// Looks up the keys of a line before one that is too long, and answers that one alone.
-    fn keys_refused(
-        &mut self,
-        whole: &[u8],
-        start: usize,
-        how: Retrieval,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let line = content(whole);
-        let mut keys = Keys(&line[start..]);
-        let mut served = 0;
-        while let Some((key, rest)) = keys.split_first() {
-            if key.len() > KEY_BYTES {
-                break;
-            }
-            if served == TURN_KEYS {
-                self.state = State::Keys(how);
-                return (line.len() - keys.0.len(), Some(Stop::Yield));
-            }
-            command::look_up(step.turn, key, how);
-            served += 1;
-            keys = rest;
-        }
-        self.fault(Fault::BAD_FORMAT, whole.len(), &mut step.out.bytes)
     }
 }
 
 /// A line without an end: either more is to come, or it is no line of ours.
-fn without_end(input: &[u8]) -> Stop {
+fn without_end(input: &[u8]) -> Flow {
     if input.len() <= LINE_BYTES {
-        return Stop::NeedMore;
+        return Flow::NeedMore;
     }
     let spaces = input.iter().take_while(|&&byte| byte == b' ').count();
     let words = &input[spaces..];
     let is_get = words.starts_with(b"get ") || words.starts_with(b"gets ");
     if spaces > GET_LINE_SPACES || !is_get || input.len() > GET_LINE_BYTES {
-        return Stop::Close;
+        return Flow::Close;
     }
-    Stop::NeedMore
+    Flow::NeedMore
 }
 
 /// A line without its end.
-fn content(line: &[u8]) -> &[u8] {
+pub(super) fn content(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }

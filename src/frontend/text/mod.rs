@@ -1,112 +1,88 @@
-//! The text conversation of one connection, without its socket: bytes in, replies out.
+//! The text protocol of one connection, without its socket: bytes in, replies out.
 //!
-//! It can stop before any request, and between the keys of a long `get`; what it has not executed
-//! stays with the caller and is shown again.
+//! It can stop before any request, and between the keys of a long `get`. The caller keeps the input
+//! that was not executed and passes it again.
 
 mod admin;
 mod cachedump;
 mod dump;
 mod line;
 mod reply;
+mod retrieval;
 mod value;
 mod waiting;
 
-use super::control::Console;
-use crate::command::{Cachedump, Output, Retrieval, Stored, Turn};
-use crate::protocol::text::Events;
+use super::control::ServerControl;
+use super::executor::{Executor, Flow, Receiving};
+use super::output::Output;
+use crate::command::{CommandContext, Stored};
 use crate::store::Upload;
+use cachedump::Cachedump;
 pub(crate) use dump::Dump;
+pub(super) use reply::{say, stored_reply};
+use retrieval::Retrieval;
+use value::PartialReply;
+pub(super) use value::{StoreCommand, StoreReply};
 
-use reply::stored_reply;
-pub(super) use reply::{bad_chunk, say};
-pub(super) use value::Receiving;
-
-/// Why the conversation stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The rest of the input is no whole request.
-    NeedMore,
-    /// The turn's budget is spent.
-    Yield,
-    /// The next request prints statistics, and the turn has made changes that the link is to be
-    /// told of first.
-    HandOver,
-    /// The client is to be disconnected once the replies are out.
-    Close,
-    /// The same, because it asked for it.
-    Quit,
-    /// The same, because it stops the server.
-    Shutdown,
-    /// The client is to be told of these events from now on.
-    Watch(Events),
-}
-
-/// What has been agreed on so far.
+/// The text protocol on one connection.
 #[derive(Debug, Default)]
-pub struct Conversation {
-    pub(super) state: State,
+pub struct TextFrontend {
+    state: TextState,
 }
 
 #[derive(Debug, Default)]
-pub(super) enum State {
+enum TextState {
     /// A command line comes next.
     #[default]
     Line,
     /// The rest of a long `get` line comes next; whether its keys are good is known.
     Keys(Retrieval),
     /// A value comes next.
-    Value(Box<Receiving>),
-    /// Data nobody wants comes next.
-    Swallow(usize),
+    Value(Box<Receiving<PartialReply>>),
+    /// Data to be discarded comes next.
+    Discard(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
     /// The same of `stats cachedump`.
     Cachedump(Box<Cachedump>),
 }
 
-/// The parts of a step that do not change from request to request.
-pub(crate) struct Step<'a, 't> {
-    pub(super) turn: &'a mut Turn<'t>,
-    pub(super) out: &'a mut Output,
-    pub(super) console: &'a dyn Console,
-}
-
-impl Conversation {
+impl TextFrontend {
     /// Executes requests until one of the reasons to stop; returns the bytes used.
     pub fn run(
         &mut self,
         input: &[u8],
-        turn: &mut Turn<'_>,
+        ctx: &mut CommandContext<'_>,
         out: &mut Output,
-        console: &dyn Console,
+        server: &dyn ServerControl,
         requests_max: u32,
-    ) -> (usize, Stop) {
-        let mut step = Step { turn, out, console };
+    ) -> (usize, Flow) {
+        let mut exec = Executor { ctx, out, server };
         let mut used = 0;
         let mut requests = 0;
         loop {
-            if used == input.len() && !matches!(self.state, State::Dump(_) | State::Cachedump(_)) {
-                return (used, Stop::NeedMore);
+            if used == input.len()
+                && !matches!(self.state, TextState::Dump(_) | TextState::Cachedump(_))
+            {
+                return (used, Flow::NeedMore);
             }
-            let spent_bytes = step.out.len() + step.turn.spent_bytes;
-            if spent_bytes >= step.turn.output_bytes_max || requests == requests_max {
-                return (used, Stop::Yield);
+            let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;
+            if spent_bytes >= exec.ctx.output_bytes_max || requests == requests_max {
+                return (used, Flow::Yield);
             }
-            let (taken, stop) = self.step(&input[used..], &mut step);
+            let (taken, flow) = self.step(&input[used..], &mut exec);
             used += taken;
-            if let Some(stop) = stop {
-                return (used, stop);
+            if let Some(flow) = flow {
+                return (used, flow);
             }
             requests += 1;
         }
     }
 
-    /// A value that is being received, to be filled straight from the socket.
-    pub fn receiving(&mut self) -> Option<&mut Upload> {
+    /// A value that is being received.
+    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
         match &mut self.state {
-            State::Value(receiving) if receiving.upload.missing_bytes() > 0 => {
-                Some(&mut receiving.upload)
-            }
+            TextState::Value(receiving) => Some(&mut receiving.upload),
             _ => None,
         }
     }
@@ -114,44 +90,44 @@ impl Conversation {
     /// A value that has not been stored yet.
     pub fn upload(&self) -> Option<&Upload> {
         match &self.state {
-            State::Value(receiving) => Some(&receiving.upload),
+            TextState::Value(receiving) => Some(&receiving.upload),
             _ => None,
         }
     }
 
-    /// Gives up a value that is being received, which the client is told: its memory is needed.
-    /// What was stored under its key stays, as when a client leaves in the middle of a value.
+    /// Gives up a value that is being received, because its memory is needed, and replies so. The
+    /// stored item stays, as when a client leaves in the middle of a value.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+        let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return false;
         };
-        stored_reply(&mut out.bytes, receiving.noreply, Stored::NoMemory);
+        stored_reply(&mut out.bytes, receiving.reply.noreply, Stored::NoMemory);
         true
     }
 
-    fn step(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> (usize, Option<Stop>) {
+    fn step(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> (usize, Option<Flow>) {
         match &mut self.state {
-            State::Line => self.line(input, step),
-            State::Keys(how) => {
+            TextState::Line => self.line(input, exec),
+            TextState::Keys(how) => {
                 let how = *how;
-                self.more_keys(input, how, step)
+                self.more_keys(input, how, exec)
             }
-            State::Cachedump(_) => (0, self.cachedump(step)),
-            State::Value(_) => (self.value(input, step), None),
-            State::Swallow(left) => {
+            TextState::Cachedump(_) => (0, self.cachedump(exec)),
+            TextState::Value(_) => (self.value(input, exec), None),
+            TextState::Discard(left) => {
                 let taken = input.len().min(*left);
                 *left -= taken;
                 if *left == 0 {
-                    self.state = State::Line;
+                    self.state = TextState::Line;
                 }
                 (taken, None)
             }
-            State::Dump(dump) => {
-                let stop = dump.go_on(step);
-                if stop.is_none() {
-                    self.state = State::Line;
+            TextState::Dump(dump) => {
+                let flow = dump.go_on(exec);
+                if flow.is_none() {
+                    self.state = TextState::Line;
                 }
-                (0, stop)
+                (0, flow)
             }
         }
     }

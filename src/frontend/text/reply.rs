@@ -1,66 +1,74 @@
-//! Replies of the text protocol to what commands came to.
+//! Replies of the text protocol.
 
-use super::Step;
-use crate::command::{self, Deleted, Stored};
+use super::Executor;
+use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Stored};
 use crate::frontend::meta;
-use crate::protocol::text::{Request, reply};
-use crate::store::ItemHead;
+use crate::protocol::text::{TextRequest, reply};
 
-impl Step<'_, '_> {
-    /// Carries out what is done as soon as it is read, and answers.
-    pub(super) fn answer(&mut self, request: &Request<'_>) {
+impl Executor<'_, '_> {
+    /// Executes a request that is complete in its line, and replies.
+    pub(super) fn answer_line(&mut self, request: &TextRequest<'_>) {
         let out = &mut self.out.bytes;
         match *request {
-            Request::Delete { key, noreply } => {
-                let found = command::delete(self.turn, key, 0) == Deleted::Deleted;
+            TextRequest::Delete { key, noreply } => {
+                self.ctx.count_prefix_delete(key);
+                let asked = DeleteRequest {
+                    name: "delete",
+                    ..DeleteRequest::default()
+                };
+                let found = command::delete(self.ctx, key, &asked) == Deleted::Deleted;
                 say(out, noreply, if found { "DELETED" } else { "NOT_FOUND" });
             }
-            Request::Touch {
+            TextRequest::Touch {
                 key,
                 exptime,
                 noreply,
             } => {
-                let deadline_ms = command::deadline_ms(i64::from(exptime), self.turn.now());
-                let found = command::touch(self.turn, key, deadline_ms);
+                let deadline_ms = command::deadline_ms(i64::from(exptime), self.ctx.now());
+                let found = command::touch(self.ctx, key, deadline_ms);
                 say(out, noreply, if found { "TOUCHED" } else { "NOT_FOUND" });
             }
-            Request::Arithmetic {
+            TextRequest::Arithmetic {
                 key,
                 delta,
                 incr,
                 noreply,
             } => {
-                let by = command::Step::new(delta, incr);
-                arithmetic(out, noreply, command::arithmetic(self.turn, key, &by));
+                let by = ArithmeticRequest {
+                    delta,
+                    incr,
+                    ..ArithmeticRequest::default()
+                };
+                arithmetic(out, noreply, command::arithmetic(self.ctx, key, &by));
             }
-            Request::FlushAll { noreply, .. } if !self.console.takes_flush_all() => {
-                self.turn.counters.cmd_flush.count();
+            TextRequest::FlushAll { noreply, .. } if !self.server.takes_flush_all() => {
+                self.ctx.counters.cmd_flush.count();
                 say(out, noreply, FLUSH_REFUSED);
             }
-            Request::FlushAll { exptime, noreply } => {
-                command::flush_all(self.turn, i64::from(exptime));
+            TextRequest::FlushAll { exptime, noreply } => {
+                command::flush_all(self.ctx, i64::from(exptime));
                 say(out, noreply, "OK");
             }
-            Request::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
-            Request::MetaInspect { args } => meta::inspect(args, self),
-            Request::Version => {
+            TextRequest::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            TextRequest::MetaInspect { args } => meta::inspect(args, self),
+            TextRequest::Version => {
                 out.extend_from_slice(b"VERSION ");
-                reply::line(out, self.console.version());
+                reply::line(out, self.server.version());
             }
-            // The conversation has seen to these.
-            Request::Get { .. }
-            | Request::GetAndTouch { .. }
-            | Request::GetTooLong { .. }
-            | Request::Store(_)
-            | Request::Meta { .. }
-            | Request::Admin { .. }
-            | Request::Stats { .. }
-            | Request::Quit => {}
+            // Handled by the caller.
+            TextRequest::Get { .. }
+            | TextRequest::GetAndTouch { .. }
+            | TextRequest::GetTooLong { .. }
+            | TextRequest::Store(_)
+            | TextRequest::Meta { .. }
+            | TextRequest::Admin { .. }
+            | TextRequest::Stats { .. }
+            | TextRequest::Quit => {}
         }
     }
 }
 
-/// What `flush_all` is answered under `-F`, whatever follows it.
+/// The reply to `flush_all` under `-F`, whatever its arguments.
 pub(super) const FLUSH_REFUSED: &str = "CLIENT_ERROR flush_all not allowed";
 
 pub(in crate::frontend) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
@@ -69,27 +77,9 @@ pub(in crate::frontend) fn say(out: &mut Vec<u8>, noreply: bool, words: &str) {
     }
 }
 
-/// A value of so many bytes did not end in a line end. As in memcached it counts as a set of the
-/// class that the item would have been of.
-pub(in crate::frontend) fn bad_chunk(
-    step: &mut Step<'_, '_>,
-    key: &[u8],
-    client_flags: u32,
-    data_len: usize,
-    noreply: bool,
-) {
-    let head = ItemHead {
-        client_flags,
-        ..ItemHead::default()
-    };
-    let class = step.turn.store.class_of(key, &head, data_len);
-    step.turn.counters.class(class).cmd_set.count();
-    say(&mut step.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
-}
-
-pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
+pub(in crate::frontend) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
     let words = match stored {
-        Stored::Stored(_) => "STORED",
+        Stored::Stored { .. } => "STORED",
         Stored::NotStored => "NOT_STORED",
         Stored::Exists => "EXISTS",
         Stored::NotFound => "NOT_FOUND",
@@ -99,18 +89,17 @@ pub(super) fn stored_reply(out: &mut Vec<u8>, noreply: bool, stored: Stored) {
     say(out, noreply, words);
 }
 
-fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: command::Delta) {
-    use command::Delta;
+fn arithmetic(out: &mut Vec<u8>, noreply: bool, outcome: ArithmeticOutcome) {
     match outcome {
-        Delta::Value(value, _) if !noreply => reply::number(out, value),
-        Delta::Value(..) => {}
-        Delta::Exists => say(out, noreply, "EXISTS"),
-        Delta::NotFound => say(out, noreply, "NOT_FOUND"),
-        Delta::NonNumeric => say(
+        ArithmeticOutcome::Value(number) if !noreply => reply::number(out, number.value),
+        ArithmeticOutcome::Value(_) => {}
+        ArithmeticOutcome::Exists => say(out, noreply, "EXISTS"),
+        ArithmeticOutcome::NotFound => say(out, noreply, "NOT_FOUND"),
+        ArithmeticOutcome::NonNumeric => say(
             out,
             noreply,
             "CLIENT_ERROR cannot increment or decrement non-numeric value",
         ),
-        Delta::NoMemory => say(out, noreply, "SERVER_ERROR out of memory"),
+        ArithmeticOutcome::NoMemory { .. } => say(out, noreply, "SERVER_ERROR out of memory"),
     }
 }

@@ -1,156 +1,244 @@
-//! Storage commands in a conversation: a line, then a value that may come in pieces.
+//! Storage commands of the text protocol, classic and meta: a line, then a value that may arrive in
+//! parts.
 
-use super::reply::{bad_chunk, stored_reply};
-use super::{Conversation, State, Step, Stop};
-use crate::command;
+use super::reply::{say, stored_reply};
+use super::{Executor, Flow, Receiving, TextFrontend, TextState};
+use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::meta;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::text::{Storage, Verb};
-use crate::store::{NoRoom, Upload};
+use crate::protocol::meta::MetaRequest;
+use crate::protocol::text::{Storage, StoreVerb};
+use crate::store::{ItemHead, NoRoom, Now};
 
-/// A storage command whose data has not all come in.
-#[derive(Debug)]
-pub(in crate::frontend) struct Receiving {
-    pub(in crate::frontend) verb: Verb,
-    pub(in crate::frontend) client_flags: u32,
-    pub(in crate::frontend) exptime: i64,
-    pub(in crate::frontend) noreply: bool,
-    pub(in crate::frontend) upload: Upload,
-    pub(in crate::frontend) line_end: Vec<u8>,
-    /// What followed `ms`; then the fields of the classic commands mean nothing.
-    pub(in crate::frontend) meta: Option<Box<[u8]>>,
+/// A storage command whose line is parsed.
+pub(in crate::frontend) struct StoreCommand<'a> {
+    pub(in crate::frontend) key: &'a [u8],
+    pub(in crate::frontend) value_len: usize,
+    pub(in crate::frontend) request: StoreRequest,
+    pub(in crate::frontend) reply: StoreReply<'a>,
 }
 
-impl Conversation {
+/// How to reply to a storage command.
+#[derive(Clone, Copy)]
+pub(in crate::frontend) enum StoreReply<'a> {
+    Classic {
+        noreply: bool,
+    },
+    /// `ms`, with the words after it, which ask for flags in the reply.
+    Meta(&'a MetaRequest<'a>, &'a [u8]),
+}
+
+/// How to reply once the value is complete, and its line end so far.
+#[derive(Debug)]
+pub(super) struct PartialReply {
+    pub(super) noreply: bool,
+    /// The words after `ms`.
+    meta: Option<Box<[u8]>>,
+    line_end: Vec<u8>,
+}
+
+impl TextFrontend {
     pub(super) fn storage(
         &mut self,
-        request: &Storage<'_>,
+        storage: &Storage<'_>,
         rest: &[u8],
         used: usize,
-        step: &mut Step<'_, '_>,
-    ) -> (usize, Option<Stop>) {
-        let block_len = request.data_len + 2;
-        if !step
-            .turn
-            .store
-            .fits(request.key.len(), request.client_flags, request.data_len)
-        {
-            let stored = command::discard_too_large(step.turn, request);
-            stored_reply(&mut step.out.bytes, request.noreply, stored);
-            self.swallow(block_len);
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let command = StoreCommand {
+            key: storage.key,
+            value_len: storage.data_len,
+            request: request(storage, exec.ctx.now()),
+            reply: StoreReply::Classic {
+                noreply: storage.noreply,
+            },
+        };
+        self.store(&command, rest, used, exec)
+    }
+
+    /// Executes a storage command if its value is complete, else begins to receive it.
+    #[inline(always)]
+    pub(in crate::frontend) fn store(
+        &mut self,
+        command: &StoreCommand<'_>,
+        rest: &[u8],
+        used: usize,
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let &StoreCommand {
+            key,
+            value_len,
+            ref request,
+            reply,
+        } = command;
+        let fits = (exec.ctx.store).fits(key.len(), request.client_flags, value_len);
+        let block = rest.get(..value_len + 2);
+        if fits && block.is_none() && value_len < INCOMING_BYTES_MIN {
+            return (0, Some(Flow::NeedMore));
+        }
+        if let StoreReply::Classic { .. } = reply {
+            exec.ctx.count_prefix_set(key);
+        }
+        let ctx = &mut *exec.ctx;
+        if !fits {
+            let why = command::refuse(ctx, key, request, Stored::TooLarge);
+            reply.answer(&mut exec.out.bytes, why);
+            self.discard(value_len + 2);
             return (used, None);
         }
-        if rest.len() >= block_len {
-            let (data, line_end) = rest[..block_len].split_at(request.data_len);
-            if line_end == b"\r\n" {
-                let stored = command::store(step.turn, request, data);
-                stored_reply(&mut step.out.bytes, request.noreply, stored);
-            } else {
-                command::count_prefix(step.turn, request);
-                let (key, flags) = (request.key, request.client_flags);
-                bad_chunk(step, key, flags, request.data_len, request.noreply);
-            }
-            return (used + block_len, None);
+        let Some(block) = block else {
+            self.begin_value(command, exec);
+            return (used, None);
+        };
+        if let Some(value) = block.strip_suffix(b"\r\n") {
+            let stored = command::store(ctx, key, request, value);
+            reply.answer(&mut exec.out.bytes, stored);
+        } else {
+            bad_chunk(exec, key, request.client_flags, value_len, reply);
         }
-        if request.data_len < INCOMING_BYTES_MIN {
-            return (0, Some(Stop::NeedMore));
-        }
-        self.begin_value(request, step);
-        (used, None)
+        (used + block.len(), None)
     }
 
-    /// Begins a command before its data is here, so that the data is received in its place.
-    fn begin_value(&mut self, request: &Storage<'_>, step: &mut Step<'_, '_>) {
-        match command::begin(step.turn, request) {
+    /// Allocates the item of a large value, so that the rest is received into it.
+    fn begin_value(&mut self, command: &StoreCommand<'_>, exec: &mut Executor<'_, '_>) {
+        let StoreCommand {
+            key,
+            value_len,
+            request,
+            reply,
+        } = command;
+        match command::begin(exec.ctx, key, request, *value_len) {
             Ok(upload) => {
-                self.state = State::Value(Box::new(Receiving {
-                    verb: request.verb,
-                    client_flags: request.client_flags,
-                    exptime: request.exptime,
-                    noreply: request.noreply,
+                let (noreply, meta) = match *reply {
+                    StoreReply::Classic { noreply } => (noreply, None),
+                    StoreReply::Meta(_, args) => (false, Some(args.into())),
+                };
+                self.state = TextState::Value(Box::new(Receiving {
+                    request: *request,
                     upload,
-                    line_end: Vec::new(),
-                    meta: None,
+                    reply: PartialReply {
+                        noreply,
+                        meta,
+                        line_end: Vec::new(),
+                    },
                 }));
             }
-            Err(stored) => {
-                stored_reply(&mut step.out.bytes, request.noreply, stored);
-                self.swallow(request.data_len + 2);
+            Err(why) => {
+                reply.answer(&mut exec.out.bytes, why);
+                self.discard(value_len + 2);
             }
         }
     }
 
-    /// Takes more of a value, and carries out its command when that is whole; returns the bytes
-    /// used.
-    pub(super) fn value(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> usize {
-        let State::Value(receiving) = &mut self.state else {
+    /// Takes more of a value, and executes its command when it is complete; returns the bytes used.
+    pub(super) fn value(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> usize {
+        let TextState::Value(receiving) = &mut self.state else {
             return 0;
         };
-        let Ok(taken) = receiving.take(input, step) else {
-            self.refuse_value(step);
-            return 0;
-        };
-        if receiving.line_end.len() == 2 {
-            self.finish_value(step);
+        match receiving.take(input, exec) {
+            Ok(taken) if receiving.reply.line_end.len() < 2 => taken,
+            taken => {
+                self.end_value(taken.is_ok(), exec);
+                taken.unwrap_or_default()
+            }
         }
-        taken
     }
 
-    /// The machine has no memory for the rest of a value.
-    fn refuse_value(&mut self, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
+    /// Stores a complete value, or refuses an incomplete one for lack of memory.
+    fn end_value(&mut self, is_whole: bool, exec: &mut Executor<'_, '_>) {
+        let TextState::Value(receiving) = std::mem::take(&mut self.state) else {
             return;
         };
-        self.swallow(receiving.upload.missing_bytes() + 2);
-        if let Some(args) = &receiving.meta {
-            return meta::refuse(args, step);
-        }
-        let key = receiving.upload.key().to_vec();
-        let stored = command::refuse_no_memory(step.turn, &receiving.request(&key));
-        stored_reply(&mut step.out.bytes, receiving.noreply, stored);
-    }
-
-    fn finish_value(&mut self, step: &mut Step<'_, '_>) {
-        let State::Value(receiving) = std::mem::take(&mut self.state) else {
-            return;
+        let Receiving {
+            request,
+            upload,
+            reply,
+        } = *receiving;
+        let PartialReply {
+            noreply,
+            meta,
+            line_end,
+        } = reply;
+        let line = meta.as_deref().map(|args| (meta::parse_set(args), args));
+        let reply = match &line {
+            Some((Some(line), args)) => StoreReply::Meta(line, args),
+            _ => StoreReply::Classic { noreply },
         };
-        if let Some(args) = receiving.meta {
-            return meta::finish(&args, receiving.upload, &receiving.line_end, step);
+        if is_whole && line_end != b"\r\n" {
+            let (key, value_len) = (upload.key(), upload.value_len());
+            return bad_chunk(exec, key, request.client_flags, value_len, reply);
         }
-        let key = receiving.upload.key().to_vec();
-        let request = receiving.request(&key);
-        if receiving.line_end != b"\r\n" {
-            let (flags, noreply) = (request.client_flags, request.noreply);
-            return bad_chunk(step, &key, flags, request.data_len, noreply);
-        }
-        let stored = command::store_upload(step.turn, &request, receiving.upload);
-        stored_reply(&mut step.out.bytes, request.noreply, stored);
+        let stored = if is_whole {
+            command::finish(exec.ctx, &request, upload)
+        } else {
+            self.discard(upload.missing_bytes() + 2);
+            command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
+        };
+        reply.answer(&mut exec.out.bytes, stored);
     }
 }
 
-impl Receiving {
+impl StoreReply<'_> {
+    #[inline(always)]
+    fn answer(self, out: &mut Vec<u8>, stored: Stored) {
+        match self {
+            Self::Classic { noreply } => stored_reply(out, noreply, stored),
+            Self::Meta(request, _) => meta::set::answer(out, request, stored),
+        }
+    }
+}
+
+/// Translates a classic storage command.
+fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
+    let (mode, compare) = match storage.verb {
+        StoreVerb::Set => (StoreMode::Set, None),
+        StoreVerb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
+        StoreVerb::Add => (StoreMode::Add, None),
+        StoreVerb::Replace => (StoreMode::Replace, None),
+        StoreVerb::Append => (StoreMode::Append, None),
+        StoreVerb::Prepend => (StoreMode::Prepend, None),
+    };
+    StoreRequest {
+        mode,
+        compare,
+        client_flags: storage.client_flags,
+        deadline_ms: command::deadline_ms(storage.exptime, now),
+        refusal_removes: storage.verb == StoreVerb::Set,
+        ..StoreRequest::default()
+    }
+}
+
+/// Replies to a value without a line end. As in memcached it counts in `cmd_set` of the class that
+/// the item would have had.
+fn bad_chunk(
+    exec: &mut Executor<'_, '_>,
+    key: &[u8],
+    client_flags: u32,
+    value_len: usize,
+    reply: StoreReply<'_>,
+) {
+    let head = ItemHead {
+        client_flags,
+        ..ItemHead::default()
+    };
+    let class = exec.ctx.store.class_of(key, &head, value_len);
+    exec.ctx.counters.class(class).cmd_set.count();
+    let noreply = matches!(reply, StoreReply::Classic { noreply: true });
+    say(&mut exec.out.bytes, noreply, "CLIENT_ERROR bad data chunk");
+}
+
+impl Receiving<PartialReply> {
     /// Takes data, then the two bytes of its line end.
-    fn take(&mut self, input: &[u8], step: &mut Step<'_, '_>) -> Result<usize, NoRoom> {
-        let turn = &mut *step.turn;
-        let data = turn.store.receive(&mut self.upload, input, turn.batch)?;
+    fn take(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> Result<usize, NoRoom> {
+        let ctx = &mut *exec.ctx;
+        let data = ctx.store.receive(&mut self.upload, input, ctx.batch)?;
         if self.upload.missing_bytes() > 0 {
             return Ok(data);
         }
-        let end = (input.len() - data).min(2 - self.line_end.len());
-        self.line_end.extend_from_slice(&input[data..data + end]);
+        let end = (input.len() - data).min(2 - self.reply.line_end.len());
+        self.reply
+            .line_end
+            .extend_from_slice(&input[data..data + end]);
         Ok(data + end)
-    }
-
-    /// The command, of which the upload knows the key.
-    fn request<'k>(&self, key: &'k [u8]) -> Storage<'k> {
-        Storage {
-            verb: self.verb,
-            key,
-            client_flags: self.client_flags,
-            exptime: self.exptime,
-            data_len: self.upload.value_len(),
-            only_over: 0,
-            noreply: self.noreply,
-        }
     }
 }

@@ -1,20 +1,20 @@
-//! What a text conversation waits for, as `stats conns` tells it.
+//! What a text connection waits for, for `stats conns`.
 
-use super::{Conversation, State};
-use crate::frontend::wait_state;
+use super::{TextFrontend, TextState};
+use crate::frontend::wait_state::WaitState;
 
-impl Conversation {
-    /// `tail` is what has come in and was not executed.
-    pub(crate) fn waits_for(&self, tail: &[u8]) -> wait_state::State {
+impl TextFrontend {
+    /// `tail` is input that was not executed.
+    pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
         match self.state {
             // The data of a small value is waited for together with its line.
-            State::Line if !tail.is_empty() && memchr::memchr(b'\n', tail).is_some() => {
-                wait_state::State::Value
+            TextState::Line if !tail.is_empty() && memchr::memchr(b'\n', tail).is_some() => {
+                WaitState::Value
             }
-            State::Line | State::Keys(_) => wait_state::State::Read,
-            State::Value(_) => wait_state::State::Value,
-            State::Swallow(_) => wait_state::State::Swallow,
-            State::Dump(_) | State::Cachedump(_) => wait_state::State::Write,
+            TextState::Line | TextState::Keys(_) => WaitState::Read,
+            TextState::Value(_) => WaitState::Value,
+            TextState::Discard(_) => WaitState::Swallow,
+            TextState::Dump(_) | TextState::Cachedump(_) => WaitState::Write,
         }
     }
 }

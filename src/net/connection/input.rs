@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::{Connection, Scratch, Stop};
+use super::{Connection, Flow, Scratch};
 use crate::limits::{
     LINE_ACCOUNTED_BYTES, SCARCE_READ_BYTES, SCRATCH_BYTES, STALLED_INPUT_BYTES,
     VALUE_DIRECT_BYTES, WAITING_INPUT_MS_MAX,
@@ -54,7 +54,7 @@ impl Connection {
         }
         let counters = self.worker.counters();
         if self.tail.is_empty()
-            && let Some(upload) = self.dialogue.receiving()
+            && let Some(upload) = self.frontend.receiving()
             && upload.room_bytes() >= VALUE_DIRECT_BYTES
         {
             let mut polled = Poll::Pending;
@@ -102,7 +102,7 @@ impl Connection {
     /// Waits until what is being received may take more memory, or has it. Until then the socket
     /// is not read. Ends early when the client is gone, or has waited for too long.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
-        let (polled, missing_bytes) = match (self.dialogue.receiving(), &mut self.line) {
+        let (polled, missing_bytes) = match (self.frontend.receiving(), &mut self.line) {
             (Some(upload), _) if self.tail.is_empty() => {
                 let missing_bytes = upload.missing_bytes();
                 if upload.room_bytes() >= missing_bytes.min(VALUE_DIRECT_BYTES) {
@@ -141,9 +141,9 @@ impl Connection {
 
     /// Gives up what is being received: others need its memory. The connection is closed, for what
     /// would follow is the rest of it.
-    pub(super) fn give_up(&mut self, scratch: &mut Scratch) -> Stop {
+    pub(super) fn give_up(&mut self, scratch: &mut Scratch) -> Flow {
         let node = &self.worker.node;
-        if self.dialogue.give_up_value(&mut scratch.output) {
+        if self.frontend.give_up_value(&mut scratch.output) {
             self.worker.counters().store_no_memory.count();
         } else {
             scratch.output.bytes.extend_from_slice(NO_MEMORY_READING);
@@ -152,7 +152,7 @@ impl Connection {
         node.store.counters().count_unfinished_dropped();
         clients::input_gave_way();
         self.tail = Vec::new();
-        Stop::Close
+        Flow::Close
     }
 
     /// Charges a long tail.
@@ -175,7 +175,7 @@ impl Connection {
 
     /// Notes in the registry what unfinished input this connection holds, and whether it has grown.
     pub(super) fn note_unfinished(&mut self, cx: &Context<'_>) {
-        let upload = self.dialogue.upload();
+        let upload = self.frontend.upload();
         let (value_bytes, received_bytes) = upload.map_or((0, self.tail.len()), |upload| {
             (upload.held().bytes(), upload.received_bytes())
         });

@@ -61,7 +61,7 @@ impl Opcode {
         Some(command)
     }
 
-    /// A quiet retrieval answers hits only; any other quiet command answers errors only.
+    /// A quiet retrieval replies to hits only; any other quiet command replies with errors only.
     pub fn is_quiet(self) -> bool {
         matches!(self.0, 0x09 | 0x0d | 0x11..=0x1a | 0x1e | 0x24)
     }

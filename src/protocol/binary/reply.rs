@@ -23,7 +23,7 @@ pub enum Status {
     InvalidArguments = 4,
     /// There was nothing to append to, or no room for more.
     NotStored = 5,
-    /// What is there is no number.
+    /// The value is not a number.
     NonNumeric = 6,
     /// Not authenticated.
     AuthFailure = 0x20,

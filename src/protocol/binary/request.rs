@@ -1,4 +1,4 @@
-//! From a header to a request, or to a fault.
+//! From a header to a request, or to an error.
 
 use nom::Parser;
 use nom::number::complete::{be_u32, be_u64};
@@ -8,24 +8,24 @@ use super::opcode::Command;
 use super::reply::Status;
 use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
 
-/// What a storage command does with what is there.
+/// How a storage command treats the item that is stored under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Store in any case.
+    /// Store unconditionally.
     Set,
-    /// Store only where nothing is.
+    /// Store only if the key has no item.
     Add,
-    /// Store only where something is.
+    /// Store only if the key has an item.
     Replace,
-    /// Put the value behind what is there.
+    /// Append the value to the item's.
     Append,
-    /// Put the value before what is there.
+    /// Prepend the value to the item's.
     Prepend,
 }
 
 /// A storage command without its value, which follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Store<'a> {
+pub struct StoreHead<'a> {
     /// What to do.
     pub write: Write,
     /// 1 to 250 bytes of any kind.
@@ -52,8 +52,8 @@ pub struct Sasl<'a> {
 /// One request; the header says whether it is quiet and which version it is about.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// A hit is answered with the value, and with the key if `with_key`.
+pub enum BinaryRequest<'a> {
+    /// The reply to a hit has the value, and the key if `with_key`.
     Get { key: &'a [u8], with_key: bool },
     /// The same for an item that is given another expiry time first.
     GetAndTouch {
@@ -64,10 +64,10 @@ pub enum Request<'a> {
     /// Only gives it another expiry time.
     Touch { key: &'a [u8], exptime: u32 },
     /// A value follows.
-    Store(Store<'a>),
+    StoreHead(StoreHead<'a>),
     /// `delete`.
     Delete { key: &'a [u8] },
-    /// Where nothing is, the number begins at `initial`; without an `exptime` nothing is made.
+    /// A missing item is created with the number `initial`, unless there is no `exptime`.
     Arithmetic {
         key: &'a [u8],
         incr: bool,
@@ -75,9 +75,9 @@ pub enum Request<'a> {
         initial: u64,
         exptime: Option<u32>,
     },
-    /// `flush_all`, at once unless told when.
+    /// `flush_all`, at once without an `exptime`.
     Flush { exptime: u32 },
-    /// Answered, so that a client knows that everything before it is done.
+    /// Has a reply, so that a client knows that everything before it is done.
     Noop,
     /// The version.
     Version,
@@ -91,34 +91,34 @@ pub enum Request<'a> {
     Quit,
 }
 
-/// A packet that is not obeyed.
+/// A packet that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What to answer.
+pub struct PacketError {
+    /// The status of the reply.
     pub status: Status,
     /// Bytes after the header to ignore; `None` to close instead, for where the next packet
     /// begins can no longer be trusted.
-    pub swallow_bytes: Option<usize>,
+    pub discard_bytes: Option<usize>,
 }
 
-impl Fault {
-    /// Only who has authenticated may send this packet.
+impl PacketError {
+    /// The client must authenticate before it sends this packet.
     pub const UNAUTHENTICATED: Self = Self::closing(Status::AuthFailure);
 
     const CLOSE_INVALID: Self = Self::closing(Status::InvalidArguments);
 
-    /// A packet with an opcode that nobody knows; the next one follows it.
+    /// A packet with an unknown opcode; the connection continues after it.
     pub const fn unknown(header: &Header) -> Self {
         Self {
             status: Status::UnknownCommand,
-            swallow_bytes: Some(header.body_len),
+            discard_bytes: Some(header.body_len),
         }
     }
 
     const fn closing(status: Status) -> Self {
         Self {
             status,
-            swallow_bytes: None,
+            discard_bytes: None,
         }
     }
 }
@@ -131,16 +131,16 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// What to answer, and how to go on.
-    pub fn check(&self) -> Result<Command, Fault> {
+    /// The error reply, and how to continue.
+    pub fn check(&self) -> Result<Command, PacketError> {
         self.check_body()?;
         if self.key_len > KEY_BYTES {
-            return Err(Fault::CLOSE_INVALID);
+            return Err(PacketError::CLOSE_INVALID);
         }
         let command = self.opcode.command();
-        let command = command.ok_or_else(|| Fault::unknown(self))?;
+        let command = command.ok_or_else(|| PacketError::unknown(self))?;
         if !self.fits(command) {
-            return Err(Fault::CLOSE_INVALID);
+            return Err(PacketError::CLOSE_INVALID);
         }
         Ok(command)
     }
@@ -158,12 +158,12 @@ impl Header {
     /// # Errors
     ///
     /// As there.
-    pub fn check_body(&self) -> Result<(), Fault> {
+    pub fn check_body(&self) -> Result<(), PacketError> {
         if self.key_len + self.extras_len > self.body_len {
-            return Err(Fault::closing(Status::UnknownCommand));
+            return Err(PacketError::closing(Status::UnknownCommand));
         }
         if self.body_len > BINARY_BODY_BYTES {
-            return Err(Fault::CLOSE_INVALID);
+            return Err(PacketError::CLOSE_INVALID);
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl Header {
     }
 }
 
-impl<'a> Request<'a> {
+impl<'a> BinaryRequest<'a> {
     /// Reads a packet whose header has been checked. `packet` holds at least
     /// [`Header::head_len`] bytes; `None` if it does not.
     pub fn parse(header: &Header, command: Command, packet: &'a [u8]) -> Option<Self> {
@@ -214,11 +214,11 @@ impl<'a> Request<'a> {
             Command::Touch | Command::GetAndTouch | Command::GetKeyAndTouch => {
                 touching(command, key, u32_of(extras)?)
             }
-            Command::Set => Self::Store(storage(Write::Set, header, extras, key)?),
-            Command::Add => Self::Store(storage(Write::Add, header, extras, key)?),
-            Command::Replace => Self::Store(storage(Write::Replace, header, extras, key)?),
-            Command::Append => Self::Store(joining(Write::Append, header, key)),
-            Command::Prepend => Self::Store(joining(Write::Prepend, header, key)),
+            Command::Set => Self::StoreHead(storage(Write::Set, header, extras, key)?),
+            Command::Add => Self::StoreHead(storage(Write::Add, header, extras, key)?),
+            Command::Replace => Self::StoreHead(storage(Write::Replace, header, extras, key)?),
+            Command::Append => Self::StoreHead(joining(Write::Append, header, key)),
+            Command::Prepend => Self::StoreHead(joining(Write::Prepend, header, key)),
             Command::Delete => Self::Delete { key },
             Command::Increment => arithmetic(true, extras, key)?,
             Command::Decrement => arithmetic(false, extras, key)?,
@@ -244,10 +244,10 @@ fn u32_of(extras: &[u8]) -> Option<u32> {
     extras.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-fn touching(command: Command, key: &[u8], exptime: u32) -> Request<'_> {
+fn touching(command: Command, key: &[u8], exptime: u32) -> BinaryRequest<'_> {
     match command {
-        Command::Touch => Request::Touch { key, exptime },
-        _ => Request::GetAndTouch {
+        Command::Touch => BinaryRequest::Touch { key, exptime },
+        _ => BinaryRequest::GetAndTouch {
             key,
             exptime,
             with_key: command == Command::GetKeyAndTouch,
@@ -255,9 +255,14 @@ fn touching(command: Command, key: &[u8], exptime: u32) -> Request<'_> {
     }
 }
 
-fn storage<'a>(write: Write, header: &Header, extras: &[u8], key: &'a [u8]) -> Option<Store<'a>> {
+fn storage<'a>(
+    write: Write,
+    header: &Header,
+    extras: &[u8],
+    key: &'a [u8],
+) -> Option<StoreHead<'a>> {
     let (client_flags, exptime) = fields(extras, (be_u32, be_u32))?;
-    Some(Store {
+    Some(StoreHead {
         write,
         key,
         client_flags,
@@ -266,9 +271,9 @@ fn storage<'a>(write: Write, header: &Header, extras: &[u8], key: &'a [u8]) -> O
     })
 }
 
-/// Flags and expiry time are those of what is there.
-fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> Store<'a> {
-    Store {
+/// The item keeps its flags and deadline.
+fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> StoreHead<'a> {
+    StoreHead {
         write,
         key,
         client_flags: 0,
@@ -277,9 +282,9 @@ fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> Store<'a> {
     }
 }
 
-fn arithmetic<'a>(incr: bool, extras: &[u8], key: &'a [u8]) -> Option<Request<'a>> {
+fn arithmetic<'a>(incr: bool, extras: &[u8], key: &'a [u8]) -> Option<BinaryRequest<'a>> {
     let (delta, initial, exptime) = fields(extras, (be_u64, be_u64, be_u32))?;
-    Some(Request::Arithmetic {
+    Some(BinaryRequest::Arithmetic {
         key,
         incr,
         delta,

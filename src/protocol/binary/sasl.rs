@@ -17,8 +17,8 @@ pub fn is_known(mechanism: &[u8]) -> bool {
     mechanism.eq_ignore_ascii_case(MECHANISMS)
 }
 
-/// Reads the token of PLAIN: whom to act as, who it is, the password, with zero bytes between.
-/// `None` if it is no such token, or one that wants to act as somebody else.
+/// Reads the token of PLAIN: authorization identity, user and password, separated by zero bytes.
+/// `None` if it is malformed, or if the authorization identity is another user.
 pub fn plain(token: &[u8]) -> Option<Plain<'_>> {
     let mut parts = token.split(|&byte| byte == 0);
     let (acting_as, user, password) = (parts.next()?, parts.next()?, parts.next()?);

@@ -60,25 +60,25 @@ proptest! {
         prop_assert!(header.key_len + header.extras_len <= header.body_len);
         let mut packet = bytes_of(&header);
         packet.resize(header.head_len(), b'k');
-        let request = Request::parse(&header, command, &packet);
+        let request = BinaryRequest::parse(&header, command, &packet);
         prop_assert!(request.is_some());
         if packet.len() > HEADER_BYTES {
             let cut = &packet[..packet.len() - 1];
-            prop_assert_eq!(Request::parse(&header, command, cut), None);
+            prop_assert_eq!(BinaryRequest::parse(&header, command, cut), None);
         }
-        if let Some(Request::Store(store)) = request {
+        if let Some(BinaryRequest::StoreHead(store)) = request {
             prop_assert_eq!(store.key.len(), header.key_len);
             prop_assert_eq!(header.head_len() + store.value_len, HEADER_BYTES + header.body_len);
         }
     }
 
-    /// A fault either closes or says exactly how much to skip.
+    /// An error either closes the connection or says exactly how much to skip.
     #[test]
     fn a_fault_skips_the_body_or_closes(header in header()) {
-        if let Err(fault) = header.check() {
-            match fault.swallow_bytes {
+        if let Err(error) = header.check() {
+            match error.discard_bytes {
                 Some(bytes) => prop_assert_eq!(bytes, header.body_len),
-                None => prop_assert_ne!(fault.status, Status::Ok),
+                None => prop_assert_ne!(error.status, Status::Ok),
             }
         }
     }
@@ -144,8 +144,8 @@ fn an_incr_with_all_ones_makes_nothing() {
     ] {
         let packet = packet(sent);
         let header = Header::parse(&packet).unwrap();
-        let request = Request::parse(&header, header.check().unwrap(), &packet);
-        let expected = Request::Arithmetic {
+        let request = BinaryRequest::parse(&header, header.check().unwrap(), &packet);
+        let expected = BinaryRequest::Arithmetic {
             key: b"k",
             incr: true,
             delta: 7,

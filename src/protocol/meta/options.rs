@@ -45,7 +45,7 @@ pub struct Options {
     pub binary_key: Option<Vec<u8>>,
     /// `v`: the value is wanted.
     pub value: bool,
-    /// `q`: the usual answer is not wanted.
+    /// `q`: the usual reply is not wanted.
     pub quiet: bool,
     /// `u`: reading does not count as use.
     pub unused: bool,
@@ -157,7 +157,7 @@ impl Options {
     }
 }
 
-/// What to answer to flags that are not obeyed.
+/// The reply to flags that are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Error(pub(super) &'static str);
 

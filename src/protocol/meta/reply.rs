@@ -1,8 +1,8 @@
-//! Words of meta answers, as bytes. Every word but the first brings the space before it.
+//! Words of meta replies, as bytes. Every word but the first includes the space before it.
 
 use super::key;
 
-/// The answer to `mn`.
+/// The reply to `mn`.
 pub const NOTHING: &[u8] = b"MN\r\n";
 
 /// A flag without an argument.
@@ -72,7 +72,7 @@ pub struct Shown<'a> {
     pub size_bytes: usize,
 }
 
-/// The answer to `me`.
+/// The reply to `me`.
 pub fn shown(out: &mut Vec<u8>, shown: &Shown<'_>) {
     use std::io::Write;
     out.extend_from_slice(b"ME ");

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::key::{self, Key};
 use super::options::{BAD_FORMAT, Error, Flags, Options};
 use crate::limits::KEY_BYTES;
-use crate::protocol::text::{Fault, strict_i32, tokens};
+use crate::protocol::text::{ParseError, strict_i32, tokens};
 
 const BAD_MODE_SET: &str = "CLIENT_ERROR invalid mode for ms M token";
 const BAD_MODE_ARITHMETIC: &str = "CLIENT_ERROR invalid mode for ma M token";
@@ -14,7 +14,7 @@ const LONG_OPAQUE: &str = "CLIENT_ERROR opaque token too long";
 
 /// Which command it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub enum MetaVerb {
     /// `mg`
     Get,
     /// `ms`
@@ -27,9 +27,9 @@ pub enum Verb {
 
 /// `mg`, `ms`, `md` or `ma`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
+pub struct MetaRequest<'a> {
     /// Which of them.
-    pub verb: Verb,
+    pub verb: MetaVerb,
     /// The key.
     pub key: Key<'a>,
     /// `ms`: bytes of data that follow, without their CRLF.
@@ -41,19 +41,19 @@ pub struct Request<'a> {
 }
 
 /// Parses what follows the command's word.
-pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
-    let (key, rest) = word(args).ok_or(Fault::saying(BAD_FORMAT))?;
+pub fn parse(verb: MetaVerb, args: &[u8]) -> Result<MetaRequest<'_>, ParseError> {
+    let (key, rest) = word(args).ok_or(ParseError::saying(BAD_FORMAT))?;
     let (data_len, rest) = match verb {
-        Verb::Set => data_len(rest).ok_or(Fault::saying(BAD_FORMAT))?,
+        MetaVerb::Set => data_len(rest).ok_or(ParseError::saying(BAD_FORMAT))?,
         _ => (0, rest),
     };
-    let words_before = if verb == Verb::Set { 3 } else { 2 };
+    let words_before = if verb == MetaVerb::Set { 3 } else { 2 };
     let flags = Flags(rest);
     let mut options = match Options::read(key, flags, words_before) {
         Some(options) if key.len() <= KEY_BYTES && bad_mode(verb, options.mode).is_none() => {
             options
         }
-        _ => return Err(fault(verb, key, data_len, flags, words_before)),
+        _ => return Err(parse_error(verb, key, data_len, flags, words_before)),
     };
     let key = match options.binary_key.take() {
         Some(bytes) => Key {
@@ -65,7 +65,7 @@ pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
             is_base64: false,
         },
     };
-    Ok(Request {
+    Ok(MetaRequest {
         verb,
         key,
         data_len,
@@ -74,11 +74,17 @@ pub fn parse(verb: Verb, args: &[u8]) -> Result<Request<'_>, Fault> {
     })
 }
 
-/// Says what is wrong with a request that cannot be obeyed, in the order in which memcached looks.
+/// The error of a request that is refused, in the order in which memcached checks.
 #[cold]
-fn fault(verb: Verb, key: &[u8], data_len: usize, flags: Flags<'_>, words_before: usize) -> Fault {
+fn parse_error(
+    verb: MetaVerb,
+    key: &[u8],
+    data_len: usize,
+    flags: Flags<'_>,
+    words_before: usize,
+) -> ParseError {
     if !flags.are_flags(words_before) {
-        return Fault::saying(BAD_FORMAT);
+        return ParseError::saying(BAD_FORMAT);
     }
     let options = if key.len() > KEY_BYTES {
         Err(Error(BAD_FORMAT))
@@ -86,24 +92,28 @@ fn fault(verb: Verb, key: &[u8], data_len: usize, flags: Flags<'_>, words_before
         Options::parse(key, flags, words_before)
     };
     let words = match options {
-        Err(_) if verb == Verb::Arithmetic => BAD_FLAG_ARITHMETIC,
+        Err(_) if verb == MetaVerb::Arithmetic => BAD_FLAG_ARITHMETIC,
         Err(Error(words)) => words,
         Ok(options) => bad_mode(verb, options.mode).unwrap_or(LONG_OPAQUE),
     };
-    Fault {
-        swallow_bytes: if verb == Verb::Set { data_len + 2 } else { 0 },
-        ..Fault::saying(words)
+    ParseError {
+        discard_bytes: if verb == MetaVerb::Set {
+            data_len + 2
+        } else {
+            0
+        },
+        ..ParseError::saying(words)
     }
 }
 
 /// The modes memcached knows; other commands do not look at theirs.
-fn bad_mode(verb: Verb, mode: Option<u8>) -> Option<&'static str> {
+fn bad_mode(verb: MetaVerb, mode: Option<u8>) -> Option<&'static str> {
     match (verb, mode?) {
-        (Verb::Set, b'E' | b'A' | b'P' | b'R' | b'S') => None,
-        (Verb::Set, _) => Some(BAD_MODE_SET),
-        (Verb::Arithmetic, b'I' | b'+' | b'D' | b'-') => None,
-        (Verb::Arithmetic, _) => Some(BAD_MODE_ARITHMETIC),
-        (Verb::Get | Verb::Delete, _) => None,
+        (MetaVerb::Set, b'E' | b'A' | b'P' | b'R' | b'S') => None,
+        (MetaVerb::Set, _) => Some(BAD_MODE_SET),
+        (MetaVerb::Arithmetic, b'I' | b'+' | b'D' | b'-') => None,
+        (MetaVerb::Arithmetic, _) => Some(BAD_MODE_ARITHMETIC),
+        (MetaVerb::Get | MetaVerb::Delete, _) => None,
     }
 }
 
@@ -121,16 +131,16 @@ pub struct Inspection<'a> {
 }
 
 /// Parses what follows `me`. Flags other than a first `b` mean nothing.
-pub fn parse_inspection(args: &[u8]) -> Result<Inspection<'_>, Fault> {
-    let (key, rest) = word(args).ok_or(Fault::saying(BAD_FORMAT))?;
+pub fn parse_inspection(args: &[u8]) -> Result<Inspection<'_>, ParseError> {
+    let (key, rest) = word(args).ok_or(ParseError::saying(BAD_FORMAT))?;
     let flags = Flags(rest);
     if !flags.are_flags(2) || key.len() > KEY_BYTES {
-        return Err(Fault::saying(BAD_FORMAT));
+        return Err(ParseError::saying(BAD_FORMAT));
     }
     if tokens(rest).next() != Some(b"b") {
         return Ok(Inspection { key: key.into() });
     }
-    let key = key::decode(key).ok_or(Fault::saying(BAD_FORMAT))?;
+    let key = key::decode(key).ok_or(ParseError::saying(BAD_FORMAT))?;
     Ok(Inspection { key: key.into() })
 }
 

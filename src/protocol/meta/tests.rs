@@ -4,19 +4,19 @@ use proptest::prelude::*;
 
 use super::key::{decode, encode};
 use super::*;
-use crate::protocol::text::Fault;
+use crate::protocol::text::ParseError;
 
-fn fault(verb: Verb, args: &str) -> &'static str {
+fn fault(verb: MetaVerb, args: &str) -> &'static str {
     parse(verb, args.as_bytes()).unwrap_err().reply
 }
 
-fn letters(request: &Request<'_>) -> Vec<u8> {
+fn letters(request: &MetaRequest<'_>) -> Vec<u8> {
     request.flags.iter().map(|(letter, _)| letter).collect()
 }
 
 #[test]
 fn flags_keep_their_order_and_their_words() {
-    let request = parse(Verb::Get, b" key  v Oabc   t T30 k ").unwrap();
+    let request = parse(MetaVerb::Get, b" key  v Oabc   t T30 k ").unwrap();
     assert_eq!(&request.key.bytes[..], b"key");
     assert_eq!(letters(&request), b"vOtTk");
     assert_eq!(request.flags.iter().nth(1), Some((b'O', &b"Oabc"[..])));
@@ -27,50 +27,56 @@ fn flags_keep_their_order_and_their_words() {
 
 #[test]
 fn ms_knows_its_length_before_its_flags() {
-    let request = parse(Verb::Set, b" k 12 F7 MA").unwrap();
+    let request = parse(MetaVerb::Set, b" k 12 F7 MA").unwrap();
     assert_eq!(request.data_len, 12);
     assert_eq!(request.options.client_flags, 7);
     assert_eq!(request.options.mode, Some(b'A'));
     for args in ["", " k", " k x", " k -1", " k 2147483646", " k 2 !"] {
-        let fault = parse(Verb::Set, args.as_bytes()).unwrap_err();
-        assert_eq!(fault, Fault::saying("CLIENT_ERROR bad command line format"));
+        let error = parse(MetaVerb::Set, args.as_bytes()).unwrap_err();
+        assert_eq!(
+            error,
+            ParseError::saying("CLIENT_ERROR bad command line format")
+        );
     }
-    let fault = parse(Verb::Set, b" k 12 z").unwrap_err();
-    assert_eq!(fault.swallow_bytes, 14);
+    let error = parse(MetaVerb::Set, b" k 12 z").unwrap_err();
+    assert_eq!(error.discard_bytes, 14);
 }
 
 #[test]
 fn of_several_bad_arguments_the_last_names_the_error() {
     let bad_token = "CLIENT_ERROR bad token in command line format";
-    assert_eq!(fault(Verb::Get, " k Tx"), bad_token);
+    assert_eq!(fault(MetaVerb::Get, " k Tx"), bad_token);
     assert_eq!(
-        fault(Verb::Get, " k Tx J"),
+        fault(MetaVerb::Get, " k Tx J"),
         "CLIENT_ERROR invalid numeric initial value"
     );
-    assert_eq!(fault(Verb::Get, " k Tx Fx"), bad_token);
+    assert_eq!(fault(MetaVerb::Get, " k Tx Fx"), bad_token);
     assert_eq!(
-        fault(Verb::Get, " k Fx"),
+        fault(MetaVerb::Get, " k Fx"),
         "CLIENT_ERROR bad command line format"
     );
     assert_eq!(
-        fault(Verb::Get, " k Tx v v J"),
+        fault(MetaVerb::Get, " k Tx v v J"),
         "CLIENT_ERROR duplicate flag"
     );
-    assert_eq!(fault(Verb::Get, " k Tx z v v"), "CLIENT_ERROR invalid flag");
     assert_eq!(
-        fault(Verb::Arithmetic, " k Tx"),
+        fault(MetaVerb::Get, " k Tx z v v"),
+        "CLIENT_ERROR invalid flag"
+    );
+    assert_eq!(
+        fault(MetaVerb::Arithmetic, " k Tx"),
         "CLIENT_ERROR invalid or duplicate flag"
     );
 }
 
 #[test]
 fn words_that_are_no_flags_are_told_from_flags_that_are_unknown() {
-    assert_eq!(fault(Verb::Get, " k 1"), "CLIENT_ERROR invalid flag");
-    assert_eq!(fault(Verb::Get, " k _"), "CLIENT_ERROR invalid flag");
+    assert_eq!(fault(MetaVerb::Get, " k 1"), "CLIENT_ERROR invalid flag");
+    assert_eq!(fault(MetaVerb::Get, " k _"), "CLIENT_ERROR invalid flag");
     for word in ["!", "~", "{", "@", "-1", "\u{e9}"] {
         let args = format!(" k v {word}");
         assert_eq!(
-            fault(Verb::Get, &args),
+            fault(MetaVerb::Get, &args),
             "CLIENT_ERROR bad command line format",
             "{word}"
         );
@@ -80,10 +86,10 @@ fn words_that_are_no_flags_are_told_from_flags_that_are_unknown() {
 #[test]
 fn a_command_has_at_most_20_words() {
     let flags = "b c f h k l q s t u v E1 N1 R1 T1 O1 P1 L1";
-    assert!(parse(Verb::Get, format!(" YQ== {flags}").as_bytes()).is_ok());
+    assert!(parse(MetaVerb::Get, format!(" YQ== {flags}").as_bytes()).is_ok());
     for (verb, args) in [
-        (Verb::Get, format!(" YQ== {flags} I")),
-        (Verb::Set, format!(" YQ== 1 {flags}")),
+        (MetaVerb::Get, format!(" YQ== {flags} I")),
+        (MetaVerb::Set, format!(" YQ== 1 {flags}")),
     ] {
         let too_long = "CLIENT_ERROR options flags are too long";
         assert_eq!(fault(verb, &args), too_long);
@@ -127,7 +133,7 @@ proptest! {
 
     #[test]
     fn any_line_is_parsed_or_refused(args in proptest::collection::vec(any::<u8>(), 0..300)) {
-        for verb in [Verb::Get, Verb::Set, Verb::Delete, Verb::Arithmetic] {
+        for verb in [MetaVerb::Get, MetaVerb::Set, MetaVerb::Delete, MetaVerb::Arithmetic] {
             if let Ok(request) = parse(verb, &args) {
                 prop_assert!((1..=250).contains(&request.key.bytes.len()));
                 prop_assert!(request.flags.iter().all(|(letter, word)| word[0] == letter));
@@ -138,7 +144,7 @@ proptest! {
 
     #[test]
     fn plausible_lines_too(args in "( [a-zA-Z]{1,2}[0-9]{0,12}){1,22} ?") {
-        for verb in [Verb::Get, Verb::Set, Verb::Delete, Verb::Arithmetic] {
+        for verb in [MetaVerb::Get, MetaVerb::Set, MetaVerb::Delete, MetaVerb::Arithmetic] {
             match parse(verb, args.as_bytes()) {
                 Ok(request) => {
                     let mut once = letters(&request);
@@ -146,10 +152,10 @@ proptest! {
                     once.dedup();
                     prop_assert_eq!(once.len(), request.flags.iter().count());
                 }
-                Err(fault) => {
-                    prop_assert!(fault.reply.starts_with("CLIENT_ERROR "));
-                    prop_assert!(!fault.close);
-                    prop_assert!(verb == Verb::Set || fault.swallow_bytes == 0);
+                Err(error) => {
+                    prop_assert!(error.reply.starts_with("CLIENT_ERROR "));
+                    prop_assert!(!error.close);
+                    prop_assert!(verb == MetaVerb::Set || error.discard_bytes == 0);
                 }
             }
         }

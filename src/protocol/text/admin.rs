@@ -6,15 +6,15 @@
 mod classes;
 mod crawler;
 
-pub use classes::Classes;
-pub use crawler::{Crawler, DumpFormat};
+pub use classes::ClassFilter;
+pub use crawler::{CrawlerCommand, DumpFormat};
 
 use super::number;
-use super::request::{Fault, Request};
+use super::request::{ParseError, TextRequest};
 use super::token::{is_noreply, tokens};
 use super::watch::{self, Events};
 
-/// A command that looks after the server.
+/// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admin {
@@ -29,7 +29,7 @@ pub enum Admin {
     /// `slabs`.
     Slabs(Slabs),
     /// `lru_crawler`.
-    Crawler(Crawler),
+    Crawler(CrawlerCommand),
     /// `refresh_certs`.
     RefreshCerts,
     /// `watch`; `None` where it names no events there are.
@@ -88,10 +88,10 @@ const WINDOW: std::ops::RangeInclusive<u32> = 3..=1800;
 /// The hot and the warm part of an LRU together, in percent.
 const HOT_AND_WARM_PCT_MAX: u32 = 80;
 
-const ERROR: Fault = Fault::saying("ERROR");
+const ERROR: ParseError = ParseError::saying("ERROR");
 
 /// Parses what follows `word`, one of this family.
-pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Fault> {
+pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<TextRequest<'a>, ParseError> {
     // A watcher cannot ask for silence: to `watch` it is one more word.
     let noreply = word != b"watch" && is_noreply(args);
     let words = Words::new(args);
@@ -106,8 +106,8 @@ pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<Request<'a>, Faul
         b"lru_crawler" => crawler::parse(&words).map(Admin::Crawler),
         _ => Err(ERROR),
     };
-    let request = command.map(|command| Request::Admin { command, noreply });
-    request.map_err(|fault| fault.quiet(noreply))
+    let request = command.map(|command| TextRequest::Admin { command, noreply });
+    request.map_err(|error| error.quiet(noreply))
 }
 
 /// The words after a command: how many, and the first few of them. `noreply` is one, as in
@@ -147,18 +147,18 @@ fn begins(whole: &str, word: &[u8]) -> bool {
     whole.as_bytes().starts_with(word)
 }
 
-fn verbosity(words: &Words<'_>) -> Result<Admin, Fault> {
-    let level = words.u32(0).ok_or(Fault::BAD_FORMAT)?;
+fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
+    let level = words.u32(0).ok_or(ParseError::BAD_FORMAT)?;
     Ok(Admin::Verbosity { level })
 }
 
-fn memory_limit(words: &Words<'_>) -> Result<Admin, Fault> {
+fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     match words.u32(0).ok_or(ERROR)? {
-        ..MEGABYTES_MIN => Err(Fault::saying(
+        ..MEGABYTES_MIN => Err(ParseError::saying(
             "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
         )),
         megabytes @ MEGABYTES_MIN..=MEGABYTES_MAX => Ok(Admin::MemoryLimit { megabytes }),
-        _ => Err(Fault::saying(
+        _ => Err(ParseError::saying(
             "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
         )),
     }
@@ -172,7 +172,7 @@ fn shutdown(words: &Words<'_>) -> Admin {
     })
 }
 
-fn lru(words: &Words<'_>) -> Result<Lru, Fault> {
+fn lru(words: &Words<'_>) -> Result<Lru, ParseError> {
     if words.is("tune") && words.count >= 5 {
         return tune(words);
     }
@@ -195,16 +195,18 @@ fn lru(words: &Words<'_>) -> Result<Lru, Fault> {
     Err(ERROR)
 }
 
-fn tune(words: &Words<'_>) -> Result<Lru, Fault> {
+fn tune(words: &Words<'_>) -> Result<Lru, ParseError> {
     let hot_pct = words.u32(1).ok_or(ERROR)?;
     let warm_pct = words.u32(2).ok_or(ERROR)?;
     let hot_factor = number::float(words.first[3]).ok_or(ERROR)?;
     let warm_factor = number::float(words.first[4]).ok_or(ERROR)?;
     if hot_pct.saturating_add(warm_pct) > HOT_AND_WARM_PCT_MAX {
-        return Err(Fault::saying("ERROR hot and warm pcts must not exceed 80"));
+        return Err(ParseError::saying(
+            "ERROR hot and warm pcts must not exceed 80",
+        ));
     }
     if hot_factor <= 0.0 || warm_factor <= 0.0 {
-        return Err(Fault::saying(
+        return Err(ParseError::saying(
             "ERROR hot/warm age factors must be greater than 0",
         ));
     }
@@ -216,7 +218,7 @@ fn tune(words: &Words<'_>) -> Result<Lru, Fault> {
     })
 }
 
-fn slabs(words: &Words<'_>) -> Result<Slabs, Fault> {
+fn slabs(words: &Words<'_>) -> Result<Slabs, ParseError> {
     if words.is("reassign") && words.count == 3 {
         let from = number::strict_i32(words.first[1]);
         let to = number::strict_i32(words.first[2]);
@@ -228,7 +230,7 @@ fn slabs(words: &Words<'_>) -> Result<Slabs, Fault> {
     Err(ERROR)
 }
 
-fn automove(words: &Words<'_>) -> Result<Slabs, Fault> {
+fn automove(words: &Words<'_>) -> Result<Slabs, ParseError> {
     let ratio = || number::float(words.first[2]).ok_or(ERROR);
     let word = words.first[1];
     if begins("ratio", word) {
@@ -238,15 +240,15 @@ fn automove(words: &Words<'_>) -> Result<Slabs, Fault> {
         return ratio().map(Slabs::FreeRatio);
     }
     if begins("window", word) {
-        let window = words.u32(2).ok_or(Fault::BAD_FORMAT)?;
+        let window = words.u32(2).ok_or(ParseError::BAD_FORMAT)?;
         let is_good = WINDOW.contains(&window);
         return is_good
             .then_some(Slabs::Window(window))
-            .ok_or(Fault::saying(
+            .ok_or(ParseError::saying(
                 "CLIENT_ERROR automove window too low or too high",
             ));
     }
-    match words.u32(1).ok_or(Fault::BAD_FORMAT)? {
+    match words.u32(1).ok_or(ParseError::BAD_FORMAT)? {
         level @ 0..=2 => Ok(Slabs::Automove(level)),
         _ => Err(ERROR),
     }

@@ -1,26 +1,26 @@
 //! `stats cachedump <class> <items>`.
 
 use super::number;
-use super::request::Fault;
+use super::request::ParseError;
 
 /// memcached has so many classes.
 const CLASSES: u32 = 64;
 
 /// The class and the number of items asked for, 0 for all, if the words after `stats` are these;
 /// the beginning of the first one is enough.
-pub fn parse(args: &[&[u8]]) -> Option<Result<(u8, u32), Fault>> {
+pub fn parse(args: &[&[u8]]) -> Option<Result<(u8, u32), ParseError>> {
     let word = args.first()?;
     b"cachedump".starts_with(word).then(|| {
         let [_, class, items_max, ..] = args else {
-            return Err(Fault::saying("CLIENT_ERROR bad command line"));
+            return Err(ParseError::saying("CLIENT_ERROR bad command line"));
         };
         let (Some(class), Some(items_max)) =
             (number::strict_u32(class), number::strict_u32(items_max))
         else {
-            return Err(Fault::BAD_FORMAT);
+            return Err(ParseError::BAD_FORMAT);
         };
         if class >= CLASSES {
-            return Err(Fault::saying("CLIENT_ERROR Illegal slab id"));
+            return Err(ParseError::saying("CLIENT_ERROR Illegal slab id"));
         }
         Ok((class as u8, items_max))
     })
@@ -32,7 +32,7 @@ mod tests {
 
     fn parsed(line: &str) -> Option<Result<(u8, u32), &'static str>> {
         let args: Vec<_> = line.split_whitespace().map(str::as_bytes).collect();
-        parse(&args).map(|parsed| parsed.map_err(|fault| fault.reply))
+        parse(&args).map(|parsed| parsed.map_err(|error| error.reply))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The classic text protocol of memcached 1.6.45 (doc/protocol.txt and its parser).
 //!
 //! The caller frames a line; [`parse`] turns it into a [`Request`] that borrows from it, or into a
-//! [`Fault`] that says what to answer and how many bytes of data to swallow.
+//! [`ParseError`] with the reply and the number of data bytes to discard.
 
 mod admin;
 pub mod cachedump;
@@ -14,10 +14,10 @@ mod token;
 pub mod uri;
 mod watch;
 
-pub use admin::{Admin, Classes, Crawler, DumpFormat, Lru, Shutdown, Slabs};
-pub use number::{numeric_value, strict_i32, strict_u32, strict_u64};
-pub use request::{Fault, Keys, Request, parse};
-pub use storage::{Storage, Verb};
+pub use admin::{Admin, ClassFilter, CrawlerCommand, DumpFormat, Lru, Shutdown, Slabs};
+pub use number::{strict_i32, strict_u32, strict_u64};
+pub use request::{Keys, ParseError, TextRequest, parse};
+pub use storage::{Storage, StoreVerb};
 pub(super) use token::tokens;
 pub use watch::Events;
 

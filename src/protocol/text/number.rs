@@ -73,11 +73,6 @@ pub(super) fn float(token: &[u8]) -> Option<f64> {
     std::str::from_utf8(token).ok()?.parse().ok()
 }
 
-/// The number an `incr` finds in a value: `strtoull` over at most a few bytes.
-pub fn numeric_value(value: &[u8]) -> Option<u64> {
-    unsigned(value)
-}
-
 /// `strtoull` with memcached's checks: the number ends at white space or the end, and a minus sign
 /// is refused where it would make a huge number.
 fn unsigned(token: &[u8]) -> Option<u64> {

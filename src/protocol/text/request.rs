@@ -2,7 +2,7 @@
 
 use super::admin::{self, Admin};
 use super::number;
-use super::storage::{self, Storage, Verb};
+use super::storage::{self, Storage, StoreVerb};
 use super::token::{is_noreply, last_token, tokens};
 use crate::limits::KEY_BYTES;
 use crate::protocol::meta;
@@ -24,7 +24,7 @@ impl<'a> Keys<'a> {
         self.0.iter().all(|&byte| byte == b' ')
     }
 
-    /// Whether every key is short enough; one that is not makes the whole answer an error.
+    /// Whether every key is short enough; a longer one makes the whole reply an error.
     fn are_valid(self) -> bool {
         self.0.len() <= KEY_BYTES || tokens(self.0).all(|key| key.len() <= KEY_BYTES)
     }
@@ -33,7 +33,7 @@ impl<'a> Keys<'a> {
 /// One command line.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Debug, PartialEq)]
-pub enum Request<'a> {
+pub enum TextRequest<'a> {
     /// `get`, and `gets` with the CAS unique.
     Get { keys: Keys<'a>, with_cas: bool },
     /// `gat`, and `gats` with the CAS unique.
@@ -67,10 +67,13 @@ pub enum Request<'a> {
     },
     /// `flush_all`.
     FlushAll { exptime: i32, noreply: bool },
-    /// What looks after the server; see [`Admin`].
+    /// Administrative commands, see [`Admin`].
     Admin { command: Admin, noreply: bool },
     /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
-    Meta { verb: meta::Verb, args: &'a [u8] },
+    Meta {
+        verb: meta::MetaVerb,
+        args: &'a [u8],
+    },
     /// `mn`.
     MetaNothing,
     /// `me`, with what follows; see [`meta::parse_inspection`].
@@ -83,19 +86,19 @@ pub enum Request<'a> {
     Stats { args: Vec<&'a [u8]> },
 }
 
-/// A line that is not obeyed.
+/// A line that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// What to answer; nothing where `noreply` hides it.
+pub struct ParseError {
+    /// The reply; empty if `noreply` hides it.
     pub reply: &'static str,
-    /// Bytes of announced data to ignore.
-    pub swallow_bytes: usize,
+    /// Bytes of announced data to discard.
+    pub discard_bytes: usize,
     /// Close without a byte: no memcached client sends this.
     pub close: bool,
 }
 
-impl Fault {
-    /// What is no command, or has a key that is too long.
+impl ParseError {
+    /// A malformed command, or a key that is too long.
     pub const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
     const UNKNOWN: Self = Self::saying("ERROR");
     const BAD_EXPTIME: Self = Self::saying("CLIENT_ERROR invalid exptime argument");
@@ -110,7 +113,7 @@ impl Fault {
     pub(in crate::protocol) const fn saying(reply: &'static str) -> Self {
         Self {
             reply,
-            swallow_bytes: 0,
+            discard_bytes: 0,
             close: false,
         }
     }
@@ -124,13 +127,13 @@ impl Fault {
     }
 }
 
-/// Shorter lines than this are no command at all.
+/// Shorter lines are not commands.
 const LINE_BYTES_MIN: usize = 4;
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).
-pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
+pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
     if line_with_end.len() < LINE_BYTES_MIN {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     }
     let line = line_with_end.strip_suffix(b"\n").unwrap_or(line_with_end);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -143,71 +146,71 @@ pub fn parse(line_with_end: &[u8]) -> Result<Request<'_>, Fault> {
         b"gets" => retrieval(args, true),
         b"gat" => get_and_touch(args, false),
         b"gats" => get_and_touch(args, true),
-        b"set" => storage::parse(Verb::Set, args).map(Request::Store),
-        b"add" => storage::parse(Verb::Add, args).map(Request::Store),
-        b"replace" => storage::parse(Verb::Replace, args).map(Request::Store),
-        b"append" => storage::parse(Verb::Append, args).map(Request::Store),
-        b"prepend" => storage::parse(Verb::Prepend, args).map(Request::Store),
-        b"cas" => storage::parse(Verb::Cas(0), args).map(Request::Store),
+        b"set" => storage::parse(StoreVerb::Set, args).map(TextRequest::Store),
+        b"add" => storage::parse(StoreVerb::Add, args).map(TextRequest::Store),
+        b"replace" => storage::parse(StoreVerb::Replace, args).map(TextRequest::Store),
+        b"append" => storage::parse(StoreVerb::Append, args).map(TextRequest::Store),
+        b"prepend" => storage::parse(StoreVerb::Prepend, args).map(TextRequest::Store),
+        b"cas" => storage::parse(StoreVerb::Cas(0), args).map(TextRequest::Store),
         b"delete" => delete(args),
         b"incr" => arithmetic(args, true),
         b"decr" => arithmetic(args, false),
         b"touch" => touch(args),
-        b"mg" => Ok(meta(meta::Verb::Get, args)),
-        b"ms" => Ok(meta(meta::Verb::Set, args)),
-        b"md" => Ok(meta(meta::Verb::Delete, args)),
-        b"ma" => Ok(meta(meta::Verb::Arithmetic, args)),
-        b"mn" => Ok(Request::MetaNothing),
-        b"me" => Ok(Request::MetaInspect { args }),
+        b"mg" => Ok(meta(meta::MetaVerb::Get, args)),
+        b"ms" => Ok(meta(meta::MetaVerb::Set, args)),
+        b"md" => Ok(meta(meta::MetaVerb::Delete, args)),
+        b"ma" => Ok(meta(meta::MetaVerb::Arithmetic, args)),
+        b"mn" => Ok(TextRequest::MetaNothing),
+        b"me" => Ok(TextRequest::MetaInspect { args }),
         b"flush_all" => flush_all(args),
-        b"version" => Ok(Request::Version),
-        b"quit" => Ok(Request::Quit),
+        b"version" => Ok(TextRequest::Version),
+        b"quit" => Ok(TextRequest::Quit),
         b"cache_memlimit" | b"lru" | b"lru_crawler" | b"refresh_certs" | b"shutdown" | b"slabs"
         | b"verbosity" | b"watch" => admin::parse(word, args),
-        b"stats" => Ok(Request::Stats {
+        b"stats" => Ok(TextRequest::Stats {
             args: tokens(args).collect(),
         }),
         _ => Err(unknown(line)),
     }
 }
 
-/// An unknown command; the last word tells a web client that lost its way.
-fn unknown(line: &[u8]) -> Fault {
+/// An unknown command; the last word identifies an HTTP client.
+fn unknown(line: &[u8]) -> ParseError {
     if tokens(line).nth(1).is_some() && last_token(line).starts_with(b"HTTP/") {
-        return Fault::NOT_OURS;
+        return ParseError::NOT_OURS;
     }
-    Fault::UNKNOWN.quiet(is_noreply(line))
+    ParseError::UNKNOWN.quiet(is_noreply(line))
 }
 
-fn meta(verb: meta::Verb, args: &[u8]) -> Request<'_> {
-    Request::Meta { verb, args }
+fn meta(verb: meta::MetaVerb, args: &[u8]) -> TextRequest<'_> {
+    TextRequest::Meta { verb, args }
 }
 
-fn retrieval(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
+fn retrieval(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
     let keys = Keys(args);
     if keys.is_empty() {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     }
     if !keys.are_valid() {
         let exptime = None;
-        return Ok(Request::GetTooLong { exptime, keys });
+        return Ok(TextRequest::GetTooLong { exptime, keys });
     }
-    Ok(Request::Get { keys, with_cas })
+    Ok(TextRequest::Get { keys, with_cas })
 }
 
-fn get_and_touch(args: &[u8], with_cas: bool) -> Result<Request<'_>, Fault> {
+fn get_and_touch(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
     let Some((exptime, keys)) = Keys(args).split_first() else {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     };
     if keys.is_empty() {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     }
-    let exptime = number::strict_i32(exptime).ok_or(Fault::BAD_EXPTIME)?;
+    let exptime = number::strict_i32(exptime).ok_or(ParseError::BAD_EXPTIME)?;
     if !keys.are_valid() {
         let exptime = Some(exptime);
-        return Ok(Request::GetTooLong { exptime, keys });
+        return Ok(TextRequest::GetTooLong { exptime, keys });
     }
-    Ok(Request::GetAndTouch {
+    Ok(TextRequest::GetAndTouch {
         exptime,
         keys,
         with_cas,
@@ -223,18 +226,18 @@ struct Keyed<'a> {
 }
 
 /// At least `min` words must follow the key.
-fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, Fault> {
+fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, ParseError> {
     let mut parts = tokens(args);
-    let key = parts.next().ok_or(Fault::BAD_FORMAT)?;
+    let key = parts.next().ok_or(ParseError::BAD_FORMAT)?;
     let word = parts.next();
     let words = usize::from(word.is_some()) + parts.count();
     if words < min {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     }
     // A key alone may be this word: memcached takes it for both.
     let noreply = is_noreply(args);
     if key.len() > KEY_BYTES {
-        return Err(Fault::BAD_FORMAT.quiet(noreply));
+        return Err(ParseError::BAD_FORMAT.quiet(noreply));
     }
     Ok(Keyed {
         key,
@@ -245,7 +248,7 @@ fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, Fault> {
 }
 
 /// After the key: nothing, `0`, `noreply` or `0 noreply` (old clients send the 0).
-fn delete(args: &[u8]) -> Result<Request<'_>, Fault> {
+fn delete(args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
     let Keyed {
         key,
         word,
@@ -255,17 +258,17 @@ fn delete(args: &[u8]) -> Result<Request<'_>, Fault> {
     match (words, word) {
         (0, _) | (1, b"0" | b"noreply") => {}
         (2, b"0") if noreply => {}
-        _ => return Err(Fault::BAD_DELETE.quiet(noreply)),
+        _ => return Err(ParseError::BAD_DELETE.quiet(noreply)),
     }
-    Ok(Request::Delete { key, noreply })
+    Ok(TextRequest::Delete { key, noreply })
 }
 
-fn arithmetic(args: &[u8], incr: bool) -> Result<Request<'_>, Fault> {
+fn arithmetic(args: &[u8], incr: bool) -> Result<TextRequest<'_>, ParseError> {
     let Keyed {
         key, word, noreply, ..
     } = keyed(args, 1)?;
-    let delta = number::strict_u64(word).ok_or_else(|| Fault::BAD_DELTA.quiet(noreply))?;
-    Ok(Request::Arithmetic {
+    let delta = number::strict_u64(word).ok_or_else(|| ParseError::BAD_DELTA.quiet(noreply))?;
+    Ok(TextRequest::Arithmetic {
         key,
         delta,
         incr,
@@ -273,19 +276,19 @@ fn arithmetic(args: &[u8], incr: bool) -> Result<Request<'_>, Fault> {
     })
 }
 
-fn touch(args: &[u8]) -> Result<Request<'_>, Fault> {
+fn touch(args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
     let Keyed {
         key, word, noreply, ..
     } = keyed(args, 1)?;
-    let exptime = number::strict_i32(word).ok_or_else(|| Fault::BAD_EXPTIME.quiet(noreply))?;
-    Ok(Request::Touch {
+    let exptime = number::strict_i32(word).ok_or_else(|| ParseError::BAD_EXPTIME.quiet(noreply))?;
+    Ok(TextRequest::Touch {
         key,
         exptime,
         noreply,
     })
 }
 
-fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
+fn flush_all(args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
     let noreply = is_noreply(args);
     let mut words = tokens(args).take(2);
     let (first, second) = (words.next(), words.next());
@@ -293,8 +296,8 @@ fn flush_all(args: &[u8]) -> Result<Request<'_>, Fault> {
         (None, _) => 0,
         (Some(_), None) if noreply => 0,
         (Some(word), _) => {
-            number::strict_i32(word).ok_or_else(|| Fault::BAD_EXPTIME.quiet(noreply))?
+            number::strict_i32(word).ok_or_else(|| ParseError::BAD_EXPTIME.quiet(noreply))?
         }
     };
-    Ok(Request::FlushAll { exptime, noreply })
+    Ok(TextRequest::FlushAll { exptime, noreply })
 }

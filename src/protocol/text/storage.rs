@@ -1,24 +1,24 @@
 //! `set add replace append prepend cas`: a line, then a block of data.
 
 use super::number;
-use super::request::Fault;
+use super::request::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
 
-/// What a storage command does with what is there.
+/// How a storage command treats the item that is stored under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// Store in any case.
+pub enum StoreVerb {
+    /// Store unconditionally.
     Set,
-    /// Store only where nothing is.
+    /// Store only if the key has no item.
     Add,
-    /// Store only where something is.
+    /// Store only if the key has an item.
     Replace,
-    /// Put the data behind what is there.
+    /// Append the data to the item's.
     Append,
-    /// Put the data before what is there.
+    /// Prepend the data to the item's.
     Prepend,
-    /// Store only over this very version.
+    /// Store only over this CAS unique.
     Cas(u64),
 }
 
@@ -26,7 +26,7 @@ pub enum Verb {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage<'a> {
     /// What to do.
-    pub verb: Verb,
+    pub verb: StoreVerb,
     /// 1 to 250 bytes.
     pub key: &'a [u8],
     /// The client's opaque 32 bits.
@@ -35,36 +35,36 @@ pub struct Storage<'a> {
     pub exptime: i64,
     /// Bytes of data that follow, without their CRLF.
     pub data_len: usize,
-    /// What `append` and `prepend` need to find there, 0 for any version. Text has no such thing.
-    pub only_over: u64,
     /// No reply is wanted.
     pub noreply: bool,
 }
 
 /// `<key> <flags> <exptime> <bytes> [<cas>] [noreply]`. The length is read first: once it is
-/// known, a fault elsewhere swallows the data.
-pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
+/// known, the data of a malformed command is discarded.
+pub(super) fn parse(verb: StoreVerb, args: &[u8]) -> Result<Storage<'_>, ParseError> {
     let mut parts = tokens(args);
     let (Some(key), Some(flags), Some(exptime), Some(len)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(Fault::BAD_FORMAT);
+        return Err(ParseError::BAD_FORMAT);
     };
     let data_len = number::strict_i32(len)
         .filter(|len| (0..=i32::MAX - 2).contains(len))
-        .ok_or(Fault::BAD_FORMAT)? as usize;
+        .ok_or(ParseError::BAD_FORMAT)? as usize;
     let noreply = is_noreply(args);
-    let fault = Fault {
-        swallow_bytes: data_len + 2,
-        ..Fault::BAD_FORMAT.quiet(noreply)
+    let error = ParseError {
+        discard_bytes: data_len + 2,
+        ..ParseError::BAD_FORMAT.quiet(noreply)
     };
     if key.len() > KEY_BYTES {
-        return Err(fault);
+        return Err(error);
     }
-    let client_flags = number::client_flags(flags).ok_or(fault)?;
-    let exptime = i64::from(number::exptime(exptime).ok_or(fault)?);
+    let client_flags = number::client_flags(flags).ok_or(error)?;
+    let exptime = i64::from(number::exptime(exptime).ok_or(error)?);
     let verb = match verb {
-        Verb::Cas(_) => Verb::Cas(parts.next().and_then(number::strict_u64).ok_or(fault)?),
+        StoreVerb::Cas(_) => {
+            StoreVerb::Cas(parts.next().and_then(number::strict_u64).ok_or(error)?)
+        }
         other => other,
     };
     Ok(Storage {
@@ -73,7 +73,6 @@ pub(super) fn parse(verb: Verb, args: &[u8]) -> Result<Storage<'_>, Fault> {
         client_flags,
         exptime,
         data_len,
-        only_over: 0,
         noreply,
     })
 }

@@ -1,4 +1,4 @@
-//! `watch`: which kinds of events a client wants to be told.
+//! `watch`: the kinds of events that a client subscribes to.
 
 use super::token::tokens;
 
@@ -19,7 +19,7 @@ impl Events {
     pub const SYSTEM: Self = Self(1 << 4);
     /// Clients that come and go.
     pub const CONNECTIONS: Self = Self(1 << 5);
-    /// What a proxy does; there is none.
+    /// Proxy events; there are none.
     pub const PROXY: Self = Self(1 << 6);
     /// Deletions.
     pub const DELETIONS: Self = Self(1 << 7);
@@ -54,7 +54,7 @@ const NAMES: [(&str, Events); 10] = [
     ("deletions", Events::DELETIONS),
 ];
 
-/// Parses what follows `watch`; nothing means lookups. `None`: a word is none of the names.
+/// Parses the words after `watch`; without any, lookups. `None` for an unknown word.
 pub(super) fn parse(args: &[u8]) -> Option<Events> {
     let mut events = Events::default();
     for word in tokens(args) {

@@ -9,7 +9,7 @@ const LIST_BYTES_MAX: usize = 511;
 
 /// Slab classes to be visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Classes {
+pub enum ClassFilter {
     /// `all`: one after the other.
     All,
     /// `hash`: all items in the order of the hash table.
@@ -18,7 +18,7 @@ pub enum Classes {
     Listed(u64),
 }
 
-impl Classes {
+impl ClassFilter {
     /// `None` if the list names a class that cannot be.
     pub(super) fn parse(word: &[u8]) -> Option<Self> {
         let word = &word[..word.len().min(LIST_BYTES_MAX)];

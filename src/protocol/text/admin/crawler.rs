@@ -1,14 +1,14 @@
 //! `lru_crawler`.
 
-use super::{Classes, ERROR, Words};
-use crate::protocol::text::request::Fault;
+use super::{ClassFilter, ERROR, Words};
+use crate::protocol::text::request::ParseError;
 
 /// Longest rest that `lru_crawler sleep` takes, in microseconds.
 const SLEEP_US_MAX: u32 = 1_000_000;
 
 /// `lru_crawler`. Classes are `None` where the list is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crawler {
+pub enum CrawlerCommand {
     /// `enable` and `disable`.
     Enable(bool),
     /// `sleep`, in microseconds.
@@ -16,9 +16,9 @@ pub enum Crawler {
     /// `tocrawl`: items.
     ToCrawl(u32),
     /// `crawl`.
-    Crawl(Option<Classes>),
+    Crawl(Option<ClassFilter>),
     /// `metadump` and `mgdump`.
-    Dump(DumpFormat, Option<Classes>),
+    Dump(DumpFormat, Option<ClassFilter>),
 }
 
 /// What a dump says of an item.
@@ -30,32 +30,32 @@ pub enum DumpFormat {
     Mg,
 }
 
-pub(super) fn parse(words: &Words<'_>) -> Result<Crawler, Fault> {
+pub(super) fn parse(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
     match words.count {
-        1 if words.is("enable") => Ok(Crawler::Enable(true)),
-        1 if words.is("disable") => Ok(Crawler::Enable(false)),
+        1 if words.is("enable") => Ok(CrawlerCommand::Enable(true)),
+        1 if words.is("disable") => Ok(CrawlerCommand::Enable(false)),
         2 => with_word(words),
         _ => Err(ERROR),
     }
 }
 
-fn with_word(words: &Words<'_>) -> Result<Crawler, Fault> {
-    let classes = || Classes::parse(words.first[1]);
-    let number = || words.u32(1).ok_or(Fault::BAD_FORMAT);
+fn with_word(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
+    let classes = || ClassFilter::parse(words.first[1]);
+    let number = || words.u32(1).ok_or(ParseError::BAD_FORMAT);
     if words.is("crawl") {
-        Ok(Crawler::Crawl(classes()))
+        Ok(CrawlerCommand::Crawl(classes()))
     } else if words.is("metadump") {
-        Ok(Crawler::Dump(DumpFormat::Meta, classes()))
+        Ok(CrawlerCommand::Dump(DumpFormat::Meta, classes()))
     } else if words.is("mgdump") {
-        Ok(Crawler::Dump(DumpFormat::Mg, classes()))
+        Ok(CrawlerCommand::Dump(DumpFormat::Mg, classes()))
     } else if words.is("tocrawl") {
-        number().map(Crawler::ToCrawl)
+        number().map(CrawlerCommand::ToCrawl)
     } else if words.is("sleep") {
         match number()? {
-            us if us > SLEEP_US_MAX => Err(Fault::saying(
+            us if us > SLEEP_US_MAX => Err(ParseError::saying(
                 "CLIENT_ERROR sleep must be one second or less",
             )),
-            us => Ok(Crawler::SleepUs(us)),
+            us => Ok(CrawlerCommand::SleepUs(us)),
         }
     } else {
         Err(ERROR)

@@ -2,16 +2,17 @@
 
 use proptest::prelude::*;
 
-use super::test_support::{Desk, Stage};
-use super::text::{Conversation, Stop};
+use super::executor::Flow;
+use super::test_support::{Harness, TestControl};
+use super::text::TextFrontend;
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};
 use crate::store::StoreConfig;
 
 /// Lengths on both sides of every length at which something else is done.
 const EDGES: [usize; 7] = [0, 1 << 10, 4 << 10, 16 << 10, 32 << 10, 64 << 10, 100_000];
 
-fn stage() -> Stage {
-    Stage::new(&StoreConfig {
+fn harness() -> Harness {
+    Harness::new(&StoreConfig {
         item_bytes_max: 70_000,
         ..StoreConfig::of_a_test()
     })
@@ -19,8 +20,8 @@ fn stage() -> Stage {
 
 /// What one client is answered, as its connection shows the bytes, cut in `pieces` of these
 /// lengths (over and over). Also how often its turn ended before its bytes did.
-fn replies(stage: &Stage, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
-    let mut conversation = Conversation::default();
+fn replies(harness: &Harness, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
+    let mut frontend = TextFrontend::default();
     let (mut tail, mut answered, mut yields) = (Vec::new(), Vec::new(), 0);
     let mut rest = bytes;
     for piece in pieces.iter().cycle() {
@@ -29,24 +30,24 @@ fn replies(stage: &Stage, bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, u32) {
         rest = later;
         loop {
             let before = answered.len();
-            let (used, stop) = stage.turn(&mut answered, |turn, output| {
-                conversation.run(&tail, turn, output, &Desk::default(), 100)
+            let (used, flow) = harness.turn(&mut answered, |ctx, output| {
+                frontend.run(&tail, ctx, output, &TestControl::default(), 100)
             });
             assert!(
                 answered.len() - before < TURN_OUTPUT_BYTES + 80_000,
                 "a turn answers only so much"
             );
             tail.drain(..used);
-            match stop {
-                Stop::Yield | Stop::HandOver => {
+            match flow {
+                Flow::Yield | Flow::HandOver => {
                     assert!(
                         used > 0 && !tail.is_empty(),
                         "a turn that ends too early goes on"
                     );
                     yields += 1;
                 }
-                Stop::NeedMore => break,
-                Stop::Close | Stop::Quit | Stop::Shutdown | Stop::Watch(_) => {
+                Flow::NeedMore => break,
+                Flow::Close | Flow::Quit | Flow::Shutdown | Flow::Watch(_) => {
                     return (answered, yields);
                 }
             }
@@ -115,14 +116,14 @@ proptest! {
             prop_oneof![1usize..20, 1000usize..5000, Just(SCRATCH_BYTES)], 1..6),
     ) {
         let bytes = requests.concat();
-        let (whole, _) = replies(&stage(), &bytes, &[bytes.len().max(1)]);
-        let (cut, _) = replies(&stage(), &bytes, &pieces);
+        let (whole, _) = replies(&harness(), &bytes, &[bytes.len().max(1)]);
+        let (cut, _) = replies(&harness(), &bytes, &pieces);
         prop_assert!(whole == cut, "{} and {} bytes", whole.len(), cut.len());
     }
 }
 
 #[test]
-fn a_pipeline_cut_at_any_byte_is_answered_alike() {
+fn a_pipeline_cut_at_any_byte_has_the_same_replies() {
     let bytes = [
         storage("set", 1, 3, "\r\n", false),
         b"get key1 key2\r\n".to_vec(),
@@ -131,16 +132,16 @@ fn a_pipeline_cut_at_any_byte_is_answered_alike() {
         b"gats 10 key1\ndelete key1 0\r\nincr key1 1\r\nget".to_vec(),
     ]
     .concat();
-    let whole = replies(&stage(), &bytes, &[bytes.len()]);
+    let whole = replies(&harness(), &bytes, &[bytes.len()]);
     for cut in 1..bytes.len() {
         // CAS uniques are equal, too: both stores take their stamps from the same clock.
         assert_eq!(
-            replies(&stage(), &bytes, &[cut, bytes.len()]),
+            replies(&harness(), &bytes, &[cut, bytes.len()]),
             whole,
             "cut at {cut}"
         );
     }
-    assert_eq!(replies(&stage(), &bytes, &[1]), whole);
+    assert_eq!(replies(&harness(), &bytes, &[1]), whole);
 }
 
 /// A megabyte of keys that are not there fills no output: one turn looked for all of them and kept
@@ -148,7 +149,7 @@ fn a_pipeline_cut_at_any_byte_is_answered_alike() {
 #[test]
 fn a_long_line_of_misses_is_served_in_steps() {
     let line = format!("gat 100{}\r\n", " k".repeat(30_000));
-    let (answered, yields) = replies(&stage(), line.as_bytes(), &[line.len()]);
+    let (answered, yields) = replies(&harness(), line.as_bytes(), &[line.len()]);
     assert_eq!(answered, b"END\r\n");
     assert!(yields >= 3, "{yields} steps");
 }
@@ -158,7 +159,7 @@ fn a_long_line_of_misses_is_served_in_steps() {
 #[test]
 fn a_key_that_would_end_the_line_is_shown_in_base64() {
     let bytes = b"mg YQpi b k N30\r\nmg YQpi b k\r\nmg YSBi b k N30\r\nmg YWI= b k N30\r\n";
-    let (answered, _) = replies(&stage(), bytes, &[bytes.len()]);
+    let (answered, _) = replies(&harness(), bytes, &[bytes.len()]);
     assert_eq!(
         answered.escape_ascii().to_string().replace("\\r\\n", "\n"),
         "HD kYQpi b W\nHD kYQpi b Z\nHD kYSBi b W\nHD kab W\n"
@@ -167,7 +168,7 @@ fn a_key_that_would_end_the_line_is_shown_in_base64() {
 
 /// While memory is scarce a value is received into buffers that grow with it.
 #[test]
-fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
+fn a_value_in_parts_is_stored_whole_while_memory_is_scarce() {
     let value: Vec<u8> = (0..60_000).map(|at| (at % 251) as u8).collect();
     let heads = [
         "set k 0 0 60000\r\n",
@@ -180,10 +181,10 @@ fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
         bytes.extend_from_slice(&value[..len]);
         bytes.extend_from_slice(b"\r\nget k\r\n");
     }
-    let ample = stage();
+    let ample = harness();
     let expected = replies(&ample, &bytes, &[bytes.len()]).0;
     for piece in [999, 4096, 16 << 10] {
-        let scarce = stage();
+        let scarce = harness();
         let mut others = scarce.store.unfinished_input();
         others.hold(40 << 20);
         assert_eq!(replies(&scarce, &bytes, &[piece]).0, expected, "{piece}");
@@ -192,21 +193,21 @@ fn a_value_in_pieces_is_whole_while_memory_is_scarce() {
 
 /// Who gives up a value is answered as memcached answers without memory, and keeps what was there.
 #[test]
-fn a_value_that_is_given_up_changes_nothing() {
-    let stage = stage();
-    let mut conversation = Conversation::default();
+fn giving_up_a_value_keeps_the_stored_item() {
+    let harness = harness();
+    let mut frontend = TextFrontend::default();
     let mut answered = Vec::new();
     let input = b"set k 0 0 3\r\nold\r\nset k 0 0 5000\r\nnew";
-    stage.turn(&mut answered, |turn, output| {
-        let ran = conversation.run(input, turn, output, &Desk::default(), 100);
-        assert!(conversation.give_up_value(output) && !conversation.give_up_value(output));
+    harness.turn(&mut answered, |ctx, output| {
+        let ran = frontend.run(input, ctx, output, &TestControl::default(), 100);
+        assert!(frontend.give_up_value(output) && !frontend.give_up_value(output));
         ran
     });
-    stage.turn(&mut answered, |turn, output| {
-        conversation.run(b"get k\r\n", turn, output, &Desk::default(), 100)
+    harness.turn(&mut answered, |ctx, output| {
+        frontend.run(b"get k\r\n", ctx, output, &TestControl::default(), 100)
     });
     let expected = "STORED\r\nSERVER_ERROR out of memory storing object\r\n\
                     VALUE k 0 3\r\nold\r\nEND\r\n";
     assert_eq!(String::from_utf8_lossy(&answered), expected);
-    assert_eq!(stage.store.memory().unfinished_bytes, 0);
+    assert_eq!(harness.store.memory().unfinished_bytes, 0);
 }

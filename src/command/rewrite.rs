@@ -1,65 +1,65 @@
-//! Putting an item that is made of the one it replaces.
+//! Replacing an item by one that is made from it.
 
-use crate::command::turn::Turn;
+use super::context::CommandContext;
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
 
-/// What became of it.
+/// The outcome of a rewrite.
 pub(super) enum Rewritten<R> {
-    /// The new item is there.
+    /// The new item is stored.
     Done(Option<Stamp>),
-    /// It was not wanted.
-    Left(R),
-    /// There is no memory for it.
+    /// The entry is not to be rewritten for this reason.
+    Refused(R),
+    /// There is no memory for the new item.
     NoRoom,
 }
 
-/// Makes the new item outside the lock and puts it only if what it was made of is still there; the
-/// last try is made under the lock. `judge` says what is to be left alone and why.
+/// Makes the new item outside the lock and puts it only if the old one has not changed meanwhile;
+/// the last try is made under the lock. `refuse` returns why an entry is not to be rewritten.
 pub(super) fn rewrite<'t, R>(
-    turn: &mut Turn<'t>,
+    ctx: &mut CommandContext<'t>,
     key: &[u8],
-    judge: impl Fn(Result<&Item, Miss>) -> Option<R>,
+    refuse: impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
-    turn.retry(
-        |turn| rewrite_once(turn, key, &judge, &make),
+    ctx.retry(
+        |ctx| rewrite_once(ctx, key, &refuse, &make),
         |rewritten| matches!(rewritten, Rewritten::NoRoom),
     )
 }
 
 fn rewrite_once<'t, R>(
-    turn: &mut Turn<'t>,
+    ctx: &mut CommandContext<'t>,
     key: &[u8],
-    judge: &impl Fn(Result<&Item, Miss>) -> Option<R>,
+    refuse: &impl Fn(Result<&Item, Miss>) -> Option<R>,
     make: &impl Fn(Option<&Item>) -> Result<Action<'t>, NoRoom>,
 ) -> Rewritten<R> {
-    let store = turn.store;
+    let store = ctx.store;
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
             let peek = |batch: &mut Batch| {
                 let look = |entry: Result<&Item, Miss>| {
-                    let seen = judge(entry).ok_or_else(|| entry.ok().cloned());
-                    (Action::Keep, seen)
+                    let old = refuse(entry).ok_or_else(|| entry.ok().cloned());
+                    (Action::Keep, old)
                 };
                 store.update(key, batch, look).0
             };
-            // One lookup is told.
-            let seen = match attempt {
-                0 => peek(turn.batch),
-                _ => turn.batch.unseen(peek),
+            // Watchers see one lookup per command.
+            let peeked = match attempt {
+                0 => peek(ctx.batch),
+                _ => ctx.batch.unseen(peek),
             };
-            let seen = match seen {
-                Ok(left) => return Rewritten::Left(left),
-                Err(seen) => seen,
+            let old = match peeked {
+                Ok(why) => return Rewritten::Refused(why),
+                Err(old) => old,
             };
-            turn.count_copied(seen.as_ref().map_or(0, |old| old.value().len()));
-            made = Some((seen.as_ref().map(Item::version), make(seen.as_ref())));
+            ctx.count_copied(old.as_ref().map_or(0, |item| item.value().len()));
+            made = Some((old.as_ref().map(Item::version), make(old.as_ref())));
         }
         let put = |entry: Result<&Item, Miss>| {
-            if let Some(left) = judge(entry) {
-                return (Action::Keep, Some(Rewritten::Left(left)));
+            if let Some(why) = refuse(entry) {
+                return (Action::Keep, Some(Rewritten::Refused(why)));
             }
             let item = entry.ok();
             let version = item.map(Item::version);
@@ -73,7 +73,7 @@ fn rewrite_once<'t, R>(
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
         };
-        let (outcome, stamp) = turn.batch.unseen(|batch| store.update(key, batch, put));
+        let (outcome, stamp) = ctx.batch.unseen(|batch| store.update(key, batch, put));
         match outcome {
             Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
             Some(other) => return other,

@@ -79,8 +79,8 @@ impl Output {
         })
     }
 
-    /// Takes the replies out, in a buffer that is not much larger than they are: a client may leave
-    /// them unread for long.
+    /// Takes the replies out, in a buffer of about their size: a client may leave them unread for
+    /// long.
     pub fn detach(&mut self) -> Self {
         let mut detached = std::mem::take(self);
         if detached.bytes.capacity() > 2 * detached.bytes.len() {

@@ -1,0 +1,106 @@
+//! What commands share during one turn of a connection.
+
+use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
+use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
+use crate::store::{Batch, Draft, ItemHead, Miss, NoRoom, Now, Stamp, Store};
+
+/// The store, the time, the changes so far, and the counters of this worker.
+#[derive(Debug)]
+pub struct CommandContext<'t> {
+    /// The node's items.
+    pub store: &'t Store,
+    /// The time and the changes of this turn.
+    pub batch: &'t mut Batch,
+    /// Written by this worker only.
+    pub counters: &'t WorkerCounters,
+    /// Counts keys by their prefix while `stats detail` is on.
+    pub prefixes: &'t Prefixes,
+    /// The cost of work that produces no output, in bytes whose sending would take as long.
+    pub spent_bytes: usize,
+    /// The turn ends before the next request once so many bytes are to be sent.
+    pub output_bytes_max: usize,
+}
+
+impl<'t> CommandContext<'t> {
+    /// Carries out a change again, as long as it is refused because the machine has no memory for
+    /// an item; each time after evicting others.
+    pub(super) fn retry<R>(
+        &mut self,
+        attempt: impl FnMut(&mut Self) -> R,
+        is_refused: impl Fn(&R) -> bool,
+    ) -> R {
+        let store = self.store;
+        store.retry(self, |ctx| ctx.batch, attempt, is_refused)
+    }
+
+    /// Allocates an item to be filled within this turn.
+    pub(super) fn draft(
+        &mut self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+    ) -> Result<Draft<'t>, NoRoom> {
+        let store = self.store;
+        self.retry(|_| store.draft(key, head, value_len), Result::is_err)
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Now {
+        self.batch.now
+    }
+
+    /// Charges the copying of a value into a new item to the turn's budget.
+    pub(super) fn count_copied(&mut self, bytes: usize) {
+        self.spent_bytes += bytes / COPIED_BYTES_PER_SENT;
+    }
+
+    /// Counts a storage command, stored or not, by the prefix of its key (`stats detail`).
+    pub fn count_prefix_set(&self, key: &[u8]) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_set(key);
+        }
+    }
+
+    /// The same of a `get`, found or not.
+    pub(super) fn count_prefix_get(&self, key: &[u8], is_found: bool) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_get(key, is_found);
+        }
+    }
+
+    /// The same of a deletion.
+    pub fn count_prefix_delete(&self, key: &[u8]) {
+        if let Some(prefixes) = self.prefixes.if_on() {
+            prefixes.count_delete(key);
+        }
+    }
+
+    /// Ends the turn after this request, which may visit the whole store or read files.
+    pub fn end_turn(&mut self) {
+        self.spent_bytes += TURN_OUTPUT_BYTES;
+    }
+
+    /// The CAS unique of an item just put: the client's own or its stamp; 0 if CAS is disabled. An
+    /// item that has expired already may not have been put; it gets a new stamp.
+    pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
+        if !self.store.has_cas() {
+            return 0;
+        }
+        let stamp_of_none = || self.store.stamps().next(self.now());
+        own.unwrap_or_else(|| stamp.unwrap_or_else(stamp_of_none).get())
+    }
+
+    /// The counters of the slab class of the item that was last looked up.
+    pub(super) fn met(&self) -> &ClassCounts {
+        self.counters.class(self.batch.met_class)
+    }
+}
+
+/// Counts why a lookup found nothing.
+pub(super) fn count_miss(counters: &WorkerCounters, miss: Miss) {
+    match miss {
+        Miss::Absent => {}
+        Miss::Expired => counters.get_expired.count(),
+        Miss::Flushed => counters.get_flushed.count(),
+    }
+}

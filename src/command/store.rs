@@ -1,0 +1,173 @@
+//! Storing a value under a key: the one operation behind every storage command.
+
+use std::cell::Cell;
+
+use super::append::join;
+use super::context::{CommandContext, count_miss};
+use super::outcome::{StoreEvent, Stored};
+use super::store_request::{StoreMode, StoreRequest};
+use crate::store::{Action, Draft, Item, Miss, NEVER, NoRoom, Seen, Stamp, Upload, marks};
+
+/// Stores a value that has arrived whole.
+pub fn store(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    value: &[u8],
+) -> Stored {
+    match ctx.draft(key, &request.head(), value.len()) {
+        Err(NoRoom) => refuse(ctx, key, request, Stored::NoMemory),
+        Ok(mut draft) => {
+            draft.fill(|room| room.copy_from_slice(value));
+            put(ctx, key, request, draft, value)
+        }
+    }
+}
+
+/// Begins to store a value that arrives in parts.
+pub fn begin(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    value_len: usize,
+) -> Result<Upload, Stored> {
+    ctx.store
+        .upload(key, &request.head(), value_len, ctx.batch)
+        .map_err(|NoRoom| refuse(ctx, key, request, Stored::NoMemory))
+}
+
+/// Stores a value that has arrived in parts.
+pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Upload) -> Stored {
+    let key = upload.key().to_vec();
+    let value = if request.joins() {
+        upload.value().to_vec()
+    } else {
+        Vec::new()
+    };
+    put(ctx, &key, request, upload.into_draft(ctx.store), &value)
+}
+
+/// Refuses a value that is too large or for which there is no memory; returns `why`.
+pub fn refuse(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    why: Stored,
+) -> Stored {
+    match why {
+        Stored::TooLarge => ctx.counters.store_too_large.count(),
+        _ => ctx.counters.store_no_memory.count(),
+    }
+    let event = StoreEvent {
+        command: request.name(),
+        deadline_ms: NEVER,
+        seen: Seen::default(),
+    };
+    ctx.tell_stored(key, why.word(), event);
+    if request.refusal_removes {
+        ctx.store.update(key, ctx.batch, |_| (Action::Remove, ()));
+    }
+    why
+}
+
+/// The stamp of the new item or why there is none, and why the lookup missed.
+pub(super) type Put = (Result<Option<Stamp>, Stored>, Option<Miss>);
+
+fn put(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    draft: Draft<'_>,
+    value: &[u8],
+) -> Stored {
+    ctx.counters.class(draft.class()).cmd_set.count();
+    let event = Cell::new(StoreEvent {
+        command: request.name(),
+        deadline_ms: request.deadline_ms,
+        seen: draft.seen(),
+    });
+    let (put, miss) = if request.joins() {
+        drop(draft);
+        join(ctx, key, request, value, &event)
+    } else {
+        replace(ctx, key, request, draft)
+    };
+    let event = event.get();
+    let stored = match put {
+        Ok(stamp) => Stored::Stored {
+            cas: ctx.cas_of(request.cas, stamp),
+            value_len: event.seen.value_len,
+        },
+        Err(why) => why,
+    };
+    count(ctx, request, stored, miss);
+    ctx.tell_stored(key, stored.word(), event);
+    stored
+}
+
+fn count(ctx: &CommandContext<'_>, request: &StoreRequest, stored: Stored, miss: Option<Miss>) {
+    let counters = ctx.counters;
+    if let Some(miss) = miss {
+        count_miss(counters, miss);
+    }
+    if matches!(stored, Stored::Stored { .. }) {
+        counters.total_items.count();
+    }
+    if request.is_cas() {
+        match stored {
+            Stored::Stored { .. } => ctx.met().cas_hits.count(),
+            Stored::Exists => ctx.met().cas_badval.count(),
+            _ => counters.cas_misses.count(),
+        }
+    }
+}
+
+fn replace(
+    ctx: &mut CommandContext<'_>,
+    key: &[u8],
+    request: &StoreRequest,
+    draft: Draft<'_>,
+) -> Put {
+    use StoreMode::{Add, Replace, Set};
+    let is_removal = ctx.store.puts_as_removal(request.deadline_ms, ctx.now());
+    // An item that is not stored is freed outside the lock.
+    let mut draft = Some(draft);
+    let ((put, miss), stamp) = ctx.store.update(key, ctx.batch, |entry| {
+        let miss = entry.err();
+        let (action, put) = match (request.mode, request.compare, entry) {
+            (Set, None, _) | (Add, _, Err(_)) | (Replace, None, Ok(_)) => {
+                (fresh(draft.take(), is_removal), Ok(()))
+            }
+            (Set | Replace, Some(wanted), Ok(item)) if wanted == item.cas() && wanted != 0 => {
+                (fresh(draft.take(), is_removal), Ok(()))
+            }
+            (Set | Replace, Some(wanted), Ok(item)) if request.is_stale(wanted, item) => {
+                (stale(draft.take(), item, request), Ok(()))
+            }
+            (Set | Replace, Some(_), Ok(_)) => (Action::Keep, Err(Stored::Exists)),
+            (Set | Replace, Some(_), Err(_)) => (Action::Keep, Err(Stored::NotFound)),
+            (Add, _, Ok(_)) => (Action::Promote, Err(Stored::NotStored)),
+            _ => (Action::Keep, Err(Stored::NotStored)),
+        };
+        (action, (put, miss))
+    });
+    (put.map(|()| stamp), miss)
+}
+
+/// Between two nodes an item that has expired already is a removal.
+fn fresh(draft: Option<Draft<'_>>, is_removal: bool) -> Action<'_> {
+    match draft {
+        Some(draft) if !is_removal => Action::Put(draft),
+        _ => Action::Remove,
+    }
+}
+
+/// Keeps the deadline and the token mark of the old item, and marks the new one as stale.
+fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
+    let Some(draft) = draft else {
+        return Action::Keep;
+    };
+    let kept = old.marks() & marks::TOKEN_SENT;
+    draft.amend(old.deadline_ms(), request.marks | kept | marks::STALE);
+    Action::Put(draft)
+}

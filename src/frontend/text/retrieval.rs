@@ -1,0 +1,96 @@
+//! `get`, `gets`, `gat`, `gats`: a line may have more keys than one turn serves.
+
+use super::line::content;
+use super::{Executor, Flow, TextFrontend, TextState};
+use crate::command;
+use crate::frontend::Output;
+use crate::limits::{KEY_BYTES, TURN_KEYS};
+use crate::protocol::text::{Keys, ParseError, reply};
+use crate::store::Item;
+
+/// What to do for each key of a retrieval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retrieval {
+    /// Show the CAS unique.
+    pub(super) with_cas: bool,
+    /// Give the item this deadline first, see [`command::deadline_ms`].
+    pub(super) touch: Option<u64>,
+    /// Show nothing: the line ends in an error, at its first key that is too long.
+    pub(super) is_refused: bool,
+}
+
+impl Retrieval {
+    /// Shows items, and changes nothing.
+    pub(super) fn get(with_cas: bool) -> Self {
+        Self {
+            with_cas,
+            touch: None,
+            is_refused: false,
+        }
+    }
+}
+
+impl TextFrontend {
+    /// The rest of a line whose first keys are served.
+    pub(super) fn more_keys(
+        &mut self,
+        input: &[u8],
+        how: Retrieval,
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let end = memchr::memchr(b'\n', input).map_or(input.len(), |end| end + 1);
+        self.keys(&input[..end], 0, how, exec)
+    }
+
+    /// Serves the keys of a whole line from `start` on, as far as the output budget allows.
+    pub(super) fn keys(
+        &mut self,
+        whole: &[u8],
+        start: usize,
+        how: Retrieval,
+        exec: &mut Executor<'_, '_>,
+    ) -> (usize, Option<Flow>) {
+        let line = content(whole);
+        let mut keys = Keys(&line[start..]);
+        let mut served = 0;
+        while let Some((key, rest)) = keys.split_first()
+            && !(how.is_refused && key.len() > KEY_BYTES)
+        {
+            if exec.out.len() >= exec.ctx.output_bytes_max || served == TURN_KEYS {
+                self.state = TextState::Keys(how);
+                return (line.len() - keys.0.len(), Some(Flow::Yield));
+            }
+            exec.retrieve(key, how);
+            served += 1;
+            keys = rest;
+        }
+        if how.is_refused {
+            return self.refuse_request(ParseError::BAD_FORMAT, whole.len(), &mut exec.out.bytes);
+        }
+        exec.out.bytes.extend_from_slice(reply::END);
+        self.state = TextState::Line;
+        (whole.len(), None)
+    }
+}
+
+impl Executor<'_, '_> {
+    /// Answers one key; a miss answers nothing.
+    fn retrieve(&mut self, key: &[u8], how: Retrieval) {
+        let out = &mut *self.out;
+        let show = |item: &Item| show(out, item, how.with_cas);
+        match (how.touch, how.is_refused) {
+            (None, false) => command::get(self.ctx, key, show),
+            (None, true) => command::get(self.ctx, key, |_| {}),
+            (Some(deadline_ms), false) => command::get_and_touch(self.ctx, key, deadline_ms, show),
+            (Some(deadline_ms), true) => command::get_and_touch(self.ctx, key, deadline_ms, |_| {}),
+        };
+    }
+}
+
+fn show(out: &mut Output, item: &Item, with_cas: bool) {
+    let cas = with_cas.then(|| item.cas());
+    let len = item.value().len();
+    reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
+    out.push_value(item);
+    out.bytes.extend_from_slice(b"\r\n");
+}
