@@ -308,7 +308,7 @@ fn peer_setup(
     };
     let now = Clock::new().now();
     let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
-    store.stamps().begin_life(incarnation);
+    store.hybrid_clock().begin_incarnation(incarnation);
     Ok(PeerSetup {
         link: LinkConfig {
             side,

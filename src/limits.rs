@@ -332,9 +332,9 @@ pub const REPLACEABLE_SILENCE_MS: u64 = 4 * HEARTBEAT_MS;
 /// A link that has heard nothing for so long is down.
 pub const SILENCE_MS: u64 = 1000;
 /// A stamp so far ahead of our clock raises an alarm.
-pub const STAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
+pub const TIMESTAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
 /// A stamp so far ahead of our clock closes the link.
-pub const STAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+pub const TIMESTAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
 /// Shortest time between two reports of room: each may cost the partner a pass over its table.
 pub const ROOM_INTERVAL_MS: u64 = 1000;
 /// How often that time doubles while passes bring what must be refused again.

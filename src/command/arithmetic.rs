@@ -6,7 +6,7 @@ use super::exptime::deadline_ms;
 use super::storage::Stored;
 use super::turn::{Told, Turn, count_miss};
 use crate::protocol::text::numeric_value;
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
+use crate::store::{Action, Item, ItemHead, Miss, NoRoom, PendingItem, Store};
 
 /// A longer value is no number.
 const NUMBER_BYTES_MAX: usize = 1 << 14;
@@ -121,14 +121,14 @@ fn begun<'s>(
         deadline_ms,
         ..ItemHead::default()
     };
-    let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
+    let Ok(mut draft) = store.pending_item(key, &head, digits.len()) else {
         return (Action::Keep, Delta::NoMemory);
     };
     draft.fill(|value| value.copy_from_slice(digits));
     told.set(Some(Told {
         command: "add",
         deadline_ms,
-        seen: draft.seen(),
+        seen: draft.summary(),
     }));
     (Action::Put(draft), Delta::Value(number, 0))
 }
@@ -178,7 +178,7 @@ pub(super) fn with_number<'s>(
     number: u64,
     deadline_ms: u64,
     cas: Option<u64>,
-) -> Result<(Draft<'s>, bool), NoRoom> {
+) -> Result<(PendingItem<'s>, bool), NoRoom> {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
     let len = digits.len().max(item.value().len());
@@ -186,10 +186,10 @@ pub(super) fn with_number<'s>(
     let head = ItemHead {
         client_flags: item.client_flags(),
         deadline_ms,
-        marks: if in_place { item.marks() } else { 0 },
+        item_flags: if in_place { item.item_flags() } else { 0 },
         cas,
     };
-    let mut draft = store.draft(item.key(), &head, len)?;
+    let mut draft = store.pending_item(item.key(), &head, len)?;
     draft.fill(|value| {
         value[..digits.len()].copy_from_slice(digits);
         value[digits.len()..].fill(b' ');

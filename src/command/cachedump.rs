@@ -4,7 +4,7 @@ use super::exptime::expires_unix_secs;
 use super::turn::Turn;
 use crate::limits::{CACHEDUMP_BYTES_MAX, WALK_STEP_ENTRIES};
 use crate::protocol::text::reply;
-use crate::store::{Walk, marks};
+use crate::store::{Walk, item_flags};
 
 /// A dump that is under way. What is stored or removed meanwhile may be shown or not.
 #[derive(Debug)]
@@ -39,7 +39,8 @@ impl Cachedump {
         out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {
             // memcached does not show binary keys either.
-            let is_shown = item.class() == *class && item.marks() & marks::BASE64_KEY == 0;
+            let is_shown =
+                item.class() == *class && item.item_flags() & item_flags::BASE64_KEY == 0;
             if *items_left == 0 || !is_shown || !store.is_live(item, now) {
                 return;
             }

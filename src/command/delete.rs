@@ -1,7 +1,7 @@
 //! `delete`.
 
 use super::turn::{Turn, count_miss};
-use crate::store::{Action, Seen};
+use crate::store::{Action, ItemSummary};
 
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn delete(turn: &mut Turn<'_>, key: &[u8], only_over: u64) -> Deleted {
         Err(miss) if only_over != 0 => (Action::Keep, Err(miss)),
         Err(miss) => (Action::Remove, Err(miss)),
         Ok(item) if only_over != 0 && only_over != item.cas() => (Action::Keep, Ok(None)),
-        Ok(item) => (Action::Remove, Ok(Some(Seen::of(item)))),
+        Ok(item) => (Action::Remove, Ok(Some(ItemSummary::of(item)))),
     });
     match found {
         Ok(Some(seen)) => {

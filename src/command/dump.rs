@@ -6,7 +6,7 @@ use super::turn::Turn;
 use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::dump::{self, Dumped};
 use crate::protocol::text::{Classes, DumpFormat};
-use crate::store::{Item, Now, Walk, marks};
+use crate::store::{Item, Now, Walk, item_flags};
 
 /// Appends the lines of the next items of `classes`, as many as one turn may take; false when
 /// there are no more. What has expired is left out.
@@ -43,7 +43,7 @@ fn line(out: &mut Vec<u8>, item: &Item, format: DumpFormat, classes: Classes, no
         return;
     }
     if format == DumpFormat::Mg {
-        let in_base64 = item.marks() & marks::BASE64_KEY != 0;
+        let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
         return dump::mg_line(out, item.key(), in_base64);
     }
     let dumped = Dumped {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::command::deadline_ms;
     use crate::limits::WALL_JITTER_MS;
-    use crate::store::{Action, Batch, Clock, ItemHead, Store, StoreConfig};
+    use crate::store::{Action, Clock, ItemHead, OpContext, Store, StoreConfig};
 
     const BOOT_MS: u64 = 1_000_000_000;
     const WALL_MINUS_BOOT_MS: i64 = 200_000_000_000;
@@ -81,8 +81,10 @@ mod tests {
             deadline_ms: deadline_ms(exptime, now),
             ..ItemHead::default()
         };
-        let draft = store.draft(b"key", &head, 1).unwrap();
-        store.update(b"key", &mut Batch::at(now), |_| (Action::Put(draft), ()));
+        let draft = store.pending_item(b"key", &head, 1).unwrap();
+        store.update(b"key", &mut OpContext::at(now), |_| {
+            (Action::Put(draft), ())
+        });
         store
     }
 

@@ -2,11 +2,12 @@
 
 use super::exptime::deadline_ms;
 use super::turn::Turn;
-use crate::store::{EPOCH_UNIX_MS, Stamp};
+use crate::store::{EPOCH_UNIX_MS, Timestamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
-/// absolute time in the past kills what was stored before it. Returns the floor if it was raised.
-pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
+/// absolute time in the past kills what was stored before it. Returns the flush watermark if it was
+/// raised.
+pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Timestamp> {
     turn.counters.cmd_flush.count();
     if exptime <= 0 {
         turn.batch.flushed = true;
@@ -17,9 +18,9 @@ pub fn flush_all(turn: &mut Turn<'_>, exptime: i64) -> Option<Stamp> {
         turn.store.flush_later(at_ms);
         return None;
     }
-    let floor = turn
+    let flush_watermark = turn
         .store
         .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS));
-    turn.batch.flushed |= floor.is_some();
-    floor
+    turn.batch.flushed |= flush_watermark.is_some();
+    flush_watermark
 }

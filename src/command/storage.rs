@@ -5,7 +5,7 @@ use super::turn::{Told, Turn, count_miss};
 use crate::limits::OPTIMISTIC_TRIES;
 use crate::protocol::text::{Storage, Verb};
 use crate::store::{
-    Action, Batch, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Store, Upload,
+    Action, Item, ItemHead, ItemSummary, Miss, NEVER, NoRoom, OpContext, PendingItem, Store, Upload,
 };
 
 /// What became of a storage command.
@@ -82,7 +82,7 @@ pub fn store_upload(turn: &mut Turn<'_>, request: &Storage<'_>, upload: Upload) 
     } else {
         Vec::new()
     };
-    put(turn, request, upload.into_draft(turn.store), &data)
+    put(turn, request, upload.into_pending_item(turn.store), &data)
 }
 
 /// For `stats detail`, which counts what was asked for, stored or not.
@@ -97,7 +97,7 @@ fn item_head(turn: &Turn<'_>, request: &Storage<'_>) -> ItemHead {
     ItemHead {
         client_flags: request.client_flags,
         deadline_ms: deadline_ms(request.exptime, turn.now()),
-        marks: 0,
+        item_flags: 0,
         cas: None,
     }
 }
@@ -124,7 +124,7 @@ fn tell_refused(turn: &Turn<'_>, request: &Storage<'_>, stored: Stored) {
     let told = Told {
         command: name(request.verb),
         deadline_ms: NEVER,
-        seen: Seen::default(),
+        seen: ItemSummary::default(),
     };
     turn.tell_stored(request.key, stored, told);
 }
@@ -136,15 +136,15 @@ fn discard(turn: &mut Turn<'_>, request: &Storage<'_>) {
     }
 }
 
-fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]) -> Stored {
+fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: PendingItem<'_>, data: &[u8]) -> Stored {
     turn.counters.class(draft.class()).cmd_set.count();
-    if turn.batch.witness.is_none() {
+    if turn.batch.observer.is_none() {
         return put_unseen(turn, request, draft, data, &mut None);
     }
     let mut told = Some(Told {
         command: name(request.verb),
         deadline_ms: deadline_ms(request.exptime, turn.now()),
-        seen: draft.seen(),
+        seen: draft.summary(),
     });
     let stored = put_unseen(turn, request, draft, data, &mut told);
     if let Some(told) = told {
@@ -157,7 +157,7 @@ fn put(turn: &mut Turn<'_>, request: &Storage<'_>, draft: Draft<'_>, data: &[u8]
 fn put_unseen(
     turn: &mut Turn<'_>,
     request: &Storage<'_>,
-    draft: Draft<'_>,
+    draft: PendingItem<'_>,
     data: &[u8],
     told: &mut Option<Told>,
 ) -> Stored {
@@ -227,13 +227,13 @@ fn join(
 ) -> Stored {
     for attempt in 0..=OPTIMISTIC_TRIES {
         let seen = if attempt < OPTIMISTIC_TRIES {
-            let peek = |batch: &mut Batch| {
+            let peek = |batch: &mut OpContext| {
                 let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.cloned());
                 turn.store.update(request.key, batch, look).0
             };
             let seen = match attempt {
                 0 => peek(turn.batch),
-                _ => turn.batch.unseen(peek),
+                _ => turn.batch.without_observer(peek),
             };
             match seen {
                 Ok(item) => Some(item),
@@ -243,9 +243,9 @@ fn join(
             None
         };
         // The lookup above is the one that is told.
-        let witness = turn.batch.witness.take();
+        let observer = turn.batch.observer.take();
         let joined = try_join(turn, request, data, seen, told);
-        turn.batch.witness = witness;
+        turn.batch.observer = observer;
         if let Some(stored) = joined {
             return count(turn, request.verb, (stored, None));
         }
@@ -282,7 +282,7 @@ fn try_join(
             Some(draft) => {
                 if let Some(told) = told {
                     told.deadline_ms = item.deadline_ms();
-                    told.seen = draft.seen();
+                    told.seen = draft.summary();
                 }
                 (Action::Put(draft), Some(Stored::Stored(0)))
             }
@@ -301,19 +301,19 @@ fn joined<'s>(
     request: &Storage<'_>,
     old: &Item,
     data: &[u8],
-) -> Option<Draft<'s>> {
+) -> Option<PendingItem<'s>> {
     let head = ItemHead {
         client_flags: old.client_flags(),
         deadline_ms: old.deadline_ms(),
         // A new item, as in memcached: neither stale nor won by anybody.
-        marks: 0,
+        item_flags: 0,
         cas: None,
     };
     let len = old.value().len() + data.len();
     if !store.fits(old.key().len(), old.client_flags(), len) {
         return None;
     }
-    let mut draft = store.draft(old.key(), &head, len).ok()?;
+    let mut draft = store.pending_item(old.key(), &head, len).ok()?;
     let (first, second) = match request.verb {
         Verb::Prepend => (data, old.value()),
         _ => (old.value(), data),

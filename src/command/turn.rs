@@ -3,7 +3,9 @@
 use super::storage::Stored;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
-use crate::store::{Batch, Draft, ItemHead, Miss, NEVER, NoRoom, Now, Seen, Store, Storing};
+use crate::store::{
+    ItemHead, ItemSummary, Miss, NEVER, NoRoom, Now, OpContext, PendingItem, Store, StoreEventView,
+};
 
 /// The store, the moment, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -11,7 +13,7 @@ pub struct Turn<'t> {
     /// The node's items.
     pub store: &'t Store,
     /// The moment and the changes of this turn.
-    pub batch: &'t mut Batch,
+    pub batch: &'t mut OpContext,
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
@@ -40,9 +42,9 @@ impl<'t> Turn<'t> {
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-    ) -> Result<Draft<'t>, NoRoom> {
+    ) -> Result<PendingItem<'t>, NoRoom> {
         let store = self.store;
-        self.retry(|_| store.draft(key, head, value_len), Result::is_err)
+        self.retry(|_| store.pending_item(key, head, value_len), Result::is_err)
     }
 
     /// The moment of the turn.
@@ -62,7 +64,7 @@ impl<'t> Turn<'t> {
 
     /// The counters of the class of the item that was last met.
     pub(super) fn met(&self) -> &ClassCounts {
-        self.counters.class(self.batch.met_class)
+        self.counters.class(self.batch.found_class)
     }
 }
 
@@ -72,13 +74,13 @@ pub(super) struct Told {
     pub(super) command: &'static str,
     /// Boot-time milliseconds.
     pub(super) deadline_ms: u64,
-    pub(super) seen: Seen,
+    pub(super) seen: ItemSummary,
 }
 
 impl Turn<'_> {
     /// Tells whoever watches how a storage command has ended.
     pub(super) fn tell_stored(&self, key: &[u8], stored: Stored, told: Told) {
-        let Some(witness) = &self.batch.witness else {
+        let Some(observer) = &self.batch.observer else {
             return;
         };
         let ttl_secs = match told.deadline_ms {
@@ -86,19 +88,19 @@ impl Turn<'_> {
             // Shown unsigned, as there, when it has passed.
             deadline_ms => self.now().secs_until(deadline_ms) as u32,
         };
-        witness.stored(&Storing {
+        observer.stored(&StoreEventView {
             key,
             status: stored.word(),
             command: told.command,
             ttl_secs,
-            seen: told.seen,
+            item: told.seen,
         });
     }
 
     /// The same of a deletion.
-    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: Seen) {
-        if let Some(witness) = &self.batch.witness {
-            witness.deleted(key, command, seen);
+    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: ItemSummary) {
+        if let Some(observer) = &self.batch.observer {
+            observer.deleted(key, command, seen);
         }
     }
 }

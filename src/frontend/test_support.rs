@@ -7,7 +7,7 @@ use crate::command::{Output, Turn};
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};
-use crate::store::{Batch, Now, Store, StoreConfig};
+use crate::store::{Now, OpContext, Store, StoreConfig};
 
 /// The moment at which all of them take place.
 pub(crate) const NOW: Now = Now {
@@ -67,7 +67,7 @@ impl Stage {
         replies: &mut Vec<u8>,
         run: impl FnOnce(&mut Turn<'_>, &mut Output) -> (usize, Stop),
     ) -> (usize, Stop) {
-        let mut batch = Batch::at(NOW);
+        let mut batch = OpContext::at(NOW);
         let mut turn = Turn {
             store: &self.store,
             batch: &mut batch,

@@ -21,7 +21,7 @@ use crate::frontend::wait_state::State;
 use crate::frontend::{Dialogue, Stop};
 use crate::node::connections::CloseReason;
 use crate::node::watch::{Watch, Watcher};
-use crate::store::Held;
+use crate::store::InputReservation;
 use input::{Input, Unfinished};
 
 /// What a client is told that is one watcher too many, in memcached's words.
@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     /// Bytes that are no whole request yet, or that the last turn had no budget for.
     tail: Vec<u8>,
     /// What a long tail counts as.
-    line: Option<Held>,
+    line: Option<InputReservation>,
     unfinished: Unfinished,
     /// Replies the client has not taken yet.
     pending: Option<Pending>,
@@ -231,7 +231,7 @@ impl Connection {
         let output = scratch.output.detach();
         let store = &self.worker.node.store;
         self.pending = Some(Pending::new(output, sent, store));
-        store.make_room(&mut scratch.batch);
+        store.free_and_evict(&mut scratch.batch);
         self.worker.node.hand_over(&mut scratch.batch);
         Ok(())
     }

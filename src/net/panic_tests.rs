@@ -68,8 +68,8 @@ fn ask(stream: &mut TcpStream, words: &str, answer: &str) {
 #[test]
 fn a_panic_ends_its_connection_and_no_other() {
     let faulty = Faulty::start();
-    let mut bystander = faulty.connect();
-    ask(&mut bystander, "set k 0 0 3\r\nabc\r\n", "STORED\r\n");
+    let mut other_client = faulty.connect();
+    ask(&mut other_client, "set k 0 0 3\r\nabc\r\n", "STORED\r\n");
     for _ in 0..20 {
         // Its turn has changed an item and has replies that nobody may get.
         let mut victim = faulty.connect();
@@ -79,8 +79,12 @@ fn a_panic_ends_its_connection_and_no_other() {
         // Closed or reset, but without a byte.
         let _ = victim.read_to_end(&mut rest);
         assert_eq!(rest, b"");
-        ask(&mut bystander, "get v\r\n", "VALUE v 0 1\r\n1\r\nEND\r\n");
-        ask(&mut bystander, "delete v\r\n", "DELETED\r\n");
+        ask(
+            &mut other_client,
+            "get v\r\n",
+            "VALUE v 0 1\r\n1\r\nEND\r\n",
+        );
+        ask(&mut other_client, "delete v\r\n", "DELETED\r\n");
     }
     // The places of the victims are free again.
     let counters = &faulty.node.counters;
@@ -91,6 +95,6 @@ fn a_panic_ends_its_connection_and_no_other() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(counters.curr_connections.get(), 1);
-    drop(bystander);
+    drop(other_client);
     faulty.stop();
 }

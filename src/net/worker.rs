@@ -28,7 +28,7 @@ use crate::node::connections::Entry;
 use crate::node::watch::Log;
 use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Witness};
+use crate::store::{Observer, OpContext};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
 pub(crate) struct Scratch {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
-    pub(crate) batch: Batch,
+    pub(crate) batch: OpContext,
 }
 
 impl Scratch {
@@ -60,7 +60,7 @@ impl Scratch {
         if self.input.len() != SCRATCH_BYTES {
             self.input.resize(SCRATCH_BYTES, 0);
         }
-        if self.batch.is_to_be_handed_over() || !self.batch.promoted.is_empty() {
+        if self.batch.has_changes() || !self.batch.promoted.is_empty() {
             node.hand_over(&mut self.batch);
         }
     }
@@ -90,7 +90,7 @@ impl Worker {
             scratch: RefCell::new(Scratch {
                 input: vec![0; SCRATCH_BYTES],
                 output: Output::default(),
-                batch: Batch::default(),
+                batch: OpContext::default(),
             }),
         }
     }
@@ -101,19 +101,19 @@ impl Worker {
     }
 
     /// Has whoever watches be told of what follows, which is done for this client.
-    pub(crate) fn attend(&self, batch: &mut Batch, client: &Entry) {
+    pub(crate) fn attend(&self, batch: &mut OpContext, client: &Entry) {
         let events = self.node.watch.events();
-        if events != Events::default() || batch.witness.is_some() {
+        if events != Events::default() || batch.observer.is_some() {
             self.change_witness(batch, client, events);
         }
     }
 
     #[cold]
-    fn change_witness(&self, batch: &mut Batch, client: &Entry, events: Events) {
+    fn change_witness(&self, batch: &mut OpContext, client: &Entry, events: Events) {
         self.log().set_client(client.fd);
-        batch.witness = events
+        batch.observer = events
             .meets(Events::ITEMS)
-            .then(|| Arc::clone(self.log()) as Arc<dyn Witness>);
+            .then(|| Arc::clone(self.log()) as Arc<dyn Observer>);
     }
 
     /// What a turn may answer: little while clients leave much unread.

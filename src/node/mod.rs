@@ -20,7 +20,7 @@ use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
 use crate::replication::change_queue::Handover;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
-use crate::store::{Batch, Clock, Store, Witness};
+use crate::store::{Clock, Observer, OpContext, Store};
 use connections::Registry;
 use watch::Watch;
 
@@ -83,7 +83,7 @@ impl Node {
             config.client.worker_logbuf_size,
             config.client.watcher_logbuf_size,
         );
-        store.tell_bystander(Arc::clone(watch.log(threads)) as Arc<dyn Witness>);
+        store.set_background_observer(Arc::clone(watch.log(threads)) as Arc<dyn Observer>);
         Self {
             workers: (0..threads).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// Hands a batch's news to the link; forgets them on a node that is alone.
-    pub fn hand_over(&self, batch: &mut Batch) {
+    pub fn hand_over(&self, batch: &mut OpContext) {
         let flushed = std::mem::take(&mut batch.flushed);
         match &self.handover {
             Some(handover) => {

@@ -42,7 +42,7 @@ pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 
 use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
 use crate::replication::wire::{Frame, Framer, Lane};
-use crate::store::{Now, Stamp, Store};
+use crate::store::{Now, Store, Timestamp};
 
 use clock::PartnerClock;
 use dirty::DirtyKeys;
@@ -103,8 +103,8 @@ struct Stream {
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
     pass: Pass,
-    /// The floor the partner is known to have, or has been sent.
-    floor_sent: Stamp,
+    /// The flush watermark the partner is known to have, or has been sent.
+    watermark_sent: Timestamp,
     /// Bytes of live records since the last chunk of the pass, and since the last live piece.
     live_since_pass_bytes: usize,
     live_since_piece_bytes: usize,
@@ -141,7 +141,7 @@ impl Link {
             heard_ms: now.boot_ms,
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
-            floor_sent: store.floor(),
+            watermark_sent: store.flush_watermark(),
             dirty: DirtyKeys::of_memory(store.limit_bytes()),
             flight: Flight::of_memory(store.limit_bytes()),
             ..Stream::default()

@@ -1,6 +1,7 @@
 //! The link's frames, byte by byte. Wire version 1.
 //!
-//! All numbers are big-endian. A stamp is a `u64` of which the upper 11 bits are zero. A frame is
+//! All numbers are big-endian. A timestamp is a `u64` of which the upper 11 bits are zero. A frame
+//! is
 //!
 //! ```text
 //! u32  length of what follows, 1 to 65,532: a whole frame has at most 64 KiB
@@ -19,7 +20,7 @@
 //! | 7    | PieceAbort | u8 lane |
 //! | 8    | Verdicts   | runs, at least one, to the end |
 //! | 9    | Promote    | u64 slots, to the end |
-//! | 10   | Flush      | stamp floor |
+//! | 10   | Flush      | timestamp flush watermark |
 //! | 11   | PassEnd    | nothing |
 //! | 12   | Room       | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
@@ -32,8 +33,8 @@
 //! u16    highest wire version spoken
 //! u8     side, 0 or 1
 //! u64    incarnation
-//! stamp  the higher of the clock and the highest stamp held
-//! stamp  flush floor
+//! timestamp  the higher of the clock and the highest timestamp held
+//! timestamp  flush watermark
 //! u8     length of the node id, node id (UTF-8)
 //! u16    length of the policy (at most 8 KiB), policy (UTF-8)
 //! ```
@@ -42,8 +43,8 @@
 //!
 //! ```text
 //! u8     kind: 1 = of a pass, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
-//! stamp  when the value was written
-//! stamp  when its deadline was last changed by a touch
+//! timestamp  when the value was written
+//! timestamp  when its deadline was last changed by a touch
 //! u32    client flags                  \
 //! u8     marks                          |  not in a tombstone
 //! u64    CAS, if kind has 4             |
@@ -67,7 +68,7 @@
 //! ```text
 //! u8   0 = applied, 1 = superseded, 2 = no room, 3 = a piece, taken, and more to come
 //! u16  how many in a row, at least 1   (not for superseded: always one)
-//! stamp, stamp  the version held here  (superseded only)
+//! timestamp, timestamp  the version held here  (superseded only)
 //! ```
 //!
 //! Decoding never panics, and looks at no byte before it has checked that it is there.
@@ -83,7 +84,7 @@ use std::ops::RangeInclusive;
 use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
-use crate::store::{RecordHead, Stamp, Version};
+use crate::store::{RecordHead, Timestamp, Version};
 
 pub use decode::{Runs, Slots};
 pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
@@ -136,7 +137,7 @@ pub enum Frame<'a> {
         /// The highest version both speak.
         wire_version: u16,
     },
-    /// The partner's hello, or a later stamp of it, is refused; the sender closes the link.
+    /// The partner's hello, or a later timestamp of it, is refused; the sender closes the link.
     Refuse {
         /// What kind of refusal, for counters and tests.
         code: u8,
@@ -168,10 +169,10 @@ pub enum Frame<'a> {
     Verdicts(Runs<'a>),
     /// Keys that were hit at the sender: the receiver keeps them warm, too.
     Promote(Slots<'a>),
-    /// Everything with a lower stamp is dead.
+    /// Everything with a lower timestamp is dead.
     Flush {
-        /// The floor.
-        floor: Stamp,
+        /// The flush watermark.
+        flush_watermark: Timestamp,
     },
     /// The sender's pass over its table is complete.
     PassEnd,
@@ -195,10 +196,10 @@ pub struct Hello<'a> {
     pub side: u8,
     /// A number of its own for each start of the node.
     pub incarnation: u64,
-    /// The higher of the node's clock and the highest stamp it holds.
-    pub clock: Stamp,
-    /// The node's flush floor.
-    pub floor: Stamp,
+    /// The higher of the node's clock and the highest timestamp it holds.
+    pub clock: Timestamp,
+    /// The node's flush watermark.
+    pub flush_watermark: Timestamp,
     /// MSM's name of the node.
     pub node_id: &'a str,
     /// The settings that must be equal on both nodes, as text.

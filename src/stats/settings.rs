@@ -10,7 +10,7 @@ use crate::config::tuning::Slabs;
 use crate::config::{Config, Listen, Protocol, Tls, TlsVersion};
 use crate::limits::UNFINISHED_PERCENT;
 use crate::protocol::text::reply::stat;
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
 /// Prints them.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
@@ -221,10 +221,10 @@ fn interfaces(listen: &[Listen], port: i64) -> String {
 
 /// When the last flush fired, in seconds since the start, 1 at least; 0 if none has.
 fn flushed_at_secs(view: &NodeView<'_>) -> u64 {
-    let floor = view.store.floor();
-    if floor == Stamp::ZERO {
+    let flush_watermark = view.store.flush_watermark();
+    if flush_watermark == Timestamp::ZERO {
         return 0;
     }
     let started_wall_ms = view.now.wall_ms.saturating_sub(view.uptime_ms());
-    (floor.wall_ms().saturating_sub(started_wall_ms) / 1000).max(1)
+    (flush_watermark.wall_ms().saturating_sub(started_wall_ms) / 1000).max(1)
 }

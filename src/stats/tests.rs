@@ -2,7 +2,7 @@ mod classes;
 
 use super::*;
 use crate::config::{Config, Listen, TlsVersion};
-use crate::store::{Batch, ClassCounters, ClassPlan, Now, Store, StoreConfig};
+use crate::store::{ClassCounters, ClassPlan, Now, OpContext, Store, StoreConfig};
 
 /// What a build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
 /// `item_stats_totals` in its source.
@@ -358,12 +358,12 @@ fn times_are_since_the_start() {
     let mut node = TestNode::new();
     assert_eq!(node.value("", "uptime"), "1");
     assert_eq!(node.value("settings", "oldest"), "0");
-    node.store.flush(&mut Batch::at(node.now));
+    node.store.flush(&mut OpContext::at(node.now));
     assert_eq!(node.value("settings", "oldest"), "1");
     node.now.boot_ms += 61_999;
     node.now.wall_ms += 61_999;
     assert_eq!(node.value("", "uptime"), "62");
-    node.store.flush(&mut Batch::at(node.now));
+    node.store.flush(&mut OpContext::at(node.now));
     assert_eq!(node.value("settings", "oldest"), "61");
     assert_eq!(node.value("", "time"), node.now.unix_secs().to_string());
 }

@@ -54,7 +54,7 @@ impl Store {
                 let figures = sum.classes.entry(item.class()).or_default();
                 figures.items += 1;
                 figures.item_bytes += item_bytes as u64;
-                shard.wheel.audit(slot, item, now);
+                shard.expiry_buckets.audit(slot, item, now);
             }
         }
         let tombstones = (sum.tombstones - before) as usize;

@@ -70,7 +70,7 @@ pub struct Classes {
     chunks: Vec<u32>,
     /// The first class (less 1) to look at for a size, by its highest bit.
     first: [u8; usize::BITS as usize],
-    held: Box<[Held; CLASSES]>,
+    held: Box<[ClassTotals; CLASSES]>,
     /// How many items there are of each 32 bytes of size; empty unless they are tracked.
     sizes: Box<[AtomicU32]>,
 }
@@ -78,7 +78,7 @@ pub struct Classes {
 /// A class is written by all workers: none shares a line with another.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Held {
+struct ClassTotals {
     items: AtomicU64,
     item_bytes: AtomicU64,
 }
@@ -97,7 +97,7 @@ impl Classes {
         Self {
             first,
             chunks,
-            held: Box::new(std::array::from_fn(|_| Held::default())),
+            held: Box::new(std::array::from_fn(|_| ClassTotals::default())),
             sizes: (0..buckets).map(|_| AtomicU32::new(0)).collect(),
         }
     }

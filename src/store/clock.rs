@@ -8,7 +8,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{WALL_JITTER_MS, WALL_READS};
 
-/// 2020-01-01T00:00:00Z in Unix milliseconds: where stamps begin to count.
+/// 2020-01-01T00:00:00Z in Unix milliseconds: where timestamps begin to count.
 pub const EPOCH_UNIX_MS: u64 = 1_577_836_800_000;
 
 /// One moment on both of a node's clocks.
@@ -17,7 +17,7 @@ pub struct Now {
     /// Milliseconds since this machine's boot, suspended time included. Deadlines live on it:
     /// it never steps.
     pub boot_ms: u64,
-    /// Milliseconds since 2020-01-01 UTC. Only stamps and absolute expiry times use it.
+    /// Milliseconds since 2020-01-01 UTC. Only timestamps and absolute expiry times use it.
     pub wall_ms: u64,
 }
 

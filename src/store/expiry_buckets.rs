@@ -19,13 +19,13 @@ const STALE_KEPT: usize = 64;
 
 /// Buckets hold table keys; only occupied ones take memory.
 #[derive(Debug, Default)]
-pub(crate) struct Wheel {
+pub(crate) struct ExpiryBuckets {
     pub(super) buckets: BTreeMap<u32, Vec<u64>>,
     /// Entries in all buckets, stale ones included.
     pub(super) len: usize,
 }
 
-impl Wheel {
+impl ExpiryBuckets {
     /// The bucket in which an item of this deadline is to be queued; never 0.
     fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
         let bucket = deadline_ms >> BUCKET_SHIFT;
@@ -40,9 +40,9 @@ impl Wheel {
             return;
         }
         let bucket = Self::bucket_of(deadline_ms, now);
-        let queued = item.wheel_slot();
+        let queued = item.expiry_bucket();
         if queued == 0 || queued > bucket {
-            item.set_wheel_slot(bucket);
+            item.set_expiry_bucket(bucket);
             self.queue(bucket, slot);
             if self.len > 2 * table.len() + STALE_KEPT {
                 self.sweep(table);
@@ -58,7 +58,7 @@ impl Wheel {
             slots.retain(|&slot| {
                 table
                     .peek(slot)
-                    .is_some_and(|item| item.wheel_slot() == bucket)
+                    .is_some_and(|item| item.expiry_bucket() == bucket)
             });
             slots.sort_unstable();
             slots.dedup();
@@ -95,7 +95,7 @@ impl Wheel {
     }
 }
 
-impl Wheel {
+impl ExpiryBuckets {
     /// Shows the slots of the bucket that fires next, in which some items may be overdue already,
     /// unless they are more than `most`.
     pub(crate) fn next_to_fire(&self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) {
@@ -111,13 +111,13 @@ impl Wheel {
 }
 
 #[cfg(any(test, fuzzing))]
-impl Wheel {
+impl ExpiryBuckets {
     /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.
     pub(super) fn audit(&self, slot: u64, item: &Item, now: Now) {
         if item.deadline_ms() == NEVER {
             return;
         }
-        let bucket = item.wheel_slot();
+        let bucket = item.expiry_bucket();
         // One that had passed when it was queued fires next.
         let latest = (item.deadline_ms().max(now.boot_ms) >> BUCKET_SHIFT) + 1;
         assert!(bucket != 0, "an item with a deadline is not queued");
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn a_bucket_fires_only_when_all_its_deadlines_have_passed() {
-        let mut wheel = Wheel::default();
+        let mut wheel = ExpiryBuckets::default();
         let deadline_ms = 100_000;
-        wheel.queue(Wheel::bucket_of(deadline_ms, at(0)), 7);
+        wheel.queue(ExpiryBuckets::bucket_of(deadline_ms, at(0)), 7);
         let mut out = Vec::new();
         assert!(!wheel.fired(at(deadline_ms), 64, &mut out));
         assert!(out.is_empty());
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn work_is_bounded_and_goes_on_where_it_stopped() {
-        let mut wheel = Wheel::default();
+        let mut wheel = ExpiryBuckets::default();
         for slot in 0..100 {
             wheel.queue(1 + (slot % 3) as u32, slot);
         }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_far_deadline_is_queued_at_the_horizon() {
         assert_eq!(
-            Wheel::bucket_of(u64::MAX - 1, at(0)),
+            ExpiryBuckets::bucket_of(u64::MAX - 1, at(0)),
             HORIZON_BUCKETS as u32 + 1
         );
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use triomphe::ThinArc;
 
 use super::clock::Now;
-use super::hlc::{Stamp, Version};
+use super::hlc::{Timestamp, Version};
 
 /// Bytes of an item's allocation before its key: reference count, header, length.
 pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;
@@ -25,7 +25,7 @@ const RELAXED: Ordering = Ordering::Relaxed;
 pub const NEVER: u64 = u64::MAX;
 
 /// Marks of an entry that travel to the partner, as a bit set.
-pub mod marks {
+pub mod item_flags {
     /// Set by a meta delete with invalidation: the value is stale.
     pub const STALE: u8 = 1;
     /// Some client has been told to recache a stale value.
@@ -53,15 +53,15 @@ mod local {
 
 #[derive(Debug)]
 struct Header {
-    stamp: AtomicU64,
+    timestamp: AtomicU64,
     touched: AtomicU64,
     deadline_ms: AtomicU64,
     client_flags: u32,
     promoted: AtomicU32,
     accessed: AtomicU32,
-    wheel_slot: AtomicU32,
+    expiry_bucket: AtomicU32,
     local: AtomicU8,
-    marks: AtomicU8,
+    item_flags: AtomicU8,
     class: AtomicU8,
     key_len: u8,
 }
@@ -74,8 +74,8 @@ pub struct ItemHead {
     /// Milliseconds on the boot-time clock, or [`NEVER`].
     pub deadline_ms: u64,
     /// See [`marks`].
-    pub marks: u8,
-    /// A CAS unique set by the client instead of the stamp.
+    pub item_flags: u8,
+    /// A CAS unique set by the client instead of the timestamp.
     pub cas: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl Default for ItemHead {
         Self {
             client_flags: 0,
             deadline_ms: NEVER,
-            marks: 0,
+            item_flags: 0,
             cas: None,
         }
     }
@@ -102,15 +102,15 @@ impl Item {
         let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
         let len = key.len() + cas_len + value_len;
         let header = Header {
-            stamp: AtomicU64::new(0),
+            timestamp: AtomicU64::new(0),
             touched: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(head.deadline_ms),
             client_flags: head.client_flags,
             promoted: AtomicU32::new(0),
             accessed: AtomicU32::new(0),
-            wheel_slot: AtomicU32::new(0),
+            expiry_bucket: AtomicU32::new(0),
             local: AtomicU8::new(if cas_len == 0 { 0 } else { local::CAS_OVERRIDE }),
-            marks: AtomicU8::new(head.marks & marks::ALL),
+            item_flags: AtomicU8::new(head.item_flags & item_flags::ALL),
             class: AtomicU8::new(0),
             key_len: key.len() as u8,
         };
@@ -182,26 +182,28 @@ impl Item {
     /// Its version.
     pub fn version(&self) -> Version {
         // Touched first: whoever sees a touch sees the deadline it set.
-        let touched = Stamp::from_raw(self.header().touched.load(Ordering::Acquire));
+        let touched = Timestamp::from_raw(self.header().touched.load(Ordering::Acquire));
         Version {
-            stamp: Stamp::from_raw(self.header().stamp.load(RELAXED)),
+            timestamp: Timestamp::from_raw(self.header().timestamp.load(RELAXED)),
             touched,
         }
     }
 
-    /// The stamp of its value.
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::from_raw(self.header().stamp.load(RELAXED))
+    /// The timestamp of its value.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_raw(self.header().timestamp.load(RELAXED))
     }
 
     pub(crate) fn set_version(&self, version: Version) {
-        self.header().stamp.store(version.stamp.get(), RELAXED);
+        self.header()
+            .timestamp
+            .store(version.timestamp.get(), RELAXED);
         self.header()
             .touched
             .store(version.touched.get(), Ordering::Release);
     }
 
-    /// The CAS unique: the one a client set, else the stamp; 0 on a node without.
+    /// The CAS unique: the one a client set, else the timestamp; 0 on a node without.
     pub fn cas(&self) -> u64 {
         if self.has_cas() {
             self.inherited_cas()
@@ -212,7 +214,8 @@ impl Item {
 
     /// The CAS unique for what takes its place: a partner may show it where this node does not.
     pub fn inherited_cas(&self) -> u64 {
-        self.cas_override().unwrap_or_else(|| self.stamp().get())
+        self.cas_override()
+            .unwrap_or_else(|| self.timestamp().get())
     }
 
     /// Whether it has a CAS unique at all.
@@ -259,12 +262,14 @@ impl Item {
     }
 
     /// The marks that travel, see [`marks`].
-    pub fn marks(&self) -> u8 {
-        self.header().marks.load(RELAXED)
+    pub fn item_flags(&self) -> u8 {
+        self.header().item_flags.load(RELAXED)
     }
 
-    pub(crate) fn set_marks(&self, marks: u8) {
-        self.header().marks.store(marks & marks::ALL, RELAXED);
+    pub(crate) fn set_item_flags(&self, item_flags: u8) {
+        self.header()
+            .item_flags
+            .store(item_flags & item_flags::ALL, RELAXED);
     }
 
     /// The class memcached would choose for it, see [`super::classes`]; 0 for a tombstone.
@@ -378,12 +383,12 @@ impl Item {
         self.header().accessed.store(tick, RELAXED);
     }
 
-    pub(crate) fn wheel_slot(&self) -> u32 {
-        self.header().wheel_slot.load(RELAXED)
+    pub(crate) fn expiry_bucket(&self) -> u32 {
+        self.header().expiry_bucket.load(RELAXED)
     }
 
-    pub(crate) fn set_wheel_slot(&self, slot: u32) {
-        self.header().wheel_slot.store(slot, RELAXED);
+    pub(crate) fn set_expiry_bucket(&self, slot: u32) {
+        self.header().expiry_bucket.store(slot, RELAXED);
     }
 
     /// Bytes of its allocation as asked for.

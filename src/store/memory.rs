@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::item::Item;
 use super::machine;
-use super::unfinished::Unfinished;
+use super::unfinished::UnfinishedInputs;
 use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
@@ -20,7 +20,7 @@ pub(crate) struct Account {
     /// How often nothing more is granted without asking the machine again.
     denials_left: AtomicU32,
     used_bytes: AtomicU64,
-    pub(crate) unfinished: Unfinished,
+    pub(crate) unfinished: UnfinishedInputs,
     /// Bytes of replies that clients have not read.
     pub(crate) output_bytes: AtomicU64,
     pub(crate) live_items: AtomicU64,
@@ -58,7 +58,7 @@ impl Account {
             is_machine_limited,
             denials_left: AtomicU32::new(0),
             used_bytes: AtomicU64::new(0),
-            unfinished: Unfinished::default(),
+            unfinished: UnfinishedInputs::default(),
             output_bytes: AtomicU64::new(0),
             live_items: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),

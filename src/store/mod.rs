@@ -54,17 +54,17 @@ pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
 pub use counters::{ClassCounters, Counters};
 pub use hash::{KeyHash, KeyHasher};
-pub use hlc::{Stamp, StampClock, Version};
-pub use item::{Item, ItemHead, NEVER, marks};
+pub use hlc::{HybridClock, Timestamp, Version};
+pub use item::{Item, ItemHead, NEVER, item_flags};
 pub use memory::{Memory, size_class_bytes};
-pub use observer::{Seen, Storing, Witness};
-pub use op_context::Batch;
+pub use observer::{ItemSummary, Observer, StoreEventView};
+pub use op_context::OpContext;
 pub use ops::{Action, Miss};
-pub use pending_item::{Draft, Incoming, NoRoom};
-pub use replica::{Origin, RecordHead, Shortage, Verdict};
+pub use pending_item::{NoRoom, PartialItem, PendingItem};
+pub use replica::{ApplyResult, Origin, RecordHead, RefuseReason};
 pub use reservation::{Purpose, Reservation};
-pub use unfinished::Held;
-pub use unreplicated::Owed;
+pub use unfinished::InputReservation;
+pub use unreplicated::Unreplicated;
 pub use upload::Upload;
 pub use walk::Walk;
 
@@ -118,11 +118,11 @@ pub struct Store {
     has_cas: bool,
     limit_bytes: AtomicU64,
     /// Who is told of evictions that are no client's doing.
-    bystander: OnceLock<Arc<dyn Witness>>,
+    background_observer: OnceLock<Arc<dyn Observer>>,
     /// Boot-time milliseconds of a delayed flush, or [`NEVER`].
     flush_at_ms: AtomicU64,
-    /// The flush floor below which all memory has been taken back.
-    reclaimed_floor: AtomicU64,
+    /// The flush watermark below which all memory has been taken back.
+    reclaimed_watermark: AtomicU64,
 }
 
 impl Store {
@@ -146,9 +146,9 @@ impl Store {
     }
 
     /// The CAS unique that clients are told of an item that was just put; 0 if none was.
-    pub fn cas_of(&self, stamp: Option<Stamp>) -> u64 {
-        match stamp {
-            Some(stamp) if self.has_cas => stamp.get(),
+    pub fn cas_of(&self, timestamp: Option<Timestamp>) -> u64 {
+        match timestamp {
+            Some(timestamp) if self.has_cas => timestamp.get(),
             _ => 0,
         }
     }
@@ -170,9 +170,9 @@ impl Store {
             item_bytes_max: config.item_bytes_max,
             has_cas: true,
             limit_bytes: AtomicU64::new(config.limit_bytes),
-            bystander: OnceLock::new(),
+            background_observer: OnceLock::new(),
             flush_at_ms: AtomicU64::new(NEVER),
-            reclaimed_floor: AtomicU64::new(0),
+            reclaimed_watermark: AtomicU64::new(0),
         }
     }
 
@@ -180,9 +180,9 @@ impl Store {
         &self.shards[hash::shard_of(slot, self.shard_bits)]
     }
 
-    /// The stamp clock of this node.
-    pub fn stamps(&self) -> &StampClock {
-        &self.shared.stamps
+    /// The timestamp clock of this node.
+    pub fn hybrid_clock(&self) -> &HybridClock {
+        &self.shared.hybrid_clock
     }
 
     /// What the memory holds.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::clock::Now;
 use super::item::Item;
-use super::observer::Witness;
+use super::observer::Observer;
 
 /// The moment of a turn and what its changes leave to do after the locks are released.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct OpContext {
     /// The moment; taken once per turn.
     pub now: Now,
     /// Slots of entries that the partner must be sent, in the order of their changes.
@@ -18,24 +18,24 @@ pub struct Batch {
     /// Everything was flushed, which changes no entry.
     pub flushed: bool,
     /// The class of the live item that was last met.
-    pub met_class: u8,
+    pub found_class: u8,
     /// Entries that left the table; freed outside the locks.
     pub(crate) retired: Vec<Item>,
     /// The shard that was last written to.
     pub(crate) written: Option<usize>,
     /// Who is told what happens to items, if anybody.
-    pub witness: Option<Arc<dyn Witness>>,
+    pub observer: Option<Arc<dyn Observer>>,
     /// What happens is no client's doing.
     pub(crate) is_background: bool,
 }
 
-impl Batch {
+impl OpContext {
     /// Whether it holds changes that the partner must be sent.
-    pub fn is_to_be_handed_over(&self) -> bool {
+    pub fn has_changes(&self) -> bool {
         self.flushed || !self.dirty.is_empty()
     }
 
-    /// An empty batch at a moment, of the link or of housekeeping.
+    /// An empty context at a moment, of the link or of housekeeping.
     pub fn at(now: Now) -> Self {
         Self {
             now,

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::hlc::Stamp;
+use super::hlc::Timestamp;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
-use super::mutate::{At, Cause, Change};
-use super::observer::Seen;
-use super::op_context::Batch;
-use super::pending_item::Draft;
+use super::mutate::{Cause, Change, SlotRef};
+use super::observer::ItemSummary;
+use super::op_context::OpContext;
+use super::pending_item::PendingItem;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::{Now, Store};
 use crate::limits;
@@ -31,7 +31,7 @@ pub enum Action<'s> {
     /// Count as used: a failed `add` promotes.
     Promote,
     /// Hold this item instead.
-    Put(Draft<'s>),
+    Put(PendingItem<'s>),
     /// Be gone; with a partner also when nothing was there.
     Remove,
     /// Count as read.
@@ -43,15 +43,15 @@ pub enum Action<'s> {
         /// Boot-time milliseconds.
         deadline_ms: u64,
         /// See [`super::marks`].
-        marks: u8,
+        item_flags: u8,
         /// Whether it counts as read.
         is_read: bool,
     },
 }
 
-/// What a command met under its key.
+/// What a command found under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Met {
+enum LookupState {
     Live,
     /// Dead by its deadline or by a flush: it must go.
     Dead,
@@ -63,160 +63,166 @@ impl Store {
     pub fn read<R>(
         &self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         show: impl FnOnce(&Item) -> R,
     ) -> Result<R, Miss> {
-        if batch.witness.is_none() {
-            return self.read_unseen(key, batch, show);
+        if context.observer.is_none() {
+            return self.read_unobserved(key, context, show);
         }
-        let mut seen = Seen::default();
-        let read = self.read_unseen(key, batch, |item| {
-            seen = Seen::of(item);
+        let mut summary = ItemSummary::default();
+        let read = self.read_unobserved(key, context, |item| {
+            summary = ItemSummary::of(item);
             show(item)
         });
-        batch.tell_lookup(key, read.as_ref().map(|_| seen).map_err(|miss| *miss));
+        context.report_lookup(key, read.as_ref().map(|_| summary).map_err(|miss| *miss));
         read
     }
 
-    fn read_unseen<R>(
+    fn read_unobserved<R>(
         &self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         show: impl FnOnce(&Item) -> R,
     ) -> Result<R, Miss> {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
-        if let Err(miss) = self.check_life(item, batch.now) {
+        if let Err(miss) = self.check_life(item, context.now) {
             if miss != Miss::Absent {
-                self.forget(&mut shard, slot, batch);
+                self.remove_dead(&mut shard, slot, context);
                 drop(shard);
-                self.shared.free_retired(batch);
+                self.shared.free_retired(context);
             }
             return Err(miss);
         }
-        batch.met_class = item.class();
-        let tick = tick_of(batch.now);
+        context.found_class = item.class();
+        let tick = tick_of(context.now);
         item.mark_fetched(tick);
         let shown = show(item);
         if self.promotion_is_due(shard.index, item, tick) {
-            self.promote_in(&mut shard, slot, tick, batch);
+            self.promote_in(&mut shard, slot, tick, context);
         }
         Ok(shown)
     }
 
     /// Shows the entry of a key, or that there is none, and does what `decide` says, in one hold
-    /// of the lock. Returns the stamp of what was put, touched or left as a tombstone.
+    /// of the lock. Returns the timestamp of what was put, touched or left as a tombstone.
     ///
     /// A draft that `decide` owns but does not return is freed under the lock: keep it outside and
     /// take it from there.
     pub fn update<'s, R>(
         &'s self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
-    ) -> (R, Option<Stamp>) {
-        if batch.witness.is_none() {
-            return self.update_unseen(key, batch, decide);
+    ) -> (R, Option<Timestamp>) {
+        if context.observer.is_none() {
+            return self.update_unobserved(key, context, decide);
         }
         let mut found = Err(Miss::Absent);
-        let updated = self.update_unseen(key, batch, |entry| {
-            found = entry.map(Seen::of);
+        let updated = self.update_unobserved(key, context, |entry| {
+            found = entry.map(ItemSummary::of);
             decide(entry)
         });
-        batch.tell_lookup(key, found);
+        context.report_lookup(key, found);
         updated
     }
 
-    fn update_unseen<'s, R>(
+    fn update_unobserved<'s, R>(
         &'s self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
-    ) -> (R, Option<Stamp>) {
+    ) -> (R, Option<Timestamp>) {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
-        let at = At::new(&place, hash.slot());
+        let at = SlotRef::new(&place, hash.slot());
         let shown = match place {
-            Place::Held(_, item) => self.check_life(item, batch.now).map(|()| item),
+            Place::Held(_, item) => self.check_life(item, context.now).map(|()| item),
             Place::Vacant(_) | Place::Full(_) => Err(Miss::Absent),
         };
-        let met = match shown {
+        let found = match shown {
             Ok(item) => {
-                batch.met_class = item.class();
-                Met::Live
+                context.found_class = item.class();
+                LookupState::Live
             }
-            Err(Miss::Absent) => Met::Nothing,
-            Err(Miss::Expired | Miss::Flushed) => Met::Dead,
+            Err(Miss::Absent) => LookupState::Nothing,
+            Err(Miss::Expired | Miss::Flushed) => LookupState::Dead,
         };
         let (action, result) = decide(shown);
-        let stamp = self.act(&mut shard, at, met, key, action, batch);
+        let timestamp = self.act(&mut shard, at, found, key, action, context);
         drop(shard);
-        self.settle(batch);
-        (result, stamp)
+        self.free_and_evict(context);
+        (result, timestamp)
     }
 
     fn act(
         &self,
         shard: &mut Shard,
-        at: At,
-        met: Met,
+        at: SlotRef,
+        found: LookupState,
         key: &[u8],
         action: Action<'_>,
-        batch: &mut Batch,
-    ) -> Option<Stamp> {
-        let change = match (action, met) {
+        context: &mut OpContext,
+    ) -> Option<Timestamp> {
+        let change = match (action, found) {
             (Action::Put(draft), _) => Change::Put {
                 item: draft.into_item()?,
                 cold: false,
             },
-            (Action::Remove, Met::Live) => Change::Remove { key },
+            (Action::Remove, LookupState::Live) => Change::Remove { key },
             (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
-            (Action::Touch(deadline_ms), Met::Live) => {
-                let marks = shard.peek(at.slot)?.marks();
-                self.count_use(shard, at.slot, true, batch);
-                Change::Touch { deadline_ms, marks }
+            (Action::Touch(deadline_ms), LookupState::Live) => {
+                let item_flags = shard.peek(at.slot)?.item_flags();
+                self.count_use(shard, at.slot, true, context);
+                Change::Touch {
+                    deadline_ms,
+                    item_flags,
+                }
             }
             (
                 Action::Amend {
                     deadline_ms,
-                    marks,
+                    item_flags,
                     is_read,
                 },
-                Met::Live,
+                LookupState::Live,
             ) => {
                 if is_read {
-                    self.count_use(shard, at.slot, true, batch);
+                    self.count_use(shard, at.slot, true, context);
                 }
-                Change::Touch { deadline_ms, marks }
+                Change::Touch {
+                    deadline_ms,
+                    item_flags,
+                }
             }
-            (Action::Promote, Met::Live) => {
-                self.count_use(shard, at.slot, false, batch);
+            (Action::Promote, LookupState::Live) => {
+                self.count_use(shard, at.slot, false, context);
                 return None;
             }
-            (Action::Read, Met::Live) => {
-                self.count_use(shard, at.slot, true, batch);
+            (Action::Read, LookupState::Live) => {
+                self.count_use(shard, at.slot, true, context);
                 return None;
             }
-            (_, Met::Dead) => {
-                self.forget(shard, at.slot, batch);
+            (_, LookupState::Dead) => {
+                self.remove_dead(shard, at.slot, context);
                 return None;
             }
-            (_, Met::Live | Met::Nothing) => return None,
+            (_, LookupState::Live | LookupState::Nothing) => return None,
         };
-        if met == Met::Dead && matches!(change, Change::Put { .. }) {
+        if found == LookupState::Dead && matches!(change, Change::Put { .. }) {
             shard.peek(at.slot).inspect(|item| {
                 self.count_reclaimed(item);
                 self.count_death(item);
             });
         }
-        shard.change(&self.shared, batch, at, change, Cause::Client)
+        shard.change(&self.shared, context, at, change, Cause::Client)
     }
 
     /// Whether an item of this deadline, stored or touched, is the same as removing what is there.
     /// Between two nodes a removal is one record; alone a node keeps even what is overdue until it
-    /// is met, so that it is counted as memcached counts it.
+    /// is found, so that it is counted as memcached counts it.
     pub fn puts_as_removal(&self, deadline_ms: u64, now: Now) -> bool {
         self.shared.replicated && deadline_ms <= now.boot_ms
     }
@@ -235,13 +241,13 @@ impl Store {
     }
 
     /// Removes an entry that is dead by its deadline or by a flush: one that was looked for.
-    pub(super) fn bury(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
+    pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
         shard.peek(slot).inspect(|item| self.count_death(item));
-        self.forget(shard, slot, batch);
+        self.remove_dead(shard, slot, context);
     }
 
-    /// The same of one that a lookup has met, which memcached counts as a miss only.
-    fn forget(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
+    /// The same of one that a lookup has found, which memcached counts as a miss only.
+    fn remove_dead(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
         let Some(item) = shard.peek(slot).cloned() else {
             return;
         };
@@ -251,7 +257,13 @@ impl Store {
             Cause::Expiry
         };
         let removal = Change::Remove { key: item.key() };
-        shard.change(&self.shared, batch, At::of(slot, &item), removal, cause);
+        shard.change(
+            &self.shared,
+            context,
+            SlotRef::of(slot, &item),
+            removal,
+            cause,
+        );
     }
 
     fn count_death(&self, item: &Item) {
@@ -267,8 +279,8 @@ impl Store {
     }
 
     /// Counts an entry as used by a client, as a read or (a failed `add`) not.
-    fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, batch: &mut Batch) {
-        let tick = tick_of(batch.now);
+    fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, context: &mut OpContext) {
+        let tick = tick_of(context.now);
         let Some(item) = shard.peek(slot) else {
             return;
         };
@@ -278,7 +290,7 @@ impl Store {
             item.set_accessed(tick);
         }
         if self.promotion_is_due(shard.index, item, tick) {
-            self.promote_in(shard, slot, tick, batch);
+            self.promote_in(shard, slot, tick, context);
         }
     }
 
@@ -296,25 +308,27 @@ impl Store {
         age > (tail_age / 8).min(ticks(limits::PROMOTION_MS_MAX))
     }
 
-    fn promote_in(&self, shard: &mut Shard, slot: u64, tick: u32, batch: &mut Batch) {
+    fn promote_in(&self, shard: &mut Shard, slot: u64, tick: u32, context: &mut OpContext) {
         shard.promote(&self.shared, slot, tick);
         if self.shared.replicated {
-            batch.promoted.push(slot);
+            context.promoted.push(slot);
         }
     }
 
     /// Kills everything that is stored now. Later writes survive, however soon they come.
-    pub fn flush(&self, batch: &mut Batch) -> Stamp {
+    pub fn flush(&self, context: &mut OpContext) -> Timestamp {
         self.flush_at_ms.store(NEVER, Ordering::Relaxed);
-        let floor = self.shared.stamps.next(batch.now);
-        self.shared.raise_floor(floor);
-        floor
+        let flush_watermark = self.shared.hybrid_clock.next(context.now);
+        self.shared.raise_flush_watermark(flush_watermark);
+        flush_watermark
     }
 
     /// Kills what was stored before a moment of the past, in milliseconds since 2020.
-    pub fn flush_before(&self, wall_ms: u64) -> Option<Stamp> {
-        let floor = Stamp::at_wall_ms(wall_ms);
-        self.shared.raise_floor(floor).then_some(floor)
+    pub fn flush_before(&self, wall_ms: u64) -> Option<Timestamp> {
+        let flush_watermark = Timestamp::at_wall_ms(wall_ms);
+        self.shared
+            .raise_flush_watermark(flush_watermark)
+            .then_some(flush_watermark)
     }
 
     /// Registers a flush for later; it replaces one that has not fired.
@@ -323,7 +337,7 @@ impl Store {
     }
 
     /// Fires a delayed flush whose time has come. Called at the start of every turn.
-    pub fn flush_if_due(&self, now: Now) -> Option<Stamp> {
+    pub fn flush_if_due(&self, now: Now) -> Option<Timestamp> {
         let at_ms = self.flush_at_ms.load(Ordering::Relaxed);
         if at_ms > now.boot_ms {
             return None;
@@ -331,6 +345,6 @@ impl Store {
         let fired =
             self.flush_at_ms
                 .compare_exchange(at_ms, NEVER, Ordering::Relaxed, Ordering::Relaxed);
-        fired.ok().map(|_| self.flush(&mut Batch::at(now)))
+        fired.ok().map(|_| self.flush(&mut OpContext::at(now)))
     }
 }

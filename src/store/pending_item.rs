@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
-use super::observer::Seen;
-use super::op_context::Batch;
-use super::relief::{self, Lack};
+use super::observer::ItemSummary;
+use super::op_context::OpContext;
+use super::relief::{self, FailedAllocation};
 use super::shared::Shared;
-use super::{Shortage, Store, replica};
+use super::{RefuseReason, Store, replica};
 
 /// The item does not fit: under `-M`, or the machine is out of memory. Clients are told
 /// `SERVER_ERROR out of memory storing object`.
@@ -20,13 +20,13 @@ pub struct NoRoom;
 
 /// An item that is filled within one turn.
 #[derive(Debug)]
-pub struct Draft<'s> {
+pub struct PendingItem<'s> {
     shared: &'s Shared,
     /// `None` once it is in the table.
     item: Option<Item>,
 }
 
-impl Draft<'_> {
+impl PendingItem<'_> {
     /// Hands out the value, zeroes at first, to be filled.
     pub fn fill(&mut self, fill: impl FnOnce(&mut [u8])) {
         if let Some(item) = &mut self.item {
@@ -35,10 +35,10 @@ impl Draft<'_> {
     }
 
     /// Gives the item another deadline and other marks.
-    pub fn amend(&self, deadline_ms: u64, marks: u8) {
+    pub fn amend(&self, deadline_ms: u64, item_flags: u8) {
         if let Some(item) = &self.item {
             item.set_deadline_ms(deadline_ms);
-            item.set_marks(marks);
+            item.set_item_flags(item_flags);
         }
     }
 
@@ -57,8 +57,8 @@ impl Draft<'_> {
     }
 
     /// What a log line tells of it.
-    pub fn seen(&self) -> Seen {
-        self.item.as_ref().map(Seen::of).unwrap_or_default()
+    pub fn summary(&self) -> ItemSummary {
+        self.item.as_ref().map(ItemSummary::of).unwrap_or_default()
     }
 
     /// The class of the item.
@@ -71,7 +71,7 @@ impl Draft<'_> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for PendingItem<'_> {
     fn drop(&mut self) {
         if let Some(item) = self.item.take() {
             self.shared.account.refund(cost_bytes(&item));
@@ -81,7 +81,7 @@ impl Drop for Draft<'_> {
 
 /// A record of the partner, which may arrive in pieces.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct PartialItem {
     shared: Arc<Shared>,
     item: Option<Item>,
     filled_bytes: usize,
@@ -90,7 +90,7 @@ pub struct Incoming {
     pub(super) version: super::Version,
 }
 
-impl Incoming {
+impl PartialItem {
     /// Appends bytes of the value; what exceeds its length is ignored and said so.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let taken = bytes.len().min(self.missing_bytes());
@@ -114,7 +114,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for PartialItem {
     fn drop(&mut self) {
         if self.finish().is_some() {
             self.shared.account.refund(self.charged_bytes);
@@ -129,18 +129,18 @@ impl Store {
     }
 
     /// Allocates an item to be filled within this turn.
-    pub fn draft(
+    pub fn pending_item(
         &self,
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-    ) -> Result<Draft<'_>, NoRoom> {
-        Ok(self.draft_of(Some(self.allocate(key, head, value_len)?)))
+    ) -> Result<PendingItem<'_>, NoRoom> {
+        Ok(self.pending_item_of(Some(self.allocate(key, head, value_len)?)))
     }
 
     /// A draft of an item that is allocated and charged.
-    pub(super) fn draft_of(&self, item: Option<Item>) -> Draft<'_> {
-        Draft {
+    pub(super) fn pending_item_of(&self, item: Option<Item>) -> PendingItem<'_> {
+        PendingItem {
             shared: &self.shared,
             item,
         }
@@ -149,22 +149,22 @@ impl Store {
     /// Allocates the item of a record, which may arrive in pieces. A live one is charged whole and
     /// evicts once it is applied. What may not evict reserves what it takes more than the entry it
     /// replaces, or is refused: whatever is charged beyond the budget, other threads evict for.
-    /// What had to go because the machine has no memory is in the batch.
-    pub fn incoming_record(
+    /// What had to go because the machine has no memory is in the context.
+    pub fn partial_item(
         &self,
         key: &[u8],
         head: &replica::RecordHead,
         value_len: usize,
         origin: replica::Origin,
-        batch: &mut Batch,
-    ) -> Result<Incoming, Shortage> {
+        context: &mut OpContext,
+    ) -> Result<PartialItem, RefuseReason> {
         if value_len > self.item_bytes_max {
-            return Err(Shortage::TooLarge);
+            return Err(RefuseReason::TooLarge);
         }
         let account = &self.shared.account;
         let item_head = head.item_head();
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, &item_head, value_len));
-        let shortage = Shortage::Memory { bytes: cost };
+        let shortage = RefuseReason::Memory { bytes: cost };
         let charged_bytes = if self.may_evict_for(origin) {
             account.charge(cost);
             cost
@@ -176,11 +176,11 @@ impl Store {
         let allocate = || {
             let item = self.machine_allocates(key, &item_head, value_len);
             if item.is_none() && self.may_evict_for(origin) {
-                relief::note(Lack { bytes: cost, class });
+                relief::note(FailedAllocation { bytes: cost, class });
             }
             item
         };
-        let allocated = self.retry(batch, |batch| batch, |_| allocate(), Option::is_none);
+        let allocated = self.retry(context, |context| context, |_| allocate(), Option::is_none);
         let Some(item) = allocated else {
             account.refund(charged_bytes);
             return Err(shortage);
@@ -191,7 +191,7 @@ impl Store {
         }
         item.set_version(head.version);
         let shared = Arc::clone(&self.shared);
-        Ok(Incoming {
+        Ok(PartialItem {
             shared,
             item: Some(item),
             filled_bytes: 0,
@@ -228,7 +228,7 @@ impl Store {
             .machine_allocates(key, head, value_len)
             .ok_or_else(|| {
                 account.refund(cost);
-                relief::note(Lack { bytes: cost, class });
+                relief::note(FailedAllocation { bytes: cost, class });
                 NoRoom
             })?;
         item.set_class(class);

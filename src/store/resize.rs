@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::{Now, Store};
 use crate::limits;
 
@@ -23,10 +23,10 @@ impl Store {
     }
 
     /// Goes on with what [`Self::set_limit_bytes`] has begun, a bounded number of bytes. Called by
-    /// housekeeping only. `hand_over` gets the batch with news for the partner.
-    pub fn shrink(&self, now: Now, mut hand_over: impl FnMut(&mut Batch)) {
+    /// housekeeping only. `send_changes` gets the context with news for the partner.
+    pub fn shrink(&self, now: Now, mut send_changes: impl FnMut(&mut OpContext)) {
         let account = &self.shared.account;
-        let mut batch = Batch::at(now);
+        let mut context = OpContext::at(now);
         for _ in 0..limits::SHRINK_STEPS {
             let wanted_bytes = self.wanted_budget_bytes();
             let memory = account.snapshot();
@@ -36,8 +36,8 @@ impl Store {
             let used_bytes = memory.used_bytes.min(memory.budget_bytes);
             let lower_bytes = used_bytes.saturating_sub(limits::SHRINK_STEP_BYTES);
             account.set_budget_bytes(lower_bytes.max(wanted_bytes));
-            self.evict_to_budget(&mut batch);
-            hand_over(&mut batch);
+            self.evict_to_budget(&mut context);
+            send_changes(&mut context);
         }
     }
 

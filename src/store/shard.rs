@@ -1,9 +1,9 @@
-//! One shard: a table, its expiry wheel, and what is needed to keep them true.
+//! One shard: a table, its expiry buckets, and what is needed to keep them true.
 //!
 //! Lookups are here; every change of an entry goes through [`super::mutate`].
 
 use super::clock::Now;
-use super::expiry_buckets::Wheel;
+use super::expiry_buckets::ExpiryBuckets;
 use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
 use super::table::Table;
@@ -17,7 +17,7 @@ pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
 pub(crate) struct Shard {
     pub(super) index: usize,
     pub(super) table: Table,
-    pub(super) wheel: Wheel,
+    pub(super) expiry_buckets: ExpiryBuckets,
     /// Entries that live in another slot than their hash's first.
     pub(super) displaced: usize,
     pub(super) tombstones: Tombstones,
@@ -48,7 +48,7 @@ impl Shard {
         Self {
             index,
             table: Table::default(),
-            wheel: Wheel::default(),
+            expiry_buckets: ExpiryBuckets::default(),
             displaced: 0,
             tombstones: Tombstones::default(),
         }
@@ -112,7 +112,7 @@ impl Shard {
     /// Queues an entry whose bucket has fired too early for its deadline.
     pub(crate) fn requeue(&mut self, slot: u64, now: Now) {
         if let Some(item) = self.table.peek(slot) {
-            self.wheel.watch(&self.table, slot, item, now);
+            self.expiry_buckets.watch(&self.table, slot, item, now);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What all shards share: account, stamps, flush floor, hasher, counters, tail ticks.
+//! What all shards share: account, timestamps, flush watermark, hasher, counters, tail ticks.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use super::classes::Classes;
 use super::counters::Counters;
 use super::hash::KeyHasher;
-use super::hlc::{Stamp, StampClock};
+use super::hlc::{HybridClock, Timestamp};
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
 
 const RELAXED: Ordering = Ordering::Relaxed;
@@ -19,7 +19,7 @@ const RELAXED: Ordering = Ordering::Relaxed;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hasher: KeyHasher,
-    pub(crate) stamps: StampClock,
+    pub(crate) hybrid_clock: HybridClock,
     pub(crate) account: Account,
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
     pub(crate) evicting: bool,
-    floor: AtomicU64,
+    flush_watermark: AtomicU64,
     /// Ticks of the coldest live item of each shard, read without their locks.
     tails: Box<[AtomicU32]>,
     /// Entries out of the table that somebody still reads: charged until they are let go.
@@ -59,13 +59,13 @@ impl Shared {
     ) -> Self {
         Self {
             hasher,
-            stamps: StampClock::new(side),
+            hybrid_clock: HybridClock::new(side),
             account,
             counters: Counters::default(),
             classes,
             replicated,
             evicting,
-            floor: AtomicU64::new(0),
+            flush_watermark: AtomicU64::new(0),
             tails: (0..shards).map(|_| AtomicU32::new(EMPTY_TAIL)).collect(),
             pinned: Mutex::new(Vec::new()),
             pinned_count: AtomicUsize::new(0),
@@ -77,20 +77,22 @@ impl Shared {
         }
     }
 
-    /// Everything with a lower stamp is dead.
-    pub(crate) fn floor(&self) -> Stamp {
-        Stamp::from_raw(self.floor.load(RELAXED))
+    /// Everything with a lower timestamp is dead.
+    pub(crate) fn flush_watermark(&self) -> Timestamp {
+        Timestamp::from_raw(self.flush_watermark.load(RELAXED))
     }
 
-    /// Raises the floor; false if it was as high already.
-    pub(crate) fn raise_floor(&self, floor: Stamp) -> bool {
-        self.stamps.absorb(floor);
-        self.floor.fetch_max(floor.get(), RELAXED) < floor.get()
+    /// Raises the flush watermark; false if it was as high already.
+    pub(crate) fn raise_flush_watermark(&self, flush_watermark: Timestamp) -> bool {
+        self.hybrid_clock.absorb(flush_watermark);
+        self.flush_watermark
+            .fetch_max(flush_watermark.get(), RELAXED)
+            < flush_watermark.get()
     }
 
     /// Whether a flush has killed the item.
     pub(crate) fn is_flushed(&self, item: &Item) -> bool {
-        item.stamp() < self.floor()
+        item.timestamp() < self.flush_watermark()
     }
 
     pub(crate) fn tail(&self, shard: usize) -> u32 {
@@ -102,8 +104,8 @@ impl Shared {
     }
 
     /// Frees what left the table during a turn. Called without any lock held.
-    pub(crate) fn free_retired(&self, batch: &mut Batch) {
-        for item in batch.retired.drain(..) {
+    pub(crate) fn free_retired(&self, context: &mut OpContext) {
+        for item in context.retired.drain(..) {
             self.free(item);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use super::hlc::Stamp;
+use super::hlc::Timestamp;
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::table::Table;
@@ -15,9 +15,10 @@ const STALE_KEPT: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     pub(super) count: usize,
-    /// Oldest first, each with the stamp it was made under: a place whose slot holds anything else
-    /// by now is stale. Without the stamp a key deleted again and again would pile up places.
-    pub(super) order: VecDeque<(u64, Stamp)>,
+    /// Oldest first, each with the timestamp it was made under: a place whose slot holds anything
+    /// else by now is stale. Without the timestamp a key deleted again and again would pile up
+    /// places.
+    pub(super) order: VecDeque<(u64, Timestamp)>,
 }
 
 impl Tombstones {
@@ -56,8 +57,8 @@ impl Tombstones {
     }
 }
 
-fn is_current(table: &Table, (slot, stamp): (u64, Stamp)) -> bool {
+fn is_current(table: &Table, (slot, timestamp): (u64, Timestamp)) -> bool {
     table
         .peek(slot)
-        .is_some_and(|item| item.is_tombstone() && item.version().latest() == stamp)
+        .is_some_and(|item| item.is_tombstone() && item.version().latest() == timestamp)
 }

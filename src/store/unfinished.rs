@@ -23,7 +23,7 @@ const SEQ: Ordering = Ordering::SeqCst;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Unfinished {
+pub(crate) struct UnfinishedInputs {
     bytes: AtomicU64,
     /// One input goes on beyond the limit.
     overdraft_taken: AtomicBool,
@@ -39,7 +39,7 @@ struct Waiter {
     waker: Waker,
 }
 
-impl Unfinished {
+impl UnfinishedInputs {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(SEQ)
     }
@@ -117,7 +117,7 @@ fn part(bytes: u64, percent: u64) -> u64 {
 
 /// What one unfinished input holds; given back when it is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct InputReservation {
     shared: Arc<Shared>,
     bytes: u64,
     /// It goes on beyond the limit.
@@ -126,7 +126,7 @@ pub struct Held {
     listed_as: Option<Waker>,
 }
 
-impl Held {
+impl InputReservation {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -240,7 +240,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for InputReservation {
     fn drop(&mut self) {
         // First: what it gives back is for others.
         self.leave();

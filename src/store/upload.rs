@@ -7,10 +7,10 @@
 use super::Store;
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
-use super::op_context::Batch;
-use super::pending_item::{Draft, NoRoom};
-use super::relief::{self, Lack};
-use super::unfinished::Held;
+use super::op_context::OpContext;
+use super::pending_item::{NoRoom, PendingItem};
+use super::relief::{self, FailedAllocation};
+use super::unfinished::InputReservation;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
 
 /// See the module.
@@ -18,7 +18,7 @@ use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, U
 pub struct Upload {
     body: Body,
     filled_bytes: usize,
-    held: Held,
+    held: InputReservation,
 }
 
 #[derive(Debug)]
@@ -78,12 +78,12 @@ impl Upload {
     }
 
     /// What its memory counts as.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &InputReservation {
         &self.held
     }
 
     /// What its memory counts as, and how much that will be in the end.
-    pub fn held_mut(&mut self) -> (&mut Held, u64) {
+    pub fn held_mut(&mut self) -> (&mut InputReservation, u64) {
         let whole_bytes = match &self.body {
             Body::Buffer {
                 key,
@@ -112,7 +112,7 @@ impl Upload {
     }
 
     /// As an item of one turn: whole now.
-    pub fn into_draft(mut self, store: &Store) -> Draft<'_> {
+    pub fn into_pending_item(mut self, store: &Store) -> PendingItem<'_> {
         let item = match self.body {
             Body::Whole(item) => Some(item),
             Body::Buffer { .. } => None,
@@ -120,7 +120,7 @@ impl Upload {
         if item.is_some() {
             self.held.finish();
         }
-        store.draft_of(item)
+        store.pending_item_of(item)
     }
 }
 
@@ -132,7 +132,7 @@ impl Store {
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-        batch: &mut Batch,
+        context: &mut OpContext,
     ) -> Result<Upload, NoRoom> {
         let account = &self.shared.account;
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
@@ -140,9 +140,9 @@ impl Store {
         let mut held = self.unfinished_input();
         let body = if !self.shared.evicting || (is_ample && value_len <= UPLOAD_AT_ONCE_BYTES) {
             let allocate = |_: &mut _| self.allocate(key, head, value_len);
-            let item = self.retry(batch, |batch| batch, allocate, Result::is_err)?;
+            let item = self.retry(context, |context| context, allocate, Result::is_err)?;
             held.take_over(cost);
-            self.evict_to_budget(batch);
+            self.evict_to_budget(context);
             Body::Whole(item)
         } else {
             Body::Buffer {
@@ -160,8 +160,8 @@ impl Store {
     }
 
     /// Counts what a client's unfinished line holds.
-    pub fn unfinished_input(&self) -> Held {
-        Held::new(std::sync::Arc::clone(&self.shared))
+    pub fn unfinished_input(&self) -> InputReservation {
+        InputReservation::new(std::sync::Arc::clone(&self.shared))
     }
 
     /// Takes bytes of a value, and says how many: what follows the value is not its own.
@@ -172,12 +172,12 @@ impl Store {
         &self,
         upload: &mut Upload,
         bytes: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
     ) -> Result<usize, NoRoom> {
         let taken = bytes.len().min(upload.missing_bytes());
         while upload.room_bytes() < taken {
-            let enlarge = |batch: &mut Batch| self.enlarge(upload, taken, batch);
-            self.retry(batch, |batch| batch, enlarge, Result::is_err)?;
+            let enlarge = |context: &mut OpContext| self.enlarge(upload, taken, context);
+            self.retry(context, |context| context, enlarge, Result::is_err)?;
         }
         upload.rest(|room| {
             room[..taken].copy_from_slice(&bytes[..taken]);
@@ -187,7 +187,12 @@ impl Store {
     }
 
     /// Makes room for so many bytes more: in the next larger buffer, or in the item.
-    fn enlarge(&self, upload: &mut Upload, more: usize, batch: &mut Batch) -> Result<(), NoRoom> {
+    fn enlarge(
+        &self,
+        upload: &mut Upload,
+        more: usize,
+        context: &mut OpContext,
+    ) -> Result<(), NoRoom> {
         let Body::Buffer {
             key,
             head,
@@ -208,10 +213,10 @@ impl Store {
         let next_len = needed.max(least).max(growth * bytes.len());
         if next_len < *value_len {
             upload.held.hold(buffer_cost(next_len));
-            self.evict_to_budget(batch);
+            self.evict_to_budget(context);
             if bytes.try_reserve_exact(next_len - bytes.len()).is_err() {
                 upload.held.hold(buffer_cost(bytes.len()));
-                relief::note(Lack {
+                relief::note(FailedAllocation {
                     bytes: buffer_cost(next_len),
                     class: self.class_of(key, head, *value_len),
                 });
@@ -221,7 +226,7 @@ impl Store {
             return Ok(());
         }
         let mut item = self.allocate(key, head, *value_len)?;
-        self.evict_to_budget(batch);
+        self.evict_to_budget(context);
         let arrived = &bytes[..upload.filled_bytes];
         item.with_value_mut(|value| value[..arrived.len()].copy_from_slice(arrived));
         let cost = cost_bytes(&item);

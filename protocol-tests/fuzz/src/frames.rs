@@ -3,7 +3,7 @@
 use memtwin::limits::FRAME_BYTES_MAX;
 use memtwin::replication::link::{Link, LinkConfig};
 use memtwin::replication::wire::{Frame, Framer, Hello, WIRE_VERSIONS, WireError};
-use memtwin::store::{Batch, ClassPlan, Now, Stamp, Store, StoreConfig};
+use memtwin::store::{OpContext, ClassPlan, Now, Timestamp, Store, StoreConfig};
 
 use crate::node::{ITEM_BYTES_MAX, START};
 
@@ -107,7 +107,7 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         if link.tick(&store, now).is_err() {
             break;
         }
-        store.expire(now, |batch: &mut Batch| batch.dirty.clear());
+        store.expire(now, |batch: &mut OpContext| batch.dirty.clear());
     }
     link.disconnected(now);
     store.audit(now);
@@ -123,8 +123,8 @@ fn greeting(now: Now) -> Vec<u8> {
         wire_max: *WIRE_VERSIONS.end(),
         side: 1,
         incarnation: 2,
-        clock: Stamp::from_raw(now.wall_ms << 11),
-        floor: Stamp::from_raw(0),
+        clock: Timestamp::from_raw(now.wall_ms << 11),
+        flush_watermark: Timestamp::from_raw(0),
         node_id: "",
         policy: "",
     };

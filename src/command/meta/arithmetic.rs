@@ -9,7 +9,7 @@ use crate::command::storage::Stored;
 use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
-use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, Stamp, Store};
+use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store, Timestamp};
 
 /// What became of it.
 enum Outcome {
@@ -167,7 +167,7 @@ fn create<'s>(
     }
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(initial).as_bytes();
-    match store.draft(&request.key.bytes, &head, digits.len()) {
+    match store.pending_item(&request.key.bytes, &head, digits.len()) {
         Ok(mut draft) => {
             draft.fill(|value| value.copy_from_slice(digits));
             // To memcached this is an `add`.
@@ -175,7 +175,7 @@ fn create<'s>(
                 command: "add",
                 // Which does not know its time yet.
                 deadline_ms: NEVER,
-                seen: draft.seen(),
+                seen: draft.summary(),
             }));
             (Action::Put(draft), done)
         }
@@ -198,7 +198,7 @@ fn answer(
     out: &mut Vec<u8>,
     request: &Request<'_>,
     done: &Done,
-    stamp: Option<Stamp>,
+    stamp: Option<Timestamp>,
 ) {
     let now = turn.now();
     let mut digits = itoa::Buffer::new();

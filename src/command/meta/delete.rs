@@ -9,7 +9,7 @@ use crate::command::storage::Stored;
 use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request};
 use crate::protocol::text::reply;
-use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
+use crate::store::{Action, Item, ItemHead, ItemSummary, Miss, NoRoom, Now, Store, item_flags};
 
 /// Why nothing was deleted.
 enum Left {
@@ -77,19 +77,22 @@ fn judge(entry: Result<&Item, Miss>, options: &Options) -> Option<Left> {
 }
 
 /// An item without its value is a new one; it is what is told and counted as deleted, too.
-fn tell_emptied(turn: &mut Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> Seen {
+fn tell_emptied(turn: &mut Turn<'_>, request: &Request<'_>, emptied: Option<Told>) -> ItemSummary {
     if let Some(told) = emptied {
-        turn.batch.met_class = told.seen.class;
+        turn.batch.found_class = told.seen.class;
         turn.tell_stored(&request.key.bytes, Stored::Stored(0), told);
     }
     emptied.map(|told| told.seen).unwrap_or_default()
 }
 
 /// With a partner a deletion is news even where nothing was: the partner may hold the item.
-fn remove(turn: &mut Turn<'_>, request: &Request<'_>) -> Result<Seen, Left> {
+fn remove(turn: &mut Turn<'_>, request: &Request<'_>) -> Result<ItemSummary, Left> {
     let options = &request.options;
     let decide = |entry: Result<&Item, Miss>| match judge(entry, options) {
-        None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
+        None => (
+            Action::Remove,
+            Ok(entry.map(ItemSummary::of).unwrap_or_default()),
+        ),
         Some(left @ Left::Missing(_)) if options.compare.is_none() => (Action::Remove, Err(left)),
         Some(left) => (Action::Keep, Err(left)),
     };
@@ -109,18 +112,18 @@ fn remains<'s>(
     let mut head = ItemHead {
         client_flags: old.client_flags(),
         deadline_ms: old.deadline_ms(),
-        marks: old.marks(),
+        item_flags: old.item_flags(),
         cas: options.cas,
     };
     if emptied {
         head.client_flags = options.client_flags;
-        head.marks = 0;
+        head.item_flags = 0;
     }
     if emptied || options.exptime.is_some() {
         head.deadline_ms = deadline_of(options.exptime, now);
     }
     if options.stale {
-        head.marks = (head.marks | marks::STALE) & !marks::TOKEN_SENT;
+        head.item_flags = (head.item_flags | item_flags::STALE) & !item_flags::TOKEN_SENT;
     } else {
         head.cas = head.cas.or_else(|| Some(old.inherited_cas()));
     }
@@ -128,13 +131,13 @@ fn remains<'s>(
         return Ok(Action::Remove);
     }
     let value = if emptied { &[] } else { old.value() };
-    let mut draft = store.draft(old.key(), &head, value.len())?;
+    let mut draft = store.pending_item(old.key(), &head, value.len())?;
     draft.fill(|bytes| bytes.copy_from_slice(value));
     if emptied {
         emptied_as.set(Some(Told {
             command: "set",
             deadline_ms: head.deadline_ms,
-            seen: draft.seen(),
+            seen: draft.summary(),
         }));
     } else {
         draft.keep_history_of(old);

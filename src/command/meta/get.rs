@@ -5,7 +5,7 @@ use super::{cas_of, status};
 use crate::command::output::Output;
 use crate::command::turn::{Turn, count_miss};
 use crate::protocol::meta::{Request, reply};
-use crate::store::{Action, Item, ItemHead, Miss, NEVER, Now, marks};
+use crate::store::{Action, Item, ItemHead, Miss, NEVER, Now, item_flags};
 
 /// Answers `mg`: shows an item, changes its deadline, creates it, says who is to recache it.
 pub fn get(turn: &mut Turn<'_>, out: &mut Output, request: &Request<'_>) {
@@ -43,7 +43,8 @@ fn get_plain(turn: &mut Turn<'_>, out: &mut Output, request: &Request<'_>) -> Re
     let now = turn.now();
     let key = &request.key.bytes;
     let answered = turn.store.read(key, turn.batch, |item| {
-        let wins = item.marks() & (marks::STALE | marks::TOKEN_SENT) == marks::STALE;
+        let wins =
+            item.item_flags() & (item_flags::STALE | item_flags::TOKEN_SENT) == item_flags::STALE;
         if !wins {
             answer(out, request, &View::of(item, now), now);
         }
@@ -53,9 +54,9 @@ fn get_plain(turn: &mut Turn<'_>, out: &mut Output, request: &Request<'_>) -> Re
         return Ok(());
     }
     // One lookup is told.
-    let witness = turn.batch.witness.take();
+    let observer = turn.batch.observer.take();
     let changed = get_and_change(turn, out, request);
-    turn.batch.witness = witness;
+    turn.batch.observer = observer;
     changed
 }
 
@@ -79,7 +80,7 @@ fn get_and_change(
             if store.puts_as_removal(head.deadline_ms, now) {
                 return (Action::Remove, Ok(Some((miss, class))));
             }
-            match store.draft(&request.key.bytes, &head, 0) {
+            match store.pending_item(&request.key.bytes, &head, 0) {
                 Ok(draft) => {
                     if !request.options.unused {
                         draft.count_as_read();
@@ -98,7 +99,7 @@ fn get_and_change(
         return Ok(());
     };
     // What is counted as a hit is the item that was made.
-    turn.batch.met_class = class;
+    turn.batch.found_class = class;
     count_miss(turn.counters, miss);
     turn.counters.total_items.count();
     let view = View {
@@ -106,7 +107,7 @@ fn get_and_change(
         cas: cas_of(turn, request.options.cas, stamp),
         deadline_ms: NEVER,
         idle_ms: 0,
-        marks: 0,
+        item_flags: 0,
     };
     answer(out, request, &view, now);
     Ok(())
@@ -121,7 +122,7 @@ fn created_head(request: &Request<'_>, now: Now) -> ItemHead {
     ItemHead {
         client_flags: 0,
         deadline_ms,
-        marks: marks::TOKEN_SENT,
+        item_flags: item_flags::TOKEN_SENT,
         cas: request.options.cas,
     }
 }
@@ -138,10 +139,10 @@ fn change<'s>(item: &Item, request: &Request<'_>, after: &After, is_removal: boo
         return Action::Remove;
     }
     if options.exptime.is_some() || after.won {
-        let won = if after.won { marks::TOKEN_SENT } else { 0 };
+        let won = if after.won { item_flags::TOKEN_SENT } else { 0 };
         return Action::Amend {
             deadline_ms: after.deadline_ms,
-            marks: item.marks() | won,
+            item_flags: item.item_flags() | won,
             is_read: !options.unused,
         };
     }
@@ -158,7 +159,7 @@ struct View<'a> {
     cas: u64,
     deadline_ms: u64,
     idle_ms: u64,
-    marks: u8,
+    item_flags: u8,
 }
 
 impl<'a> View<'a> {
@@ -168,7 +169,7 @@ impl<'a> View<'a> {
             cas: item.cas(),
             deadline_ms: item.deadline_ms(),
             idle_ms: item.idle_ms(now),
-            marks: item.marks(),
+            item_flags: item.item_flags(),
         }
     }
 
@@ -178,7 +179,11 @@ impl<'a> View<'a> {
 
     fn key(&self, out: &mut Vec<u8>, request: &Request<'_>) {
         match self.item {
-            Some(item) => reply::key(out, item.key(), self.marks & marks::BASE64_KEY != 0),
+            Some(item) => reply::key(
+                out,
+                item.key(),
+                self.item_flags & item_flags::BASE64_KEY != 0,
+            ),
             // As in memcached: the item is made without that mark.
             None => reply::key(out, &request.key.bytes, false),
         }
@@ -196,8 +201,8 @@ fn answer(out: &mut Output, request: &Request<'_>, view: &View<'_>, now: Now) ->
     } else {
         bytes.extend_from_slice(b"HD");
     }
-    let token_sent = view.marks & marks::TOKEN_SENT != 0;
-    let stale = view.marks & marks::STALE != 0;
+    let token_sent = view.item_flags & item_flags::TOKEN_SENT != 0;
+    let stale = view.item_flags & item_flags::STALE != 0;
     let mut won = created || stale && !token_sent;
     let mut deadline_ms = view.deadline_ms;
     for (letter, word) in request.flags.iter() {

@@ -4,7 +4,7 @@ use super::time::left_secs;
 use crate::command::turn::{Turn, count_miss};
 use crate::protocol::meta::{Inspection, reply};
 use crate::store::classes::counted_bytes;
-use crate::store::{Action, Item, marks};
+use crate::store::{Action, Item, item_flags};
 
 /// Answers `me`. Does not count as use.
 pub fn inspect(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Inspection<'_>) {
@@ -14,7 +14,7 @@ pub fn inspect(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Inspection<'_>)
             let (class, size_bytes) = counted(item);
             let shown = reply::Shown {
                 key: item.key(),
-                in_base64: item.marks() & marks::BASE64_KEY != 0,
+                in_base64: item.item_flags() & item_flags::BASE64_KEY != 0,
                 expires_secs: left_secs(item.deadline_ms(), now),
                 idle_secs: item.idle_ms(now) / 1000,
                 cas: item.cas(),

@@ -22,7 +22,7 @@ pub use set::{begin, discard_too_large, refuse_no_memory, set, set_upload};
 
 use super::turn::Turn;
 use crate::protocol::meta::{Request, reply};
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
 /// The flags that answers carry whether an item was found or not.
 fn echo(out: &mut Vec<u8>, request: &Request<'_>) {
@@ -44,13 +44,13 @@ fn status(out: &mut Vec<u8>, words: &str, request: &Request<'_>) {
 
 /// The CAS unique of an item just put: the client's own, else its stamp. What expires at once was
 /// never put; it gets a stamp all the same. 0 on a node without.
-fn cas_of(turn: &Turn<'_>, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
+fn cas_of(turn: &Turn<'_>, own: Option<u64>, stamp: Option<Timestamp>) -> u64 {
     if !turn.store.has_cas() {
         return 0;
     }
     own.unwrap_or_else(|| {
         stamp
-            .unwrap_or_else(|| turn.store.stamps().next(turn.now()))
+            .unwrap_or_else(|| turn.store.hybrid_clock().next(turn.now()))
             .get()
     })
 }

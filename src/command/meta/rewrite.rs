@@ -2,12 +2,12 @@
 
 use crate::command::turn::Turn;
 use crate::limits::OPTIMISTIC_TRIES;
-use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
+use crate::store::{Action, Item, Miss, NoRoom, OpContext, Timestamp};
 
 /// What became of it.
 pub(super) enum Rewritten<R> {
     /// The new item is there.
-    Done(Option<Stamp>),
+    Done(Option<Timestamp>),
     /// It was not wanted.
     Left(R),
     /// There is no memory for it.
@@ -38,7 +38,7 @@ fn rewrite_once<'t, R>(
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
-            let peek = |batch: &mut Batch| {
+            let peek = |batch: &mut OpContext| {
                 let look = |entry: Result<&Item, Miss>| {
                     let seen = judge(entry).ok_or_else(|| entry.ok().cloned());
                     (Action::Keep, seen)
@@ -48,7 +48,7 @@ fn rewrite_once<'t, R>(
             // One lookup is told.
             let seen = match attempt {
                 0 => peek(turn.batch),
-                _ => turn.batch.unseen(peek),
+                _ => turn.batch.without_observer(peek),
             };
             let seen = match seen {
                 Ok(left) => return Rewritten::Left(left),
@@ -73,7 +73,9 @@ fn rewrite_once<'t, R>(
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
         };
-        let (outcome, stamp) = turn.batch.unseen(|batch| store.update(key, batch, put));
+        let (outcome, stamp) = turn
+            .batch
+            .without_observer(|batch| store.update(key, batch, put));
         match outcome {
             Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
             Some(other) => return other,

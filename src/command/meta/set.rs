@@ -10,7 +10,8 @@ use crate::command::turn::{Told, Turn, count_miss};
 use crate::protocol::meta::{Options, Request, reply};
 use crate::protocol::text;
 use crate::store::{
-    Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Seen, Stamp, Store, Upload, marks,
+    Action, Item, ItemHead, ItemSummary, Miss, NEVER, NoRoom, PendingItem, Store, Timestamp,
+    Upload, item_flags,
 };
 
 /// What `ms` does with what is there.
@@ -88,7 +89,13 @@ pub fn set_upload(turn: &mut Turn<'_>, out: &mut Vec<u8>, request: &Request<'_>,
     } else {
         Vec::new()
     };
-    put(turn, out, request, upload.into_draft(turn.store), &data);
+    put(
+        turn,
+        out,
+        request,
+        upload.into_pending_item(turn.store),
+        &data,
+    );
 }
 
 /// Whatever the mode, an `ms` that is too large leaves nothing behind.
@@ -111,7 +118,7 @@ fn tell_refused(turn: &Turn<'_>, request: &Request<'_>, stored: Stored) {
     let told = Told {
         command: Mode::of(&request.options).name(),
         deadline_ms: NEVER,
-        seen: Seen::default(),
+        seen: ItemSummary::default(),
     };
     turn.tell_stored(&request.key.bytes, stored, told);
 }
@@ -132,8 +139,8 @@ fn item_head(turn: &Turn<'_>, request: &Request<'_>) -> ItemHead {
     ItemHead {
         client_flags: options.client_flags,
         deadline_ms: deadline_of(exptime, turn.now()),
-        marks: if request.key.is_base64 {
-            marks::BASE64_KEY
+        item_flags: if request.key.is_base64 {
+            item_flags::BASE64_KEY
         } else {
             0
         },
@@ -148,13 +155,13 @@ fn own_cas(options: &Options) -> Option<u64> {
 }
 
 /// What became of it: the stamp and the length of what was put.
-type Outcome = (Stored, Option<Miss>, Option<Stamp>, usize);
+type Outcome = (Stored, Option<Miss>, Option<Timestamp>, usize);
 
 fn put(
     turn: &mut Turn<'_>,
     out: &mut Vec<u8>,
     request: &Request<'_>,
-    draft: Draft<'_>,
+    draft: PendingItem<'_>,
     data: &[u8],
 ) {
     turn.counters.class(draft.class()).cmd_set.count();
@@ -162,7 +169,7 @@ fn put(
     let told = Cell::new(Told {
         command: mode.name(),
         deadline_ms: item_head(turn, request).deadline_ms,
-        seen: draft.seen(),
+        seen: draft.summary(),
     });
     let outcome = if mode.joins() {
         drop(draft);
@@ -175,7 +182,12 @@ fn put(
     answer(turn, out, request, &outcome);
 }
 
-fn replace(turn: &mut Turn<'_>, request: &Request<'_>, draft: Draft<'_>, mode: Mode) -> Outcome {
+fn replace(
+    turn: &mut Turn<'_>,
+    request: &Request<'_>,
+    draft: PendingItem<'_>,
+    mode: Mode,
+) -> Outcome {
     let now = turn.now();
     let deadline_ms = item_head(turn, request).deadline_ms;
     let expired = turn.store.puts_as_removal(deadline_ms, now);
@@ -203,7 +215,7 @@ fn replace(turn: &mut Turn<'_>, request: &Request<'_>, draft: Draft<'_>, mode: M
 }
 
 /// What expires at once only removes what was there.
-fn fresh(draft: Option<Draft<'_>>, expired: bool) -> Action<'_> {
+fn fresh(draft: Option<PendingItem<'_>>, expired: bool) -> Action<'_> {
     match draft {
         Some(draft) if !expired => Action::Put(draft),
         _ => Action::Remove,
@@ -216,17 +228,17 @@ fn is_stale_write(request: &Request<'_>, wanted: u64, item: &Item) -> bool {
 }
 
 /// The deadline stays and so does who has won the item; it is stale from now on.
-fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &Request<'_>) -> Action<'s> {
+fn stale<'s>(draft: Option<PendingItem<'s>>, old: &Item, request: &Request<'_>) -> Action<'s> {
     let Some(draft) = draft else {
         return Action::Keep;
     };
     let own = if request.key.is_base64 {
-        marks::BASE64_KEY
+        item_flags::BASE64_KEY
     } else {
         0
     };
-    let kept = old.marks() & marks::TOKEN_SENT;
-    draft.amend(old.deadline_ms(), own | kept | marks::STALE);
+    let kept = old.item_flags() & item_flags::TOKEN_SENT;
+    draft.amend(old.deadline_ms(), own | kept | item_flags::STALE);
     Action::Put(draft)
 }
 
@@ -255,7 +267,7 @@ fn join(
             let draft = joined(store, old, data, mode, own_cas(options))?;
             told.set(Told {
                 deadline_ms: old.deadline_ms(),
-                seen: draft.seen(),
+                seen: draft.summary(),
                 ..told.get()
             });
             Ok(Action::Put(draft))
@@ -263,7 +275,7 @@ fn join(
         None if store.puts_as_removal(head.deadline_ms, now) => Ok(Action::Remove),
         None => {
             len.set(data.len());
-            let mut draft = store.draft(&request.key.bytes, &head, data.len())?;
+            let mut draft = store.pending_item(&request.key.bytes, &head, data.len())?;
             draft.fill(|value| value.copy_from_slice(data));
             Ok(Action::Put(draft))
         }
@@ -282,18 +294,18 @@ fn joined<'s>(
     data: &[u8],
     mode: Mode,
     cas: Option<u64>,
-) -> Result<Draft<'s>, NoRoom> {
+) -> Result<PendingItem<'s>, NoRoom> {
     let head = ItemHead {
         client_flags: old.client_flags(),
         deadline_ms: old.deadline_ms(),
-        marks: 0,
+        item_flags: 0,
         cas,
     };
     let len = old.value().len() + data.len();
     if !store.fits(old.key().len(), old.client_flags(), len) {
         return Err(NoRoom);
     }
-    let mut draft = store.draft(old.key(), &head, len)?;
+    let mut draft = store.pending_item(old.key(), &head, len)?;
     let (first, second) = match mode {
         Mode::Prepend => (data, old.value()),
         _ => (old.value(), data),

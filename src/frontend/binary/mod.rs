@@ -189,9 +189,7 @@ impl BinaryConversation {
                 }
                 (used, Some(Stop::Quit))
             }
-            Request::Stat { .. } if step.turn.batch.is_to_be_handed_over() => {
-                (0, Some(Stop::HandOver))
-            }
+            Request::Stat { .. } if step.turn.batch.has_changes() => (0, Some(Stop::HandOver)),
             request => {
                 step.answer(&header, request);
                 (used, None)

@@ -61,9 +61,7 @@ impl Conversation {
             Ok(Request::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, step))
             }
-            Ok(Request::Stats { .. }) if step.turn.batch.is_to_be_handed_over() => {
-                (0, Some(Stop::HandOver))
-            }
+            Ok(Request::Stats { .. }) if step.turn.batch.has_changes() => (0, Some(Stop::HandOver)),
             Ok(Request::Stats { args }) => {
                 self.stats(&args, step);
                 (used, None)

@@ -9,7 +9,7 @@ use crate::limits::{
     VALUE_DIRECT_BYTES, WAITING_INPUT_MS_MAX,
 };
 use crate::logs::clients;
-use crate::store::Held;
+use crate::store::InputReservation;
 
 /// What a client is told whose line cannot be held any longer, in memcached's words.
 const NO_MEMORY_READING: &[u8] = b"SERVER_ERROR out of memory reading request\r\n";
@@ -163,14 +163,14 @@ impl Connection {
         } else {
             bytes
         };
-        if bytes == self.line.as_ref().map_or(0, Held::bytes) {
+        if bytes == self.line.as_ref().map_or(0, InputReservation::bytes) {
             return;
         }
         let store = &self.worker.node.store;
         self.line
             .get_or_insert_with(|| store.unfinished_input())
             .hold(bytes);
-        store.make_room(&mut scratch.batch);
+        store.free_and_evict(&mut scratch.batch);
     }
 
     /// Notes in the registry what unfinished input this connection holds, and whether it has grown.
@@ -179,7 +179,7 @@ impl Connection {
         let (value_bytes, received_bytes) = upload.map_or((0, self.tail.len()), |upload| {
             (upload.held().bytes(), upload.received_bytes())
         });
-        let held_bytes = value_bytes + self.line.as_ref().map_or(0, Held::bytes);
+        let held_bytes = value_bytes + self.line.as_ref().map_or(0, InputReservation::bytes);
         let unfinished = &mut self.unfinished;
         if held_bytes == 0 && unfinished.held_bytes == 0 {
             return;

@@ -16,7 +16,7 @@ use super::Shared;
 use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
 use crate::node::connections::{Address, Entry};
 use crate::protocol::text::{Events, uri};
-use crate::store::{Item, Miss, NEVER, Now, Seen, Storing, Witness};
+use crate::store::{Item, ItemSummary, Miss, NEVER, Now, Observer, StoreEventView};
 
 /// Event, number, length.
 const HEAD_BYTES: usize = 2 + 8 + 2;
@@ -155,15 +155,15 @@ impl Lines {
     }
 }
 
-impl Witness for Log {
-    fn looked_up(&self, key: &[u8], found: Result<Seen, Miss>) {
+impl Observer for Log {
+    fn looked_up(&self, key: &[u8], found: Result<ItemSummary, Miss>) {
         let status = match found {
             Ok(_) => "found",
             Err(Miss::Absent) => "not_found",
             Err(Miss::Flushed) => "flushed",
             Err(Miss::Expired) => "expired",
         };
-        let Seen { class, value_len } = found.unwrap_or_default();
+        let ItemSummary { class, value_len } = found.unwrap_or_default();
         self.tell(Events::FETCHERS, |line| {
             named(line, "item_get", key);
             let cfd = self.client();
@@ -174,14 +174,14 @@ impl Witness for Log {
         });
     }
 
-    fn stored(&self, storing: &Storing<'_>) {
+    fn stored(&self, storing: &StoreEventView<'_>) {
         self.tell(Events::MUTATIONS, |line| {
             named(line, "item_store", storing.key);
-            let Storing {
+            let StoreEventView {
                 status,
                 command,
                 ttl_secs,
-                seen: Seen { class, value_len },
+                item: ItemSummary { class, value_len },
                 ..
             } = storing;
             let _ = write!(line, " status={status} cmd={command} ttl={ttl_secs}");
@@ -190,10 +190,10 @@ impl Witness for Log {
         });
     }
 
-    fn deleted(&self, key: &[u8], command: &str, seen: Seen) {
+    fn deleted(&self, key: &[u8], command: &str, item: ItemSummary) {
         self.tell(Events::DELETIONS, |line| {
             named(line, "deleted", key);
-            let Seen { class, value_len } = seen;
+            let ItemSummary { class, value_len } = item;
             let _ = write!(line, " cmd={command} clsid={class} size={value_len}");
         });
     }
@@ -207,7 +207,7 @@ impl Witness for Log {
                 deadline_ms => now.secs_until(deadline_ms),
             };
             let idle_secs = item.idle_ms(now) / 1000;
-            let Seen { class, value_len } = Seen::of(item);
+            let ItemSummary { class, value_len } = ItemSummary::of(item);
             let _ = write!(line, " fetch={fetch} ttl={ttl_secs} la={idle_secs}");
             let _ = write!(line, " clsid={class} size={value_len}");
         });

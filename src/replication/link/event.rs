@@ -5,13 +5,13 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::replication::wire::WireError;
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
 /// Something the node acts on or logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
     /// Both sides accepted each other; records travel. Both have absorbed the other's clock and
-    /// flush floor.
+    /// flush watermark.
     Up {
         /// Who it is.
         partner: Partner,
@@ -28,10 +28,10 @@ pub enum LinkEvent {
         /// Whether it was the partner that refused.
         by_partner: bool,
     },
-    /// A flush of the partner raised our floor.
+    /// A flush of the partner raised our flush watermark.
     FlushRaised {
-        /// The new floor.
-        floor: Stamp,
+        /// The new flush watermark.
+        flush_watermark: Timestamp,
     },
     /// The partner's clock is more than a minute ahead of ours. Told once per link; its writes win
     /// until our clock is there, too.
@@ -72,7 +72,7 @@ pub enum RefusalKind {
     PolicyDiffers = 2,
     /// There is no wire version both speak.
     NoCommonVersion = 3,
-    /// A stamp more than a year ahead of the refusing node's clock.
+    /// A timestamp more than a year ahead of the refusing node's clock.
     ClockAhead = 4,
     /// The refusing node is linked to another process of the same side.
     LinkedElsewhere = 5,

@@ -2,23 +2,23 @@
 
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
-    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, STAMP_AHEAD_ALARM_MS,
-    STAMP_AHEAD_MAX_MS,
+    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_ALARM_MS,
+    TIMESTAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
-use crate::store::{Now, Stamp, Store};
+use crate::store::{Now, Store, Timestamp};
 
 impl Link {
-    /// What this node says of itself. Its clock is a fresh stamp: above all it holds and not below
-    /// its wall clock.
+    /// What this node says of itself. Its clock is a fresh timestamp: above all it holds and not
+    /// below its wall clock.
     pub(super) fn hello(&self, store: &Store, now: Now) -> Hello<'_> {
         Hello {
             wire_min: *WIRE_VERSIONS.start(),
             wire_max: *WIRE_VERSIONS.end(),
             side: self.config.side,
             incarnation: self.config.incarnation,
-            clock: store.stamps().next(now),
-            floor: store.floor(),
+            clock: store.hybrid_clock().next(now),
+            flush_watermark: store.flush_watermark(),
             node_id: cut(&self.config.node_id, NODE_ID_BYTES_MAX),
             policy: self.policy(),
         }
@@ -40,7 +40,7 @@ impl Link {
         }
         self.judge(hello).map_err(LinkError::Refused)?;
         self.absorb(hello.clock, store, now)?;
-        self.raise_floor(hello.floor, store, now)?;
+        self.raise_flush_watermark(hello.flush_watermark, store, now)?;
         let wire_version = highest_common(hello);
         Frame::Welcome { wire_version }.encode(&mut self.stream.control);
         self.stream.partner_incarnation = Some(hello.incarnation);
@@ -112,48 +112,48 @@ impl Link {
         });
     }
 
-    /// Takes a stamp of the partner into our clock, whatever it says, up to a year ahead.
+    /// Takes a timestamp of the partner into our clock, whatever it says, up to a year ahead.
     pub(super) fn absorb(
         &mut self,
-        stamp: Stamp,
+        timestamp: Timestamp,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        let ahead_ms = stamp.wall_ms().saturating_sub(now.wall_ms);
-        if ahead_ms > STAMP_AHEAD_MAX_MS {
+        let ahead_ms = timestamp.wall_ms().saturating_sub(now.wall_ms);
+        if ahead_ms > TIMESTAMP_AHEAD_MAX_MS {
             let days = ahead_ms / (24 * 60 * 60 * 1000);
             return Err(LinkError::Refused(Refusal {
                 kind: RefusalKind::ClockAhead,
                 reason: format!(
-                    "a stamp of side {} is {days} days ahead of the clock of side {}: set both \
+                    "a timestamp of side {} is {days} days ahead of the clock of side {}: set both \
                      clocks, then restart the node whose clock was ahead",
                     1 - self.config.side,
                     self.config.side
                 ),
             }));
         }
-        if ahead_ms > STAMP_AHEAD_ALARM_MS {
+        if ahead_ms > TIMESTAMP_AHEAD_ALARM_MS {
             self.counters.stamps_ahead += 1;
             if !self.stream.clock_alarm {
                 self.stream.clock_alarm = true;
                 self.event(LinkEvent::ClockAhead { ahead_ms });
             }
         }
-        store.stamps().absorb(stamp);
+        store.hybrid_clock().absorb(timestamp);
         Ok(())
     }
 
-    /// Takes a flush floor of the partner: the higher one wins.
-    pub(super) fn raise_floor(
+    /// Takes a flush watermark of the partner: the higher one wins.
+    pub(super) fn raise_flush_watermark(
         &mut self,
-        floor: Stamp,
+        flush_watermark: Timestamp,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        self.absorb(floor, store, now)?;
-        self.stream.floor_sent = self.stream.floor_sent.max(floor);
-        if store.raise_floor(floor) {
-            self.event(LinkEvent::FlushRaised { floor });
+        self.absorb(flush_watermark, store, now)?;
+        self.stream.watermark_sent = self.stream.watermark_sent.max(flush_watermark);
+        if store.raise_flush_watermark(flush_watermark) {
+            self.event(LinkEvent::FlushRaised { flush_watermark });
         }
         Ok(())
     }

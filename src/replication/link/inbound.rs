@@ -3,7 +3,7 @@
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
 use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Batch, Now, Origin, RecordHead, Store, Verdict};
+use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
 impl Link {
     pub(super) fn handle(
@@ -34,7 +34,9 @@ impl Link {
             Frame::PieceAbort { lane } => self.stream.inbound[lane as usize] = None,
             Frame::Verdicts(runs) => self.verdicts(runs, store, now)?,
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
-            Frame::Flush { floor } => self.raise_floor(floor, store, now)?,
+            Frame::Flush { flush_watermark } => {
+                self.raise_flush_watermark(flush_watermark, store, now)?;
+            }
             Frame::PassEnd => {
                 self.counters.pass_received += 1;
                 self.stream.room.pass_ended();
@@ -55,12 +57,12 @@ impl Link {
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
-        let mut batch = Batch::at(now);
+        let mut batch = OpContext::at(now);
         let verdict = if record.tombstone {
             store.apply_tombstone(record.key, version, &mut batch)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
-            match store.incoming_record(record.key, &head, len, origin, &mut batch) {
+            match store.partial_item(record.key, &head, len, origin, &mut batch) {
                 Ok(mut incoming) => {
                     incoming.push(record.value);
                     store.apply(incoming, origin, &mut batch)
@@ -102,9 +104,8 @@ impl Link {
             ));
         }
         let origin = origin(record.lane);
-        let mut batch = Batch::at(now);
-        let incoming =
-            store.incoming_record(record.key, &head, value_len_bytes, origin, &mut batch);
+        let mut batch = OpContext::at(now);
+        let incoming = store.partial_item(record.key, &head, value_len_bytes, origin, &mut batch);
         self.hand_over(&batch.dirty);
         let mut inbound = Inbound {
             key: record.key.into(),
@@ -138,7 +139,7 @@ impl Link {
         let Some(inbound) = place.take() else {
             return Ok(());
         };
-        let mut batch = Batch::at(now);
+        let mut batch = OpContext::at(now);
         let verdict = match inbound.incoming {
             Ok(incoming) => store.apply(incoming, origin(lane), &mut batch),
             Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut batch),
@@ -159,15 +160,15 @@ impl Link {
         }
     }
 
-    fn judged(&mut self, verdict: Verdict) -> Result<(), LinkError> {
+    fn judged(&mut self, verdict: ApplyResult) -> Result<(), LinkError> {
         self.counters.records_received += 1;
         let answer = match verdict {
-            Verdict::Applied => {
+            ApplyResult::Applied => {
                 self.counters.records_applied += 1;
                 Answer::Applied
             }
-            Verdict::Superseded(held) => Answer::Superseded(held),
-            Verdict::NoRoom(shortage) => {
+            ApplyResult::Superseded(held) => Answer::Superseded(held),
+            ApplyResult::NoRoom(shortage) => {
                 self.counters.records_refused += 1;
                 self.stream.room.refused(shortage);
                 Answer::NoRoom
@@ -226,6 +227,6 @@ impl Link {
 fn origin(lane: Lane) -> Origin {
     match lane {
         Lane::Live => Origin::Live,
-        Lane::Pass => Origin::Resync,
+        Lane::Pass => Origin::Sync,
     }
 }

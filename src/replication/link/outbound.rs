@@ -151,7 +151,7 @@ impl Link {
         self.send_flush(store, out);
         let head = RecordHead::of(&item);
         let version = head.version;
-        if version.stamp < self.stream.floor_sent {
+        if version.timestamp < self.stream.watermark_sent {
             // A flush that the partner knows of has killed it, and all that it replaced.
             store.confirm(slot, version);
             return;
@@ -197,10 +197,10 @@ impl Link {
     }
 
     fn send_flush(&mut self, store: &Store, out: &mut Vec<u8>) {
-        let floor = store.floor();
-        if floor > self.stream.floor_sent {
-            self.stream.floor_sent = floor;
-            Frame::Flush { floor }.encode(out);
+        let flush_watermark = store.flush_watermark();
+        if flush_watermark > self.stream.watermark_sent {
+            self.stream.watermark_sent = flush_watermark;
+            Frame::Flush { flush_watermark }.encode(out);
         }
     }
 

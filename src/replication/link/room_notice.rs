@@ -1,7 +1,7 @@
 //! When a node that has refused records asks for them again.
 
 use crate::limits::{ROOM_DOUBLINGS_MAX, ROOM_INTERVAL_MS};
-use crate::store::{Memory, Now, Shortage};
+use crate::store::{Memory, Now, RefuseReason};
 
 /// What this node has had no memory for since it last said that it has room. Each report costs the
 /// partner a pass over its table, so one is made only when a pass would bring something.
@@ -19,8 +19,8 @@ pub(super) struct Room {
 
 impl Room {
     /// A record was refused. What is over `-I` will be so next time, too.
-    pub(super) fn refused(&mut self, shortage: Shortage) {
-        if let Shortage::Memory { bytes } = shortage {
+    pub(super) fn refused(&mut self, shortage: RefuseReason) {
+        if let RefuseReason::Memory { bytes } = shortage {
             let smallest = self.smallest_bytes.map_or(bytes, |least| least.min(bytes));
             self.smallest_bytes = Some(smallest);
             self.refused_since_pass = true;
@@ -73,7 +73,7 @@ mod tests {
         };
         let mut waited_ms = Vec::new();
         for _ in 0..9 {
-            room.refused(Shortage::Memory { bytes: 100 });
+            room.refused(RefuseReason::Memory { bytes: 100 });
             room.pass_ended();
             let start_ms = now.boot_ms;
             while !room.is_due(empty, now) {
@@ -84,7 +84,7 @@ mod tests {
         }
         assert_eq!(waited_ms, [0, 2, 4, 8, 16, 32, 64, 64, 64]);
         room.pass_ended();
-        room.refused(Shortage::Memory { bytes: 100 });
+        room.refused(RefuseReason::Memory { bytes: 100 });
         now.boot_ms += ROOM_INTERVAL_MS;
         assert!(room.is_due(empty, now));
     }

@@ -8,7 +8,7 @@ mod verdicts;
 
 use super::*;
 use crate::replication::wire::WireError;
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig, Version};
+use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
 const NOW: Now = Now {
     boot_ms: 50_000,
@@ -57,26 +57,26 @@ impl Side {
     }
 
     fn set_until(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) {
-        let mut batch = Batch::at(self.now);
+        let mut batch = OpContext::at(self.now);
         let head = ItemHead {
             deadline_ms,
             ..ItemHead::default()
         };
-        let draft = self.store.draft(key, &head, value_len).unwrap();
+        let draft = self.store.pending_item(key, &head, value_len).unwrap();
         self.store
             .update(key, &mut batch, |_| (Action::Put(draft), ()));
         self.link.hand_over(&batch.dirty);
     }
 
     fn touch(&mut self, key: &[u8], ttl_ms: u64) {
-        let mut batch = Batch::at(self.now);
+        let mut batch = OpContext::at(self.now);
         let touch = Action::Touch(self.now.boot_ms + ttl_ms);
         self.store.update(key, &mut batch, |_| (touch, ()));
         self.link.hand_over(&batch.dirty);
     }
 
     fn delete(&mut self, key: &[u8]) {
-        let mut batch = Batch::at(self.now);
+        let mut batch = OpContext::at(self.now);
         self.store.update(key, &mut batch, |_| (Action::Remove, ()));
         self.link.hand_over(&batch.dirty);
     }

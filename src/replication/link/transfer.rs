@@ -2,7 +2,7 @@
 
 use crate::limits::ORDERED_VALUE_BYTES_MAX;
 use crate::replication::wire::Lane;
-use crate::store::{Incoming, Item, Shortage, Version};
+use crate::store::{Item, PartialItem, RefuseReason, Version};
 
 /// One of our records, partly on the wire. Pins its value, even if the table no longer has it.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ pub(super) struct Inbound {
     /// Bytes of the value that arrived.
     pub(super) offset: usize,
     /// Without room for it the pieces are counted and dropped.
-    pub(super) incoming: Result<Incoming, Shortage>,
+    pub(super) incoming: Result<PartialItem, RefuseReason>,
 }
 
 impl Inbound {

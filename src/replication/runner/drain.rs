@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::drive::Ending;
 use super::{Runner, Stop};
 use crate::limits::DRAIN_MS;
-use crate::store::Owed;
+use crate::store::Unreplicated;
 
 /// How far the thread is with its end.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Runner {
         let overdue = self.is_overdue();
         let (is_new, owed) = match self.leave.owed {
             Some(owed) => (false, owed),
-            None => (true, self.count_owed()),
+            None => (true, self.count_unreplicated()),
         };
         self.leave.owed = Some(owed);
         if owed > 0 && overdue {
@@ -97,12 +97,12 @@ impl Runner {
         owed == 0 || overdue
     }
 
-    fn count_owed(&self) -> u64 {
+    fn count_unreplicated(&self) -> u64 {
         let owed = match self.leave.partner {
-            PartnerHas::Nothing => Owed::All,
-            PartnerHas::Confirmed => Owed::Unconfirmed,
+            PartnerHas::Nothing => Unreplicated::All,
+            PartnerHas::Confirmed => Unreplicated::Unconfirmed,
             PartnerHas::Everything => return 0,
         };
-        self.store.count_owed(owed, self.clock.now())
+        self.store.count_unreplicated(owed, self.clock.now())
     }
 }

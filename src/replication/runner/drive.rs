@@ -240,7 +240,7 @@ impl Runner {
                 LinkEvent::OwnPassDone => self.log.own_pass_done(),
                 // The error that follows says the same and ends the link.
                 LinkEvent::Refused { .. } => {}
-                LinkEvent::FlushRaised { floor } => self.log.flushed(floor),
+                LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
             }
         }

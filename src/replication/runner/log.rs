@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::connect::Absence;
 use crate::logs::Repeated;
 use crate::replication::link::{Partner, Refusal};
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
 /// The limiters of the link's lines.
 #[derive(Debug, Default)]
@@ -149,9 +149,13 @@ impl LinkLog {
         }
     }
 
-    pub(super) fn flushed(&mut self, floor: Stamp) {
+    pub(super) fn flushed(&mut self, flush_watermark: Timestamp) {
         if let Some(suppressed) = happened(&mut self.flushed) {
-            tracing::info!(floor = floor.get(), suppressed, "flushed by the partner");
+            tracing::info!(
+                flush_watermark = flush_watermark.get(),
+                suppressed,
+                "flushed by the partner"
+            );
         }
     }
 

@@ -33,7 +33,7 @@ use super::startup::{Life, PartnerEvent};
 use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
-use crate::store::{Batch, Clock, Purpose, Reservation, Store};
+use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
@@ -288,8 +288,8 @@ impl Runner {
     fn charge_queues(&mut self) {
         let bytes = self.link.held_bytes() + self.handover.waiting_bytes();
         self.reservation.resize(bytes as u64);
-        let mut batch = Batch::at(self.clock.now());
-        self.store.make_room(&mut batch);
+        let mut batch = OpContext::at(self.clock.now());
+        self.store.free_and_evict(&mut batch);
         self.link.hand_over(&batch.dirty);
     }
 

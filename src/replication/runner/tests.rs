@@ -13,7 +13,7 @@ use super::*;
 use crate::config::Address;
 use crate::replication::change_queue::{Handover, handover};
 use crate::replication::key::{PairKey, generate};
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig};
 
 /// Polls that a wait may take, 10 ms apart.
 const POLLS_MAX: usize = 2000;
@@ -134,7 +134,7 @@ impl Start {
 
 impl TestNode {
     fn set(&self, key: &str, value: &str) {
-        let mut batch = Batch::at(self.clock.now());
+        let mut batch = OpContext::at(self.clock.now());
         let head = ItemHead {
             deadline_ms: NEVER,
             ..ItemHead::default()
@@ -142,7 +142,7 @@ impl TestNode {
         self.store.update(key.as_bytes(), &mut batch, |_| {
             let mut draft = self
                 .store
-                .draft(key.as_bytes(), &head, value.len())
+                .pending_item(key.as_bytes(), &head, value.len())
                 .unwrap();
             draft.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
             (Action::Put(draft), ())
@@ -151,7 +151,7 @@ impl TestNode {
     }
 
     fn get(&self, key: &str) -> Option<String> {
-        let mut batch = Batch::at(self.clock.now());
+        let mut batch = OpContext::at(self.clock.now());
         let show = |item: &crate::store::Item| String::from_utf8(item.value().to_vec()).unwrap();
         self.store.read(key.as_bytes(), &mut batch, show).ok()
     }

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use super::model::{Model, Written, pattern};
 use super::node::Node;
 use super::plan::Mix;
-use crate::store::{Action, Batch, ItemHead, NEVER, Version, marks};
+use crate::store::{Action, ItemHead, NEVER, OpContext, Version, item_flags};
 
 /// The key of a large value that is touched and written all the time, in histories with one.
 pub(super) const LARGE_KEY: usize = 0;
@@ -22,7 +22,7 @@ pub(super) struct Turn<'a> {
     pub(super) rng: &'a mut Rng,
     pub(super) time_ms: u64,
     pub(super) mix: Mix,
-    pub(super) batch: Batch,
+    pub(super) batch: OpContext,
 }
 
 impl Node {
@@ -59,7 +59,7 @@ impl Node {
     }
 
     /// One key again and again, each time in a batch of its own, and written with the last. The
-    /// others only fill the hand-over: as many writes in a millisecond would take the stamps of
+    /// others only fill the hand-over: as many writes in a millisecond would take the timestamps of
     /// another life of the node.
     fn burst(&mut self, which: usize, turn: &mut Turn<'_>) {
         let slot = turn.model.keys[which].slot;
@@ -90,7 +90,7 @@ impl Node {
         let head = ItemHead {
             client_flags: rng.u32(..),
             deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl),
-            marks: random_marks(rng),
+            item_flags: random_marks(rng),
             cas: rng.bool().then(|| rng.u64(..)),
         };
         let written = Written {
@@ -98,29 +98,34 @@ impl Node {
             len,
             client_flags: head.client_flags,
             cas: head.cas,
-            marks: head.marks,
+            item_flags: head.item_flags,
             deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
         };
         let key = turn.model.key(which);
-        let Ok(mut draft) = self.store.draft(key, &head, len) else {
+        let Ok(mut draft) = self.store.pending_item(key, &head, len) else {
             // As a server answers it: what could not be replaced is removed.
             return self.remove(which, turn);
         };
         draft.fill(|value| pattern(written.id, value));
-        let (_, stamp) = self
+        let (_, timestamp) = self
             .store
             .update(key, &mut turn.batch, |_| (Action::Put(draft), ()));
-        let stamp = stamp.expect("a put takes a stamp");
-        self.wrote(turn.model, which, Version::written(stamp), Some(written));
+        let timestamp = timestamp.expect("a put takes a timestamp");
+        self.wrote(
+            turn.model,
+            which,
+            Version::written(timestamp),
+            Some(written),
+        );
     }
 
     fn remove(&mut self, which: usize, turn: &mut Turn<'_>) {
         let key = turn.model.key(which);
-        let (_, stamp) = self
+        let (_, timestamp) = self
             .store
             .update(key, &mut turn.batch, |_| (Action::Remove, ()));
-        let stamp = stamp.expect("a delete takes a stamp");
-        self.wrote(turn.model, which, Version::written(stamp), None);
+        let timestamp = timestamp.expect("a delete takes a timestamp");
+        self.wrote(turn.model, which, Version::written(timestamp), None);
     }
 
     /// Changes the deadline, and half of the time the marks, too.
@@ -131,9 +136,9 @@ impl Node {
         let is_read = turn.rng.bool();
         let action = match new_marks {
             None => Action::Touch(deadline_ms),
-            Some(marks) => Action::Amend {
+            Some(item_flags) => Action::Amend {
                 deadline_ms,
-                marks,
+                item_flags,
                 is_read,
             },
         };
@@ -147,7 +152,7 @@ impl Node {
         if let (Some(before), Some(touched)) = (before, touched) {
             let written = turn.model.content(which, before).map(|written| Written {
                 deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
-                marks: new_marks.unwrap_or(written.marks),
+                item_flags: new_marks.unwrap_or(written.item_flags),
                 ..written
             });
             let version = Version { touched, ..before };
@@ -162,7 +167,7 @@ fn random_ttl(rng: &mut Rng) -> Option<u64> {
 
 fn random_marks(rng: &mut Rng) -> u8 {
     if rng.bool() {
-        rng.u8(..) & marks::ALL
+        rng.u8(..) & item_flags::ALL
     } else {
         0
     }

@@ -15,7 +15,7 @@ pub(super) struct Written {
     pub(super) len: usize,
     pub(super) client_flags: u32,
     pub(super) cas: Option<u64>,
-    pub(super) marks: u8,
+    pub(super) item_flags: u8,
     /// Simulated time.
     pub(super) deadline_ms: Option<u64>,
 }
@@ -108,7 +108,7 @@ impl Model {
     pub(super) fn foresees(&self, which: usize, store: &Store, now: Now) -> bool {
         let (version, content) = self.keys[which].best;
         let highest = version.latest();
-        let behind = now.wall_ms <= highest.wall_ms() && store.stamps().highest() < highest;
+        let behind = now.wall_ms <= highest.wall_ms() && store.hybrid_clock().highest() < highest;
         let outlives = content.is_some_and(|written| written.deadline_ms.is_none());
         !behind || (outlives && !self.evicts())
     }
@@ -181,7 +181,9 @@ impl Model {
     /// The end mark of a node's pass is at the other one, which serves its clients from now on.
     pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
         for (which, history) in self.keys.iter().enumerate() {
-            let Some(owed) = history.owed[side].filter(|owed| owed.stamp >= other.floor()) else {
+            let Some(owed) =
+                history.owed[side].filter(|owed| owed.timestamp >= other.flush_watermark())
+            else {
                 continue;
             };
             let lives = |written: &Option<Written>| {
@@ -205,7 +207,7 @@ impl Model {
         let other = 1 - side;
         for history in &mut self.keys {
             // What was lost with the node was never anywhere else: its next life may use the same
-            // stamp if its clock is behind the partner's.
+            // timestamp if its clock is behind the partner's.
             let last = history.seen[other];
             history.log.retain(|version, _| *version <= last);
             history.seen[side] = Version::default();

@@ -10,7 +10,7 @@ use super::evictions::Evictions;
 use super::model::{Model, Written};
 use crate::replication::change_queue::{Handover, HandoverEnd, handover};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
-use crate::store::{Batch, Now, Stamp, Store, StoreConfig, Version};
+use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
 #[derive(Debug)]
 pub(super) struct Node {
@@ -27,10 +27,10 @@ pub(super) struct Node {
     pub(super) paused_until_ms: u64,
     /// Serves clients, but its link's thread does not run before.
     pub(super) link_stalls_until_ms: u64,
-    /// The partner's highest stamp when the current connection began.
-    pub(super) partner_had: Stamp,
+    /// The partner's highest timestamp when the current connection began.
+    pub(super) partner_had: Timestamp,
     /// The same of the last connection that came up: later writes here must be higher.
-    met: Stamp,
+    met: Timestamp,
     pub(super) wall_offset_ms: i64,
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
@@ -55,9 +55,9 @@ impl Node {
             policy: "nodes=n1,n2".to_owned(),
         });
         let store = Store::new(config);
-        store.stamps().begin_life(incarnation);
+        store.hybrid_clock().begin_incarnation(incarnation);
         let evictions = Arc::new(Evictions::default());
-        store.tell_bystander(evictions.clone());
+        store.set_background_observer(evictions.clone());
         let (workers, handover) = handover(config.limit_bytes);
         Self {
             side,
@@ -68,8 +68,8 @@ impl Node {
             down_until_ms: time_ms,
             paused_until_ms: 0,
             link_stalls_until_ms: 0,
-            partner_had: Stamp::ZERO,
-            met: Stamp::ZERO,
+            partner_had: Timestamp::ZERO,
+            met: Timestamp::ZERO,
             wall_offset_ms: 0,
             evictions,
             started_ms: time_ms,
@@ -198,7 +198,7 @@ impl Node {
     }
 
     /// What a worker hands over at the end of a turn.
-    pub(super) fn hand_over(&self, batch: &mut Batch) {
+    pub(super) fn hand_over(&self, batch: &mut OpContext) {
         self.workers.hand_over(&mut batch.dirty);
         self.workers.promoted(&mut batch.promoted);
     }
@@ -212,7 +212,7 @@ impl Node {
     ) {
         assert!(
             version.latest() > self.met,
-            "a stamp below what the partner had at the hello"
+            "a timestamp below what the partner had at the hello"
         );
         model.wrote(self.side, which, version, written);
     }

@@ -10,7 +10,7 @@ use super::plan::{CHAOS_MS, Mix, Plan};
 use super::stream_check::StreamCheck;
 use super::totals::Totals;
 use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
-use crate::store::Batch;
+use crate::store::OpContext;
 
 /// Simulated time in which both sides must have converged, once all is well.
 const HEAL_MS: u64 = 4000;
@@ -145,7 +145,7 @@ impl World {
         let highest = self
             .nodes
             .each_ref()
-            .map(|node| node.store.stamps().highest());
+            .map(|node| node.store.hybrid_clock().highest());
         for (side, pipe) in self.pipes.iter_mut().enumerate() {
             let node = &mut self.nodes[side];
             node.partner_had = highest[1 - side];
@@ -204,7 +204,7 @@ impl World {
                     rng: &mut self.rng,
                     time_ms: self.time_ms,
                     mix: self.plan.mix(self.time_ms),
-                    batch: Batch::at(node.now(self.time_ms)),
+                    batch: OpContext::at(node.now(self.time_ms)),
                 };
                 node.client(&mut turn);
             }

@@ -5,7 +5,7 @@ use super::{
     RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX};
-use crate::store::{RecordHead, Stamp, Version};
+use crate::store::{RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
     /// Reads one frame: its type byte and body, without the length field.
@@ -28,9 +28,11 @@ impl<'a> Frame<'a> {
             }
             kind::VERDICTS => Reader::new("verdicts", body).verdicts(),
             kind::PROMOTE => Reader::new("promote", body).promote(),
-            kind::FLUSH => {
-                Reader::new("flush", body).only(|r| Ok(Self::Flush { floor: r.stamp()? }))
-            }
+            kind::FLUSH => Reader::new("flush", body).only(|r| {
+                Ok(Self::Flush {
+                    flush_watermark: r.timestamp()?,
+                })
+            }),
             kind::PASS_END => Reader::new("pass-end", body).only(|_| Ok(Self::PassEnd)),
             kind::ROOM => Reader::new("room", body).only(|_| Ok(Self::Room)),
             kind::HEARTBEAT => {
@@ -105,7 +107,7 @@ impl<'a> Reader<'a> {
             return Err(self.wrong("side"));
         }
         let incarnation = self.u64()?;
-        let (clock, floor) = (self.stamp()?, self.stamp()?);
+        let (clock, flush_watermark) = (self.timestamp()?, self.timestamp()?);
         let node_id_len = usize::from(self.u8()?);
         let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
         let policy_len = usize::from(self.u16()?);
@@ -116,7 +118,7 @@ impl<'a> Reader<'a> {
             side,
             incarnation,
             clock,
-            floor,
+            flush_watermark,
             node_id,
             policy,
         }))
@@ -236,13 +238,13 @@ impl<'a> Reader<'a> {
         let mut head = RecordHead {
             version,
             client_flags: 0,
-            marks: 0,
+            item_flags: 0,
             cas: None,
             deadline_ms: None,
         };
         if !tombstone {
             head.client_flags = u32::from_be_bytes(self.array()?);
-            head.marks = self.u8()?;
+            head.item_flags = self.u8()?;
             head.cas = (kind & KIND_CAS != 0).then(|| self.u64()).transpose()?;
             head.deadline_ms = (kind & KIND_EXPIRES != 0).then(|| self.u64()).transpose()?;
         }
@@ -279,14 +281,14 @@ impl<'a> Reader<'a> {
 
     fn version(&mut self) -> Result<Version, WireError> {
         Ok(Version {
-            stamp: self.stamp()?,
-            touched: self.stamp()?,
+            timestamp: self.timestamp()?,
+            touched: self.timestamp()?,
         })
     }
 
-    fn stamp(&mut self) -> Result<Stamp, WireError> {
+    fn timestamp(&mut self) -> Result<Timestamp, WireError> {
         let raw = self.u64()?;
-        Stamp::from_wire(raw).ok_or_else(|| self.wrong("stamp"))
+        Timestamp::from_wire(raw).ok_or_else(|| self.wrong("timestamp"))
     }
 
     fn u64(&mut self) -> Result<u64, WireError> {

@@ -53,9 +53,9 @@ impl Frame<'_> {
                     out.extend_from_slice(slots.0.as_flattened());
                 });
             }
-            Self::Flush { floor } => {
+            Self::Flush { flush_watermark } => {
                 frame(out, kind::FLUSH, |out| {
-                    out.extend(floor.get().to_be_bytes());
+                    out.extend(flush_watermark.get().to_be_bytes());
                 });
             }
             Self::PassEnd => frame(out, kind::PASS_END, |_| {}),
@@ -104,7 +104,7 @@ impl Hello<'_> {
         out.push(self.side);
         out.extend(self.incarnation.to_be_bytes());
         out.extend(self.clock.get().to_be_bytes());
-        out.extend(self.floor.get().to_be_bytes());
+        out.extend(self.flush_watermark.get().to_be_bytes());
         out.push(self.node_id.len() as u8);
         out.extend_from_slice(self.node_id.as_bytes());
         out.extend((self.policy.len() as u16).to_be_bytes());
@@ -127,7 +127,7 @@ impl Record<'_> {
         encode_version(head.version, out);
         if !self.tombstone {
             out.extend(head.client_flags.to_be_bytes());
-            out.push(head.marks);
+            out.push(head.item_flags);
             for number in [head.cas, head.deadline_ms].into_iter().flatten() {
                 out.extend(number.to_be_bytes());
             }
@@ -156,7 +156,7 @@ fn encode_run(answer: Answer, count: u16, out: &mut Vec<u8>) {
 }
 
 fn encode_version(version: Version, out: &mut Vec<u8>) {
-    out.extend(version.stamp.get().to_be_bytes());
+    out.extend(version.timestamp.get().to_be_bytes());
     out.extend(version.touched.get().to_be_bytes());
 }
 

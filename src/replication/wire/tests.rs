@@ -18,12 +18,12 @@ struct Parts {
     runs: Vec<(Answer, u16)>,
 }
 
-fn stamp() -> impl Strategy<Value = Stamp> {
-    any::<u64>().prop_map(Stamp::from_raw)
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_raw)
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    (stamp(), stamp()).prop_map(|(stamp, touched)| Version { stamp, touched })
+    (timestamp(), timestamp()).prop_map(|(timestamp, touched)| Version { timestamp, touched })
 }
 
 fn head() -> impl Strategy<Value = RecordHead> {
@@ -35,10 +35,10 @@ fn head() -> impl Strategy<Value = RecordHead> {
         any::<Option<u64>>(),
     )
         .prop_map(
-            |(version, client_flags, marks, cas, deadline_ms)| RecordHead {
+            |(version, client_flags, item_flags, cas, deadline_ms)| RecordHead {
                 version,
                 client_flags,
-                marks,
+                item_flags,
                 cas,
                 deadline_ms,
             },
@@ -95,8 +95,8 @@ impl Parts {
             wire_max: 7 + (number >> 16) as u16 % 100,
             side: (number & 1) as u8,
             incarnation: number,
-            clock: version.stamp,
-            floor: version.touched,
+            clock: version.timestamp,
+            flush_watermark: version.touched,
             node_id: &self.text[..self.text.floor_char_boundary(255)],
             policy: &self.text,
         }));
@@ -139,7 +139,7 @@ impl Parts {
         each(Frame::Piece { lane, bytes: value });
         each(Frame::PieceAbort { lane });
         each(Frame::Flush {
-            floor: version.stamp,
+            flush_watermark: version.timestamp,
         });
         for frame in [
             Frame::PassEnd,
@@ -279,7 +279,7 @@ fn the_largest_of_each_fits_a_frame() {
 
 #[test]
 fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
-    let superseded = Answer::Superseded(Version::written(Stamp::from_raw(u64::MAX)));
+    let superseded = Answer::Superseded(Version::written(Timestamp::from_raw(u64::MAX)));
     let mut left = IN_FLIGHT_MAX;
     let (mut frames, mut runs_read) = (0, 0);
     while left > 0 {
@@ -321,8 +321,8 @@ fn a_hello_of_a_newer_version_is_understood() {
         wire_max: 9,
         side: 1,
         incarnation: 5,
-        clock: Stamp::from_raw(1),
-        floor: Stamp::ZERO,
+        clock: Timestamp::from_raw(1),
+        flush_watermark: Timestamp::ZERO,
         node_id: "n2",
         policy: "",
     };

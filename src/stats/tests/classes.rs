@@ -7,14 +7,14 @@ impl TestNode {
     /// Stores a value of a length that never expires.
     fn put(&self, key: &str, value_len: usize) {
         let store = &self.store;
-        let draft = store.draft(key.as_bytes(), &ItemHead::default(), value_len);
+        let draft = store.pending_item(key.as_bytes(), &ItemHead::default(), value_len);
         let draft = draft.unwrap();
-        let batch = &mut Batch::at(self.now);
+        let batch = &mut OpContext::at(self.now);
         store.update(key.as_bytes(), batch, |_| (Action::Put(draft), ()));
     }
 
     fn remove(&self, key: &str) {
-        let batch = &mut Batch::at(self.now);
+        let batch = &mut OpContext::at(self.now);
         let removal = (Action::Remove, ());
         self.store.update(key.as_bytes(), batch, |_| removal);
     }

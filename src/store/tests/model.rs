@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::operations::{Age, Entry, KEYS, Op, key_of, op, value_of};
+use super::operations::{Age, Entry, KEYS, Op, key_of, op, settings, value_of};
 use super::*;
 
 /// The store and what it should hold.
@@ -13,7 +13,7 @@ struct Model {
     replicated: bool,
     entries: BTreeMap<u8, Entry>,
     now: Now,
-    highest: Stamp,
+    highest: Timestamp,
     flush_at_ms: u64,
     announced: BTreeSet<u64>,
 }
@@ -34,7 +34,7 @@ impl Model {
             replicated,
             entries: BTreeMap::new(),
             now: START,
-            highest: Stamp::ZERO,
+            highest: Timestamp::ZERO,
             flush_at_ms: NEVER,
             announced: BTreeSet::new(),
         }
@@ -57,7 +57,7 @@ impl Model {
         else {
             return false;
         };
-        *deadline_ms <= self.now.boot_ms || version.stamp < self.store.floor()
+        *deadline_ms <= self.now.boot_ms || version.timestamp < self.store.flush_watermark()
     }
 
     fn live_value(&self, key: u8) -> Option<Vec<u8>> {
@@ -83,7 +83,7 @@ impl Model {
         else {
             return;
         };
-        let flushed = version.stamp < self.store.floor();
+        let flushed = version.timestamp < self.store.flush_watermark();
         if self.replicated && !confirmed && !flushed {
             self.entries.insert(key, Entry::Tombstone(version));
         } else {
@@ -92,34 +92,34 @@ impl Model {
     }
 
     fn read(&mut self, key: u8) {
-        let mut batch = Batch::at(self.now);
-        let read = self.store.get(&key_of(key), &mut batch);
-        self.took(batch);
+        let mut context = OpContext::at(self.now);
+        let read = self.store.get(&key_of(key), &mut context);
+        self.took(context);
         assert_eq!(read.ok(), self.live_value(key), "read of {key}");
         self.meet(key);
     }
 
-    fn took(&mut self, batch: Batch) {
-        assert!(batch.retired.is_empty());
-        self.announced.extend(batch.dirty);
+    fn took(&mut self, context: OpContext) {
+        assert!(context.retired.is_empty());
+        self.announced.extend(context.dirty);
     }
 
-    fn new_stamp(&mut self, stamp: Option<Stamp>) -> Stamp {
-        let stamp = stamp.expect("a write has a stamp");
-        assert!(stamp > self.highest, "stamps rise");
-        self.highest = stamp;
-        stamp
+    fn new_stamp(&mut self, timestamp: Option<Timestamp>) -> Timestamp {
+        let timestamp = timestamp.expect("a write has a timestamp");
+        assert!(timestamp > self.highest, "timestamps rise");
+        self.highest = timestamp;
+        timestamp
     }
 
     fn set(&mut self, key: u8, value: u8, ttl: u64) {
         let deadline_ms = self.deadline(ttl);
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let value = value_of(value);
-        let stamp = self
+        let timestamp = self
             .store
-            .put(&key_of(key), &value, &until(deadline_ms), &mut batch);
-        let version = Version::written(self.new_stamp(stamp));
-        self.took(batch);
+            .put(&key_of(key), &value, &until(deadline_ms), &mut context);
+        let version = Version::written(self.new_stamp(timestamp));
+        self.took(context);
         let entry = Entry::Live {
             value,
             deadline_ms,
@@ -131,24 +131,27 @@ impl Model {
 
     fn add(&mut self, key: u8, value: u8) {
         let expected = self.live_value(key).is_none();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let value = value_of(value);
         let head = ItemHead::default();
-        let mut draft = self.store.draft(&key_of(key), &head, value.len()).ok();
+        let mut draft = self
+            .store
+            .pending_item(&key_of(key), &head, value.len())
+            .ok();
         draft
             .iter_mut()
             .for_each(|draft| draft.fill(|to| to.copy_from_slice(&value)));
-        let (added, stamp) = self
-            .store
-            .update(&key_of(key), &mut batch, |found| match found {
-                Ok(_) => (Action::Promote, false),
-                Err(_) => (draft.take().map_or(Action::Keep, Action::Put), true),
-            });
+        let (added, timestamp) =
+            self.store
+                .update(&key_of(key), &mut context, |found| match found {
+                    Ok(_) => (Action::Promote, false),
+                    Err(_) => (draft.take().map_or(Action::Keep, Action::Put), true),
+                });
         drop(draft);
-        self.took(batch);
+        self.took(context);
         assert_eq!(added, expected);
         if added {
-            let version = Version::written(self.new_stamp(stamp));
+            let version = Version::written(self.new_stamp(timestamp));
             let entry = Entry::Live {
                 value,
                 deadline_ms: NEVER,
@@ -161,16 +164,16 @@ impl Model {
 
     fn remove(&mut self, key: u8) {
         let expected = self.live_value(key).is_some();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let name = key_of(key);
-        let (found, stamp) = self
+        let (found, timestamp) = self
             .store
-            .update(&name, &mut batch, |found| (Action::Remove, found.is_ok()));
-        self.took(batch);
+            .update(&name, &mut context, |found| (Action::Remove, found.is_ok()));
+        self.took(context);
         assert_eq!(found, expected);
         self.entries.remove(&key);
         if self.replicated {
-            let version = Version::written(self.new_stamp(stamp));
+            let version = Version::written(self.new_stamp(timestamp));
             self.entries.insert(key, Entry::Tombstone(version));
         }
     }
@@ -178,16 +181,16 @@ impl Model {
     fn touch(&mut self, key: u8, ttl: u64) {
         let deadline = self.deadline(ttl);
         let expected = self.live_value(key).is_some();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let name = key_of(key);
-        let (found, stamp) = self.store.update(&name, &mut batch, |found| {
+        let (found, timestamp) = self.store.update(&name, &mut context, |found| {
             (Action::Touch(deadline), found.is_ok())
         });
-        self.took(batch);
+        self.took(context);
         assert_eq!(found, expected);
         self.meet(key);
         if found {
-            let stamp = self.new_stamp(stamp);
+            let timestamp = self.new_stamp(timestamp);
             if let Some(Entry::Live {
                 deadline_ms,
                 version,
@@ -195,7 +198,7 @@ impl Model {
                 ..
             }) = self.entries.get_mut(&key)
             {
-                (*deadline_ms, version.touched, *confirmed) = (deadline, stamp, false);
+                (*deadline_ms, version.touched, *confirmed) = (deadline, timestamp, false);
             }
         }
     }
@@ -218,12 +221,12 @@ impl Model {
         }
     }
 
-    /// All below the flush floor is reclaimed, tombstones included.
+    /// All below the flush watermark is reclaimed, tombstones included.
     fn expire(&mut self) {
-        let announced = |batch: &mut Batch| self.announced.extend(batch.dirty.drain(..));
+        let announced = |context: &mut OpContext| self.announced.extend(context.dirty.drain(..));
         self.store.expire(self.now, announced);
         self.entries
-            .retain(|_, entry| entry.version().stamp >= self.store.floor());
+            .retain(|_, entry| entry.version().timestamp >= self.store.flush_watermark());
     }
 
     fn version_of(&mut self, key: u8, age: Age) -> Version {
@@ -233,7 +236,7 @@ impl Model {
             .map_or_else(Version::default, Entry::version);
         match age {
             Age::Same => held,
-            Age::Older => version(held.stamp.get().saturating_sub(1)),
+            Age::Older => version(held.timestamp.get().saturating_sub(1)),
             Age::Newest => version(self.highest.get() + 5001),
         }
     }
@@ -243,7 +246,9 @@ impl Model {
         self.highest = self.highest.max(arriving.latest());
         let held = self.entries.get(&key).map(Entry::version);
         match held {
-            _ if arriving.stamp < self.store.floor() => Err(Version::written(self.store.floor())),
+            _ if arriving.timestamp < self.store.flush_watermark() => {
+                Err(Version::written(self.store.flush_watermark()))
+            }
             Some(held) if held > arriving => Err(held),
             held => Ok(held != Some(arriving)),
         }
@@ -252,7 +257,7 @@ impl Model {
     fn record(&mut self, (key, value, age, ttl, live): (u8, u8, Age, u64, bool)) {
         self.read(key);
         let version = self.version_of(key, age);
-        let origin = if live { Origin::Live } else { Origin::Resync };
+        let origin = if live { Origin::Live } else { Origin::Sync };
         let deadline_ms = (ttl != 0).then_some(self.now.boot_ms + ttl);
         let head = RecordHead {
             version,
@@ -265,7 +270,7 @@ impl Model {
             .record_with(&key_of(key), &value, &head, origin, self.now);
         let deadline = self.deadline(ttl);
         let expected = match self.standing(key, version) {
-            Err(newer) => Verdict::Superseded(newer),
+            Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 let entry = Entry::Live {
                     value,
@@ -274,7 +279,7 @@ impl Model {
                     confirmed: true,
                 };
                 self.entries.insert(key, entry);
-                Verdict::Applied
+                ApplyResult::Applied
             }
             Ok(false) => match self.entries.get_mut(&key) {
                 Some(Entry::Live {
@@ -283,9 +288,9 @@ impl Model {
                     ..
                 }) => {
                     (*deadline_ms, *confirmed) = (deadline.min(*deadline_ms), true);
-                    Verdict::Applied
+                    ApplyResult::Applied
                 }
-                _ => Verdict::Superseded(version),
+                _ => ApplyResult::Superseded(version),
             },
         };
         assert_eq!(verdict, expected);
@@ -296,25 +301,26 @@ impl Model {
         let version = self.version_of(key, age);
         let name = key_of(key);
         let verdict = if refused {
-            let batch = &mut Batch::at(self.now);
-            self.store.refuse(&name, version, Shortage::TooLarge, batch)
+            let context = &mut OpContext::at(self.now);
+            self.store
+                .refuse(&name, version, RefuseReason::TooLarge, context)
         } else {
             self.store
-                .apply_tombstone(&name, version, &mut Batch::at(self.now))
+                .apply_tombstone(&name, version, &mut OpContext::at(self.now))
         };
         let expected = match self.standing(key, version) {
-            Err(newer) => Verdict::Superseded(newer),
+            Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 self.entries.remove(&key);
                 if refused {
-                    Verdict::NoRoom(Shortage::TooLarge)
+                    ApplyResult::NoRoom(RefuseReason::TooLarge)
                 } else {
-                    Verdict::Applied
+                    ApplyResult::Applied
                 }
             }
             Ok(false) => match self.entries.get(&key) {
-                Some(Entry::Tombstone(_)) if refused => Verdict::Superseded(version),
-                _ => Verdict::Applied,
+                Some(Entry::Tombstone(_)) if refused => ApplyResult::Superseded(version),
+                _ => ApplyResult::Applied,
             },
         };
         assert_eq!(verdict, expected);
@@ -336,7 +342,7 @@ impl Model {
         if !right {
             return self
                 .store
-                .confirm(slot, version(entry.version().stamp.get() + 7));
+                .confirm(slot, version(entry.version().timestamp.get() + 7));
         }
         self.store.confirm(slot, entry.version());
         match entry {
@@ -354,8 +360,8 @@ impl Model {
             Op::Touch(key, ttl) => self.touch(key, ttl),
             Op::Flush => {
                 self.meet_all();
-                let floor = self.store.flush(&mut Batch::at(self.now));
-                self.new_stamp(Some(floor));
+                let flush_watermark = self.store.flush(&mut OpContext::at(self.now));
+                self.new_stamp(Some(flush_watermark));
                 self.flush_at_ms = NEVER;
             }
             Op::FlushLater(ms) => {
@@ -419,14 +425,6 @@ fn run(ops: Vec<Op>, replicated: bool, colliding: bool) {
     for op in ops {
         model.run(op);
         model.check();
-    }
-}
-
-fn settings() -> ProptestConfig {
-    ProptestConfig {
-        cases: 96,
-        failure_persistence: None,
-        ..ProptestConfig::default()
     }
 }
 

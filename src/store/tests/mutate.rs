@@ -5,11 +5,11 @@ use super::*;
 #[test]
 fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     let before = store.held(b"k").unwrap();
     store.confirm(store.slot_of(b"k"), before.version());
-    assert!(store.touch(b"k", START.boot_ms + 5000, &mut batch));
+    assert!(store.touch(b"k", START.boot_ms + 5000, &mut context));
     let after_touch = store.held(b"k").unwrap();
     assert_eq!(after_touch.cas(), written.get());
     assert!(after_touch.version().touched > written);
@@ -17,33 +17,36 @@ fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
         !after_touch.is_confirmed(),
         "the partner does not know of the touch"
     );
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
 }
 
 #[test]
 fn a_client_write_is_handed_over_and_a_record_is_not() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
-    assert_eq!(batch.dirty, [store.slot_of(b"k")]);
-    store.remove(b"k", &mut batch);
-    assert_eq!(batch.dirty.len(), 2);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
+    assert_eq!(context.dirty, [store.slot_of(b"k")]);
+    store.remove(b"k", &mut context);
+    assert_eq!(context.dirty.len(), 2);
     store.record(b"r", b"v", version(9 << 40), Origin::Live);
     assert!(store.held(b"r").unwrap().is_confirmed());
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
 }
 
 #[test]
 fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
-    store.put(b"l", b"v", &until(NEVER), &mut batch);
-    store.remove(b"l", &mut batch);
-    store.remove(b"absent", &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
+    store.put(b"l", b"v", &until(NEVER), &mut context);
+    store.remove(b"l", &mut context);
+    store.remove(b"absent", &mut context);
     let later = after(START, 20);
-    assert_eq!(store.get(b"k", &mut Batch::at(later)), Err(Miss::Expired));
-    assert!(batch.dirty.is_empty());
+    assert_eq!(
+        store.get(b"k", &mut OpContext::at(later)),
+        Err(Miss::Expired)
+    );
+    assert!(context.dirty.is_empty());
     assert_eq!(store.memory().used_bytes, 0);
     store.audit(later);
 }
@@ -51,10 +54,10 @@ fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
 #[test]
 fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", &[1; 100_000], &until(NEVER), &mut batch);
-    let reader = store.read(b"k", &mut batch, Item::clone).unwrap();
-    store.put(b"k", b"small", &until(NEVER), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", &[1; 100_000], &until(NEVER), &mut context);
+    let reader = store.read(b"k", &mut context, Item::clone).unwrap();
+    store.put(b"k", b"small", &until(NEVER), &mut context);
     assert!(store.memory().used_bytes > 100_000);
     assert_eq!(reader.value(), [1; 100_000]);
     drop(reader);
@@ -66,9 +69,9 @@ fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
 #[test]
 fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut batch);
-    let mut later = Batch::at(after(START, 20));
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut context);
+    let mut later = OpContext::at(after(START, 20));
     store.put(b"k", b"new", &until(NEVER), &mut later);
     assert_eq!(later.dirty.len(), 1);
     assert_eq!(store.counters().sum(|class| &class.reclaimed), 1);
@@ -81,10 +84,10 @@ fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
 fn what_a_lookup_buries_is_a_miss_only() {
     let store = store(64 * MEBIBYTE);
     for key in [b"read", b"told", b"left"] {
-        let mut batch = Batch::at(START);
-        store.put(key, b"old", &until(START.boot_ms + 10), &mut batch);
+        let mut context = OpContext::at(START);
+        store.put(key, b"old", &until(START.boot_ms + 10), &mut context);
     }
-    let mut later = Batch::at(after(START, 20));
+    let mut later = OpContext::at(after(START, 20));
     assert_eq!(store.read(b"read", &mut later, |_| ()), Err(Miss::Expired));
     let found = store.update(b"told", &mut later, |entry| {
         (Action::Keep, entry.map(|_| ()))
@@ -100,10 +103,10 @@ fn what_a_lookup_buries_is_a_miss_only() {
 #[test]
 fn a_touch_counts_as_a_use() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
     let later = after(START, 10_000);
-    store.touch(b"k", NEVER, &mut Batch::at(later));
+    store.touch(b"k", NEVER, &mut OpContext::at(later));
     let held = store.held(b"k").unwrap();
     assert!(held.is_fetched());
     assert!(held.idle_ms(later) < 100);
@@ -116,39 +119,42 @@ fn a_touch_counts_as_a_use() {
 #[test]
 fn a_key_deleted_again_and_again_piles_up_nothing() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for _ in 0..1000 {
-        store.remove(b"absent", &mut batch);
-        batch.dirty.clear();
+        store.remove(b"absent", &mut context);
+        context.dirty.clear();
     }
     let shard = store.shard(store.slot_of(b"absent")).lock();
     assert_eq!(shard.tombstones.count, 1);
     assert!(shard.tombstones.order.len() <= 100);
 }
 
-/// A change of marks that took no stamp would be lost at the next merge: two clients of a pair
+/// A change of marks that took no timestamp would be lost at the next merge: two clients of a pair
 /// would both be told to recache a stale item.
 #[test]
 fn marks_are_changed_like_a_deadline_and_travel() {
     let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
-    let mut batch = Batch::at(START);
-    let written = here.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = here.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     let amended = Action::Amend {
         deadline_ms: START.boot_ms + 5000,
-        marks: marks::STALE | marks::TOKEN_SENT,
+        item_flags: item_flags::STALE | item_flags::TOKEN_SENT,
         is_read: false,
     };
-    let ((), stamp) = here.update(b"k", &mut batch, |_| (amended, ()));
+    let ((), timestamp) = here.update(b"k", &mut context, |_| (amended, ()));
     let item = here.held(b"k").unwrap();
     assert_eq!(item.cas(), written.get());
-    assert_eq!(Some(item.version().touched), stamp);
-    assert_eq!(item.marks(), marks::STALE | marks::TOKEN_SENT);
+    assert_eq!(Some(item.version().touched), timestamp);
+    assert_eq!(
+        item.item_flags(),
+        item_flags::STALE | item_flags::TOKEN_SENT
+    );
     assert_eq!(item.deadline_ms(), START.boot_ms + 5000);
     assert!(!item.is_fetched() && !item.is_confirmed());
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
     let head = RecordHead::of(&item);
     there.record_with(b"k", b"v", &head, Origin::Live, START);
-    assert_eq!(there.held(b"k").unwrap().marks(), item.marks());
+    assert_eq!(there.held(b"k").unwrap().item_flags(), item.item_flags());
     here.audit(START);
     there.audit(START);
 }
@@ -156,27 +162,29 @@ fn marks_are_changed_like_a_deadline_and_travel() {
 #[test]
 fn a_touch_leaves_the_marks() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let head = ItemHead {
-        marks: marks::STALE,
+        item_flags: item_flags::STALE,
         ..ItemHead::default()
     };
-    store.put(b"k", b"v", &head, &mut batch);
-    store.touch(b"k", NEVER, &mut batch);
-    assert_eq!(store.held(b"k").unwrap().marks(), marks::STALE);
+    store.put(b"k", b"v", &head, &mut context);
+    store.touch(b"k", NEVER, &mut context);
+    assert_eq!(store.held(b"k").unwrap().item_flags(), item_flags::STALE);
 }
 
 #[test]
 fn an_item_put_over_its_like_keeps_its_history() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
-    store.get(b"k", &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
+    store.get(b"k", &mut context).unwrap();
     let old = store.held(b"k").unwrap();
     let later = after(START, 10_000);
-    let draft = store.draft(b"k", &until(NEVER), 1).unwrap();
+    let draft = store.pending_item(b"k", &until(NEVER), 1).unwrap();
     draft.keep_history_of(&old);
-    store.update(b"k", &mut Batch::at(later), |_| (Action::Put(draft), ()));
+    store.update(b"k", &mut OpContext::at(later), |_| {
+        (Action::Put(draft), ())
+    });
     let new = store.held(b"k").unwrap();
     assert!(new.is_fetched());
     assert_eq!(new.idle_ms(later), old.idle_ms(later));

@@ -35,7 +35,7 @@ pub(super) enum Age {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS;
-    // The longest is beyond the wheel's horizon.
+    // The longest is beyond the expiry_buckets's horizon.
     let ttl = || prop_oneof![Just(0), 1..30_000u64, Just(6_000_000)];
     let age = || prop_oneof![Just(Age::Newest), Just(Age::Same), Just(Age::Older)];
     prop_oneof![
@@ -83,4 +83,13 @@ pub(super) fn key_of(key: u8) -> Vec<u8> {
 /// Values of 1 to 9 size classes.
 pub(super) fn value_of(value: u8) -> Vec<u8> {
     vec![value; usize::from(value) * 3]
+}
+
+/// 96 histories, of which no failing one is written to a file.
+pub(super) fn settings() -> ProptestConfig {
+    ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

@@ -5,8 +5,13 @@ use super::*;
 fn filled(config: &StoreConfig, items: u64) -> Store {
     let store = Store::new(config);
     for index in 0..items {
-        let mut batch = Batch::at(after(START, index));
-        store.put(&index.to_be_bytes(), &[1; 1000], &until(NEVER), &mut batch);
+        let mut context = OpContext::at(after(START, index));
+        store.put(
+            &index.to_be_bytes(),
+            &[1; 1000],
+            &until(NEVER),
+            &mut context,
+        );
     }
     store
 }
@@ -20,7 +25,7 @@ fn less_memory_is_reached_in_steps_and_costs_writers_little() {
     store.set_limit_bytes(8 * MEBIBYTE);
     assert_eq!(store.limit_bytes(), 8 * MEBIBYTE);
     // A writer makes room for itself only.
-    store.put(b"new", &[1; 1000], &until(NEVER), &mut Batch::at(now));
+    store.put(b"new", &[1; 1000], &until(NEVER), &mut OpContext::at(now));
     assert!(store.memory().live_items >= items);
     // One round of housekeeping does a bounded part of it, here all.
     let mut batches = 0;
@@ -30,10 +35,13 @@ fn less_memory_is_reached_in_steps_and_costs_writers_little() {
     assert_eq!(memory.budget_bytes, 8 * MEBIBYTE - store.kept_bytes());
     assert!(memory.used_bytes > 7 * MEBIBYTE, "{memory:?}");
     assert!(batches > 30, "{batches} steps");
-    assert!(store.get(b"new", &mut Batch::at(now)).is_ok());
+    assert!(store.get(b"new", &mut OpContext::at(now)).is_ok());
     // The coldest went.
     let oldest = 0u64.to_be_bytes();
-    assert_eq!(store.get(&oldest, &mut Batch::at(now)), Err(Miss::Absent));
+    assert_eq!(
+        store.get(&oldest, &mut OpContext::at(now)),
+        Err(Miss::Absent)
+    );
     store.audit(now);
     store.shrink(now, |_| panic!("it was done"));
 }
@@ -73,7 +81,7 @@ fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
     let store = filled(&without, 20_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     store.shrink(after(START, 50_000), |_| panic!("nothing may go"));
-    assert!(store.draft(b"new", &until(NEVER), 1000).is_err());
+    assert!(store.pending_item(b"new", &until(NEVER), 1000).is_err());
     assert_eq!(store.memory().live_items, 20_000);
 }
 

@@ -28,13 +28,13 @@ impl Calls {
 }
 
 fn begin(store: &Store, len: usize) -> Upload {
-    let mut batch = Batch::at(START);
-    let upload = store.upload(b"k", &ItemHead::default(), len, &mut batch);
+    let mut context = OpContext::at(START);
+    let upload = store.upload(b"k", &ItemHead::default(), len, &mut context);
     upload.unwrap()
 }
 
 fn send(store: &Store, upload: &mut Upload, bytes: &[u8]) {
-    let taken = store.receive(upload, bytes, &mut Batch::at(START));
+    let taken = store.receive(upload, bytes, &mut OpContext::at(START));
     assert_eq!(taken, Ok(bytes.len()));
 }
 
@@ -59,7 +59,7 @@ fn memory_follows_what_has_arrived() {
         // With it memory is not ample.
         let mut ballast = store.unfinished_input();
         ballast.hold(ballast_bytes);
-        let mut batch = Batch::at(START);
+        let mut context = OpContext::at(START);
         for len in [1025, 5000, 100_000, 256 << 10, 700_000, 9_000_000] {
             let value: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             let mut upload = begin(&store, len);
@@ -74,9 +74,9 @@ fn memory_follows_what_has_arrived() {
                 };
                 assert!(held_bytes <= most, "{held_bytes} for {arrived} of {len}");
             }
-            let draft = upload.into_draft(&store);
-            store.update(b"k", &mut batch, |_| (Action::Put(draft), ()));
-            assert_eq!(store.get(b"k", &mut batch), Ok(value));
+            let draft = upload.into_pending_item(&store);
+            store.update(b"k", &mut context, |_| (Action::Put(draft), ()));
+            assert_eq!(store.get(b"k", &mut context), Ok(value));
             assert_eq!(store.memory().unfinished_bytes, ballast_bytes);
         }
         drop(ballast);
@@ -139,7 +139,7 @@ fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
         Some(true)
     );
     assert_eq!(calls.count(), 0);
-    drop(first.into_draft(&store));
+    drop(first.into_pending_item(&store));
     assert_eq!(calls.count(), 1, "called once, however often it has looked");
     assert!(poll(&mut second, &waker).is_ready());
     assert_eq!(store.lacking_input_bytes(), None);
@@ -216,11 +216,11 @@ fn without_evictions_a_value_is_refused_when_it_is_announced() {
         evicting: false,
         ..config(SMALL_BYTES)
     });
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let head = ItemHead::default();
-    let first = store.upload(b"k", &head, 500_000, &mut batch);
-    assert!(store.upload(b"l", &head, 500_000, &mut batch).is_err());
+    let first = store.upload(b"k", &head, 500_000, &mut context);
+    assert!(store.upload(b"l", &head, 500_000, &mut context).is_err());
     drop(first);
-    assert!(store.upload(b"l", &head, 500_000, &mut batch).is_ok());
+    assert!(store.upload(b"l", &head, 500_000, &mut context).is_ok());
     store.audit(START);
 }

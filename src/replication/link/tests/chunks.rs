@@ -84,9 +84,11 @@ fn a_pass_does_not_end_before_a_value_that_is_replaced_all_the_time() {
 
 /// Writes, but the batch with the key is dropped.
 fn set_unseen(a: &mut Side, value_len: usize) {
-    let draft = a.store.draft(b"large", &ItemHead::default(), value_len);
+    let draft = a
+        .store
+        .pending_item(b"large", &ItemHead::default(), value_len);
     let draft = draft.unwrap();
-    let mut batch = Batch::at(a.now);
+    let mut batch = OpContext::at(a.now);
     a.store
         .update(b"large", &mut batch, |_| (Action::Put(draft), ()));
 }

@@ -1,7 +1,7 @@
 //! How a link begins, is refused, and ends.
 
 use super::*;
-use crate::limits::{REPLACEABLE_SILENCE_MS, STAMP_AHEAD_MAX_MS};
+use crate::limits::{REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_MAX_MS};
 use crate::replication::wire::{Answer, Hello, Lane};
 
 #[test]
@@ -9,13 +9,13 @@ fn both_absorb_the_others_clock_and_floor_before_any_record() {
     let (mut a, mut b) = (side(0), side(1));
     b.now.wall_ms += 30_000;
     b.set(b"key", 1);
-    let floor = b.store.flush(&mut Batch::at(b.now));
+    let flush_watermark = b.store.flush(&mut OpContext::at(b.now));
     connect(&mut a, &mut b);
     let hello = b.transmit(1000);
     a.received(&hello).unwrap();
-    assert!(a.store.stamps().next(a.now) > floor);
-    assert_eq!(a.store.floor(), floor);
-    assert_eq!(a.events(), [LinkEvent::FlushRaised { floor }]);
+    assert!(a.store.hybrid_clock().next(a.now) > flush_watermark);
+    assert_eq!(a.store.flush_watermark(), flush_watermark);
+    assert_eq!(a.events(), [LinkEvent::FlushRaised { flush_watermark }]);
 }
 
 /// Connects two nodes that do not fit; gives back the reasons, own and partner's, at `a`.
@@ -56,7 +56,7 @@ fn nodes_that_do_not_fit_refuse_each_other_with_a_reason_on_both_sides() {
         ..link_config(1)
     });
     let mut clock = (side(0), side(1));
-    clock.1.now.wall_ms += STAMP_AHEAD_MAX_MS + 1000;
+    clock.1.now.wall_ms += TIMESTAMP_AHEAD_MAX_MS + 1000;
     for ((a, b), wanted) in [
         (equal_sides, RefusalKind::EqualSides),
         (policy, RefusalKind::PolicyDiffers),
@@ -84,8 +84,8 @@ fn a_partner_of_another_wire_version_is_refused() {
         wire_max: 9,
         side: 1,
         incarnation: 1,
-        clock: Stamp::from_raw(1),
-        floor: Stamp::ZERO,
+        clock: Timestamp::from_raw(1),
+        flush_watermark: Timestamp::ZERO,
         node_id: "",
         policy: "",
     };
@@ -113,7 +113,7 @@ fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
     assert_eq!(alarms(a.events()), 1);
     assert_eq!(alarms(b.events()), 0);
     assert!(a.link.counters().stamps_ahead >= 2);
-    assert!(a.store.stamps().highest().wall_ms() >= b.now.wall_ms);
+    assert!(a.store.hybrid_clock().highest().wall_ms() >= b.now.wall_ms);
 }
 
 /// Any node with the key replaced a link that ran, and the one that had lost it took it back.

@@ -78,12 +78,12 @@ fn later_keys_wait_for_a_value_up_to_a_mebibyte_and_overtake_a_larger_one() {
 fn a_flush_is_on_the_wire_before_what_was_written_after_it() {
     let (mut a, mut b) = connected_pair();
     a.set(b"before", 5);
-    a.store.flush(&mut Batch::at(a.now));
+    a.store.flush(&mut OpContext::at(a.now));
     a.set(b"after", 5);
     let stream = a.transmit(1000);
     assert_eq!(names(&stream), ["flush", "after"]);
     b.received(&stream).unwrap();
-    assert_eq!(b.store.floor(), a.store.floor());
+    assert_eq!(b.store.flush_watermark(), a.store.flush_watermark());
     // It does not come back.
     assert_eq!(names(&b.transmit(1000)), ["verdicts"]);
 }
@@ -103,16 +103,16 @@ fn a_burst_of_flushes_hides_neither_the_link_nor_the_end_of_the_pass() {
     let mut burst = Vec::new();
     for _ in 0..1000 {
         a.now.wall_ms += 1;
-        let floor = a.store.stamps().next(a.now);
-        Frame::Flush { floor }.encode(&mut burst);
+        let flush_watermark = a.store.hybrid_clock().next(a.now);
+        Frame::Flush { flush_watermark }.encode(&mut burst);
     }
-    let floor = a.store.stamps().highest();
+    let flush_watermark = a.store.hybrid_clock().highest();
     Frame::PassEnd.encode(&mut burst);
     b.received(&burst).unwrap();
     let events = b.events();
     assert!(matches!(events[0], LinkEvent::Up { .. }), "{events:?}");
     assert!(events.contains(&LinkEvent::PartnerPassDone), "{events:?}");
-    assert!(events.contains(&LinkEvent::FlushRaised { floor }));
+    assert!(events.contains(&LinkEvent::FlushRaised { flush_watermark }));
     assert!(events.len() <= 4, "{events:?}");
 }
 

@@ -1,7 +1,7 @@
 //! What the verdicts on our records mean for our own table and clock.
 
 use super::*;
-use crate::store::Owed;
+use crate::store::Unreplicated;
 
 /// Like `talk`, but stops before the partner's records leave: only its verdicts arrive.
 fn verdicts_arrive(from: &mut Side, to: &mut Side) {
@@ -28,12 +28,15 @@ fn no_room_confirms_nothing() {
         assert!(!item.is_confirmed() && !item.is_value_confirmed());
     }
     assert!(item(b"small").is_confirmed());
-    assert_eq!(a.store.count_owed(Owed::Unconfirmed, a.now), 2);
+    assert_eq!(
+        a.store.count_unreplicated(Unreplicated::Unconfirmed, a.now),
+        2
+    );
 }
 
 /// The verdict overtakes the newer record itself. A write between the two, on the node whose clock
-/// is behind, got a lower stamp than the record that the node had been told of: it was acknowledged
-/// and lost on both nodes.
+/// is behind, got a lower timestamp than the record that the node had been told of: it was
+/// acknowledged and lost on both nodes.
 #[test]
 fn a_write_after_a_superseded_verdict_wins() {
     let (mut a, mut b) = connected_pair();
@@ -63,7 +66,7 @@ fn a_tombstone_whose_successor_was_flushed_goes_with_the_flush() {
     b.now.wall_ms += 5;
     b.set(b"k", 10);
     a.now.wall_ms += 10;
-    a.store.flush(&mut Batch::at(a.now));
+    a.store.flush(&mut OpContext::at(a.now));
     b.received(&deletion).unwrap();
     talk(&mut a, &mut b);
     assert_eq!(a.link.counters().records_superseded, 1);
