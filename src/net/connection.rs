@@ -105,7 +105,7 @@ impl Connection {
             self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
             self.account_tail(scratch);
             self.note_unfinished(cx);
-            worker.node.hand_over(&mut scratch.batch);
+            worker.node.send_changes(&mut scratch.batch);
             if let Stop::Watch(events) = stop {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
                     self.forget_input();
@@ -232,7 +232,7 @@ impl Connection {
         let store = &self.worker.node.store;
         self.pending = Some(Pending::new(output, sent, store));
         store.free_and_evict(&mut scratch.batch);
-        self.worker.node.hand_over(&mut scratch.batch);
+        self.worker.node.send_changes(&mut scratch.batch);
         Ok(())
     }
 }

@@ -61,7 +61,7 @@ impl Scratch {
             self.input.resize(SCRATCH_BYTES, 0);
         }
         if self.batch.has_changes() || !self.batch.promoted.is_empty() {
-            node.hand_over(&mut self.batch);
+            node.send_changes(&mut self.batch);
         }
     }
 

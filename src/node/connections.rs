@@ -53,12 +53,12 @@ pub(crate) struct Entry {
     state: AtomicU8,
     close_reason: AtomicU8,
     last_command_boot_ms: AtomicU64,
-    unfinished: Unfinished,
+    unfinished: UnfinishedInput,
 }
 
 /// The value or long line that a connection is receiving.
 #[derive(Debug, Default)]
-struct Unfinished {
+struct UnfinishedInput {
     held_bytes: AtomicU64,
     grown_boot_ms: AtomicU64,
     /// It waits for memory: that it does not grow is not its client's fault.
@@ -82,7 +82,7 @@ impl Entry {
             state: AtomicU8::new(state as u8),
             close_reason: AtomicU8::new(CloseReason::Error as u8),
             last_command_boot_ms: AtomicU64::new(now_boot_ms),
-            unfinished: Unfinished::default(),
+            unfinished: UnfinishedInput::default(),
         }
     }
 

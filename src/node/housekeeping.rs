@@ -48,11 +48,11 @@ pub(crate) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
                     node.wake_link();
                 }
                 make_room_for_input(&node, now.boot_ms, &mut waiting_ms);
-                node.store.shrink(now, |batch| node.hand_over(batch));
+                node.store.shrink(now, |context| node.send_changes(context));
                 round = (round + 1) % EXPIRY_ROUNDS;
                 let is_asked = node.crawler.is_asked_for_expiry();
                 if round == 0 || is_asked {
-                    node.store.expire(now, |batch| node.hand_over(batch));
+                    node.store.expire(now, |context| node.send_changes(context));
                 }
                 if is_asked {
                     node.crawler.finish_expiry();

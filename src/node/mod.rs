@@ -18,7 +18,7 @@ use crate::frontend::control::{Console, Outcome};
 use crate::frontend::crawler::Crawler;
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
-use crate::replication::change_queue::Handover;
+use crate::replication::change_queue::ChangeSender;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
 use crate::store::{Clock, Observer, OpContext, Store};
 use connections::Registry;
@@ -44,7 +44,7 @@ pub struct Node {
     /// What `stats detail` counts.
     pub prefixes: Prefixes,
     /// To the link; `None` on a node that is alone.
-    pub handover: Option<Handover>,
+    pub change_queue: Option<ChangeSender>,
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
     pub(crate) registry: Registry,
@@ -73,7 +73,7 @@ impl Node {
     pub fn new(
         config: Config,
         store: Arc<Store>,
-        handover: Option<Handover>,
+        change_queue: Option<ChangeSender>,
         replication_stats: ReplicationStats,
     ) -> Self {
         let clock = Clock::new();
@@ -99,33 +99,33 @@ impl Node {
             tls: None,
             store,
             clock,
-            handover,
+            change_queue,
             replication_stats,
         }
     }
 
-    /// Hands a batch's news to the link; forgets them on a node that is alone.
-    pub fn hand_over(&self, batch: &mut OpContext) {
-        let flushed = std::mem::take(&mut batch.flushed);
-        match &self.handover {
-            Some(handover) => {
-                handover.hand_over(&mut batch.dirty);
-                handover.promoted(&mut batch.promoted);
+    /// Hands a context's news to the link; forgets them on a node that is alone.
+    pub fn send_changes(&self, context: &mut OpContext) {
+        let flushed = std::mem::take(&mut context.flushed);
+        match &self.change_queue {
+            Some(change_queue) => {
+                change_queue.send(&mut context.dirty);
+                change_queue.send_promotions(&mut context.promoted);
                 if flushed {
-                    handover.wake();
+                    change_queue.wake();
                 }
             }
             None => {
-                batch.dirty.clear();
-                batch.promoted.clear();
+                context.dirty.clear();
+                context.promoted.clear();
             }
         }
     }
 
     /// Tells the link to look at once: a flush changes no key.
     pub fn wake_link(&self) {
-        if let Some(handover) = &self.handover {
-            handover.wake();
+        if let Some(change_queue) = &self.change_queue {
+            change_queue.wake();
         }
     }
 
@@ -155,7 +155,7 @@ impl Console for Node {
 
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
         let view = self.view();
-        let others = crate::stats::Others {
+        let others = crate::stats::StatSources {
             replication: &self.replication_stats.0,
             connections: &|out| self.registry.print(view.now.boot_ms, out),
         };

@@ -13,8 +13,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
 use crate::limits::{
-    BATCH_KEYS_MAX, HANDOVER_BATCHES_MAX, HANDOVER_KEYS_MIN, HANDOVER_KEYS_SHARE,
-    HANDOVER_PROMOTIONS_MAX, HANDOVER_SPARES_MAX, HANDOVER_WAKE_BATCHES, HANDOVER_WAKE_KEYS,
+    BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN, CHANGE_QUEUE_KEYS_SHARE,
+    CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX, CHANGE_QUEUE_WAKE_BATCHES,
+    CHANGE_QUEUE_WAKE_KEYS,
 };
 
 /// No number of waiting keys wakes the link: it is at work and looks by itself.
@@ -22,7 +23,7 @@ const AWAKE: usize = usize::MAX;
 
 /// The workers' end; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Handover {
+pub struct ChangeSender {
     batches: Sender<Vec<u64>>,
     spares: Receiver<Vec<u64>>,
     promotions: Sender<u64>,
@@ -31,7 +32,7 @@ pub struct Handover {
 
 /// The link's end.
 #[derive(Debug)]
-pub struct HandoverEnd {
+pub struct ChangeReceiver {
     batches: Receiver<Vec<u64>>,
     spares: Sender<Vec<u64>>,
     promotions: Receiver<u64>,
@@ -46,17 +47,17 @@ struct Shared {
     /// More keys than this do not wait: they overflow.
     keys_max: usize,
     /// A worker that sees more keys waiting than this wakes the link, and so does one that sees
-    /// [`HANDOVER_WAKE_BATCHES`] batches, unless this is [`AWAKE`].
+    /// [`CHANGE_QUEUE_WAKE_BATCHES`] batches, unless this is [`AWAKE`].
     wake_above_keys: AtomicUsize,
     wake: Notify,
 }
 
 /// Both ends of a hand-over of a node whose `-m` is `limit_bytes`; the link is down at first.
 #[must_use]
-pub fn handover(limit_bytes: u64) -> (Handover, HandoverEnd) {
-    let (batches, batches_out) = bounded(HANDOVER_BATCHES_MAX);
-    let (spares, spares_out) = bounded(HANDOVER_SPARES_MAX);
-    let (promotions, promotions_out) = bounded(HANDOVER_PROMOTIONS_MAX);
+pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
+    let (batches, batches_out) = bounded(CHANGE_QUEUE_BATCHES_MAX);
+    let (spares, spares_out) = bounded(CHANGE_QUEUE_SPARES_MAX);
+    let (promotions, promotions_out) = bounded(CHANGE_QUEUE_PROMOTIONS_MAX);
     let shared = Arc::new(Shared {
         link_up: AtomicBool::new(false),
         overflowed: AtomicBool::new(false),
@@ -65,42 +66,45 @@ pub fn handover(limit_bytes: u64) -> (Handover, HandoverEnd) {
         wake_above_keys: AtomicUsize::new(AWAKE),
         wake: Notify::new(),
     });
-    let near = Handover {
+    let sender = ChangeSender {
         batches,
         spares: spares_out,
         promotions,
         shared: Arc::clone(&shared),
     };
-    let far = HandoverEnd {
+    let receiver = ChangeReceiver {
         batches: batches_out,
         spares,
         promotions: promotions_out,
         shared,
     };
-    (near, far)
+    (sender, receiver)
 }
 
 /// Keys that may wait on a node with this `-m`: its share of memory, 8 bytes each.
 fn keys_max(limit_bytes: u64) -> usize {
-    let keys = limit_bytes / HANDOVER_KEYS_SHARE / 8;
+    let keys = limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8;
     let keys = usize::try_from(keys).unwrap_or(usize::MAX);
-    keys.clamp(HANDOVER_KEYS_MIN, HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX)
+    keys.clamp(
+        CHANGE_QUEUE_KEYS_MIN,
+        CHANGE_QUEUE_BATCHES_MAX * BATCH_KEYS_MAX,
+    )
 }
 
-impl Handover {
+impl ChangeSender {
     /// Hands over the slots a turn has written and leaves `dirty` empty. Never waits: what finds no
     /// room is dropped and left to a pass.
-    pub fn hand_over(&self, dirty: &mut Vec<u64>) {
+    pub fn send(&self, dirty: &mut Vec<u64>) {
         if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
             for keys in dirty.chunks(BATCH_KEYS_MAX) {
-                self.send(keys);
+                self.send_batch(keys);
             }
         }
         dirty.clear();
     }
 
     /// Tells the partner which slots clients hit here; as many as fit, whenever the link looks.
-    pub fn promoted(&self, slots: &mut Vec<u64>) {
+    pub fn send_promotions(&self, slots: &mut Vec<u64>) {
         if self.shared.link_up.load(Ordering::Acquire) {
             for slot in slots.iter() {
                 if self.promotions.try_send(*slot).is_err() {
@@ -135,7 +139,7 @@ impl Handover {
         }
     }
 
-    fn send(&self, keys: &[u64]) {
+    fn send_batch(&self, keys: &[u64]) {
         let mut batch = self.spares.try_recv().unwrap_or_default();
         batch.extend_from_slice(keys);
         let shared = &*self.shared;
@@ -148,7 +152,7 @@ impl Handover {
         // Pairs with the fence in `park`: either the link sees the batch, or we see it parked.
         fence(Ordering::SeqCst);
         let above = shared.wake_above_keys.load(Ordering::Relaxed);
-        let is_due = || waiting > above || self.batches.len() >= HANDOVER_WAKE_BATCHES;
+        let is_due = || waiting > above || self.batches.len() >= CHANGE_QUEUE_WAKE_BATCHES;
         if above != AWAKE && is_due() {
             let order = Ordering::Relaxed;
             // Of several workers, the one that changes it makes the call.
@@ -163,14 +167,14 @@ impl Handover {
     }
 }
 
-impl HandoverEnd {
+impl ChangeReceiver {
     /// Opens or shuts the hand-over. Opened before the link's pass reads its first entry, so that
     /// a write is either handed over or seen by the pass.
     pub fn set_link_up(&self, up: bool) {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
             while let Some(batch) = self.take() {
-                self.answer_for(batch.len());
+                self.mark_taken(batch.len());
                 self.give_back(batch);
             }
             while self.promotions.try_recv().is_ok() {}
@@ -178,14 +182,14 @@ impl HandoverEnd {
         }
     }
 
-    /// The oldest batch that waits. Its keys count as waiting until [`Self::answer_for`].
+    /// The oldest batch that waits. Its keys count as waiting until [`Self::mark_taken`].
     pub fn take(&self) -> Option<Vec<u64>> {
         self.batches.try_recv().ok()
     }
 
     /// So many keys that were taken show in the link's own numbers from now on: whoever adds up
     /// both may count them twice for a moment, but never misses them.
-    pub fn answer_for(&self, keys: usize) {
+    pub fn mark_taken(&self, keys: usize) {
         self.shared.waiting_keys.fetch_sub(keys, Ordering::Release);
     }
 
@@ -203,7 +207,7 @@ impl HandoverEnd {
 
     /// Passes on the promotions that wait.
     pub fn drain_promotions(&self, slots: &mut Vec<u64>) {
-        slots.extend(self.promotions.try_iter().take(HANDOVER_PROMOTIONS_MAX));
+        slots.extend(self.promotions.try_iter().take(CHANGE_QUEUE_PROMOTIONS_MAX));
     }
 
     /// Whether a batch was dropped since the last look.
@@ -217,10 +221,10 @@ impl HandoverEnd {
     }
 
     /// The link looks again by itself within a millisecond; it is woken only if much waits.
-    pub fn nap(&self) {
+    pub fn poll_soon(&self) {
         self.shared
             .wake_above_keys
-            .store(HANDOVER_WAKE_KEYS - 1, Ordering::Relaxed);
+            .store(CHANGE_QUEUE_WAKE_KEYS - 1, Ordering::Relaxed);
     }
 
     /// The link goes to sleep until it is woken. False if something came in the meantime: then it
@@ -236,7 +240,7 @@ impl HandoverEnd {
     }
 
     /// Waits for the call of a worker.
-    pub async fn woken(&self) {
+    pub async fn notified(&self) {
         self.shared.wake.notified().await;
     }
 }
@@ -249,49 +253,51 @@ mod tests {
 
     const LIMIT_BYTES: u64 = 1 << 30;
 
-    fn up() -> (Handover, HandoverEnd) {
-        let (near, far) = handover(LIMIT_BYTES);
-        far.set_link_up(true);
-        (near, far)
+    fn up() -> (ChangeSender, ChangeReceiver) {
+        let (sender, receiver) = change_queue(LIMIT_BYTES);
+        receiver.set_link_up(true);
+        (sender, receiver)
     }
 
-    fn drained(far: &HandoverEnd) -> Vec<u64> {
+    fn drained(receiver: &ChangeReceiver) -> Vec<u64> {
         let mut all = Vec::new();
-        while let Some(batch) = far.take() {
+        while let Some(batch) = receiver.take() {
             assert!(batch.len() <= BATCH_KEYS_MAX);
-            far.answer_for(batch.len());
+            receiver.mark_taken(batch.len());
             all.extend_from_slice(&batch);
-            far.give_back(batch);
+            receiver.give_back(batch);
         }
         all
     }
 
-    fn is_woken(far: &HandoverEnd) -> bool {
+    fn is_notified(receiver: &ChangeReceiver) -> bool {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        std::pin::pin!(far.woken()).poll(&mut context).is_ready()
+        std::pin::pin!(receiver.notified())
+            .poll(&mut context)
+            .is_ready()
     }
 
     #[test]
     fn keys_arrive_in_order_and_in_bounded_batches() {
-        let (near, far) = up();
+        let (sender, receiver) = up();
         let mut dirty: Vec<u64> = (0..3000).collect();
-        near.hand_over(&mut dirty);
+        sender.send(&mut dirty);
         assert!(dirty.is_empty());
-        assert_eq!(drained(&far), (0..3000).collect::<Vec<u64>>());
+        assert_eq!(drained(&receiver), (0..3000).collect::<Vec<u64>>());
     }
 
     #[test]
     fn a_full_channel_drops_and_tells_instead_of_waiting() {
-        let (near, far) = up();
-        for key in 0..HANDOVER_BATCHES_MAX as u64 {
-            near.hand_over(&mut vec![key]);
+        let (sender, receiver) = up();
+        for key in 0..CHANGE_QUEUE_BATCHES_MAX as u64 {
+            sender.send(&mut vec![key]);
         }
-        assert!(!far.take_overflow());
-        near.hand_over(&mut vec![7]);
-        assert!(far.take_overflow() && !far.take_overflow());
-        assert_eq!(drained(&far).len(), HANDOVER_BATCHES_MAX);
-        near.hand_over(&mut vec![8]);
-        assert_eq!(drained(&far), [8]);
+        assert!(!receiver.take_overflow());
+        sender.send(&mut vec![7]);
+        assert!(receiver.take_overflow() && !receiver.take_overflow());
+        assert_eq!(drained(&receiver).len(), CHANGE_QUEUE_BATCHES_MAX);
+        sender.send(&mut vec![8]);
+        assert_eq!(drained(&receiver), [8]);
     }
 
     /// A million keys could wait whatever `-m` was, and as much memory again was kept for the next:
@@ -299,85 +305,85 @@ mod tests {
     #[test]
     fn waiting_keys_take_no_more_than_a_share_of_memory() {
         for limit_bytes in [1 << 20, 64 << 20, 1 << 30, 1 << 40] {
-            let (near, far) = handover(limit_bytes);
-            far.set_link_up(true);
+            let (sender, receiver) = change_queue(limit_bytes);
+            receiver.set_link_up(true);
             let mut handed_over = 0;
-            while !far.take_overflow() {
-                near.hand_over(&mut vec![7; BATCH_KEYS_MAX]);
+            while !receiver.take_overflow() {
+                sender.send(&mut vec![7; BATCH_KEYS_MAX]);
                 handed_over += BATCH_KEYS_MAX;
             }
-            let waiting = near.waiting_keys();
+            let waiting = sender.waiting_keys();
             assert_eq!(waiting, handed_over - BATCH_KEYS_MAX);
-            let most = (limit_bytes / HANDOVER_KEYS_SHARE / 8) as usize;
+            let most = (limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8) as usize;
             assert!(
-                waiting <= most.max(HANDOVER_KEYS_MIN),
+                waiting <= most.max(CHANGE_QUEUE_KEYS_MIN),
                 "{limit_bytes}: {waiting}"
             );
             assert!(
                 waiting > most.min(1 << 20) - BATCH_KEYS_MAX,
                 "{limit_bytes}: {waiting}"
             );
-            assert_eq!(far.waiting_bytes(), 8 * waiting);
-            drained(&far);
-            let spares: usize = far.spares.len();
-            assert!(spares <= HANDOVER_SPARES_MAX, "{spares} kept");
+            assert_eq!(receiver.waiting_bytes(), 8 * waiting);
+            drained(&receiver);
+            let spares: usize = receiver.spares.len();
+            assert!(spares <= CHANGE_QUEUE_SPARES_MAX, "{spares} kept");
         }
     }
 
     #[test]
     fn without_a_link_nothing_is_kept_and_nothing_overflows() {
-        let (near, far) = handover(LIMIT_BYTES);
-        for key in 0..2 * HANDOVER_BATCHES_MAX as u64 {
-            near.hand_over(&mut vec![key]);
-            near.promoted(&mut vec![key]);
+        let (sender, receiver) = change_queue(LIMIT_BYTES);
+        for key in 0..2 * CHANGE_QUEUE_BATCHES_MAX as u64 {
+            sender.send(&mut vec![key]);
+            sender.send_promotions(&mut vec![key]);
         }
-        assert!(far.is_empty() && !far.take_overflow());
-        far.set_link_up(true);
-        near.hand_over(&mut vec![1]);
-        near.promoted(&mut vec![2]);
-        far.set_link_up(false);
+        assert!(receiver.is_empty() && !receiver.take_overflow());
+        receiver.set_link_up(true);
+        sender.send(&mut vec![1]);
+        sender.send_promotions(&mut vec![2]);
+        receiver.set_link_up(false);
         let mut promoted = Vec::new();
-        far.drain_promotions(&mut promoted);
-        assert!(far.is_empty() && promoted.is_empty());
+        receiver.drain_promotions(&mut promoted);
+        assert!(receiver.is_empty() && promoted.is_empty());
     }
 
     /// `stats replication` said that nothing waits between the link's taking a key and its next
     /// look at its own numbers, and left out what was not taken: it said so of most keys.
     #[test]
     fn keys_wait_until_the_link_answers_for_them() {
-        let (near, far) = up();
-        near.hand_over(&mut vec![1, 2, 3]);
-        assert_eq!(near.waiting_keys(), 3);
-        let batch = far.take().unwrap();
-        assert_eq!(near.waiting_keys(), 3);
-        far.answer_for(batch.len());
-        assert_eq!(near.waiting_keys(), 0);
-        near.hand_over(&mut vec![4]);
-        far.set_link_up(false);
-        assert_eq!(near.waiting_keys(), 0);
+        let (sender, receiver) = up();
+        sender.send(&mut vec![1, 2, 3]);
+        assert_eq!(sender.waiting_keys(), 3);
+        let batch = receiver.take().unwrap();
+        assert_eq!(sender.waiting_keys(), 3);
+        receiver.mark_taken(batch.len());
+        assert_eq!(sender.waiting_keys(), 0);
+        sender.send(&mut vec![4]);
+        receiver.set_link_up(false);
+        assert_eq!(sender.waiting_keys(), 0);
     }
 
     #[test]
-    fn only_a_parked_link_is_woken_and_only_once() {
-        let (near, far) = up();
-        near.hand_over(&mut vec![1]);
-        assert!(!is_woken(&far), "awake, it looks by itself");
-        assert!(!far.park(), "something waits");
-        drained(&far);
-        assert!(far.park());
-        near.hand_over(&mut vec![1]);
-        near.hand_over(&mut vec![2]);
-        assert!(is_woken(&far) && !is_woken(&far));
+    fn only_a_parked_link_is_notified_and_only_once() {
+        let (sender, receiver) = up();
+        sender.send(&mut vec![1]);
+        assert!(!is_notified(&receiver), "awake, it looks by itself");
+        assert!(!receiver.park(), "something waits");
+        drained(&receiver);
+        assert!(receiver.park());
+        sender.send(&mut vec![1]);
+        sender.send(&mut vec![2]);
+        assert!(is_notified(&receiver) && !is_notified(&receiver));
     }
 
     #[test]
     fn much_that_waits_ends_a_nap() {
-        let (near, far) = up();
-        far.nap();
-        near.hand_over(&mut vec![7; HANDOVER_WAKE_KEYS - 1]);
-        assert!(!is_woken(&far), "a nap ends by itself");
-        near.hand_over(&mut vec![7]);
-        assert!(is_woken(&far));
+        let (sender, receiver) = up();
+        receiver.poll_soon();
+        sender.send(&mut vec![7; CHANGE_QUEUE_WAKE_KEYS - 1]);
+        assert!(!is_notified(&receiver), "a nap ends by itself");
+        sender.send(&mut vec![7]);
+        assert!(is_notified(&receiver));
     }
 
     /// Batches of one key each, as unpipelined sets make them, filled the channel before their keys
@@ -385,30 +391,33 @@ mod tests {
     /// healthy pair at 61,000 sets a second.
     #[test]
     fn many_small_batches_end_a_nap_before_the_channel_is_full() {
-        let (near, far) = up();
-        far.nap();
+        let (sender, receiver) = up();
+        receiver.poll_soon();
         let mut seen = 0;
-        for key in 0..=HANDOVER_BATCHES_MAX as u64 {
-            near.hand_over(&mut vec![key]);
-            if is_woken(&far) {
-                seen += drained(&far).len();
-                far.nap();
+        for key in 0..=CHANGE_QUEUE_BATCHES_MAX as u64 {
+            sender.send(&mut vec![key]);
+            if is_notified(&receiver) {
+                seen += drained(&receiver).len();
+                receiver.poll_soon();
             }
         }
-        assert!(!far.take_overflow(), "the link was woken too late");
-        assert_eq!(seen + drained(&far).len(), HANDOVER_BATCHES_MAX + 1);
+        assert!(!receiver.take_overflow(), "the link was woken too late");
+        assert_eq!(
+            seen + drained(&receiver).len(),
+            CHANGE_QUEUE_BATCHES_MAX + 1
+        );
     }
 
     /// A lost call would leave keys unsent until the next heartbeat: thousands of races of a
     /// worker that sends against a link that parks.
     #[test]
     fn no_call_is_lost() {
-        let (near, far) = up();
+        let (sender, receiver) = up();
         let keys = 20_000;
         let worker = thread::spawn(move || {
             for key in 0..keys {
-                near.hand_over(&mut vec![key]);
-                while near.shared.waiting_keys.load(Ordering::Relaxed) > 500 {
+                sender.send(&mut vec![key]);
+                while sender.shared.waiting_keys.load(Ordering::Relaxed) > 500 {
                     thread::yield_now();
                 }
             }
@@ -419,9 +428,9 @@ mod tests {
         let mut seen = 0;
         runtime.block_on(async {
             while seen < keys {
-                seen += drained(&far).len() as u64;
-                if seen < keys && far.park() {
-                    far.woken().await;
+                seen += drained(&receiver).len() as u64;
+                if seen < keys && receiver.park() {
+                    receiver.notified().await;
                 }
             }
         });

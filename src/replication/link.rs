@@ -29,7 +29,7 @@ mod in_flight;
 mod inbound;
 mod outbound;
 mod pending_acks;
-mod room_notice;
+mod space_notice;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -46,10 +46,10 @@ use crate::store::{Now, Store, Timestamp};
 
 use clock::PartnerClock;
 use dirty::DirtyKeys;
-use full_sync::Pass;
-use in_flight::Flight;
-use pending_acks::Owed;
-use room_notice::Room;
+use full_sync::FullSync;
+use in_flight::InFlight;
+use pending_acks::PendingAcks;
+use space_notice::SpaceNotice;
 use transfer::{Inbound, Outgoing};
 
 /// What a node says of itself when a link begins.
@@ -70,7 +70,7 @@ pub struct LinkConfig {
 pub struct Link {
     config: LinkConfig,
     phase: Phase,
-    stream: Stream,
+    session: Session,
     counters: LinkCounters,
     events: VecDeque<LinkEvent>,
 }
@@ -80,7 +80,7 @@ enum Phase {
     /// No connection.
     Down,
     /// Our hello is sent; the partner is known once its hello was accepted.
-    Greeting(Option<Partner>),
+    Handshake(Option<Partner>),
     /// Records may travel.
     Up,
     /// Refused by either side: only what is queued in `control` still goes out.
@@ -89,7 +89,7 @@ enum Phase {
 
 /// All state of one connection.
 #[derive(Debug, Default)]
-struct Stream {
+struct Session {
     framer: Framer,
     /// The incarnation of the partner, once its hello was accepted.
     partner_incarnation: Option<u64>,
@@ -97,18 +97,18 @@ struct Stream {
     control: Vec<u8>,
     dirty: DirtyKeys,
     promotions: Vec<u64>,
-    flight: Flight,
-    owed: Owed,
+    in_flight: InFlight,
+    pending_acks: PendingAcks,
     /// Records that travel in pieces, by lane.
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
-    pass: Pass,
+    full_sync: FullSync,
     /// The flush watermark the partner is known to have, or has been sent.
     watermark_sent: Timestamp,
     /// Bytes of live records since the last chunk of the pass, and since the last live piece.
-    live_since_pass_bytes: usize,
-    live_since_piece_bytes: usize,
-    room: Room,
+    live_since_sync_bytes: usize,
+    live_since_chunk_bytes: usize,
+    space_notice: SpaceNotice,
     promotions_sent_ms: u64,
     heard_ms: u64,
     /// When the last heartbeat was sent, if one was.
@@ -128,7 +128,7 @@ impl Link {
         Self {
             config,
             phase: Phase::Down,
-            stream: Stream::default(),
+            session: Session::default(),
             counters: LinkCounters::default(),
             events: VecDeque::new(),
         }
@@ -137,18 +137,18 @@ impl Link {
     /// An authenticated byte stream to the partner is there; whatever link was before is over. The
     /// hello is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
-        let mut stream = Stream {
+        let mut session = Session {
             heard_ms: now.boot_ms,
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
             watermark_sent: store.flush_watermark(),
             dirty: DirtyKeys::of_memory(store.limit_bytes()),
-            flight: Flight::of_memory(store.limit_bytes()),
-            ..Stream::default()
+            in_flight: InFlight::of_memory(store.limit_bytes()),
+            ..Session::default()
         };
-        Frame::Hello(self.hello(store, now)).encode(&mut stream.control);
-        self.stream = stream;
-        self.phase = Phase::Greeting(None);
+        Frame::Hello(self.hello(store, now)).encode(&mut session.control);
+        self.session = session;
+        self.phase = Phase::Handshake(None);
     }
 
     /// Bytes from the partner, chunked in whatever way.
@@ -160,13 +160,13 @@ impl Link {
         if matches!(self.phase, Phase::Down | Phase::Refused) {
             return Ok(());
         }
-        self.stream.ran_ms = now.boot_ms;
+        self.session.ran_ms = now.boot_ms;
         if !bytes.is_empty() {
-            self.stream.heard_ms = now.boot_ms;
+            self.session.heard_ms = now.boot_ms;
         }
-        let mut framer = mem::take(&mut self.stream.framer);
+        let mut framer = mem::take(&mut self.session.framer);
         let result = framer.feed(bytes, |frame| self.handle(frame, store, now));
-        self.stream.framer = framer;
+        self.session.framer = framer;
         if let Err(error) = &result {
             self.fail(error);
         }
@@ -177,18 +177,18 @@ impl Link {
     /// the pass of the next link covers them.
     pub fn disconnected(&mut self, _now: Now) {
         self.phase = Phase::Down;
-        self.stream = Stream::default();
+        self.session = Session::default();
     }
 
     /// Slots that were written, in the order of their writing. Dropped while the link is not up:
     /// the pass that begins when it comes up sees what they hold.
-    pub fn hand_over(&mut self, slots: &[u64]) {
+    pub fn mark_dirty(&mut self, slots: &[u64]) {
         if self.phase != Phase::Up {
             return;
         }
         let mut fits = true;
         for &slot in slots {
-            fits &= self.stream.dirty.insert(slot);
+            fits &= self.session.dirty.insert(slot);
         }
         if !fits {
             self.overflowed();
@@ -197,7 +197,7 @@ impl Link {
 
     /// Whether the set of dirty keys takes another batch of 1,024.
     pub fn has_room(&self) -> bool {
-        self.stream.dirty.has_room(BATCH_KEYS_MAX)
+        self.session.dirty.has_room(BATCH_KEYS_MAX)
     }
 
     /// A worker could not hand over a batch and dropped it: another pass carries what it held. A
@@ -205,7 +205,7 @@ impl Link {
     pub fn overflowed(&mut self) {
         self.counters.queue_overflows += 1;
         if self.phase == Phase::Up {
-            self.stream.pass.want();
+            self.session.full_sync.request();
         }
     }
 
@@ -213,8 +213,8 @@ impl Link {
     /// bound are forgotten.
     pub fn promote(&mut self, slots: &[u64]) {
         if self.phase == Phase::Up {
-            let room = PROMOTIONS_MAX - self.stream.promotions.len();
-            self.stream.promotions.extend(slots.iter().take(room));
+            let room = PROMOTIONS_MAX - self.session.promotions.len();
+            self.session.promotions.extend(slots.iter().take(room));
         }
     }
 
@@ -222,11 +222,11 @@ impl Link {
     /// of 64 KiB more). Appends nothing only if there is nothing to say before the next event.
     pub fn transmit(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, budget_bytes: usize) {
         let start = out.len();
-        self.stream.ran_ms = now.boot_ms;
-        out.append(&mut self.stream.control);
+        self.session.ran_ms = now.boot_ms;
+        out.append(&mut self.session.control);
         if self.phase == Phase::Up {
             if now.boot_ms >= self.heartbeat_due_ms() {
-                self.stream.heartbeat_ms = Some(now.boot_ms);
+                self.session.heartbeat_ms = Some(now.boot_ms);
                 let boot_ms = now.boot_ms;
                 Frame::Heartbeat { boot_ms }.encode(out);
             }
@@ -239,17 +239,17 @@ impl Link {
     /// # Errors
     /// [`LinkError::Silent`]: nothing came for a second; the link is over.
     pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
-        let paused = now.boot_ms.saturating_sub(self.stream.ran_ms) >= 2 * HEARTBEAT_MS;
-        self.stream.ran_ms = now.boot_ms;
+        let paused = now.boot_ms.saturating_sub(self.session.ran_ms) >= 2 * HEARTBEAT_MS;
+        self.session.ran_ms = now.boot_ms;
         if matches!(self.phase, Phase::Down | Phase::Refused) {
             return Ok(());
         }
         if paused {
             // It was we who stood still: give the partner one heartbeat's time to be heard.
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
-            self.stream.heard_ms = self.stream.heard_ms.max(grace);
+            self.session.heard_ms = self.session.heard_ms.max(grace);
         }
-        if now.boot_ms >= self.stream.heard_ms + SILENCE_MS {
+        if now.boot_ms >= self.session.heard_ms + SILENCE_MS {
             self.fail(&LinkError::Silent);
             return Err(LinkError::Silent);
         }
@@ -259,10 +259,10 @@ impl Link {
     /// In how many milliseconds [`Link::tick`] and [`Link::transmit`] are due if nothing happens
     /// before: 1 to 200.
     pub fn next_tick_ms(&self, now: Now) -> u64 {
-        let silence = self.stream.heard_ms + SILENCE_MS;
+        let silence = self.session.heard_ms + SILENCE_MS;
         match self.phase {
             Phase::Down | Phase::Refused => HEARTBEAT_MS,
-            Phase::Greeting(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
+            Phase::Handshake(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
             Phase::Up => silence
                 .min(self.heartbeat_due_ms())
                 .saturating_sub(now.boot_ms)
@@ -272,7 +272,7 @@ impl Link {
 
     /// The first is due at once: it says what the deadlines of records mean.
     fn heartbeat_due_ms(&self) -> u64 {
-        let last_ms = self.stream.heartbeat_ms;
+        let last_ms = self.session.heartbeat_ms;
         last_ms.map_or(0, |last_ms| last_ms + HEARTBEAT_MS)
     }
 
@@ -283,25 +283,25 @@ impl Link {
 
     /// Numbers for `stats replication`.
     pub fn counters(&self) -> LinkCounters {
-        let in_pieces = self.stream.outgoing.iter().flatten().count();
+        let in_chunks = self.session.outgoing.iter().flatten().count();
         LinkCounters {
-            queue_keys: self.stream.dirty.len() as u64,
-            unconfirmed_records: (self.stream.flight.records() + in_pieces) as u64,
-            pass_pending: self.owes_pass(),
-            unconfirmed_bytes: self.stream.flight.bytes() as u64,
+            queue_keys: self.session.dirty.len() as u64,
+            unconfirmed_records: (self.session.in_flight.records() + in_chunks) as u64,
+            sync_pending: self.needs_full_sync(),
+            unconfirmed_bytes: self.session.in_flight.bytes() as u64,
             ..self.counters
         }
     }
 
     /// Bytes of memory that keys and records on their way to the partner take, values aside.
     pub fn held_bytes(&self) -> usize {
-        self.stream.dirty.held_bytes() + self.stream.flight.held_bytes()
+        self.session.dirty.held_bytes() + self.session.in_flight.held_bytes()
     }
 
     /// Keys that may wait at most.
     #[cfg(test)]
     pub(super) fn waiting_keys_max(&self) -> usize {
-        self.stream.dirty.keys_max()
+        self.session.dirty.keys_max()
     }
 
     /// Whether records may travel.
@@ -312,22 +312,22 @@ impl Link {
     /// Whether the link is up and everything handed over has its verdict, the pass included: what a
     /// node that is told to stop waits for.
     pub fn is_drained(&self) -> bool {
-        let stream = &self.stream;
+        let session = &self.session;
         self.phase == Phase::Up
-            && stream.dirty.is_empty()
-            && stream.flight.is_empty()
-            && stream.outgoing.iter().all(Option::is_none)
-            && stream.pass.is_idle()
+            && session.dirty.is_empty()
+            && session.in_flight.is_empty()
+            && session.outgoing.iter().all(Option::is_none)
+            && session.full_sync.is_idle()
     }
 
     /// Whether the partner may lack anything of the table: the link is not up, or has not yet the
     /// answers to all of a pass.
-    pub fn owes_pass(&self) -> bool {
-        let stream = &self.stream;
+    pub fn needs_full_sync(&self) -> bool {
+        let session = &self.session;
         self.phase != Phase::Up
-            || !stream.pass.is_idle()
-            || stream.outgoing[Lane::Pass as usize].is_some()
-            || stream.flight.carries(Lane::Pass)
+            || !session.full_sync.is_idle()
+            || session.outgoing[Lane::Sync as usize].is_some()
+            || session.in_flight.carries(Lane::Sync)
     }
 
     /// Of each kind only the last waits: no burst of one keeps out another, and nothing grows.

@@ -6,7 +6,7 @@
 //! closed until a person has mended the configuration. Once open, it stays open: from then on the
 //! clients' writes are here.
 //!
-//! Pure: events and time (milliseconds of any steady clock) in, [`Life::is_serving`] out.
+//! Pure: events and time (milliseconds of any steady clock) in, [`StartupGate::is_serving`] out.
 
 use crate::limits::REFUSAL_HOLDS_MS;
 
@@ -25,7 +25,7 @@ pub enum PartnerEvent {
     /// The link is up; the partner's pass begins.
     Up,
     /// The partner's end mark arrived: its table is here.
-    PassDone,
+    SyncDone,
     /// The link is gone.
     Down,
     /// The partner answered and refused, or was refused.
@@ -34,7 +34,7 @@ pub enum PartnerEvent {
 
 /// The life of one node.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct StartupGate {
     state: NodeState,
     /// How long to wait for an absent partner; `None`: for ever.
     patience_ms: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Life {
     absent_since_ms: Option<u64>,
 }
 
-impl Life {
+impl StartupGate {
     /// A node that starts now: one of a pair, which waits for an absent partner for `patience_ms`.
     #[must_use]
     pub fn of_pair(patience_ms: Option<u64>, now_ms: u64) -> Self {
@@ -67,7 +67,7 @@ impl Life {
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
             PartnerEvent::Up => self.absent_since_ms = None,
-            PartnerEvent::PassDone => self.state = NodeState::Serving,
+            PartnerEvent::SyncDone => self.state = NodeState::Serving,
             PartnerEvent::Down => self.absent_since_ms = Some(now_ms),
             // It may come again for as long as a partner's retries are apart; only when it has
             // not does the wait for an absent partner begin.
@@ -118,72 +118,79 @@ mod tests {
     use super::*;
 
     /// Ticks every 100 ms; when the node began to serve, if it did within a minute.
-    fn serves_at(life: &mut Life, from_ms: u64) -> Option<u64> {
+    fn serves_at(startup: &mut StartupGate, from_ms: u64) -> Option<u64> {
         (from_ms..from_ms + 60_000).step_by(100).find(|now_ms| {
-            life.tick(*now_ms);
-            life.is_serving()
+            startup.tick(*now_ms);
+            startup.is_serving()
         })
     }
 
     #[test]
     fn a_node_without_a_partner_serves_at_once() {
-        assert!(Life::alone().is_serving());
+        assert!(StartupGate::alone().is_serving());
     }
 
     #[test]
     fn a_pair_node_serves_when_the_end_mark_is_there_and_not_before() {
-        let mut life = Life::of_pair(Some(2000), 0);
-        life.on(PartnerEvent::Up, 100);
-        assert_eq!(serves_at(&mut life, 100), None, "a long pass is no absence");
-        life.on(PartnerEvent::PassDone, 90_000);
-        assert!(life.is_serving());
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        startup.on(PartnerEvent::Up, 100);
+        assert_eq!(
+            serves_at(&mut startup, 100),
+            None,
+            "a long pass is no absence"
+        );
+        startup.on(PartnerEvent::SyncDone, 90_000);
+        assert!(startup.is_serving());
     }
 
     #[test]
     fn an_absent_partner_is_awaited_as_long_as_told() {
         assert_eq!(
-            serves_at(&mut Life::of_pair(Some(2000), 500), 500),
+            serves_at(&mut StartupGate::of_pair(Some(2000), 500), 500),
             Some(2500)
         );
-        assert_eq!(serves_at(&mut Life::of_pair(Some(0), 500), 500), Some(500));
-        assert_eq!(serves_at(&mut Life::of_pair(None, 500), 500), None);
+        assert_eq!(
+            serves_at(&mut StartupGate::of_pair(Some(0), 500), 500),
+            Some(500)
+        );
+        assert_eq!(serves_at(&mut StartupGate::of_pair(None, 500), 500), None);
     }
 
     #[test]
     fn a_partner_lost_before_the_end_mark_starts_the_wait_anew() {
-        let mut life = Life::of_pair(Some(2000), 0);
-        life.on(PartnerEvent::Up, 1900);
-        life.tick(5000);
-        life.on(PartnerEvent::Down, 10_000);
-        assert_eq!(serves_at(&mut life, 10_000), Some(12_000));
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        startup.on(PartnerEvent::Up, 1900);
+        startup.tick(5000);
+        startup.on(PartnerEvent::Down, 10_000);
+        assert_eq!(serves_at(&mut startup, 10_000), Some(12_000));
     }
 
     #[test]
     fn a_partner_that_refuses_keeps_the_port_closed() {
-        let mut life = Life::of_pair(Some(2000), 0);
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
         for now_ms in (0..60_000).step_by(1000) {
-            life.on(PartnerEvent::Refused, now_ms);
-            life.tick(now_ms + 999);
-            assert!(!life.is_serving());
+            startup.on(PartnerEvent::Refused, now_ms);
+            startup.tick(now_ms + 999);
+            assert!(!startup.is_serving());
         }
         let gone_ms = 59_000 + REFUSAL_HOLDS_MS + 2000;
-        assert_eq!(serves_at(&mut life, gone_ms - 1000), Some(gone_ms));
+        assert_eq!(serves_at(&mut startup, gone_ms - 1000), Some(gone_ms));
     }
 
     #[test]
     fn a_serving_node_keeps_serving() {
-        let mut life = Life::of_pair(Some(0), 0);
-        life.tick(0);
+        let mut startup = StartupGate::of_pair(Some(0), 0);
+        startup.tick(0);
         for event in [PartnerEvent::Refused, PartnerEvent::Up, PartnerEvent::Down] {
-            life.on(event, 1);
-            assert!(life.is_serving(), "{event:?}");
+            startup.on(event, 1);
+            assert!(startup.is_serving(), "{event:?}");
         }
     }
 
     #[test]
     fn running_out_is_told_once() {
-        let mut life = Life::of_pair(Some(0), 0);
-        assert!(life.tick(0));
-        assert!(!life.tick(1));
+        let mut startup = StartupGate::of_pair(Some(0), 0);
+        assert!(startup.tick(0));
+        assert!(!startup.tick(1));
     }
 }

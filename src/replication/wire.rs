@@ -15,13 +15,13 @@
 //! | 2    | Welcome    | u16 wire version: the highest both speak |
 //! | 3    | Refuse     | u8 reason code, text (UTF-8, to the end) |
 //! | 4    | Record     | head, key, value (to the end; none in a tombstone) |
-//! | 5    | PieceStart | head with length, key, first bytes of the value (to the end) |
-//! | 6    | Piece      | u8 lane, next bytes of the value (at least one, to the end) |
-//! | 7    | PieceAbort | u8 lane |
-//! | 8    | Verdicts   | runs, at least one, to the end |
+//! | 5    | ChunkStart | head with length, key, first bytes of the value (to the end) |
+//! | 6    | Chunk      | u8 lane, next bytes of the value (at least one, to the end) |
+//! | 7    | ChunkAbort | u8 lane |
+//! | 8    | Acks   | runs, at least one, to the end |
 //! | 9    | Promote    | u64 slots, to the end |
 //! | 10   | Flush      | timestamp flush watermark |
-//! | 11   | PassEnd    | nothing |
+//! | 11   | SyncEnd    | nothing |
 //! | 12   | Room       | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
 //!
@@ -49,7 +49,7 @@
 //! u8     marks                          |  not in a tombstone
 //! u64    CAS, if kind has 4             |
 //! u64    deadline, if kind has 8       /
-//! u32    length of the whole value: PieceStart only
+//! u32    length of the whole value: ChunkStart only
 //! u8     length of the key (1 to 250), key
 //! ```
 //!
@@ -57,12 +57,12 @@
 //! record waits on its way. Heartbeats say what that clock shows: one comes before the first record
 //! and one every 200 ms after it, whatever else travels.
 //!
-//! **Pieces.** A record that does not fit one frame travels as PieceStart and Pieces until the
+//! **Pieces.** A record that does not fit one frame travels as ChunkStart and Pieces until the
 //! announced length is reached. There is one transfer per lane: 0 for the live stream, 1 for the
-//! pass. Other frames pass between its pieces. PieceAbort ends a transfer that will not be
+//! pass. Other frames pass between its pieces. ChunkAbort ends a transfer that will not be
 //! completed.
 //!
-//! **Verdicts** answer the frames Record, PieceStart and Piece, one each, in the order in which
+//! **Acks** ack the frames Record, ChunkStart and Chunk, one each, in the order in which
 //! those stand in the stream. A run is
 //!
 //! ```text
@@ -87,7 +87,7 @@ use crate::limits::FRAME_BYTES_MAX;
 use crate::store::{RecordHead, Timestamp, Version};
 
 pub use decode::{Runs, Slots};
-pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
+pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
 pub use framer::{Framer, first_frame};
 
 /// The wire versions this build speaks.
@@ -100,7 +100,7 @@ const LENGTH_BYTES: usize = 4;
 /// Longest value of the length field.
 const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
 
-const KIND_PASS: u8 = 1;
+const KIND_SYNC: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
 const KIND_CAS: u8 = 4;
 const KIND_EXPIRES: u8 = 8;
@@ -108,7 +108,7 @@ const KIND_EXPIRES: u8 = 8;
 const RUN_APPLIED: u8 = 0;
 const RUN_SUPERSEDED: u8 = 1;
 const RUN_NO_ROOM: u8 = 2;
-const RUN_PIECE: u8 = 3;
+const RUN_CHUNK: u8 = 3;
 
 /// Frame types, as in the module's table.
 mod kind {
@@ -116,14 +116,14 @@ mod kind {
     pub(super) const WELCOME: u8 = 2;
     pub(super) const REFUSE: u8 = 3;
     pub(super) const RECORD: u8 = 4;
-    pub(super) const PIECE_START: u8 = 5;
-    pub(super) const PIECE: u8 = 6;
-    pub(super) const PIECE_ABORT: u8 = 7;
-    pub(super) const VERDICTS: u8 = 8;
+    pub(super) const CHUNK_START: u8 = 5;
+    pub(super) const CHUNK: u8 = 6;
+    pub(super) const CHUNK_ABORT: u8 = 7;
+    pub(super) const ACKS: u8 = 8;
     pub(super) const PROMOTE: u8 = 9;
     pub(super) const FLUSH: u8 = 10;
-    pub(super) const PASS_END: u8 = 11;
-    pub(super) const ROOM: u8 = 12;
+    pub(super) const SYNC_END: u8 = 11;
+    pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
 }
 
@@ -147,26 +147,26 @@ pub enum Frame<'a> {
     /// The whole state of one key.
     Record(Record<'a>),
     /// The state of one key and the first bytes of a value that needs several frames.
-    PieceStart {
+    ChunkStart {
         /// What the record is; its value is only the first part.
         record: Record<'a>,
         /// Length of the whole value in bytes.
         value_len_bytes: usize,
     },
     /// The next bytes of the value in transfer.
-    Piece {
+    Chunk {
         /// Which of the two transfers.
         lane: Lane,
         /// Never empty.
         bytes: &'a [u8],
     },
     /// The transfer ends here without a record.
-    PieceAbort {
+    ChunkAbort {
         /// Which of the two transfers.
         lane: Lane,
     },
     /// What became of records and pieces, in the order in which they came.
-    Verdicts(Runs<'a>),
+    Acks(Runs<'a>),
     /// Keys that were hit at the sender: the receiver keeps them warm, too.
     Promote(Slots<'a>),
     /// Everything with a lower timestamp is dead.
@@ -175,9 +175,9 @@ pub enum Frame<'a> {
         flush_watermark: Timestamp,
     },
     /// The sender's pass over its table is complete.
-    PassEnd,
+    SyncEnd,
     /// The sender has 5 % of its memory free again, having refused records before.
-    Room,
+    SpaceAvailable,
     /// A sign of life.
     Heartbeat {
         /// What the sender's boot-time clock shows, in milliseconds.
@@ -227,12 +227,12 @@ pub enum Lane {
     /// What clients write now.
     Live = 0,
     /// The walk over the whole table.
-    Pass = 1,
+    Sync = 1,
 }
 
 /// What became of a record or a piece at the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Ack {
     /// The receiver's table holds this version.
     Applied,
     /// The receiver's table holds this newer version.
@@ -240,7 +240,7 @@ pub enum Answer {
     /// The receiver has no room; what it held of the key in an older version is gone.
     NoRoom,
     /// One piece, not the last, was taken.
-    Piece,
+    Chunk,
 }
 
 /// The partner sent bytes that are no frame of this protocol.

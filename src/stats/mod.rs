@@ -16,4 +16,4 @@ mod view;
 
 pub use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
 pub use prefixes::Prefixes;
-pub use view::{NodeView, Others, answer};
+pub use view::{NodeView, StatSources, answer};

@@ -100,7 +100,7 @@ impl TestNode {
         let mut out = Vec::new();
         let replication = |out: &mut Vec<u8>| out.extend_from_slice(b"STAT link none\r\n");
         let connections = |out: &mut Vec<u8>| out.extend_from_slice(b"STAT 7:state conn_read\r\n");
-        let others = Others {
+        let others = StatSources {
             replication: &replication,
             connections: &connections,
         };

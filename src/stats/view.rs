@@ -88,7 +88,7 @@ type Print<'n> = dyn Fn(&mut Vec<u8>) + 'n;
     missing_debug_implementations,
     reason = "functions have nothing to show"
 )]
-pub struct Others<'n> {
+pub struct StatSources<'n> {
     /// The lines of `stats replication`.
     pub replication: &'n Print<'n>,
     /// The lines of `stats conns`.
@@ -98,7 +98,7 @@ pub struct Others<'n> {
 /// Answers `stats <args>`.
 ///
 /// memcached takes the beginning of a word for the word: `stats res` resets, and so does `stats r`.
-pub fn answer(view: &NodeView<'_>, others: &Others<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
+pub fn answer(view: &NodeView<'_>, others: &StatSources<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
     match args.first().copied() {
         None => general::print(view, out),
         Some(word) if b"reset".starts_with(word) => {

@@ -18,7 +18,7 @@ pub struct LinkCounters {
     pub unconfirmed_bytes: u64,
     /// The partner may lack anything of the table, now: the next link begins with a pass, or one
     /// is wanted, under way or not yet answered to its end.
-    pub pass_pending: bool,
+    pub sync_pending: bool,
     /// Batches of dirty keys that were dropped and left to a pass.
     pub queue_overflows: u64,
     /// Records put on the wire, live and pass, tombstones included.
@@ -38,5 +38,5 @@ pub struct LinkCounters {
     /// The partner's records that found no room here.
     pub records_refused: u64,
     /// Stamps of the partner that were more than a minute ahead of our clock.
-    pub stamps_ahead: u64,
+    pub clock_ahead: u64,
 }

@@ -18,9 +18,9 @@ pub enum LinkEvent {
     },
     /// The partner's pass over its table is complete: this node holds what the partner held when
     /// the pass began.
-    PartnerPassDone,
+    PartnerSyncDone,
     /// Our pass over our table is on the wire to the end.
-    OwnPassDone,
+    OwnSyncDone,
     /// The pair does not fit together; the link closes.
     Refused {
         /// What does not fit.

@@ -11,35 +11,35 @@ use crate::store::Store;
 /// One walk, shard by shard, the hottest entries of each first. What is written behind it travels
 /// in the live stream.
 #[derive(Debug, Default)]
-pub(super) struct Pass {
+pub(super) struct FullSync {
     walking: bool,
-    wanted: bool,
+    requested: bool,
     next_shard: usize,
     slots: Vec<u64>,
     next_slot: usize,
     /// Slots of large values only, so they are few.
-    owed: BTreeSet<u64>,
+    deferred: BTreeSet<u64>,
 }
 
-impl Pass {
+impl FullSync {
     /// Asks for a walk. One that is under way is finished first.
-    pub(super) fn want(&mut self) {
-        self.wanted = true;
+    pub(super) fn request(&mut self) {
+        self.requested = true;
     }
 
-    /// Whether a walk is under way; a wanted one begins here.
-    pub(super) fn begin(&mut self) -> PassState {
+    /// Whether a walk is under way; a requested one begins here.
+    pub(super) fn begin(&mut self) -> SyncPhase {
         if self.walking {
-            return PassState::Walking;
+            return SyncPhase::Walking;
         }
-        if !self.wanted {
-            return PassState::Idle;
+        if !self.requested {
+            return SyncPhase::Idle;
         }
         *self = Self {
             walking: true,
             ..Self::default()
         };
-        PassState::Begun
+        SyncPhase::Begun
     }
 
     /// The next slot of the walk, and after it the first of those it owes, until that is settled;
@@ -51,7 +51,7 @@ impl Pass {
                 return Some(slot);
             }
             if self.next_shard == store.shard_count() {
-                return self.owed.first().copied();
+                return self.deferred.first().copied();
             }
             self.slots.clear();
             self.next_slot = 0;
@@ -61,35 +61,35 @@ impl Pass {
     }
 
     /// The walk has passed this slot, but the partner must still get what it holds before the end
-    /// mark. False if it was owed before.
-    pub(super) fn owe(&mut self, slot: u64) -> bool {
-        self.walking && self.owed.insert(slot)
+    /// mark. False if it was deferred before.
+    pub(super) fn defer(&mut self, slot: u64) -> bool {
+        self.walking && self.deferred.insert(slot)
     }
 
     /// What the slot holds is on the wire to its end.
-    pub(super) fn settle(&mut self, slot: u64) {
-        if !self.owed.is_empty() {
-            self.owed.remove(&slot);
+    pub(super) fn sent(&mut self, slot: u64) {
+        if !self.deferred.is_empty() {
+            self.deferred.remove(&slot);
         }
     }
 
     /// The end mark is on the wire.
     pub(super) fn end(&mut self) {
         *self = Self {
-            wanted: self.wanted,
+            requested: self.requested,
             ..Self::default()
         };
     }
 
-    /// Whether no walk is under way or wanted.
+    /// Whether no walk is under way or requested.
     pub(super) fn is_idle(&self) -> bool {
-        !self.walking && !self.wanted
+        !self.walking && !self.requested
     }
 }
 
-/// What [`Pass::begin`] found.
+/// What [`FullSync::begin`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PassState {
+pub(super) enum SyncPhase {
     Idle,
     Begun,
     Walking,

@@ -29,22 +29,22 @@ impl Link {
     }
 
     /// The partner's hello: absorbed and welcomed, or refused.
-    pub(super) fn greeted(
+    pub(super) fn on_hello(
         &mut self,
         hello: &Hello<'_>,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        if self.phase != Phase::Greeting(None) {
+        if self.phase != Phase::Handshake(None) {
             return Err(LinkError::Protocol("a second hello"));
         }
-        self.judge(hello).map_err(LinkError::Refused)?;
+        self.check_hello(hello).map_err(LinkError::Refused)?;
         self.absorb(hello.clock, store, now)?;
         self.raise_flush_watermark(hello.flush_watermark, store, now)?;
         let wire_version = highest_common(hello);
-        Frame::Welcome { wire_version }.encode(&mut self.stream.control);
-        self.stream.partner_incarnation = Some(hello.incarnation);
-        self.phase = Phase::Greeting(Some(Partner {
+        Frame::Welcome { wire_version }.encode(&mut self.session.control);
+        self.session.partner_incarnation = Some(hello.incarnation);
+        self.phase = Phase::Handshake(Some(Partner {
             side: hello.side,
             node_id: hello.node_id.to_owned(),
             incarnation: hello.incarnation,
@@ -55,11 +55,11 @@ impl Link {
     /// Why a node that says this hello on another connection may not replace this link. `None`: it
     /// may, because it is the same process, or because this link's partner is silent or unknown.
     pub fn refuses_replacement(&self, hello: &Hello<'_>, now: Now) -> Option<Refusal> {
-        if let Err(refusal) = self.judge(hello) {
+        if let Err(refusal) = self.check_hello(hello) {
             return Some(refusal);
         }
-        let silent_ms = now.boot_ms.saturating_sub(self.stream.heard_ms);
-        let linked_to = self.stream.partner_incarnation?;
+        let silent_ms = now.boot_ms.saturating_sub(self.session.heard_ms);
+        let linked_to = self.session.partner_incarnation?;
         if linked_to == hello.incarnation || silent_ms >= REPLACEABLE_SILENCE_MS {
             return None;
         }
@@ -75,17 +75,17 @@ impl Link {
     }
 
     /// The partner accepts our hello. It says so only after its own, so both are in now.
-    pub(super) fn welcomed(&mut self, wire_version: u16) -> Result<(), LinkError> {
+    pub(super) fn on_welcome(&mut self, wire_version: u16) -> Result<(), LinkError> {
         if !WIRE_VERSIONS.contains(&wire_version) {
             return Err(LinkError::Protocol("a welcome to another wire version"));
         }
-        let Phase::Greeting(Some(partner)) = &self.phase else {
+        let Phase::Handshake(Some(partner)) = &self.phase else {
             return Err(LinkError::Protocol("a welcome out of turn"));
         };
         let partner = partner.clone();
         self.phase = Phase::Up;
         self.counters.link_ups += 1;
-        self.stream.pass.want();
+        self.session.full_sync.request();
         self.event(LinkEvent::Up { partner });
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Link {
         let (reason, by_partner) = match error {
             LinkError::Refused(reason) => (reason, false),
             LinkError::RefusedByPartner(reason) => (reason, true),
-            _ => return self.stream.control.clear(),
+            _ => return self.session.control.clear(),
         };
         if !by_partner {
             // Behind our hello, if that has not left yet.
@@ -104,7 +104,7 @@ impl Link {
                 code: reason.kind as u8,
                 reason: &reason.reason,
             };
-            refuse.encode(&mut self.stream.control);
+            refuse.encode(&mut self.session.control);
         }
         self.event(LinkEvent::Refused {
             reason: reason.clone(),
@@ -133,9 +133,9 @@ impl Link {
             }));
         }
         if ahead_ms > TIMESTAMP_AHEAD_ALARM_MS {
-            self.counters.stamps_ahead += 1;
-            if !self.stream.clock_alarm {
-                self.stream.clock_alarm = true;
+            self.counters.clock_ahead += 1;
+            if !self.session.clock_alarm {
+                self.session.clock_alarm = true;
                 self.event(LinkEvent::ClockAhead { ahead_ms });
             }
         }
@@ -151,14 +151,14 @@ impl Link {
         now: Now,
     ) -> Result<(), LinkError> {
         self.absorb(flush_watermark, store, now)?;
-        self.stream.watermark_sent = self.stream.watermark_sent.max(flush_watermark);
+        self.session.watermark_sent = self.session.watermark_sent.max(flush_watermark);
         if store.raise_flush_watermark(flush_watermark) {
             self.event(LinkEvent::FlushRaised { flush_watermark });
         }
         Ok(())
     }
 
-    fn judge(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
+    fn check_hello(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
         let refuse = |kind, reason| Err(Refusal { kind, reason });
         let lowest_common = hello.wire_min.max(*WIRE_VERSIONS.start());
         if highest_common(hello) < lowest_common {

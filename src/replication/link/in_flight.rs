@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::limits::{
     FRAME_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, IN_FLIGHT_SHARE, LIVE_WINDOW_BYTES,
-    PASS_WINDOW_BYTES,
+    SYNC_WINDOW_BYTES,
 };
 use crate::replication::wire::Lane;
 use crate::store::Version;
@@ -22,7 +22,7 @@ pub(super) struct Sent {
 
 /// Frames in the order of the stream, which is the order of their verdicts.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     queue: VecDeque<Sent>,
     bytes: [usize; 2],
     /// Of the frames, those that complete a record.
@@ -30,14 +30,14 @@ pub(super) struct Flight {
     frames_max: usize,
 }
 
-impl Default for Flight {
+impl Default for InFlight {
     /// Of a link that is down.
     fn default() -> Self {
         Self::of_memory(0)
     }
 }
 
-impl Flight {
+impl InFlight {
     /// Nothing on the wire of a node with this `-m`, of which it takes no more than its share.
     pub(super) fn of_memory(limit_bytes: u64) -> Self {
         let frames = limit_bytes / IN_FLIGHT_SHARE / size_of::<Sent>() as u64;
@@ -68,7 +68,7 @@ impl Flight {
     pub(super) fn has_room(&self, lane: Lane) -> bool {
         let window = match lane {
             Lane::Live => LIVE_WINDOW_BYTES,
-            Lane::Pass => PASS_WINDOW_BYTES,
+            Lane::Sync => SYNC_WINDOW_BYTES,
         };
         self.queue.len() < self.frames_max && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
     }

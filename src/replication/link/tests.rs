@@ -1,10 +1,10 @@
 //! What two links say to each other, step by step.
 
+mod acks;
 mod chunks;
 mod handshake;
-mod room_notice;
+mod space_notice;
 mod stream;
-mod verdicts;
 
 use super::*;
 use crate::replication::wire::WireError;
@@ -57,28 +57,29 @@ impl Side {
     }
 
     fn set_until(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) {
-        let mut batch = OpContext::at(self.now);
+        let mut context = OpContext::at(self.now);
         let head = ItemHead {
             deadline_ms,
             ..ItemHead::default()
         };
         let draft = self.store.pending_item(key, &head, value_len).unwrap();
         self.store
-            .update(key, &mut batch, |_| (Action::Put(draft), ()));
-        self.link.hand_over(&batch.dirty);
+            .update(key, &mut context, |_| (Action::Put(draft), ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn touch(&mut self, key: &[u8], ttl_ms: u64) {
-        let mut batch = OpContext::at(self.now);
+        let mut context = OpContext::at(self.now);
         let touch = Action::Touch(self.now.boot_ms + ttl_ms);
-        self.store.update(key, &mut batch, |_| (touch, ()));
-        self.link.hand_over(&batch.dirty);
+        self.store.update(key, &mut context, |_| (touch, ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn delete(&mut self, key: &[u8]) {
-        let mut batch = OpContext::at(self.now);
-        self.store.update(key, &mut batch, |_| (Action::Remove, ()));
-        self.link.hand_over(&batch.dirty);
+        let mut context = OpContext::at(self.now);
+        self.store
+            .update(key, &mut context, |_| (Action::Remove, ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn version_of(&self, key: &[u8]) -> Option<Version> {
@@ -142,10 +143,10 @@ fn names(stream: &[u8]) -> Vec<String> {
         names.push(match frame {
             Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
             Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
-            Frame::PieceStart { .. } => "start".to_owned(),
-            Frame::Piece { .. } => "piece".to_owned(),
-            Frame::PieceAbort { .. } => "abort".to_owned(),
-            Frame::Verdicts(_) => "verdicts".to_owned(),
+            Frame::ChunkStart { .. } => "start".to_owned(),
+            Frame::Chunk { .. } => "piece".to_owned(),
+            Frame::ChunkAbort { .. } => "abort".to_owned(),
+            Frame::Acks(_) => "verdicts".to_owned(),
             Frame::Flush { .. } => "flush".to_owned(),
             other => format!("{other:?}"),
         });

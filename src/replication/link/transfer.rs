@@ -14,9 +14,9 @@ pub(super) struct Outgoing {
     /// Bytes of the value on the wire.
     pub(super) offset: usize,
     /// The key has changed since: its record goes once more when this one has ended.
-    pub(super) again: bool,
+    pub(super) resend: bool,
     /// The partner sent a record of the key since.
-    pub(super) crossed: bool,
+    pub(super) partner_updated: bool,
 }
 
 impl Outgoing {
@@ -27,8 +27,8 @@ impl Outgoing {
             item,
             version,
             offset,
-            again: false,
-            crossed: false,
+            resend: false,
+            partner_updated: false,
         }
     }
 
@@ -38,11 +38,11 @@ impl Outgoing {
     /// But what was removed ends it, and so does a replacement if the partner had a say: once the
     /// partner knows that its newer record of the key was applied here, it may forget that record,
     /// and our last piece would bring back what it had replaced.
-    pub(super) fn goes_on(&self, lane: Lane, entry: Option<&Item>) -> bool {
+    pub(super) fn may_continue(&self, lane: Lane, entry: Option<&Item>) -> bool {
         let Some(entry) = entry else { return false };
         let replaced = || {
             lane == Lane::Live
-                && !self.crossed
+                && !self.partner_updated
                 && !entry.is_tombstone()
                 && entry.key() == self.item.key()
         };
@@ -64,7 +64,7 @@ pub(super) struct Inbound {
     /// Bytes of the value that arrived.
     pub(super) offset: usize,
     /// Without room for it the pieces are counted and dropped.
-    pub(super) incoming: Result<PartialItem, RefuseReason>,
+    pub(super) partial: Result<PartialItem, RefuseReason>,
 }
 
 impl Inbound {
@@ -74,8 +74,8 @@ impl Inbound {
             return false;
         }
         self.offset += bytes.len();
-        self.incoming
+        self.partial
             .as_mut()
-            .map_or(true, |incoming| incoming.push(bytes))
+            .map_or(true, |partial| partial.push(bytes))
     }
 }

@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
+use super::authenticate::{self, AuthError};
 use super::connect::{ConnectOutcome, prepare};
-use super::newcomer::Newcomer;
-use super::proof::{self, ProofError};
-use super::status::PeerStatus;
-use crate::limits::{DIAL_RETRY_MS, PROOF_MS, UNPROVED_LINKS_MAX};
+use super::status::ReplicationStatus;
+use crate::limits::{DIAL_RETRY_MS, LINK_AUTH_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::logs::Repeated;
 use crate::replication::tls::LinkTls;
 
@@ -25,10 +25,10 @@ use crate::replication::tls::LinkTls;
 pub(super) struct LinkAcceptor {
     pub(super) partner: PartnerAddresses,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
-    pub(super) status: Arc<PeerStatus>,
+    pub(super) status: Arc<ReplicationStatus>,
     pub(super) tls: LinkTls,
     /// What the log says of strangers,
-    pub(super) strangers: Mutex<Repeated>,
+    pub(super) unauthenticated_links: Mutex<Repeated>,
     /// and of connections that could not be accepted.
     pub(super) failures: Mutex<Repeated>,
 }
@@ -37,7 +37,7 @@ impl LinkAcceptor {
     /// Accepts for ever. Of those that have not proved the key, the oldest makes room for a ninth,
     /// so that silent strangers cannot keep the partner out.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
-        let mut unproved: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
+        let mut unauthenticated: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
         loop {
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -48,45 +48,50 @@ impl LinkAcceptor {
                     continue;
                 }
             };
-            unproved.retain(|(task, _)| !task.is_finished());
-            if unproved.len() >= UNPROVED_LINKS_MAX
-                && let Some((oldest, its_address)) = unproved.pop_front()
+            unauthenticated.retain(|(task, _)| !task.is_finished());
+            if unauthenticated.len() >= UNAUTHENTICATED_LINKS_MAX
+                && let Some((oldest, its_address)) = unauthenticated.pop_front()
             {
                 oldest.abort();
-                self.stranger(its_address, "had not proved the key when others came");
+                self.reject_unauthenticated(its_address, "had not proved the key when others came");
             }
             let admission = tokio::spawn(Arc::clone(&self).admit(stream, from));
-            unproved.push_back((admission.abort_handle(), from));
+            unauthenticated.push_back((admission.abort_handle(), from));
         }
     }
 
     async fn admit(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        let outcome = match proof::within(PROOF_MS, self.prove(stream, from)).await {
-            Ok(newcomer) => ConnectOutcome::Accepted(Box::new(newcomer)),
-            Err(error) => {
-                let is_partners_host = matches!(error, ProofError::OtherKey)
-                    && self.partner.include_once_known(from.ip()).await;
-                if !is_partners_host {
-                    return self.stranger(from, &error.to_string());
+        let outcome =
+            match authenticate::within(LINK_AUTH_MS, self.authenticate(stream, from)).await {
+                Ok(accepted) => ConnectOutcome::Accepted(Box::new(accepted)),
+                Err(error) => {
+                    let is_partners_host = matches!(error, AuthError::OtherKey)
+                        && self.partner.include_once_known(from.ip()).await;
+                    if !is_partners_host {
+                        return self.reject_unauthenticated(from, &error.to_string());
+                    }
+                    self.status.count_unauthenticated();
+                    ConnectOutcome::Refused(error.to_string())
                 }
-                self.status.count_stranger();
-                ConnectOutcome::Refused(error.to_string())
-            }
-        };
+            };
         // Fails only when the thread is ending.
         let _ = self.found.send(outcome).await;
     }
 
-    async fn prove(&self, stream: TcpStream, from: SocketAddr) -> Result<Newcomer, ProofError> {
+    async fn authenticate(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Result<AcceptedLink, AuthError> {
         prepare(&stream)?;
-        let stream = proof::accept(&self.tls, stream).await?;
-        Newcomer::read_hello(stream, from).await
+        let stream = authenticate::accept(&self.tls, stream).await?;
+        AcceptedLink::read_hello(stream, from).await
     }
 
-    fn stranger(&self, from: SocketAddr, reason: &str) {
-        let strangers = self.status.count_stranger();
-        if let Some(suppressed) = self.strangers.lock().log_now(Instant::now()) {
-            tracing::warn!(%from, reason, strangers, suppressed,
+    fn reject_unauthenticated(&self, from: SocketAddr, reason: &str) {
+        let unauthenticated_links = self.status.count_unauthenticated();
+        if let Some(suppressed) = self.unauthenticated_links.lock().log_now(Instant::now()) {
+            tracing::warn!(%from, reason, unauthenticated_links, suppressed,
                 "stranger on the replication port; keep the port off public networks");
         }
     }

@@ -16,11 +16,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::accept::LinkAcceptor;
+use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
+use super::authenticate::LinkStream;
 use super::dial::Dialler;
-use super::newcomer::Newcomer;
-use super::proof::LinkStream;
-use super::status::PeerStatus;
+use super::status::ReplicationStatus;
 use crate::config::Address;
 use crate::replication::tls::LinkTls;
 
@@ -35,7 +35,7 @@ pub(super) enum ConnectOutcome {
     /// The partner, which this node has dialled.
     Dialled(Box<Dialled>),
     /// A node that has dialled this one and proved the key.
-    Accepted(Box<Newcomer>),
+    Accepted(Box<AcceptedLink>),
     /// A node at the partner's address that is not the partner; why.
     Refused(String),
     /// No node of memtwin was reached; why.
@@ -108,7 +108,7 @@ impl Connectors {
         listeners: Vec<net::TcpListener>,
         tls: LinkTls,
         found: mpsc::Sender<ConnectOutcome>,
-        status: Arc<PeerStatus>,
+        status: Arc<ReplicationStatus>,
     ) -> io::Result<Self> {
         // Before the first refused node asks whether it is the partner.
         partner.refresh();
@@ -118,7 +118,7 @@ impl Connectors {
             found: found.clone(),
             status,
             tls: tls.clone(),
-            strangers: Mutex::default(),
+            unauthenticated_links: Mutex::default(),
             failures: Mutex::default(),
         });
         for listener in listeners {

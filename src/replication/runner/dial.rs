@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::addresses::PartnerAddresses;
+use super::authenticate::{self, AuthError, LinkStream};
 use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
-use super::proof::{self, LinkStream, ProofError};
-use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, PROOF_MS};
+use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, LINK_AUTH_MS};
 use crate::replication::tls::LinkTls;
 
 /// Dials for ever.
@@ -62,10 +62,10 @@ impl Dialler {
         let mut addresses =
             found.map_err(|reason| ConnectOutcome::Absent(Absence::Unresolved(reason)))?;
         addresses.sort_by_key(|address| self.preferred != Some(*address));
-        let limit_ms = PROOF_MS / addresses.len().max(1) as u64;
+        let limit_ms = LINK_AUTH_MS / addresses.len().max(1) as u64;
         let mut failures = Vec::new();
         for address in addresses {
-            match proof::within(limit_ms, self.connect(address)).await {
+            match authenticate::within(limit_ms, self.connect(address)).await {
                 Ok(stream) => {
                     self.preferred = Some(address);
                     return Ok(stream);
@@ -76,23 +76,23 @@ impl Dialler {
         Err(summary(&failures))
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, ProofError> {
+    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, AuthError> {
         let stream = TcpStream::connect(address).await?;
         prepare(&stream)?;
-        proof::connect(&self.tls, stream).await
+        authenticate::connect(&self.tls, stream).await
     }
 }
 
 /// What the failures at all addresses mean together: a node with another key says more than
 /// another server, and that more than silence.
-fn summary(failures: &[(SocketAddr, ProofError)]) -> ConnectOutcome {
+fn summary(failures: &[(SocketAddr, AuthError)]) -> ConnectOutcome {
     let mut reasons = Vec::new();
     let mut is_answered = false;
     for (address, error) in failures {
-        if matches!(error, ProofError::OtherKey) {
+        if matches!(error, AuthError::OtherKey) {
             return ConnectOutcome::Refused(error.to_string());
         }
-        is_answered |= matches!(error, ProofError::OtherProtocol(_));
+        is_answered |= matches!(error, AuthError::OtherProtocol(_));
         reasons.push(format!("{address}: {error}"));
     }
     let reason = reasons.join("; ");

@@ -13,23 +13,24 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::accepted_link::AcceptedLink;
+use super::authenticate::{AuthError, LinkStream, shows_other_key};
 use super::connect::ConnectOutcome;
-use super::newcomer::Newcomer;
-use super::proof::{LinkStream, ProofError, shows_other_key};
 use super::status::LinkState;
-use super::{Runner, Stop};
+use super::{Runner, ShutdownPhase};
 use crate::limits::{
-    HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS, UNPROVED_LINKS_MAX,
+    CHANGE_QUEUE_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
+    UNAUTHENTICATED_LINKS_MAX,
 };
 use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
 
-const NAP: Duration = Duration::from_millis(1);
+const BATCH_INTERVAL: Duration = Duration::from_millis(1);
 const CLOSED: &str = "the partner closed the connection";
 
 /// Why a link is over.
-pub(super) enum Ending {
+pub(super) enum LinkEnd {
     /// The socket failed or was closed.
     Socket(io::Error),
     /// The link machine ended it.
@@ -51,11 +52,11 @@ enum Happened {
 
 /// How the link waits for dirty keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
+enum PollMode {
     /// It looks at every turn.
-    Awake,
+    Now,
     /// It looks again at that moment.
-    Nap(Instant),
+    Batch(Instant),
     /// It looks when a worker calls.
     Parked,
 }
@@ -63,7 +64,7 @@ enum Rest {
 impl Runner {
     /// Runs the link over a proved stream until it ends; what replaced it, if something did.
     /// `received` has been read from it already.
-    pub(super) async fn carry(
+    pub(super) async fn drive(
         &mut self,
         stream: LinkStream,
         received: &[u8],
@@ -71,53 +72,53 @@ impl Runner {
         let mut wire = Wire::new(stream);
         self.link.connected(self.clock.now(), &self.store);
         let ending = match self.on_bytes(received) {
-            Ok(()) => self.carry_until_end(&mut wire).await,
-            Err(error) => Ending::Link(error),
+            Ok(()) => self.drive_until_end(&mut wire).await,
+            Err(error) => LinkEnd::Link(error),
         };
-        if let Ending::Link(_) | Ending::Stopping = ending {
+        if let LinkEnd::Link(_) | LinkEnd::Stopping = ending {
             self.say_goodbye(&mut wire).await;
         }
-        self.note_partner(&ending, wire.farewell);
-        self.part(ending)
+        self.note_partner(&ending, wire.closed_cleanly);
+        self.on_link_down(ending)
     }
 
-    async fn carry_until_end(&mut self, wire: &mut Wire) -> Ending {
-        let mut rest = Rest::Awake;
+    async fn drive_until_end(&mut self, wire: &mut Wire) -> LinkEnd {
+        let mut mode = PollMode::Now;
         loop {
             let now = self.clock.now();
             if let Err(error) = self.link.tick(&self.store, now) {
-                return Ending::Link(error);
+                return LinkEnd::Link(error);
             }
             if self.link.is_up() {
-                rest = self.take_keys(rest);
+                mode = self.take_keys(mode);
             }
             if wire.is_written() {
                 self.link
                     .transmit(&self.store, now, &mut wire.output, LINK_WRITE_BYTES);
                 self.take_events();
             }
-            self.live();
-            if *self.stop.borrow_and_update() == Stop::All {
+            self.on_tick();
+            if *self.stop.borrow_and_update() == ShutdownPhase::Draining {
                 let overdue = self.is_overdue();
                 if overdue || (self.has_drained() && wire.is_written()) {
-                    return Ending::Stopping;
+                    return LinkEnd::Stopping;
                 }
             }
-            match self.wait(wire, rest, now).await {
+            match self.wait(wire, mode, now).await {
                 Happened::Socket(Ok(0)) => {}
                 Happened::Socket(Ok(read)) => {
                     if let Err(error) = self.on_bytes(&wire.scratch[..read]) {
-                        return Ending::Link(error);
+                        return LinkEnd::Link(error);
                     }
                 }
-                Happened::Socket(Err(error)) => return Ending::Socket(error),
+                Happened::Socket(Err(error)) => return LinkEnd::Socket(error),
                 Happened::Found(found) => {
                     if let Some(replacement) = self.on_found_beside_link(found) {
-                        return Ending::Replaced(replacement);
+                        return LinkEnd::Replaced(replacement);
                     }
                 }
                 // Whoever called or whatever was due: the next turn takes the keys.
-                Happened::Other => rest = Rest::Awake,
+                Happened::Other => mode = PollMode::Now,
             }
         }
     }
@@ -130,8 +131,8 @@ impl Runner {
 
     /// Something was found while a link runs; what replaces the link, if something may.
     fn on_found_beside_link(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
-        let newcomer = match found {
-            ConnectOutcome::Accepted(newcomer) => newcomer,
+        let accepted = match found {
+            ConnectOutcome::Accepted(accepted) => accepted,
             // The dialler waits while its own link runs: the present one was accepted, by a side
             // that dials. That is no link to stay with.
             ConnectOutcome::Dialled(_) => return Some(found),
@@ -141,35 +142,35 @@ impl Runner {
             }
             ConnectOutcome::Absent(_) => return None,
         };
-        match newcomer.refusal(&self.link, self.clock.now()) {
-            None => Some(ConnectOutcome::Accepted(newcomer)),
+        match accepted.refusal(&self.link, self.clock.now()) {
+            None => Some(ConnectOutcome::Accepted(accepted)),
             Some(refusal) => {
-                self.refuse_newcomer(*newcomer, refusal);
+                self.refuse_accepted(*accepted, refusal);
                 None
             }
         }
     }
 
-    fn refuse_newcomer(&mut self, newcomer: Newcomer, refusal: Refusal) {
-        self.log.newcomer(newcomer.from, &refusal);
-        while self.farewells.try_join_next().is_some() {}
+    fn refuse_accepted(&mut self, accepted: AcceptedLink, refusal: Refusal) {
+        self.log.accepted(accepted.from, &refusal);
+        while self.refusals.try_join_next().is_some() {}
         // One too many is only closed.
-        if self.farewells.len() < UNPROVED_LINKS_MAX {
-            self.farewells.spawn(newcomer.refuse(refusal));
+        if self.refusals.len() < UNAUTHENTICATED_LINKS_MAX {
+            self.refusals.spawn(accepted.refuse(refusal));
         }
     }
 
     /// Waits for the socket, a worker, a newer link, the time or the end, whatever is first.
-    async fn wait(&mut self, wire: &mut Wire, rest: Rest, now: Now) -> Happened {
+    async fn wait(&mut self, wire: &mut Wire, mode: PollMode, now: Now) -> Happened {
         let tick_at = Instant::now() + Duration::from_millis(self.link.next_tick_ms(now));
-        let wake_at = match rest {
-            Rest::Nap(until) => until.min(tick_at),
-            Rest::Awake | Rest::Parked => tick_at,
+        let wake_at = match mode {
+            PollMode::Batch(until) => until.min(tick_at),
+            PollMode::Now | PollMode::Parked => tick_at,
         };
         tokio::select! {
             biased;
             result = poll_fn(|cx| wire.poll(cx)) => Happened::Socket(result),
-            () = self.handover.woken() => Happened::Other,
+            () = self.changes.notified() => Happened::Other,
             () = sleep_until(wake_at) => Happened::Other,
             Some(found) = self.outcomes.recv() => Happened::Found(found),
             Ok(()) = self.stop.changed() => Happened::Other,
@@ -177,47 +178,47 @@ impl Runner {
     }
 
     /// Passes on what the workers have handed over, unless the link rests.
-    fn take_keys(&mut self, rest: Rest) -> Rest {
-        match rest {
-            Rest::Nap(until) if Instant::now() < until => return rest,
+    fn take_keys(&mut self, mode: PollMode) -> PollMode {
+        match mode {
+            PollMode::Batch(until) if Instant::now() < until => return mode,
             // A busy socket may be seen before a worker's call.
-            Rest::Parked if self.handover.is_empty() => return rest,
+            PollMode::Parked if self.changes.is_empty() => return mode,
             _ => {}
         }
-        if self.handover.take_overflow() {
+        if self.changes.take_overflow() {
             self.link.overflowed();
         }
         let mut came = 0;
         // No more than one channel full, whatever the workers add meanwhile.
-        for _ in 0..HANDOVER_BATCHES_MAX {
+        for _ in 0..CHANGE_QUEUE_BATCHES_MAX {
             if !self.link.has_room() {
                 break;
             }
-            let Some(batch) = self.handover.take() else {
+            let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.hand_over(&batch);
+            self.link.mark_dirty(&batch);
             came += batch.len();
-            self.handover.give_back(batch);
+            self.changes.give_back(batch);
         }
         if came > 0 {
             self.publish();
-            self.handover.answer_for(came);
+            self.changes.mark_taken(came);
         }
         let mut promoted = Vec::new();
-        self.handover.drain_promotions(&mut promoted);
+        self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
         if came > 0 {
-            self.handover.nap();
-            Rest::Nap(Instant::now() + NAP)
-        } else if self.handover.park() {
-            Rest::Parked
+            self.changes.poll_soon();
+            PollMode::Batch(Instant::now() + BATCH_INTERVAL)
+        } else if self.changes.park() {
+            PollMode::Parked
         } else if self.link.has_room() {
             // A batch came just before: its worker found us awake and calls nobody.
-            Rest::Nap(Instant::now() + NAP)
+            PollMode::Batch(Instant::now() + BATCH_INTERVAL)
         } else {
             // Room comes with the partner's verdicts.
-            Rest::Awake
+            PollMode::Now
         }
     }
 
@@ -227,17 +228,17 @@ impl Runner {
             match event {
                 LinkEvent::Up { partner } => {
                     // Before the next transmit, in which the pass reads its first entry.
-                    self.handover.set_link_up(true);
-                    self.life.on(PartnerEvent::Up, now_ms);
+                    self.changes.set_link_up(true);
+                    self.startup.on(PartnerEvent::Up, now_ms);
                     self.absence = None;
                     self.status.set_link(LinkState::Up);
                     self.log.up(&partner);
                 }
-                LinkEvent::PartnerPassDone => {
-                    self.life.on(PartnerEvent::PassDone, now_ms);
+                LinkEvent::PartnerSyncDone => {
+                    self.startup.on(PartnerEvent::SyncDone, now_ms);
                     self.log.partner_pass_done();
                 }
-                LinkEvent::OwnPassDone => self.log.own_pass_done(),
+                LinkEvent::OwnSyncDone => self.log.own_pass_done(),
                 // The error that follows says the same and ends the link.
                 LinkEvent::Refused { .. } => {}
                 LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
@@ -260,29 +261,29 @@ impl Runner {
     }
 
     /// Leaves everything as it is without a link, and says why it is over.
-    fn part(&mut self, ending: Ending) -> Option<ConnectOutcome> {
+    fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
         let was_up = self.status.link() == LinkState::Up;
         self.link.disconnected(now);
         // First, so that what is dropped here counts as owed already.
         self.publish();
-        self.handover.set_link_up(false);
+        self.changes.set_link_up(false);
         if was_up {
-            self.life.on(PartnerEvent::Down, now.boot_ms);
+            self.startup.on(PartnerEvent::Down, now.boot_ms);
             self.status.set_link(LinkState::Down);
         }
         let (reason, refused) = match &ending {
-            Ending::Link(error) => (error.to_string(), error.refusal()),
+            LinkEnd::Link(error) => (error.to_string(), error.refusal()),
             // rustls would explain the missing farewell of a killed process.
-            Ending::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            LinkEnd::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 (CLOSED.to_owned(), None)
             }
-            Ending::Socket(error) => (error.to_string(), None),
-            Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
-            Ending::Stopping => ("this node stops".to_owned(), None),
+            LinkEnd::Socket(error) => (error.to_string(), None),
+            LinkEnd::Replaced(_) => ("the partner came anew".to_owned(), None),
+            LinkEnd::Stopping => ("this node stops".to_owned(), None),
         };
         match &ending {
-            Ending::Stopping => tracing::info!(reason, "link down"),
+            LinkEnd::Stopping => tracing::info!(reason, "link down"),
             _ if was_up => self.log.down(&reason, self.port_word()),
             _ => self.log.failed(&reason),
         }
@@ -290,15 +291,15 @@ impl Runner {
             self.refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
         }
         // A dialled node rejects the key after this one has finished its part of the handshake.
-        if let Ending::Socket(error) = &ending
+        if let LinkEnd::Socket(error) = &ending
             && !was_up
             && shows_other_key(error)
         {
-            self.refused(&ProofError::OtherKey.to_string(), false);
+            self.refused(&AuthError::OtherKey.to_string(), false);
         }
-        self.live();
+        self.on_tick();
         match ending {
-            Ending::Replaced(found) => Some(found),
+            LinkEnd::Replaced(found) => Some(found),
             _ => None,
         }
     }
@@ -311,7 +312,7 @@ struct Wire {
     written: usize,
     unflushed: bool,
     /// The partner closed the connection in order.
-    farewell: bool,
+    closed_cleanly: bool,
     scratch: Box<[u8]>,
 }
 
@@ -322,7 +323,7 @@ impl Wire {
             output: Vec::new(),
             written: 0,
             unflushed: false,
-            farewell: false,
+            closed_cleanly: false,
             scratch: vec![0; LINK_READ_BYTES].into_boxed_slice(),
         }
     }
@@ -338,7 +339,7 @@ impl Wire {
         let mut buffer = ReadBuf::new(&mut self.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                self.farewell = true;
+                self.closed_cleanly = true;
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED)))
             }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),

@@ -17,7 +17,7 @@ pub(super) struct LinkLog {
     failed: ByReason,
     refused: ByReason,
     absent: Repeated,
-    newcomer: Repeated,
+    accepted: Repeated,
     other_key: Repeated,
     clock_ahead: Repeated,
     flushed: Repeated,
@@ -124,8 +124,8 @@ impl LinkLog {
     }
 
     /// A node with the key came while a link was up, and may not replace it.
-    pub(super) fn newcomer(&mut self, from: SocketAddr, refusal: &Refusal) {
-        if let Some(suppressed) = self.newcomer.log_now(Instant::now()) {
+    pub(super) fn accepted(&mut self, from: SocketAddr, refusal: &Refusal) {
+        if let Some(suppressed) = self.accepted.log_now(Instant::now()) {
             let reason = refusal.reason.as_str();
             tracing::warn!(%from, reason, suppressed, "refused another node; the link stays");
         }

@@ -3,17 +3,17 @@
 //! Tasks of their own ([`connect`]) dial the partner or accept it and prove it; what they find
 //! arrives here over a channel. [`carry`] then runs the link until it ends; [`leave`] says when the
 //! thread of a stopping node may end. All decisions about records are the link's, all decisions
-//! about the client port are [`Life`]'s.
+//! about the client port are [`StartupGate`]'s.
 
 mod accept;
+mod accepted_link;
 mod addresses;
+mod authenticate;
 mod connect;
 mod dial;
 mod drain;
 mod drive;
 mod log;
-mod newcomer;
-mod proof;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,29 +28,29 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::change_queue::HandoverEnd;
-use super::startup::{Life, PartnerEvent};
-use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
+use super::change_queue::ChangeReceiver;
+use super::startup::{PartnerEvent, StartupGate};
+use crate::limits::{REFUSAL_HOLDS_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
 use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
-pub use status::{LinkState, PeerStatus, Unseen};
+pub use status::{ExtraStats, LinkState, ReplicationStatus};
 
 use connect::{Absence, ConnectOutcome, Connectors, Dialled};
-use drain::Leave;
+use drain::DrainState;
 use log::LinkLog;
 
 /// How often a node without a link looks at the clock.
-const LIFE_TICK: Duration = Duration::from_millis(50);
+const STARTUP_TICK: Duration = Duration::from_millis(50);
 /// How often the wall clock is asked again.
 const CLOCK_REFRESH_MS: u64 = 100;
 
 /// What the replication thread works with.
 #[derive(Debug)]
-pub struct PeerSetup {
+pub struct ReplicationSetup {
     /// How this node introduces itself; side 0 dials.
     pub link: LinkConfig,
     /// The partner's replication address.
@@ -64,41 +64,41 @@ pub struct PeerSetup {
     /// The table.
     pub store: Arc<Store>,
     /// Where the workers' dirty keys arrive.
-    pub handover: HandoverEnd,
+    pub changes: ChangeReceiver,
     /// True from the moment the client port may open.
     pub gate: watch::Sender<bool>,
     /// What `stats replication` reads.
-    pub status: Arc<PeerStatus>,
+    pub status: Arc<ReplicationStatus>,
 }
 
 /// The running replication thread.
 #[derive(Debug)]
-pub struct Peer {
-    stop: watch::Sender<Stop>,
+pub struct ReplicationThread {
+    stop: watch::Sender<ShutdownPhase>,
     thread: JoinHandle<()>,
 }
 
 /// How far the stop of a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+enum ShutdownPhase {
     /// It runs.
-    Not,
+    Running,
     /// The clients go; what they still write is streamed.
-    Clients,
+    ClosingClients,
     /// No worker writes any more: confirm what waits, and end.
-    All,
+    Draining,
 }
 
-impl Peer {
+impl ReplicationThread {
     /// Starts the thread.
     ///
     /// # Errors
     /// The system gives no thread or no reactor, or a listener is unusable.
-    pub fn spawn(setup: PeerSetup) -> io::Result<Self> {
+    pub fn spawn(setup: ReplicationSetup) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (stop, stopped) = watch::channel(Stop::Not);
+        let (stop, stopped) = watch::channel(ShutdownPhase::Running);
         let thread = Builder::new()
             .name("replication".to_owned())
             .spawn(move || {
@@ -115,15 +115,15 @@ impl Peer {
     }
 
     /// Lets go of the gate, for good: the server closes the client port and its connections.
-    pub fn dismiss_clients(&self) {
+    pub fn close_clients(&self) {
         // Nobody listens if the thread is gone; then its gate is gone as well.
-        let _ = self.stop.send(Stop::Clients);
+        let _ = self.stop.send(ShutdownPhase::ClosingClients);
     }
 
     /// Waits until the partner has everything, 5 seconds at most, whether it is linked already or
     /// comes back meanwhile, and ends the thread. The workers must have stopped before.
     pub fn drain(self) {
-        let _ = self.stop.send(Stop::All);
+        let _ = self.stop.send(ShutdownPhase::Draining);
         if self.thread.join().is_err() {
             tracing::error!("the replication thread had panicked");
         }
@@ -133,7 +133,7 @@ impl Peer {
 /// The thread's state.
 struct Runner {
     link: Link,
-    life: Life,
+    startup: StartupGate,
     store: Arc<Store>,
     /// What keys and records on their way to the partner take of the store's memory.
     reservation: Reservation,
@@ -142,27 +142,27 @@ struct Runner {
     /// Until when the partner's last refusal counts.
     refused_until_ms: Option<u64>,
     log: LinkLog,
-    handover: HandoverEnd,
+    changes: ChangeReceiver,
     /// `None` once the clients were dismissed.
     gate: Option<watch::Sender<bool>>,
-    status: Arc<PeerStatus>,
+    status: Arc<ReplicationStatus>,
     outcomes: mpsc::Receiver<ConnectOutcome>,
     /// Why the dialled partner counts as absent, since the last link.
     absence: Option<Absence>,
     /// Dropped with this: then they end.
     _connectors: Connectors,
     /// Refusals on their way to nodes that may not replace the link.
-    farewells: JoinSet<()>,
-    stop: watch::Receiver<Stop>,
-    leave: Leave,
+    refusals: JoinSet<()>,
+    stop: watch::Receiver<ShutdownPhase>,
+    drain: DrainState,
 }
 
 impl Runner {
-    fn new(setup: PeerSetup, stop: watch::Receiver<Stop>) -> io::Result<Self> {
+    fn new(setup: ReplicationSetup, stop: watch::Receiver<ShutdownPhase>) -> io::Result<Self> {
         let clock = Clock::new();
         let now_ms = clock.now().boot_ms;
         let patience_ms = setup.patience.map(|patience| patience.as_millis() as u64);
-        let (found, outcomes) = mpsc::channel(UNPROVED_LINKS_MAX);
+        let (found, outcomes) = mpsc::channel(UNAUTHENTICATED_LINKS_MAX);
         let dials = setup.link.side == 0;
         let status = Arc::clone(&setup.status);
         let connectors = Connectors::start(
@@ -175,22 +175,22 @@ impl Runner {
         )?;
         Ok(Self {
             link: Link::new(setup.link),
-            life: Life::of_pair(patience_ms, now_ms),
+            startup: StartupGate::of_pair(patience_ms, now_ms),
             reservation: setup.store.reservation(Purpose::Replication),
             store: setup.store,
             clock,
             clock_set_ms: now_ms,
             refused_until_ms: None,
             log: LinkLog::default(),
-            handover: setup.handover,
+            changes: setup.changes,
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,
             absence: None,
             _connectors: connectors,
-            farewells: JoinSet::new(),
+            refusals: JoinSet::new(),
             stop,
-            leave: Leave::default(),
+            drain: DrainState::default(),
         })
     }
 
@@ -199,13 +199,13 @@ impl Runner {
             let mut outcome = tokio::select! {
                 Ok(()) = self.stop.changed() => None,
                 outcome = self.outcomes.recv() => outcome,
-                () = sleep(LIFE_TICK) => None,
+                () = sleep(STARTUP_TICK) => None,
             };
             // A link may be replaced by a newer one, and that by another.
             while let Some(found) = outcome.take() {
                 outcome = self.on_outcome(found).await;
             }
-            self.live();
+            self.on_tick();
         }
     }
 
@@ -214,12 +214,12 @@ impl Runner {
         match found {
             ConnectOutcome::Dialled(dialled) => {
                 let Dialled { stream, link_lives } = *dialled;
-                let replaced_by = self.carry(stream, &[]).await;
+                let replaced_by = self.drive(stream, &[]).await;
                 drop(link_lives);
                 return replaced_by;
             }
-            ConnectOutcome::Accepted(newcomer) => {
-                return self.carry(newcomer.stream, &newcomer.received).await;
+            ConnectOutcome::Accepted(accepted) => {
+                return self.drive(accepted.stream, &accepted.received).await;
             }
             ConnectOutcome::Refused(reason) => self.refused(&reason, false),
             ConnectOutcome::Absent(absence) => self.is_absent(absence),
@@ -238,22 +238,22 @@ impl Runner {
     /// The partner answered, but this cannot become a link. `passes`: it may be over by itself.
     fn refused(&mut self, reason: &str, passes: bool) {
         let now_ms = self.clock.now().boot_ms;
-        self.life.on(PartnerEvent::Refused, now_ms);
+        self.startup.on(PartnerEvent::Refused, now_ms);
         self.refused_until_ms = Some(now_ms + REFUSAL_HOLDS_MS);
         self.status.set_link(LinkState::Refused(reason.to_owned()));
         self.log.refused(reason, passes, self.port_word());
     }
 
     /// Lets time pass: for the clock, the life of the node and its client port.
-    fn live(&mut self) {
+    fn on_tick(&mut self) {
         let now_ms = self.clock.now().boot_ms;
         if now_ms >= self.clock_set_ms + CLOCK_REFRESH_MS {
             self.clock.refresh();
             self.clock_set_ms = now_ms;
         }
-        if *self.stop.borrow() != Stop::Not {
+        if *self.stop.borrow() != ShutdownPhase::Running {
             self.gate = None;
-        } else if self.life.tick(now_ms) {
+        } else if self.startup.tick(now_ms) {
             let reason = match &self.absence {
                 Some(absence) => absence.reason(),
                 None => "the partner has not connected",
@@ -275,7 +275,7 @@ impl Runner {
         }
         // Only the change is published: each publication wakes the acceptor's thread.
         if let Some(gate) = &self.gate
-            && self.life.is_serving()
+            && self.startup.is_serving()
             && gate.send_if_modified(|is_open| !std::mem::replace(is_open, true))
         {
             tracing::info!("serving clients");
@@ -286,21 +286,22 @@ impl Runner {
 
     /// Charges what waits for the partner, so that items make room for it.
     fn charge_queues(&mut self) {
-        let bytes = self.link.held_bytes() + self.handover.waiting_bytes();
+        let bytes = self.link.held_bytes() + self.changes.waiting_bytes();
         self.reservation.resize(bytes as u64);
-        let mut batch = OpContext::at(self.clock.now());
-        self.store.free_and_evict(&mut batch);
-        self.link.hand_over(&batch.dirty);
+        let mut context = OpContext::at(self.clock.now());
+        self.store.free_and_evict(&mut context);
+        self.link.mark_dirty(&context.dirty);
     }
 
     /// Shows others how things stand.
     fn publish(&self) {
-        self.status.publish(self.life.state(), self.link.counters());
+        self.status
+            .publish(self.startup.state(), self.link.counters());
     }
 
     /// What the client port does, for the log.
     fn port_word(&self) -> &'static str {
-        if self.life.is_serving() {
+        if self.startup.is_serving() {
             "open"
         } else {
             "stays closed"

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Address;
-use crate::replication::change_queue::{Handover, handover};
+use crate::replication::change_queue::{ChangeSender, change_queue};
 use crate::replication::key::{PairKey, generate};
 use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig};
 
@@ -20,11 +20,11 @@ const POLLS_MAX: usize = 2000;
 
 struct TestNode {
     store: Arc<Store>,
-    handover: Handover,
+    changes: ChangeSender,
     gate: watch::Receiver<bool>,
-    status: Arc<PeerStatus>,
+    status: Arc<ReplicationStatus>,
     clock: Clock,
-    peer: Peer,
+    peer: ReplicationThread,
 }
 
 struct TestPair {
@@ -101,10 +101,10 @@ impl Start {
             replicated: true,
             ..StoreConfig::of_a_test()
         }));
-        let (near, far) = handover(1 << 30);
+        let (near, far) = change_queue(1 << 30);
         let (gate, open) = watch::channel(false);
-        let status = Arc::new(PeerStatus::new(format!("n{side}"), Some(side)));
-        let peer = Peer::spawn(PeerSetup {
+        let status = Arc::new(ReplicationStatus::new(format!("n{side}"), Some(side)));
+        let peer = ReplicationThread::spawn(ReplicationSetup {
             link: LinkConfig {
                 side,
                 node_id: format!("n{side}"),
@@ -116,14 +116,14 @@ impl Start {
             tls: LinkTls::new(&key).unwrap(),
             patience,
             store: Arc::clone(&store),
-            handover: far,
+            changes: far,
             gate,
             status: Arc::clone(&status),
         })
         .unwrap();
         TestNode {
             store,
-            handover: near,
+            changes: near,
             gate: open,
             status,
             clock: Clock::new(),
@@ -134,12 +134,12 @@ impl Start {
 
 impl TestNode {
     fn set(&self, key: &str, value: &str) {
-        let mut batch = OpContext::at(self.clock.now());
+        let mut context = OpContext::at(self.clock.now());
         let head = ItemHead {
             deadline_ms: NEVER,
             ..ItemHead::default()
         };
-        self.store.update(key.as_bytes(), &mut batch, |_| {
+        self.store.update(key.as_bytes(), &mut context, |_| {
             let mut draft = self
                 .store
                 .pending_item(key.as_bytes(), &head, value.len())
@@ -147,13 +147,13 @@ impl TestNode {
             draft.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
             (Action::Put(draft), ())
         });
-        self.handover.hand_over(&mut batch.dirty);
+        self.changes.send(&mut context.dirty);
     }
 
     fn get(&self, key: &str) -> Option<String> {
-        let mut batch = OpContext::at(self.clock.now());
+        let mut context = OpContext::at(self.clock.now());
         let show = |item: &crate::store::Item| String::from_utf8(item.value().to_vec()).unwrap();
-        self.store.read(key.as_bytes(), &mut batch, show).ok()
+        self.store.read(key.as_bytes(), &mut context, show).ok()
     }
 
     fn is_open(&self) -> bool {
@@ -219,7 +219,7 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
             one.get("key").as_deref() == Some(&number.to_string())
         });
     }
-    zero.peer.dismiss_clients();
+    zero.peer.close_clients();
     assert_eq!(waits.join().unwrap(), 1);
 }
 
@@ -232,7 +232,7 @@ fn what_was_written_before_the_stop_is_on_the_partner_after_it() {
     for number in 0..5000 {
         zero.set(&format!("key{number}"), "value");
     }
-    zero.peer.dismiss_clients();
+    zero.peer.close_clients();
     let mut gate = zero.gate.clone();
     wait_for("the gate is let go", || gate.has_changed().is_err());
     gate.mark_unchanged();
@@ -304,8 +304,8 @@ fn a_newer_link_of_the_same_process_replaces_the_older_one() {
     assert!(one.status.counters().link_ups >= 2);
 }
 
-/// Strangers hold every place of the unproved, send garbage, or far too much: the partner still
-/// gets in, and what they sent changes nothing.
+/// Strangers hold every place of the unauthenticated, send garbage, or far too much: the partner
+/// still gets in, and what they sent changes nothing.
 #[test]
 fn strangers_do_not_keep_the_partner_out() {
     let mut pair = TestPair::new();
@@ -313,7 +313,7 @@ fn strangers_do_not_keep_the_partner_out() {
     let one = pair.start(1, "a", None);
     let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(at).unwrap()).collect();
     wait_for("the oldest are let go", || {
-        one.status.strangers() >= 40 - UNPROVED_LINKS_MAX as u64
+        one.status.unauthenticated_links() >= 40 - UNAUTHENTICATED_LINKS_MAX as u64
     });
     let mut noise = TcpStream::connect(at).unwrap();
     // A handshake record that announces its most, again and again.

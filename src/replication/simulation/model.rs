@@ -171,7 +171,7 @@ impl Model {
     }
 
     /// A node's link is up: what it holds now must be at the other when its pass has ended.
-    pub(super) fn pass_begins(&mut self, side: usize, store: &Store) {
+    pub(super) fn sync_begins(&mut self, side: usize, store: &Store) {
         for history in &mut self.keys {
             let live = history.entry(store).filter(|item| !item.is_tombstone());
             history.owed[side] = live.map(|item| item.version());
@@ -179,7 +179,7 @@ impl Model {
     }
 
     /// The end mark of a node's pass is at the other one, which serves its clients from now on.
-    pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
+    pub(super) fn sync_ended(&self, side: usize, other: &Store) -> Result<(), String> {
         for (which, history) in self.keys.iter().enumerate() {
             let Some(owed) =
                 history.owed[side].filter(|owed| owed.timestamp >= other.flush_watermark())

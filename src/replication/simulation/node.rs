@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::evictions::Evictions;
 use super::model::{Model, Written};
-use crate::replication::change_queue::{Handover, HandoverEnd, handover};
+use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
 use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
@@ -35,8 +35,8 @@ pub(super) struct Node {
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
     serving: bool,
-    workers: Handover,
-    handover: HandoverEnd,
+    workers: ChangeSender,
+    changes: ChangeReceiver,
     next_housekeeping_ms: u64,
     next_tick_ms: u64,
 }
@@ -58,7 +58,7 @@ impl Node {
         store.hybrid_clock().begin_incarnation(incarnation);
         let evictions = Arc::new(Evictions::default());
         store.set_background_observer(evictions.clone());
-        let (workers, handover) = handover(config.limit_bytes);
+        let (workers, changes) = change_queue(config.limit_bytes);
         Self {
             side,
             store,
@@ -75,7 +75,7 @@ impl Node {
             started_ms: time_ms,
             serving: false,
             workers,
-            handover,
+            changes,
             next_housekeeping_ms: 0,
             next_tick_ms: 0,
         }
@@ -115,7 +115,7 @@ impl Node {
         self.connected = false;
         self.out.clear();
         self.link.disconnected(self.now(time_ms));
-        self.handover.set_link_up(false);
+        self.changes.set_link_up(false);
     }
 
     /// Called before the first transmit of a link that has come up, as in production.
@@ -124,11 +124,11 @@ impl Node {
             match event {
                 LinkEvent::Up { .. } => {
                     self.met = self.partner_had;
-                    self.handover.set_link_up(true);
-                    model.pass_begins(self.side, &self.store);
+                    self.changes.set_link_up(true);
+                    model.sync_begins(self.side, &self.store);
                 }
-                LinkEvent::PartnerPassDone => {
-                    model.pass_ended(1 - self.side, &self.store)?;
+                LinkEvent::PartnerSyncDone => {
+                    model.sync_ended(1 - self.side, &self.store)?;
                     self.serving = true;
                 }
                 LinkEvent::Refused { reason, .. } => return Err(format!("refused: {reason}")),
@@ -159,31 +159,31 @@ impl Node {
     /// Passes on what the workers have handed over, then rests as production does: a nap while
     /// keys come, else until a worker wakes it.
     pub(super) fn take_keys(&mut self) {
-        if self.handover.take_overflow() {
+        if self.changes.take_overflow() {
             self.link.overflowed();
         }
         let mut came = 0;
         while self.link.has_room() {
-            let Some(batch) = self.handover.take() else {
+            let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.hand_over(&batch);
+            self.link.mark_dirty(&batch);
             came += batch.len();
-            self.handover.give_back(batch);
+            self.changes.give_back(batch);
         }
-        self.handover.answer_for(came);
+        self.changes.mark_taken(came);
         let mut promoted = Vec::new();
-        self.handover.drain_promotions(&mut promoted);
+        self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
-        if came > 0 || !self.handover.park() {
-            self.handover.nap();
+        if came > 0 || !self.changes.park() {
+            self.changes.poll_soon();
         }
     }
 
     /// Whether a worker has ended the rest of the link's thread.
     pub(super) fn is_woken(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
-        pin!(self.handover.woken()).poll(&mut context).is_ready()
+        pin!(self.changes.notified()).poll(&mut context).is_ready()
     }
 
     pub(super) fn housekeeping(&mut self, time_ms: u64) {
@@ -193,14 +193,14 @@ impl Node {
         self.next_housekeeping_ms = time_ms + 500;
         let workers = &self.workers;
         self.store.expire(self.now(time_ms), |batch| {
-            workers.hand_over(&mut batch.dirty);
+            workers.send(&mut batch.dirty);
         });
     }
 
     /// What a worker hands over at the end of a turn.
     pub(super) fn hand_over(&self, batch: &mut OpContext) {
-        self.workers.hand_over(&mut batch.dirty);
-        self.workers.promoted(&mut batch.promoted);
+        self.workers.send(&mut batch.dirty);
+        self.workers.send_promotions(&mut batch.promoted);
     }
 
     pub(super) fn wrote(

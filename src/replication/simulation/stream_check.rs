@@ -3,7 +3,7 @@
 
 use super::model::Model;
 use super::node::boot_offset_ms;
-use crate::replication::wire::{Answer, Frame, Framer, Record, WireError};
+use crate::replication::wire::{Ack, Frame, Framer, Record, WireError};
 use crate::store::{Store, Timestamp};
 
 /// Of one connection, at its receiving end.
@@ -35,14 +35,14 @@ impl StreamCheck {
             let told = match frame {
                 Frame::Hello(hello) => hello.clock.max(hello.flush_watermark),
                 Frame::Flush { flush_watermark } => flush_watermark,
-                Frame::Record(record) | Frame::PieceStart { record, .. } => {
+                Frame::Record(record) | Frame::ChunkStart { record, .. } => {
                     arrived(&record, *late_ms);
                     record.head.version.latest()
                 }
-                Frame::Verdicts(runs) => {
+                Frame::Acks(runs) => {
                     let timestamps = runs.map(|(answer, _)| match answer {
-                        Answer::Superseded(held) => held.latest(),
-                        Answer::Applied | Answer::NoRoom | Answer::Piece => Timestamp::ZERO,
+                        Ack::Superseded(held) => held.latest(),
+                        Ack::Applied | Ack::NoRoom | Ack::Chunk => Timestamp::ZERO,
                     });
                     timestamps.max().unwrap_or(Timestamp::ZERO)
                 }

@@ -9,7 +9,7 @@ use super::pipe::Pipe;
 use super::plan::{CHAOS_MS, Mix, Plan};
 use super::stream_check::StreamCheck;
 use super::totals::Totals;
-use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::limits::{LIVE_WINDOW_BYTES, SYNC_WINDOW_BYTES};
 use crate::store::OpContext;
 
 /// Simulated time in which both sides must have converged, once all is well.
@@ -276,7 +276,7 @@ impl World {
             if fills && memory.used_bytes > most_bytes {
                 return Err(format!("side {side} is over its memory: {memory:?}"));
             }
-            let window = (LIVE_WINDOW_BYTES + PASS_WINDOW_BYTES) as u64;
+            let window = (LIVE_WINDOW_BYTES + SYNC_WINDOW_BYTES) as u64;
             let keys_max = node.link.waiting_keys_max();
             if counters.unconfirmed_bytes > window || counters.queue_keys > keys_max as u64 {
                 return Err(format!("a queue beyond its bound: {counters:?}"));

@@ -1,8 +1,8 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Answer, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_PASS, KIND_TOMBSTONE, Lane, MAGIC,
-    RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, WireError, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, MAGIC, RUN_APPLIED,
+    RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX};
 use crate::store::{RecordHead, Timestamp, Version};
@@ -21,20 +21,20 @@ impl<'a> Frame<'a> {
             kind::WELCOME => Reader::new("welcome", body).welcome(),
             kind::REFUSE => Reader::new("refuse", body).refuse(),
             kind::RECORD => Reader::new("record", body).record(),
-            kind::PIECE_START => Reader::new("piece-start", body).piece_start(),
-            kind::PIECE => Reader::new("piece", body).piece(),
-            kind::PIECE_ABORT => {
-                Reader::new("piece-abort", body).only(|r| Ok(Self::PieceAbort { lane: r.lane()? }))
+            kind::CHUNK_START => Reader::new("piece-start", body).chunk_start(),
+            kind::CHUNK => Reader::new("piece", body).chunk(),
+            kind::CHUNK_ABORT => {
+                Reader::new("piece-abort", body).only(|r| Ok(Self::ChunkAbort { lane: r.lane()? }))
             }
-            kind::VERDICTS => Reader::new("verdicts", body).verdicts(),
+            kind::ACKS => Reader::new("verdicts", body).acks(),
             kind::PROMOTE => Reader::new("promote", body).promote(),
             kind::FLUSH => Reader::new("flush", body).only(|r| {
                 Ok(Self::Flush {
                     flush_watermark: r.timestamp()?,
                 })
             }),
-            kind::PASS_END => Reader::new("pass-end", body).only(|_| Ok(Self::PassEnd)),
-            kind::ROOM => Reader::new("room", body).only(|_| Ok(Self::Room)),
+            kind::SYNC_END => Reader::new("pass-end", body).only(|_| Ok(Self::SyncEnd)),
+            kind::SPACE_AVAILABLE => Reader::new("room", body).only(|_| Ok(Frame::SpaceAvailable)),
             kind::HEARTBEAT => {
                 Reader::new("heartbeat", body).only(|r| Ok(Self::Heartbeat { boot_ms: r.u64()? }))
             }
@@ -48,8 +48,8 @@ impl<'a> Frame<'a> {
 pub struct Runs<'a>(pub(super) &'a [u8]);
 
 impl Iterator for Runs<'_> {
-    /// An answer, and how many times in a row (at least once).
-    type Item = (Answer, u16);
+    /// An ack, and how many times in a row (at least once).
+    type Item = (Ack, u16);
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut reader = Reader::new("verdicts", self.0);
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn piece_start(mut self) -> Result<Frame<'a>, WireError> {
+    fn chunk_start(mut self) -> Result<Frame<'a>, WireError> {
         let (lane, tombstone, head) = self.head()?;
         if tombstone {
             return Err(self.wrong("kind"));
@@ -171,30 +171,30 @@ impl<'a> Reader<'a> {
             key,
             value: self.rest,
         };
-        Ok(Frame::PieceStart {
+        Ok(Frame::ChunkStart {
             record,
             value_len_bytes,
         })
     }
 
-    fn piece(mut self) -> Result<Frame<'a>, WireError> {
+    fn chunk(mut self) -> Result<Frame<'a>, WireError> {
         let lane = self.lane()?;
         if self.rest.is_empty() {
             return Err(self.wrong("length"));
         }
-        Ok(Frame::Piece {
+        Ok(Frame::Chunk {
             lane,
             bytes: self.rest,
         })
     }
 
-    fn verdicts(mut self) -> Result<Frame<'a>, WireError> {
+    fn acks(mut self) -> Result<Frame<'a>, WireError> {
         let runs = Runs(self.rest);
         self.run()?;
         while !self.rest.is_empty() {
             self.run()?;
         }
-        Ok(Frame::Verdicts(runs))
+        Ok(Frame::Acks(runs))
     }
 
     fn promote(self) -> Result<Frame<'a>, WireError> {
@@ -204,17 +204,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<(Answer, u16), WireError> {
-        let answer = match self.u8()? {
-            RUN_APPLIED => Answer::Applied,
-            RUN_NO_ROOM => Answer::NoRoom,
-            RUN_PIECE => Answer::Piece,
-            RUN_SUPERSEDED => return Ok((Answer::Superseded(self.version()?), 1)),
+    fn run(&mut self) -> Result<(Ack, u16), WireError> {
+        let ack = match self.u8()? {
+            RUN_APPLIED => Ack::Applied,
+            RUN_NO_ROOM => Ack::NoRoom,
+            RUN_CHUNK => Ack::Chunk,
+            RUN_SUPERSEDED => return Ok((Ack::Superseded(self.version()?), 1)),
             _ => return Err(self.wrong("verdict")),
         };
         match self.u16()? {
             0 => Err(self.wrong("count")),
-            count => Ok((answer, count)),
+            count => Ok((ack, count)),
         }
     }
 
@@ -222,17 +222,17 @@ impl<'a> Reader<'a> {
         let kind = self.u8()?;
         let tombstone = kind & KIND_TOMBSTONE != 0;
         let known = if tombstone {
-            KIND_PASS | KIND_TOMBSTONE
+            KIND_SYNC | KIND_TOMBSTONE
         } else {
-            KIND_PASS | KIND_CAS | KIND_EXPIRES
+            KIND_SYNC | KIND_CAS | KIND_EXPIRES
         };
         if kind & !known != 0 {
             return Err(self.wrong("kind"));
         }
-        let lane = if kind & KIND_PASS == 0 {
+        let lane = if kind & KIND_SYNC == 0 {
             Lane::Live
         } else {
-            Lane::Pass
+            Lane::Sync
         };
         let version = self.version()?;
         let mut head = RecordHead {
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
     fn lane(&mut self) -> Result<Lane, WireError> {
         match self.u8()? {
             0 => Ok(Lane::Live),
-            1 => Ok(Lane::Pass),
+            1 => Ok(Lane::Sync),
             _ => Err(self.wrong("lane")),
         }
     }

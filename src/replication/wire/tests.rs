@@ -15,7 +15,7 @@ struct Parts {
     value: Vec<u8>,
     text: String,
     number: u64,
-    runs: Vec<(Answer, u16)>,
+    runs: Vec<(Ack, u16)>,
 }
 
 fn timestamp() -> impl Strategy<Value = Timestamp> {
@@ -45,12 +45,12 @@ fn head() -> impl Strategy<Value = RecordHead> {
         )
 }
 
-fn run() -> impl Strategy<Value = (Answer, u16)> {
+fn run() -> impl Strategy<Value = (Ack, u16)> {
     prop_oneof![
-        version().prop_map(|version| (Answer::Superseded(version), 1)),
-        (1..=u16::MAX).prop_map(|count| (Answer::Applied, count)),
-        (1..=u16::MAX).prop_map(|count| (Answer::NoRoom, count)),
-        (1..=u16::MAX).prop_map(|count| (Answer::Piece, count)),
+        version().prop_map(|version| (Ack::Superseded(version), 1)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Applied, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::NoRoom, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Chunk, count)),
     ]
 }
 
@@ -64,7 +64,7 @@ prop_compose! {
         number in any::<u64>(),
         runs in vec(run(), 1..40),
     ) -> Parts {
-        let lane = if pass { Lane::Pass } else { Lane::Live };
+        let lane = if pass { Lane::Sync } else { Lane::Live };
         Parts { lane, head, key, value, text, number, runs }
     }
 }
@@ -75,7 +75,7 @@ impl Parts {
         let mut out = Vec::new();
         self.frames(|frame| frame.encode(&mut out));
         let mut runs = self.runs.iter().copied();
-        Frame::encode_verdicts(&mut out, || runs.next());
+        Frame::encode_acks(&mut out, || runs.next());
         Frame::encode_promotions(&mut out, 0..self.number % PROMOTIONS_MAX as u64);
         out
     }
@@ -132,18 +132,18 @@ impl Parts {
             key,
             value: &value[1..],
         };
-        each(Frame::PieceStart {
+        each(Frame::ChunkStart {
             record,
             value_len_bytes: value.len(),
         });
-        each(Frame::Piece { lane, bytes: value });
-        each(Frame::PieceAbort { lane });
+        each(Frame::Chunk { lane, bytes: value });
+        each(Frame::ChunkAbort { lane });
         each(Frame::Flush {
             flush_watermark: version.timestamp,
         });
         for frame in [
-            Frame::PassEnd,
-            Frame::Room,
+            Frame::SyncEnd,
+            Frame::SpaceAvailable,
             Frame::Heartbeat { boot_ms: number },
         ] {
             each(frame);
@@ -177,8 +177,8 @@ proptest! {
         });
         let mut bytes = Vec::new();
         let mut runs = parts.runs.iter().copied();
-        Frame::encode_verdicts(&mut bytes, || runs.next());
-        let Ok(Frame::Verdicts(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
+        Frame::encode_acks(&mut bytes, || runs.next());
+        let Ok(Frame::Acks(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
             panic!("no verdict frame");
         };
         prop_assert_eq!(read.collect::<Vec<_>>(), parts.runs);
@@ -213,7 +213,7 @@ proptest! {
     ) {
         let mut bytes = vec![frame_type];
         bytes.extend_from_slice(&body);
-        if let Ok(Frame::Verdicts(runs)) = Frame::decode(&bytes) {
+        if let Ok(Frame::Acks(runs)) = Frame::decode(&bytes) {
             prop_assert!(runs.count() > 0);
         }
         let _ = decoded(&[&body]);
@@ -255,17 +255,17 @@ fn the_largest_of_each_fits_a_frame() {
     let value = vec![7; LENGTH_MAX];
     let first = &value[..first_value_bytes(&key)];
     let record = Record {
-        lane: Lane::Pass,
+        lane: Lane::Sync,
         head,
         tombstone: false,
         key: &key,
         value: first,
     };
-    let piece = Frame::Piece {
+    let piece = Frame::Chunk {
         lane: Lane::Live,
-        bytes: &value[..PIECE_VALUE_BYTES],
+        bytes: &value[..CHUNK_VALUE_BYTES],
     };
-    let start = Frame::PieceStart {
+    let start = Frame::ChunkStart {
         record,
         value_len_bytes: first.len() + 1,
     };
@@ -279,17 +279,17 @@ fn the_largest_of_each_fits_a_frame() {
 
 #[test]
 fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
-    let superseded = Answer::Superseded(Version::written(Timestamp::from_raw(u64::MAX)));
+    let superseded = Ack::Superseded(Version::written(Timestamp::from_raw(u64::MAX)));
     let mut left = IN_FLIGHT_MAX;
     let (mut frames, mut runs_read) = (0, 0);
     while left > 0 {
         let mut out = Vec::new();
-        Frame::encode_verdicts(&mut out, || {
+        Frame::encode_acks(&mut out, || {
             left = left.checked_sub(1)?;
             Some((superseded, 1))
         });
         assert!(out.len() <= FRAME_BYTES_MAX);
-        let Ok(Frame::Verdicts(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
+        let Ok(Frame::Acks(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
             panic!("no verdict frame");
         };
         runs_read += runs.count();

@@ -63,7 +63,7 @@ fn opens_with_the_value(change: impl Fn(&mut Side)) {
         if a.link.is_up() {
             change(&mut a);
         }
-        if b.events().contains(&LinkEvent::PartnerPassDone) {
+        if b.events().contains(&LinkEvent::PartnerSyncDone) {
             assert!(b.has(b"large"), "opened without it");
             assert!(aborted <= 1, "{aborted}");
             return;
@@ -88,9 +88,9 @@ fn set_unseen(a: &mut Side, value_len: usize) {
         .store
         .pending_item(b"large", &ItemHead::default(), value_len);
     let draft = draft.unwrap();
-    let mut batch = OpContext::at(a.now);
+    let mut context = OpContext::at(a.now);
     a.store
-        .update(b"large", &mut batch, |_| (Action::Put(draft), ()));
+        .update(b"large", &mut context, |_| (Action::Put(draft), ()));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_pass_ends_though_the_change_of_a_value_it_owes_was_never_handed_over() {
     }
     set_unseen(&mut a, LARGE_BYTES);
     talk(&mut a, &mut b);
-    assert!(b.events().contains(&LinkEvent::PartnerPassDone));
+    assert!(b.events().contains(&LinkEvent::PartnerSyncDone));
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
     assert!(a.link.is_drained());
 }
@@ -132,6 +132,6 @@ fn a_replaced_value_does_not_go_on_once_the_partner_has_removed_it() {
     let deletion = b.transmit(1000);
     a.received(&deletion).unwrap();
     a.set(b"large", LARGE_BYTES);
-    let answer = names(&a.transmit(100_000));
-    assert_eq!(answer[..3], ["abort", "verdicts", "start"]);
+    let ack = names(&a.transmit(100_000));
+    assert_eq!(ack[..3], ["abort", "verdicts", "start"]);
 }

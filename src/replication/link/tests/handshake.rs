@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::{REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_MAX_MS};
-use crate::replication::wire::{Answer, Hello, Lane};
+use crate::replication::wire::{Ack, Hello, Lane};
 
 #[test]
 fn both_absorb_the_others_clock_and_floor_before_any_record() {
@@ -112,7 +112,7 @@ fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
     };
     assert_eq!(alarms(a.events()), 1);
     assert_eq!(alarms(b.events()), 0);
-    assert!(a.link.counters().stamps_ahead >= 2);
+    assert!(a.link.counters().clock_ahead >= 2);
     assert!(a.store.hybrid_clock().highest().wall_ms() >= b.now.wall_ms);
 }
 
@@ -148,7 +148,7 @@ fn only_the_same_process_replaces_a_link_that_lives() {
 #[test]
 fn frames_before_the_greeting_end_the_link() {
     for frame in [
-        Frame::PassEnd,
+        Frame::SyncEnd,
         Frame::Welcome { wire_version: 0 },
         Frame::Heartbeat { boot_ms: 1 },
     ] {
@@ -206,13 +206,13 @@ fn a_new_connection_forgets_all_of_the_old_one() {
 
 #[test]
 fn a_partner_that_misbehaves_ends_the_link_and_harms_nothing() {
-    let piece = Frame::Piece {
+    let piece = Frame::Chunk {
         lane: Lane::Live,
         bytes: b"x",
     };
     let mut verdict_on_nothing = Vec::new();
-    let mut runs = [(Answer::Applied, 1)].into_iter();
-    Frame::encode_verdicts(&mut verdict_on_nothing, || runs.next());
+    let mut runs = [(Ack::Applied, 1)].into_iter();
+    Frame::encode_acks(&mut verdict_on_nothing, || runs.next());
     let mut piece_without_start = Vec::new();
     piece.encode(&mut piece_without_start);
     let giant_length = vec![0xff; 16];

@@ -1,7 +1,7 @@
 //! What stands where in the stream, and how much of it.
 
 use super::*;
-use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::limits::{LIVE_WINDOW_BYTES, SYNC_WINDOW_BYTES};
 
 #[test]
 fn a_link_up_copies_both_tables_and_tells_both_nodes() {
@@ -16,8 +16,8 @@ fn a_link_up_copies_both_tables_and_tells_both_nodes() {
         assert_eq!(node.store.memory().tombstones, 0);
         let events = node.events();
         assert!(matches!(events[0], LinkEvent::Up { .. }));
-        assert!(events.contains(&LinkEvent::OwnPassDone));
-        assert!(events.contains(&LinkEvent::PartnerPassDone));
+        assert!(events.contains(&LinkEvent::OwnSyncDone));
+        assert!(events.contains(&LinkEvent::PartnerSyncDone));
         assert!(node.link.is_drained());
         assert_eq!(node.link.counters().unconfirmed_bytes, 0);
     }
@@ -37,9 +37,9 @@ fn a_transfer_ends_before_the_verdict_on_what_replaced_it() {
     let deletion = b.transmit(1000);
     assert_eq!(names(&deletion), ["verdicts", "tombstone"]);
     a.received(&deletion).unwrap();
-    let answer = a.transmit(100_000);
-    assert_eq!(names(&answer), ["abort", "verdicts"]);
-    b.received(&answer).unwrap();
+    let ack = a.transmit(100_000);
+    assert_eq!(names(&ack), ["abort", "verdicts"]);
+    b.received(&ack).unwrap();
     talk(&mut a, &mut b);
     assert!(!a.has(b"large") && !b.has(b"large"));
     assert_eq!(b.store.memory().tombstones, 0);
@@ -107,11 +107,11 @@ fn a_burst_of_flushes_hides_neither_the_link_nor_the_end_of_the_pass() {
         Frame::Flush { flush_watermark }.encode(&mut burst);
     }
     let flush_watermark = a.store.hybrid_clock().highest();
-    Frame::PassEnd.encode(&mut burst);
+    Frame::SyncEnd.encode(&mut burst);
     b.received(&burst).unwrap();
     let events = b.events();
     assert!(matches!(events[0], LinkEvent::Up { .. }), "{events:?}");
-    assert!(events.contains(&LinkEvent::PartnerPassDone), "{events:?}");
+    assert!(events.contains(&LinkEvent::PartnerSyncDone), "{events:?}");
     assert!(events.contains(&LinkEvent::FlushRaised { flush_watermark }));
     assert!(events.len() <= 4, "{events:?}");
 }
@@ -151,7 +151,7 @@ fn a_pass_has_a_window_of_its_own_and_leaves_the_wire_to_live_records() {
         sent += a.transmit(64 * 1024).len();
     }
     assert!(
-        sent <= PASS_WINDOW_BYTES + 1000 && sent > PASS_WINDOW_BYTES / 2,
+        sent <= SYNC_WINDOW_BYTES + 1000 && sent > SYNC_WINDOW_BYTES / 2,
         "{sent}"
     );
     a.set(b"live", 10);
@@ -166,7 +166,7 @@ fn a_busy_node_still_finishes_its_pass() {
     }
     connect(&mut a, &mut b);
     let mut written = 0;
-    while !b.events().contains(&LinkEvent::PartnerPassDone) {
+    while !b.events().contains(&LinkEvent::PartnerSyncDone) {
         // More than the budget, each time.
         for n in 0..100 {
             a.set(format!("new{n}").as_bytes(), 1000);
@@ -197,7 +197,7 @@ fn what_is_owed_is_counted_in_records_and_passes() {
     let (mut a, mut b) = connected_pair();
     let owed = |node: &Side| {
         let counters = node.link.counters();
-        (counters.unconfirmed_records, counters.pass_pending)
+        (counters.unconfirmed_records, counters.sync_pending)
     };
     assert_eq!(owed(&a), (0, false));
     a.set(b"large", 300_000);

@@ -43,7 +43,7 @@ fn another_process_replaces_a_link_only_when_it_has_ended() {
         assert_eq!(node.status.counters().link_ups, 1);
     }
     assert!(!second.is_open());
-    first.peer.dismiss_clients();
+    first.peer.close_clients();
     first.peer.drain();
     wait_for("the second opens", || second.is_open());
     assert_eq!(second.get("key").as_deref(), Some("of the first"));
@@ -123,9 +123,11 @@ fn strangers_with_another_key_share_one_lookup() {
         // Ends with the key that is not this one's.
         while session.complete_io(&mut stream).is_ok() {}
     }
-    wait_for("all are strangers", || one.status.strangers() >= 20);
+    wait_for("all are strangers", || {
+        one.status.unauthenticated_links() >= 20
+    });
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
-    one.peer.dismiss_clients();
+    one.peer.close_clients();
     // Does not wait for the lookup either.
     one.peer.drain();
 }

@@ -1,36 +1,36 @@
 //! When a node that has refused records asks for them again.
 
-use crate::limits::{ROOM_DOUBLINGS_MAX, ROOM_INTERVAL_MS};
+use crate::limits::{SPACE_NOTICE_DOUBLINGS_MAX, SPACE_NOTICE_INTERVAL_MS};
 use crate::store::{Memory, Now, RefuseReason};
 
 /// What this node has had no memory for since it last said that it has room. Each report costs the
 /// partner a pass over its table, so one is made only when a pass would bring something.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct SpaceNotice {
     /// What the smallest of the refused records takes. It fits before any other does.
     smallest_bytes: Option<u64>,
     /// When the last report was made.
     sent_ms: u64,
     /// Something was refused since the partner's last pass ended.
-    refused_since_pass: bool,
+    refused_since_sync: bool,
     /// Passes in a row in which something was refused.
-    passes_refused: u32,
+    syncs_refused: u32,
 }
 
-impl Room {
+impl SpaceNotice {
     /// A record was refused. What is over `-I` will be so next time, too.
     pub(super) fn refused(&mut self, shortage: RefuseReason) {
         if let RefuseReason::Memory { bytes } = shortage {
             let smallest = self.smallest_bytes.map_or(bytes, |least| least.min(bytes));
             self.smallest_bytes = Some(smallest);
-            self.refused_since_pass = true;
+            self.refused_since_sync = true;
         }
     }
 
     /// The partner's pass is over. While passes bring what must be refused, reports grow rare.
-    pub(super) fn pass_ended(&mut self) {
-        self.passes_refused = match std::mem::take(&mut self.refused_since_pass) {
-            true => self.passes_refused + 1,
+    pub(super) fn sync_ended(&mut self) {
+        self.syncs_refused = match std::mem::take(&mut self.refused_since_sync) {
+            true => self.syncs_refused + 1,
             false => 0,
         };
     }
@@ -40,8 +40,8 @@ impl Room {
         let Some(smallest_bytes) = self.smallest_bytes else {
             return false;
         };
-        let doublings = self.passes_refused.saturating_sub(1);
-        let interval_ms = ROOM_INTERVAL_MS << doublings.min(ROOM_DOUBLINGS_MAX);
+        let doublings = self.syncs_refused.saturating_sub(1);
+        let interval_ms = SPACE_NOTICE_INTERVAL_MS << doublings.min(SPACE_NOTICE_DOUBLINGS_MAX);
         if now.boot_ms < self.sent_ms + interval_ms {
             return false;
         }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn reports_grow_rare_while_passes_bring_what_is_refused() {
-        let mut room = Room::default();
+        let mut room = SpaceNotice::default();
         let mut now = Now {
             boot_ms: 1 << 20,
             wall_ms: 0,
@@ -74,18 +74,18 @@ mod tests {
         let mut waited_ms = Vec::new();
         for _ in 0..9 {
             room.refused(RefuseReason::Memory { bytes: 100 });
-            room.pass_ended();
+            room.sync_ended();
             let start_ms = now.boot_ms;
             while !room.is_due(empty, now) {
-                now.boot_ms += ROOM_INTERVAL_MS;
+                now.boot_ms += SPACE_NOTICE_INTERVAL_MS;
             }
-            waited_ms.push((now.boot_ms - start_ms) / ROOM_INTERVAL_MS);
+            waited_ms.push((now.boot_ms - start_ms) / SPACE_NOTICE_INTERVAL_MS);
             assert!(!room.is_due(empty, now), "once");
         }
         assert_eq!(waited_ms, [0, 2, 4, 8, 16, 32, 64, 64, 64]);
-        room.pass_ended();
+        room.sync_ended();
         room.refused(RefuseReason::Memory { bytes: 100 });
-        now.boot_ms += ROOM_INTERVAL_MS;
+        now.boot_ms += SPACE_NOTICE_INTERVAL_MS;
         assert!(room.is_due(empty, now));
     }
 }

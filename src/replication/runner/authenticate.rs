@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
-use crate::limits::PROOF_BYTES_MAX;
+use crate::limits::LINK_AUTH_BYTES_MAX;
 use crate::replication::tls::{LINK_ALPN, LinkTls};
 use crate::tls::limited_stream::Metered;
 
@@ -27,7 +27,7 @@ pub(super) type LinkStream = TlsStream<Metered>;
 
 /// Why a connection is no link.
 #[derive(Debug, ThisError)]
-pub(super) enum ProofError {
+pub(super) enum AuthError {
     /// The other end speaks the link's protocol and does not hold the key.
     #[error("key: the two nodes hold different keys; copy one key file to both")]
     OtherKey,
@@ -39,18 +39,18 @@ pub(super) enum ProofError {
     Socket(#[from] io::Error),
 }
 
-impl ProofError {
+impl AuthError {
     /// What an error means on a connection whose other end has named the link's protocol.
     fn of_link(error: io::Error) -> Self {
         if shows_other_key(&error) {
             Self::OtherKey
         } else {
-            Self::of_stranger(error)
+            Self::of_other(error)
         }
     }
 
     /// What an error means on a connection whose other end has not named it.
-    fn of_stranger(error: io::Error) -> Self {
+    fn of_other(error: io::Error) -> Self {
         match tls_error(&error) {
             Some(other) => Self::OtherProtocol(other.to_string()),
             None => Self::Socket(error),
@@ -73,20 +73,20 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 }
 
 /// Proves the key on a connection that this node made, and has the other end prove it.
-pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, ProofError> {
-    let mut stream = Metered::new(stream, PROOF_BYTES_MAX);
+pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+    let mut stream = Metered::new(stream, LINK_AUTH_BYTES_MAX);
     let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
-        .map_err(|error| ProofError::OtherProtocol(error.to_string()))?;
+        .map_err(|error| AuthError::OtherProtocol(error.to_string()))?;
     let result = handshake(&mut session, &mut stream).await;
     let speaks_link = session.alpn_protocol() == Some(LINK_ALPN);
     match result {
         Ok(()) if !speaks_link => {
             let what = "TLS without its protocol's name (ALPN)";
-            return Err(ProofError::OtherProtocol(what.to_owned()));
+            return Err(AuthError::OtherProtocol(what.to_owned()));
         }
         Ok(()) => {}
-        Err(error) if speaks_link => return Err(ProofError::of_link(error)),
-        Err(error) => return Err(ProofError::of_stranger(error)),
+        Err(error) if speaks_link => return Err(AuthError::of_link(error)),
+        Err(error) => return Err(AuthError::of_other(error)),
     }
     // The handshake is over, so that this only wraps what is there.
     let mut stream = TlsConnector::from(Arc::clone(&tls.client))
@@ -134,11 +134,11 @@ async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Resul
 
 /// Has the other end of a connection that it made prove the key, and proves it. The limit on what
 /// it may send stays.
-pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, ProofError> {
-    let stream = Metered::new(stream, PROOF_BYTES_MAX);
+pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+    let stream = Metered::new(stream, LINK_AUTH_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
-        .map_err(ProofError::of_stranger)?;
+        .map_err(AuthError::of_other)?;
     let speaks_link = {
         let hello = start.client_hello();
         let mut protocols = hello.alpn().into_iter().flatten();
@@ -146,20 +146,20 @@ pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStrea
     };
     if !speaks_link {
         let what = "a TLS client that does not ask for the link's protocol (ALPN)";
-        return Err(ProofError::OtherProtocol(what.to_owned()));
+        return Err(AuthError::OtherProtocol(what.to_owned()));
     }
     let stream = start
         .into_stream(Arc::clone(&tls.server))
         .await
-        .map_err(ProofError::of_link)?;
+        .map_err(AuthError::of_link)?;
     Ok(stream.into())
 }
 
 /// Lets work on a connection take no longer than this.
 pub(super) async fn within<T>(
     limit_ms: u64,
-    work: impl Future<Output = Result<T, ProofError>>,
-) -> Result<T, ProofError> {
+    work: impl Future<Output = Result<T, AuthError>>,
+) -> Result<T, AuthError> {
     timeout(Duration::from_millis(limit_ms), work)
         .await
         .unwrap_or_else(|_| {

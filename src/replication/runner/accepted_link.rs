@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::proof::{LinkStream, ProofError};
+use super::authenticate::{AuthError, LinkStream};
 use crate::limits::SILENCE_MS;
 use crate::replication::link::{Link, Refusal};
 use crate::replication::wire::{Frame, first_frame};
 use crate::store::Now;
 
 /// See the module.
-pub(super) struct Newcomer {
+pub(super) struct AcceptedLink {
     /// Where it comes from.
     pub(super) from: SocketAddr,
     pub(super) stream: LinkStream,
@@ -25,12 +25,12 @@ pub(super) struct Newcomer {
     pub(super) received: Vec<u8>,
 }
 
-impl Newcomer {
+impl AcceptedLink {
     /// Waits for the hello on a connection whose other end has proved the key.
     pub(super) async fn read_hello(
         mut stream: LinkStream,
         from: SocketAddr,
-    ) -> Result<Self, ProofError> {
+    ) -> Result<Self, AuthError> {
         let mut received = Vec::new();
         loop {
             match first_frame(&received) {
@@ -38,9 +38,9 @@ impl Newcomer {
                 Ok(Some(Frame::Hello(_))) => break,
                 Ok(Some(_)) => {
                     let what = "a frame before the hello".to_owned();
-                    return Err(ProofError::OtherProtocol(what));
+                    return Err(AuthError::OtherProtocol(what));
                 }
-                Err(error) => return Err(ProofError::OtherProtocol(error.to_string())),
+                Err(error) => return Err(AuthError::OtherProtocol(error.to_string())),
             }
             // What the stream lets through is limited until the hello is there.
             if stream.read_buf(&mut received).await? == 0 {
