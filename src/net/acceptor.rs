@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
 
-use super::connection_slot::Arrival;
-use super::listener::{self, Bound, Door, Listener};
-use super::stream::Accepted;
+use super::connection_slot::AcceptedConnection;
+use super::listener::{self, Bound, Listener, ListenerOptions};
+use super::stream::ClientSocket;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
 use crate::logs::Repeated;
 use crate::node::Node;
@@ -21,9 +21,9 @@ const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
 /// Deals sockets to workers.
 #[derive(Debug)]
-struct Dealer {
+struct Dispatcher {
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Arrival>>,
+    workers: Vec<mpsc::Sender<AcceptedConnection>>,
     next: usize,
     /// Since when accepting fails.
     failing_since: Option<Instant>,
@@ -31,19 +31,19 @@ struct Dealer {
 }
 
 /// A client's socket and its two addresses.
-type Client = (Accepted, Address, Address);
+type Client = (ClientSocket, Address, Address);
 
 /// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
 pub(crate) async fn accept(
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Arrival>>,
+    workers: Vec<mpsc::Sender<AcceptedConnection>>,
     bound: Vec<Bound>,
     mut gate: watch::Receiver<bool>,
 ) -> io::Result<()> {
     if gate.wait_for(|open| *open).await.is_err() {
         return Ok(());
     }
-    let dealer = std::rc::Rc::new(std::cell::RefCell::new(Dealer {
+    let dispatcher = std::rc::Rc::new(std::cell::RefCell::new(Dispatcher {
         node,
         workers,
         next: 0,
@@ -53,20 +53,20 @@ pub(crate) async fn accept(
     let mut tasks = tokio::task::JoinSet::new();
     for socket in &bound {
         let listener = socket.open()?;
-        listener.enter(&dealer.borrow().node);
-        let door = socket.door();
-        let dealer = std::rc::Rc::clone(&dealer);
+        listener.enter(&dispatcher.borrow().node);
+        let options = socket.options();
+        let dispatcher = std::rc::Rc::clone(&dispatcher);
         tasks.spawn_local(async move {
             loop {
                 let accepted = listener.accept().await;
-                let pause = dealer.borrow_mut().deal(accepted, door);
+                let pause = dispatcher.borrow_mut().dispatch(accepted, options);
                 if pause {
                     tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
                 }
             }
         });
     }
-    if let Some(path) = &dealer.borrow().node.config.client.port_file {
+    if let Some(path) = &dispatcher.borrow().node.config.client.port_file {
         listener::announce(path, &bound);
     }
     // Only the gate ends this.
@@ -81,13 +81,13 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 let stream = stream.into_std()?;
                 let local = stream.local_addr().unwrap_or(peer);
-                let socket = Accepted::Tcp(stream);
+                let socket = ClientSocket::Tcp(stream);
                 (socket, Address::Tcp(peer), Address::Tcp(local))
             }
             Self::Unix(listener, path) => {
                 let stream = listener.accept().await?.0.into_std()?;
                 let local = Address::Unix(path.clone());
-                (Accepted::Unix(stream), Address::Unnamed, local)
+                (ClientSocket::Unix(stream), Address::Unnamed, local)
             }
         })
     }
@@ -106,9 +106,9 @@ impl Listener {
     }
 }
 
-impl Dealer {
+impl Dispatcher {
     /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
-    fn deal(&mut self, accepted: io::Result<Client>, door: Door) -> bool {
+    fn dispatch(&mut self, accepted: io::Result<Client>, options: ListenerOptions) -> bool {
         let (socket, peer, local) = match accepted {
             Ok(client) => client,
             Err(error) => {
@@ -124,9 +124,9 @@ impl Dealer {
             return false;
         }
         prepare(&socket);
-        let arrival = Arrival::new(&self.node, socket, peer, local, door);
+        let accepted = AcceptedConnection::new(&self.node, socket, peer, local, options);
         self.next = (self.next + 1) % self.workers.len();
-        if let Err(refused) = self.workers[self.next].try_send(arrival) {
+        if let Err(refused) = self.workers[self.next].try_send(accepted) {
             counters.rejected_connections.count_shared();
             refuse(refused.into_inner().socket);
         }
@@ -166,8 +166,8 @@ impl Dealer {
 }
 
 /// Options that cannot hurt if they fail.
-fn prepare(socket: &Accepted) {
-    if let Accepted::Tcp(stream) = socket {
+fn prepare(socket: &ClientSocket) {
+    if let ClientSocket::Tcp(stream) = socket {
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(KEEPALIVE_SECS))
             .with_interval(Duration::from_secs(KEEPALIVE_INTERVAL_SECS));
@@ -177,9 +177,9 @@ fn prepare(socket: &Accepted) {
 }
 
 /// Says why and closes. A fresh socket takes a line without waiting.
-fn refuse(socket: Accepted) {
+fn refuse(socket: ClientSocket) {
     let _ = match socket {
-        Accepted::Tcp(mut stream) => stream.write(TOO_MANY),
-        Accepted::Unix(mut stream) => stream.write(TOO_MANY),
+        ClientSocket::Tcp(mut stream) => stream.write(TOO_MANY),
+        ClientSocket::Unix(mut stream) => stream.write(TOO_MANY),
     };
 }

@@ -11,18 +11,18 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::connection_slot::Seat;
+use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
 use super::watcher;
-use super::worker::{Scratch, Worker};
-use super::write_queue::Pending;
+use super::worker::{Scratch, WorkerContext};
+use super::write_queue::WriteQueue;
 use crate::command::Turn;
 use crate::frontend::wait_state::State;
 use crate::frontend::{Dialogue, Stop};
 use crate::node::connections::CloseReason;
 use crate::node::watch::{Watch, Watcher};
 use crate::store::InputReservation;
-use input::{Input, Unfinished};
+use input::{Input, InputProgress};
 
 /// What a client is told that is one watcher too many, in memcached's words.
 const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
@@ -30,34 +30,34 @@ const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    seat: Seat,
+    slot: ConnectionSlot,
     stream: Stream,
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     dialogue: Dialogue,
     /// Bytes that are no whole request yet, or that the last turn had no budget for.
     tail: Vec<u8>,
     /// What a long tail counts as.
     line: Option<InputReservation>,
-    unfinished: Unfinished,
+    unfinished: InputProgress,
     /// Replies the client has not taken yet.
-    pending: Option<Pending>,
+    write_queue: Option<WriteQueue>,
     /// The tail may hold whole requests.
     unexecuted: bool,
     closing: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
-        worker.log().connected(&seat.entry);
+    pub(crate) fn new(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) -> Self {
+        worker.log().connected(&slot.entry);
         Self {
-            dialogue: Dialogue::new(seat.door.protocol, &worker.node.access),
-            seat,
+            dialogue: Dialogue::new(slot.options.protocol, &worker.node.access),
+            slot,
             stream,
             worker,
             tail: Vec::new(),
             line: None,
-            unfinished: Unfinished::default(),
-            pending: None,
+            unfinished: InputProgress::default(),
+            write_queue: None,
             unexecuted: false,
             closing: false,
         }
@@ -68,13 +68,13 @@ impl Connection {
     pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
         let worker = Rc::clone(&self.worker);
         loop {
-            if self.gives_up_unheard() {
+            if self.must_close_silently() {
                 self.count_given_up();
                 return Poll::Ready(Ok(None));
             }
-            if let Some(pending) = &mut self.pending {
+            if let Some(pending) = &mut self.write_queue {
                 ready!(pending.poll_flush(&mut self.stream, cx))?;
-                self.pending = None;
+                self.write_queue = None;
                 self.note_waiting();
             }
             if self.closing {
@@ -90,7 +90,7 @@ impl Connection {
             };
             let stop = match input {
                 Input::End => {
-                    self.seat.entry.note_close(CloseReason::Normal);
+                    self.slot.entry.note_close(CloseReason::Normal);
                     return Poll::Ready(Ok(None));
                 }
                 Input::Value if self.dialogue.is_complete() => self.execute_tail(scratch),
@@ -105,7 +105,7 @@ impl Connection {
             self.closing = matches!(stop, Stop::Close | Stop::Quit | Stop::Shutdown);
             self.account_tail(scratch);
             self.note_unfinished(cx);
-            worker.node.send_changes(&mut scratch.batch);
+            worker.node.send_changes(&mut scratch.context);
             if let Stop::Watch(events) = stop {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
                     self.forget_input();
@@ -127,13 +127,13 @@ impl Connection {
     }
 
     /// The last a client hears.
-    pub(crate) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
-        self.stream.say_goodbye(cx);
+    pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
+        self.stream.send_close(cx);
     }
 
     /// Sends the client what it watches, until it leaves.
     pub(crate) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
-        self.seat.entry.note(State::Watch);
+        self.slot.entry.note(State::Watch);
         watcher::serve(&mut self.stream, &watcher).await
     }
 
@@ -170,15 +170,16 @@ impl Connection {
 
     fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Stop) {
         let node = &*self.worker.node;
-        self.seat.entry.note(State::Parse);
-        self.worker.attend(&mut scratch.batch, &self.seat.entry);
-        scratch.batch.now = node.clock.now();
-        if node.store.flush_if_due(scratch.batch.now).is_some() {
+        self.slot.entry.note(State::Parse);
+        self.worker
+            .update_observer(&mut scratch.context, &self.slot.entry);
+        scratch.context.now = node.clock.now();
+        if node.store.flush_if_due(scratch.context.now).is_some() {
             node.wake_link();
         }
         let mut turn = Turn {
             store: &node.store,
-            batch: &mut scratch.batch,
+            batch: &mut scratch.context,
             counters: self.worker.counters(),
             prefixes: &node.prefixes,
             spent_bytes: 0,
@@ -189,7 +190,7 @@ impl Connection {
             .dialogue
             .run(input, &mut turn, &mut scratch.output, node, requests_max);
         if ran.0 > 0 {
-            self.seat.entry.note_command(scratch.batch.now.boot_ms);
+            self.slot.entry.note_command(scratch.context.now.boot_ms);
         }
         ran
     }
@@ -197,21 +198,21 @@ impl Connection {
     /// Notes how a turn has ended.
     fn note(&self, stop: Stop) {
         match stop {
-            Stop::Quit => self.seat.entry.note_close(CloseReason::Normal),
+            Stop::Quit => self.slot.entry.note_close(CloseReason::Normal),
             Stop::NeedMore => self.note_waiting(),
-            Stop::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
-            Stop::Yield | Stop::HandOver if self.pending.is_some() => self.note_waiting(),
+            Stop::Shutdown => self.slot.entry.note_close(CloseReason::Shutdown),
+            Stop::Yield | Stop::HandOver if self.write_queue.is_some() => self.note_waiting(),
             Stop::Yield | Stop::HandOver | Stop::Watch(_) | Stop::Close => {}
         }
     }
 
     fn note_waiting(&self) {
-        let state = if self.pending.is_some() {
+        let state = if self.write_queue.is_some() {
             State::Write
         } else {
             self.dialogue.waits_for(&self.tail)
         };
-        self.seat.entry.note(state);
+        self.slot.entry.note(state);
     }
 
     /// Writes the replies of a turn; what the client does not take at once stays pending.
@@ -230,9 +231,9 @@ impl Connection {
         };
         let output = scratch.output.detach();
         let store = &self.worker.node.store;
-        self.pending = Some(Pending::new(output, sent, store));
-        store.free_and_evict(&mut scratch.batch);
-        self.worker.node.send_changes(&mut scratch.batch);
+        self.write_queue = Some(WriteQueue::new(output, sent, store));
+        store.free_and_evict(&mut scratch.context);
+        self.worker.node.send_changes(&mut scratch.context);
         Ok(())
     }
 }
@@ -248,6 +249,6 @@ fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.worker.log().disconnected(&self.seat.entry);
+        self.worker.log().disconnected(&self.slot.entry);
     }
 }

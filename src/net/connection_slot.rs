@@ -3,34 +3,34 @@
 
 use std::sync::Arc;
 
-use super::listener::Door;
-use super::stream::Accepted;
+use super::listener::ListenerOptions;
+use super::stream::ClientSocket;
 use crate::node::Node;
 use crate::node::connections::{Address, Entry};
 
 /// See the module; dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct ConnectionSlot {
     node: Arc<Node>,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) door: Door,
+    pub(crate) options: ListenerOptions,
 }
 
 /// A client on its way to a worker.
 #[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) socket: Accepted,
-    pub(crate) seat: Seat,
+pub(crate) struct AcceptedConnection {
+    pub(crate) socket: ClientSocket,
+    pub(crate) slot: ConnectionSlot,
 }
 
-impl Arrival {
+impl AcceptedConnection {
     /// Gives a client that was accepted its place; whether there is one must be known.
     pub(crate) fn new(
         node: &Arc<Node>,
-        socket: Accepted,
+        socket: ClientSocket,
         peer: Address,
         local: Address,
-        door: Door,
+        options: ListenerOptions,
     ) -> Self {
         let now_boot_ms = node.clock.now().boot_ms;
         let entry = node
@@ -38,16 +38,16 @@ impl Arrival {
             .enter(socket.fd(), peer, Some(local), now_boot_ms);
         node.counters.curr_connections.count_shared();
         node.counters.total_connections.count_shared();
-        let seat = Seat {
+        let slot = ConnectionSlot {
             node: Arc::clone(node),
             entry,
-            door,
+            options,
         };
-        Self { socket, seat }
+        Self { socket, slot }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.node.registry.leave(&self.entry);
         self.node.counters.curr_connections.uncount_shared();

@@ -22,13 +22,13 @@ use tokio::task::{AbortHandle, yield_now};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection_slot::Seat;
+use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
-use super::worker::Worker;
+use super::worker::WorkerContext;
 use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_MS, HANDSHAKES_MAX};
 use crate::logs::clients;
-use crate::tls::limited_stream::Metered;
-use crate::tls::{ClientTls, Offer};
+use crate::tls::limited_stream::LimitedStream;
+use crate::tls::{ClientTls, TlsPolicy};
 
 /// The handshakes of one worker.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub(crate) struct Handshakes {
 
 /// A handshake that is not finished, or has been given up.
 struct Open {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     id: u64,
 }
 
@@ -54,10 +54,10 @@ impl Drop for Open {
 
 /// Shakes hands with a client and then serves it, as a task of its own.
 pub(crate) fn begin(
-    worker: &Rc<Worker>,
+    worker: &Rc<WorkerContext>,
     socket: std::net::TcpStream,
-    offer: Offer,
-    seat: Seat,
+    policy: TlsPolicy,
+    slot: ConnectionSlot,
 ) -> AbortHandle {
     let this = &worker.handshakes;
     this.make_room(worker);
@@ -69,10 +69,10 @@ pub(crate) fn begin(
     };
     let task = tokio::task::spawn_local(async move {
         let worker = Rc::clone(&open.worker);
-        let admitted = admit(&worker, socket, offer).await;
+        let admitted = admit(&worker, socket, policy).await;
         drop(open);
         if let Some(stream) = admitted {
-            super::worker::converse(stream, seat, worker).await;
+            super::worker::serve_client(stream, slot, worker).await;
         }
     });
     let task = task.abort_handle();
@@ -81,7 +81,7 @@ pub(crate) fn begin(
 }
 
 impl Handshakes {
-    fn make_room(&self, worker: &Worker) {
+    fn make_room(&self, worker: &WorkerContext) {
         let mut open = self.open.borrow_mut();
         if open.len() < HANDSHAKES_MAX {
             return;
@@ -97,11 +97,15 @@ impl Handshakes {
 }
 
 /// The stream of a client that has finished its handshake; the others are counted.
-async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Option<Stream> {
+async fn admit(
+    worker: &WorkerContext,
+    socket: std::net::TcpStream,
+    policy: TlsPolicy,
+) -> Option<Stream> {
     let tls = worker.node.tls.as_deref()?;
     let fd = socket.as_raw_fd();
     let time = Duration::from_millis(HANDSHAKE_MS);
-    let shaken = timeout(time, shake(&worker.handshakes, tls, socket, offer)).await;
+    let shaken = timeout(time, shake(&worker.handshakes, tls, socket, policy)).await;
     let counters = &worker.node.counters;
     match shaken {
         Ok(Ok((stream, kind))) => {
@@ -128,12 +132,12 @@ async fn shake(
     handshakes: &Handshakes,
     tls: &ClientTls,
     socket: std::net::TcpStream,
-    offer: Offer,
+    policy: TlsPolicy,
 ) -> io::Result<(Stream, Option<HandshakeKind>)> {
     let socket = TcpStream::from_std(socket)?;
     socket.readable().await?;
-    let socket = Metered::new(socket, HANDSHAKE_BYTES_MAX);
-    let accept = TlsAcceptor::from(tls.config(offer)).accept_with(socket, |session| {
+    let socket = LimitedStream::new(socket, HANDSHAKE_BYTES_MAX);
+    let accept = TlsAcceptor::from(tls.config(policy)).accept_with(socket, |session| {
         session.set_buffer_limit(Some(tls.write_bytes()));
     });
     let mut accept = pin!(accept);
@@ -145,7 +149,7 @@ async fn shake(
         if let Poll::Ready(shaken) = step {
             let mut stream = shaken?;
             let (socket, session) = stream.get_mut();
-            socket.lift();
+            socket.lift_limit();
             let kind = session.handshake_kind();
             return Ok((Stream::Tls(Box::new(stream)), kind));
         }

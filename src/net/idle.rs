@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::worker::Worker;
+use super::worker::WorkerContext;
 use crate::limits::IDLE_SWEEP_MS;
 use crate::node::connections::{CloseReason, Entry};
 
@@ -55,7 +55,7 @@ impl IdleTimeout {
 }
 
 /// Sweeps for as long as the worker runs.
-pub(crate) async fn keep_sweeping(worker: Rc<Worker>) {
+pub(crate) async fn keep_sweeping(worker: Rc<WorkerContext>) {
     let Some(idle) = &worker.idle else { return };
     loop {
         tokio::time::sleep(Duration::from_millis(IDLE_SWEEP_MS)).await;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::socket_file::SocketFile;
 use crate::config::{Config, Listen, ListenTls, Protocol};
-use crate::tls::Offer;
+use crate::tls::TlsPolicy;
 
 /// A socket that is bound but does not listen: clients are refused, not kept waiting.
 #[derive(Debug)]
@@ -19,25 +19,25 @@ pub(crate) struct Bound {
     file: Option<SocketFile>,
     socket: Socket,
     backlog: i32,
-    door: Door,
+    options: ListenerOptions,
 }
 
 /// What is spoken at a socket.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Door {
+pub(crate) struct ListenerOptions {
     pub(crate) protocol: Protocol,
     /// `None`: whatever is said is said openly.
-    pub(crate) tls: Option<Offer>,
+    pub(crate) tls: Option<TlsPolicy>,
 }
 
-impl Door {
+impl ListenerOptions {
     /// Of an address, which may say what is to be different there.
     fn new(config: &Config, listen: &Listen) -> Self {
         let tls = match listen.tls {
-            None => Some(Offer::Usual),
+            None => Some(TlsPolicy::Usual),
             Some(ListenTls::Plain) => None,
-            Some(ListenTls::Mutual) => Some(Offer::Mutual),
-            Some(ListenTls::Basic) => Some(Offer::Basic),
+            Some(ListenTls::Mutual) => Some(TlsPolicy::Mutual),
+            Some(ListenTls::Basic) => Some(TlsPolicy::Basic),
         };
         Self {
             protocol: listen.protocol.unwrap_or(config.client.protocol),
@@ -68,11 +68,11 @@ pub(crate) enum Listener {
 pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     let backlog = config.client.backlog;
     if let Some(path) = &config.client.socket {
-        let door = Door {
+        let options = ListenerOptions {
             protocol: config.client.protocol,
             tls: None,
         };
-        let bound = bind_unix(path, config.client.socket_mode, backlog, door);
+        let bound = bind_unix(path, config.client.socket_mode, backlog, options);
         return bound.map(|bound| vec![bound]).map_err(|source| BindError {
             address: path.display().to_string(),
             source,
@@ -80,12 +80,12 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     }
     let mut all = Vec::new();
     for (group, listen) in config.client.addresses.iter().zip(&config.client.listen) {
-        let door = Door::new(config, listen);
+        let options = ListenerOptions::new(config, listen);
         let mut failed = None;
         let before = all.len();
         for address in group {
             let bound = refuse_twice(*address, &all[..before])
-                .and_then(|()| bind_tcp(*address, backlog, door));
+                .and_then(|()| bind_tcp(*address, backlog, options));
             match bound {
                 Ok(bound) => all.push(bound),
                 Err(source) => {
@@ -159,7 +159,7 @@ pub(crate) fn announce(path: &Path, all: &[Bound]) {
     }
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> {
+fn bind_tcp(address: SocketAddr, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -175,11 +175,11 @@ fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> 
         file: None,
         socket,
         backlog,
-        door,
+        options,
     })
 }
 
-fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bound> {
+fn bind_unix(path: &Path, mode: u32, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     let file = SocketFile::bind(&socket, path, mode)?;
@@ -187,7 +187,7 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bou
         file: Some(file),
         socket,
         backlog,
-        door,
+        options,
     })
 }
 
@@ -206,8 +206,8 @@ impl Bound {
     }
 
     /// What is spoken there.
-    pub(crate) fn door(&self) -> Door {
-        self.door
+    pub(crate) fn options(&self) -> ListenerOptions {
+        self.options
     }
 
     /// Lets clients in; on the reactor of the calling thread.

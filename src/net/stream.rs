@@ -9,16 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::limited_stream::Metered;
+use crate::tls::limited_stream::LimitedStream;
 
 /// An accepted socket that no runtime owns yet: it is registered by the worker that serves it.
 #[derive(Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum ClientSocket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Accepted {
+impl ClientSocket {
     /// Its file descriptor, which it keeps on its worker.
     pub(crate) fn fd(&self) -> RawFd {
         match self {
@@ -42,7 +42,7 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     /// Boxed: most of it is encryption that other clients do not have.
-    Tls(Box<TlsStream<Metered>>),
+    Tls(Box<TlsStream<LimitedStream>>),
 }
 
 impl Stream {
@@ -112,7 +112,7 @@ impl Stream {
     }
 
     /// Tells a TLS client that nothing follows, if its socket takes that now.
-    pub(crate) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
         if let Self::Tls(stream) = self {
             // A client that is gone, or that does not read, has no use for it.
             let _ = Pin::new(stream).poll_shutdown(cx);
@@ -140,7 +140,7 @@ fn unread_bytes(socket: impl AsFd) -> u64 {
 
 /// One read decrypts all records that have come in, and hands out the first: the rest is taken
 /// here, so that many small records are one turn.
-fn take_decrypted(stream: &mut TlsStream<Metered>, buf: &mut ReadBuf<'_>) {
+fn take_decrypted(stream: &mut TlsStream<LimitedStream>, buf: &mut ReadBuf<'_>) {
     while !buf.filled().is_empty() && buf.remaining() > 0 {
         match stream.get_mut().1.reader().read(buf.initialize_unfilled()) {
             // The end, or a broken stream, is told by the next read.

@@ -5,7 +5,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::stream::Stream;
-use super::write_queue::Pending;
+use super::write_queue::WriteQueue;
 use crate::command::Output;
 use crate::limits::WATCHER_INPUT_BYTES;
 use crate::node::watch::Watcher;
@@ -19,7 +19,7 @@ pub(crate) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<
 fn poll_serve(
     stream: &mut Stream,
     watcher: &Watcher,
-    sending: &mut Option<Pending>,
+    sending: &mut Option<WriteQueue>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     let mut input = [0; WATCHER_INPUT_BYTES];
@@ -44,8 +44,8 @@ fn poll_serve(
     }
 }
 
-fn output(bytes: Vec<u8>, watcher: &Watcher) -> Pending {
+fn output(bytes: Vec<u8>, watcher: &Watcher) -> WriteQueue {
     let mut output = Output::default();
     output.bytes = bytes;
-    Pending::new(output, 0, &watcher.node.store)
+    WriteQueue::new(output, 0, &watcher.node.store)
 }

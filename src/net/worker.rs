@@ -13,10 +13,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
-use super::connection_slot::{Arrival, Seat};
+use super::connection_slot::{AcceptedConnection, ConnectionSlot};
 use super::handshake::{self, Handshakes};
 use super::idle::{self, IdleTimeout};
-use super::stream::{Accepted, Stream};
+use super::stream::{ClientSocket, Stream};
 use crate::command::Output;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
 use crate::limits::{
@@ -32,7 +32,7 @@ use crate::store::{Observer, OpContext};
 
 /// What the connections of one worker share.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerContext {
     pub(crate) node: Arc<Node>,
     index: usize,
     pub(crate) scratch: RefCell<Scratch>,
@@ -47,7 +47,7 @@ pub(crate) struct Worker {
 pub(crate) struct Scratch {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
-    pub(crate) batch: OpContext,
+    pub(crate) context: OpContext,
 }
 
 impl Scratch {
@@ -60,8 +60,8 @@ impl Scratch {
         if self.input.len() != SCRATCH_BYTES {
             self.input.resize(SCRATCH_BYTES, 0);
         }
-        if self.batch.has_changes() || !self.batch.promoted.is_empty() {
-            node.send_changes(&mut self.batch);
+        if self.context.has_changes() || !self.context.promoted.is_empty() {
+            node.send_changes(&mut self.context);
         }
     }
 
@@ -74,7 +74,7 @@ impl Scratch {
     }
 }
 
-impl Worker {
+impl WorkerContext {
     fn new(node: Arc<Node>, index: usize) -> Self {
         // memcached's default is too small for pipelines; a number that was asked for is kept.
         let requests_per_turn = match node.config.client.requests_per_event {
@@ -90,7 +90,7 @@ impl Worker {
             scratch: RefCell::new(Scratch {
                 input: vec![0; SCRATCH_BYTES],
                 output: Output::default(),
-                batch: OpContext::default(),
+                context: OpContext::default(),
             }),
         }
     }
@@ -101,17 +101,17 @@ impl Worker {
     }
 
     /// Has whoever watches be told of what follows, which is done for this client.
-    pub(crate) fn attend(&self, batch: &mut OpContext, client: &Entry) {
+    pub(crate) fn update_observer(&self, context: &mut OpContext, client: &Entry) {
         let events = self.node.watch.events();
-        if events != Events::default() || batch.observer.is_some() {
-            self.change_witness(batch, client, events);
+        if events != Events::default() || context.observer.is_some() {
+            self.set_observer(context, client, events);
         }
     }
 
     #[cold]
-    fn change_witness(&self, batch: &mut OpContext, client: &Entry, events: Events) {
+    fn set_observer(&self, context: &mut OpContext, client: &Entry, events: Events) {
         self.log().set_client(client.fd);
-        batch.observer = events
+        context.observer = events
             .meets(Events::ITEMS)
             .then(|| Arc::clone(self.log()) as Arc<dyn Observer>);
     }
@@ -134,7 +134,7 @@ impl Worker {
 pub(crate) fn start(
     node: Arc<Node>,
     index: usize,
-) -> io::Result<(mpsc::Sender<Arrival>, JoinHandle<()>)> {
+) -> io::Result<(mpsc::Sender<AcceptedConnection>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(node.config.client.connections_max.max(1));
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     let runtime_is_up = std::sync::mpsc::sync_channel(1);
@@ -153,7 +153,7 @@ pub(crate) fn start(
                 return;
             }
         };
-        runtime.block_on(serve(Rc::new(Worker::new(node, index)), receiver));
+        runtime.block_on(serve(Rc::new(WorkerContext::new(node, index)), receiver));
     })?;
     is_up
         .recv()
@@ -161,21 +161,23 @@ pub(crate) fn start(
     Ok((sender, handle))
 }
 
-async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
+async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedConnection>) {
     if worker.idle.is_some() {
         tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
     }
     let mut unregistered = Repeated::new();
-    while let Some(Arrival { socket, seat }) = arrivals.recv().await {
-        let entry = Arc::clone(&seat.entry);
-        let task = match (socket, seat.door.tls) {
-            (Accepted::Tcp(socket), Some(offer)) => handshake::begin(&worker, socket, offer, seat),
+    while let Some(AcceptedConnection { socket, slot }) = accepted.recv().await {
+        let entry = Arc::clone(&slot.entry);
+        let task = match (socket, slot.options.tls) {
+            (ClientSocket::Tcp(socket), Some(policy)) => {
+                handshake::begin(&worker, socket, policy, slot)
+            }
             (socket, _) => match socket.register() {
                 Ok(stream) => {
                     if let Some(suppressed) = unregistered.resolved() {
                         tracing::info!(suppressed, "connections can be registered again");
                     }
-                    let conversation = converse(stream, seat, Rc::clone(&worker));
+                    let conversation = serve_client(stream, slot, Rc::clone(&worker));
                     tokio::task::spawn_local(conversation).abort_handle()
                 }
                 Err(error) => {
@@ -198,17 +200,17 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
 }
 
 /// Serves a client until it leaves or must leave.
-pub(crate) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+pub(crate) async fn serve_client(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) {
     let speaks_tls = matches!(stream, Stream::Tls(_));
-    let fd = seat.entry.fd;
-    let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
+    let fd = slot.entry.fd;
+    let mut connection = Connection::new(stream, slot, Rc::clone(&worker));
     tracing::trace!("a client connected");
     let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
     if let Ok(Some(watcher)) = ended {
         ended = connection.send_to(watcher).await.map(|()| None);
     }
     poll_fn(|cx| {
-        connection.say_goodbye(cx);
+        connection.send_close(cx);
         Poll::Ready(())
     })
     .await;

@@ -12,14 +12,14 @@ const RUNS_PER_WRITE: usize = 32;
 
 /// Replies that the client has not taken yet. While there are any, it is not read from.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct WriteQueue {
     output: Output,
     sent: usize,
     /// Charges what the replies take, large values aside, which are charged as items.
     _reservation: Reservation,
 }
 
-impl Pending {
+impl WriteQueue {
     pub(crate) fn new(output: Output, sent: usize, store: &Store) -> Self {
         let mut reservation = store.reservation(Purpose::Output);
         reservation.resize(output.bytes.capacity() as u64);

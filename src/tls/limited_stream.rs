@@ -12,14 +12,14 @@ use tokio::net::TcpStream;
 /// The allowance may be spent by what follows a finished handshake in the same packets: whoever
 /// reads is told once that there is nothing more for now, and can lift it then.
 #[derive(Debug)]
-pub(crate) struct Metered {
+pub(crate) struct LimitedStream {
     stream: TcpStream,
     /// Bytes it may still be sent; `None`: any number.
     allowance_bytes: Option<usize>,
     was_told: bool,
 }
 
-impl Metered {
+impl LimitedStream {
     pub(crate) fn new(stream: TcpStream, allowance_bytes: usize) -> Self {
         Self {
             stream,
@@ -34,12 +34,12 @@ impl Metered {
     }
 
     /// The other end has proved who it is.
-    pub(crate) fn lift(&mut self) {
+    pub(crate) fn lift_limit(&mut self) {
         self.allowance_bytes = None;
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for LimitedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl AsyncRead for Metered {
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for LimitedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -27,7 +27,7 @@ use crate::config::{Tls, TlsVersion};
 use crate::limits::{TLS_SESSIONS_MAX, TLS_WRITE_BYTES_MAX, TLS_WRITE_BYTES_MIN};
 use crate::reload::Reload;
 use crate::store::Clock;
-use verifier::Demand;
+use verifier::ClientAuth;
 
 /// Why there is no TLS; in memcached's words, with the cause and the cure.
 #[derive(Debug, Error)]
@@ -76,7 +76,7 @@ fn shown(path: &Option<PathBuf>) -> String {
 
 /// What is offered at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
+pub(crate) enum TlsPolicy {
     /// As `ssl_verify_mode` says.
     Usual,
     /// `mtls`: every client must show a good certificate.
@@ -88,11 +88,11 @@ pub(crate) enum Offer {
 /// TLS of a node.
 pub struct ClientTls {
     settings: Tls,
-    made: RwLock<Made>,
+    configs: RwLock<TlsConfigs>,
 }
 
 /// What the files held when they were last read.
-struct Made {
+struct TlsConfigs {
     usual: Arc<ServerConfig>,
     mutual: Arc<ServerConfig>,
     basic: Arc<ServerConfig>,
@@ -114,7 +114,7 @@ impl ClientTls {
     /// The first of them that cannot be used.
     pub fn load(settings: &Tls) -> Result<Self, TlsError> {
         Ok(Self {
-            made: RwLock::new(Made::from_files(settings)?),
+            configs: RwLock::new(TlsConfigs::from_files(settings)?),
             settings: settings.clone(),
         })
     }
@@ -124,23 +124,23 @@ impl ClientTls {
     /// # Errors
     /// As [`ClientTls::load`].
     pub fn refresh(&self) -> Result<(), TlsError> {
-        let made = Made::from_files(&self.settings)?;
-        *self.made.write() = made;
+        let configs = TlsConfigs::from_files(&self.settings)?;
+        *self.configs.write() = configs;
         Ok(())
     }
 
     /// When the files were last read with success, on the boot-time clock.
     pub fn refreshed_boot_ms(&self) -> u64 {
-        self.made.read().at_boot_ms
+        self.configs.read().at_boot_ms
     }
 
     /// What a new connection to such an address is offered.
-    pub(crate) fn config(&self, offer: Offer) -> Arc<ServerConfig> {
-        let made = self.made.read();
-        Arc::clone(match offer {
-            Offer::Usual => &made.usual,
-            Offer::Mutual => &made.mutual,
-            Offer::Basic => &made.basic,
+    pub(crate) fn config(&self, policy: TlsPolicy) -> Arc<ServerConfig> {
+        let configs = self.configs.read();
+        Arc::clone(match policy {
+            TlsPolicy::Usual => &configs.usual,
+            TlsPolicy::Mutual => &configs.mutual,
+            TlsPolicy::Basic => &configs.basic,
         })
     }
 
@@ -162,16 +162,16 @@ impl Reload for ClientTls {
     }
 }
 
-impl Made {
+impl TlsConfigs {
     fn from_files(settings: &Tls) -> Result<Self, TlsError> {
         let provider = Arc::new(provider(settings)?);
         let certified = Arc::new(files::certified(settings, &provider)?);
         let authorities = Arc::new(files::authorities(settings)?);
-        let kind = |demand| config(settings, &provider, &certified, &authorities, demand);
+        let kind = |client_auth| config(settings, &provider, &certified, &authorities, client_auth);
         Ok(Self {
-            usual: kind(Demand::from_mode(settings.verify_mode))?,
-            mutual: kind(Demand::Required)?,
-            basic: kind(Demand::None)?,
+            usual: kind(ClientAuth::from_mode(settings.verify_mode))?,
+            mutual: kind(ClientAuth::Required)?,
+            basic: kind(ClientAuth::None)?,
             at_boot_ms: Clock::new().now().boot_ms,
         })
     }
@@ -197,14 +197,14 @@ fn config(
     provider: &Arc<CryptoProvider>,
     certified: &Arc<CertifiedKey>,
     authorities: &Arc<RootCertStore>,
-    demand: Demand,
+    client_auth: ClientAuth,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[&SupportedProtocolVersion] = match settings.min_version {
         TlsVersion::V1_3 => &[&TLS13],
         // The library has nothing older than 1.2.
         TlsVersion::V1_0 | TlsVersion::V1_1 | TlsVersion::V1_2 => &[&TLS12, &TLS13],
     };
-    let verifier = verifier::new(demand, authorities, provider)?;
+    let verifier = verifier::new(client_auth, authorities, provider)?;
     let resolver = SingleCertAndKey::from(CertifiedKey::clone(certified));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)?

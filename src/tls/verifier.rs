@@ -14,7 +14,7 @@ use rustls::{
 
 /// What is asked of clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
+pub(super) enum ClientAuth {
     /// Nothing.
     None,
     /// A certificate that is shown must be good.
@@ -23,7 +23,7 @@ pub(super) enum Demand {
     Required,
 }
 
-impl Demand {
+impl ClientAuth {
     /// What memcached's `ssl_verify_mode` asks for; 3 differs from 2 only where a session is
     /// negotiated anew, which does not exist here.
     pub(super) fn from_mode(verify_mode: u8) -> Self {
@@ -37,22 +37,22 @@ impl Demand {
 
 /// The one who looks at clients' certificates.
 pub(super) fn new(
-    demand: Demand,
+    client_auth: ClientAuth,
     authorities: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
-    if demand == Demand::None {
+    if client_auth == ClientAuth::None {
         return Ok(Arc::new(NoClientAuth));
     }
     if authorities.is_empty() {
-        return Ok(Arc::new(NobodyKnown {
-            required: demand == Demand::Required,
+        return Ok(Arc::new(NoTrustAnchors {
+            required: client_auth == ClientAuth::Required,
             provider: Arc::clone(provider),
         }));
     }
     let (authorities, provider) = (Arc::clone(authorities), Arc::clone(provider));
     let mut builder = WebPkiClientVerifier::builder_with_provider(authorities, provider);
-    if demand == Demand::Optional {
+    if client_auth == ClientAuth::Optional {
         builder = builder.allow_unauthenticated();
     }
     builder.build().map_err(|error| match error {
@@ -64,12 +64,12 @@ pub(super) fn new(
 /// Without authorities no certificate is good: an address that asks for one lets nobody in who
 /// shows one, as memcached's does.
 #[derive(Debug)]
-struct NobodyKnown {
+struct NoTrustAnchors {
     required: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ClientCertVerifier for NobodyKnown {
+impl ClientCertVerifier for NoTrustAnchors {
     fn client_auth_mandatory(&self) -> bool {
         self.required
     }

@@ -30,7 +30,7 @@ pub(super) enum Input {
 
 /// Unfinished input, as the registry was told of it.
 #[derive(Debug, Default)]
-pub(super) struct Unfinished {
+pub(super) struct InputProgress {
     held_bytes: u64,
     /// Bytes that had come when it last counted as grown.
     grown_to_bytes: usize,
@@ -46,7 +46,7 @@ impl Connection {
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
     ) -> Poll<io::Result<Input>> {
-        if self.unfinished.held_bytes > 0 && self.seat.entry.must_give_up() {
+        if self.unfinished.held_bytes > 0 && self.slot.entry.must_give_up() {
             return Poll::Ready(Ok(Input::GiveUp));
         }
         if let Some(input) = ready!(self.poll_room(cx)) {
@@ -118,7 +118,7 @@ impl Connection {
             }
             _ => return Poll::Ready(None),
         };
-        let entry = &self.seat.entry;
+        let entry = &self.slot.entry;
         if polled.is_ready() {
             if self.unfinished.waiting_since_ms.take().is_some() {
                 entry.note_waits_for_memory(false, self.worker.node.clock.recent_boot_ms());
@@ -170,7 +170,7 @@ impl Connection {
         self.line
             .get_or_insert_with(|| store.unfinished_input())
             .hold(bytes);
-        store.free_and_evict(&mut scratch.batch);
+        store.free_and_evict(&mut scratch.context);
     }
 
     /// Notes in the registry what unfinished input this connection holds, and whether it has grown.
@@ -187,7 +187,7 @@ impl Connection {
         let is_first = unfinished.held_bytes == 0 || received_bytes < unfinished.grown_to_bytes;
         let grew = received_bytes >= unfinished.grown_to_bytes + STALLED_INPUT_BYTES;
         unfinished.held_bytes = held_bytes;
-        let entry = &self.seat.entry;
+        let entry = &self.slot.entry;
         entry.note_unfinished(held_bytes, cx.waker());
         if is_first || grew {
             unfinished.grown_to_bytes = received_bytes;
@@ -197,11 +197,13 @@ impl Connection {
 
     /// Whether it must go at once: others need the memory of what it has begun to send, and its
     /// replies are not read.
-    pub(super) fn gives_up_unheard(&self) -> bool {
-        self.pending.is_some() && self.unfinished.held_bytes > 0 && self.seat.entry.must_give_up()
+    pub(super) fn must_close_silently(&self) -> bool {
+        self.write_queue.is_some()
+            && self.unfinished.held_bytes > 0
+            && self.slot.entry.must_give_up()
     }
 
-    /// It is to be closed without a word, see [`Self::gives_up_unheard`].
+    /// It is to be closed without a word, see [`Self::must_close_silently`].
     pub(super) fn count_given_up(&self) {
         let node = &self.worker.node;
         node.counters.requests_refused.count_shared();

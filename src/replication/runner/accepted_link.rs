@@ -47,7 +47,7 @@ impl AcceptedLink {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
-        stream.get_mut().0.lift();
+        stream.get_mut().0.lift_limit();
         Ok(Self {
             from,
             stream,

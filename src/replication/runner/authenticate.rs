@@ -17,13 +17,13 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
 use crate::limits::LINK_AUTH_BYTES_MAX;
 use crate::replication::tls::{LINK_ALPN, LinkTls};
-use crate::tls::limited_stream::Metered;
+use crate::tls::limited_stream::LimitedStream;
 
 /// Bytes of a handshake that are read at once.
 const READ_BYTES: usize = 4096;
 
 /// An encrypted stream whose other end has proved that it holds the key.
-pub(super) type LinkStream = TlsStream<Metered>;
+pub(super) type LinkStream = TlsStream<LimitedStream>;
 
 /// Why a connection is no link.
 #[derive(Debug, ThisError)]
@@ -74,7 +74,7 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 
 /// Proves the key on a connection that this node made, and has the other end prove it.
 pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
-    let mut stream = Metered::new(stream, LINK_AUTH_BYTES_MAX);
+    let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
         .map_err(|error| AuthError::OtherProtocol(error.to_string()))?;
     let result = handshake(&mut session, &mut stream).await;
@@ -92,13 +92,13 @@ pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStre
     let mut stream = TlsConnector::from(Arc::clone(&tls.client))
         .connect_with(LinkTls::name(), stream, |unused| *unused = session)
         .await?;
-    stream.get_mut().0.lift();
+    stream.get_mut().0.lift_limit();
     Ok(stream.into())
 }
 
 /// Does the client's part of a handshake. tokio-rustls would drop the session when it fails, and
 /// with it the name of the protocol that the server has chosen.
-async fn handshake(session: &mut ClientConnection, stream: &mut Metered) -> io::Result<()> {
+async fn handshake(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
     let mut buffer = [0; READ_BYTES];
     loop {
         send(session, stream).await?;
@@ -124,7 +124,7 @@ async fn handshake(session: &mut ClientConnection, stream: &mut Metered) -> io::
     }
 }
 
-async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Result<()> {
+async fn send(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
     let mut bytes = Vec::new();
     while session.wants_write() {
         session.write_tls(&mut bytes)?;
@@ -135,7 +135,7 @@ async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Resul
 /// Has the other end of a connection that it made prove the key, and proves it. The limit on what
 /// it may send stays.
 pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
-    let stream = Metered::new(stream, LINK_AUTH_BYTES_MAX);
+    let stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
         .map_err(AuthError::of_other)?;
