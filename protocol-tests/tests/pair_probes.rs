@@ -84,7 +84,7 @@ fn probes_from_the_partners_host_do_not_keep_a_node_closed() -> Result<()> {
         });
         ensure!(opened.is_ok(), "{name} keeps it closed:\n{}", node.log());
         ensure!(!node.log().contains(KEYS_DIFFER), "{name}:\n{}", node.log());
-        let strangers: u32 = pair.stat(1, "strangers")?.parse()?;
+        let strangers: u32 = pair.stat(1, "unauthenticated_links")?.parse()?;
         ensure!(strangers > 1, "{name} is not counted as a stranger");
     }
     Ok(())

@@ -137,7 +137,7 @@ impl ReplicationStatus {
             ("queue_keys", counters.queue_keys + unseen.waiting_keys),
             ("unconfirmed_records", counters.unconfirmed_records),
             ("unconfirmed_bytes", counters.unconfirmed_bytes),
-            ("pass_pending", u64::from(sync_pending)),
+            ("sync_pending", u64::from(sync_pending)),
             ("queue_overflows", counters.queue_overflows),
             ("records_sent", counters.records_sent),
             ("records_confirmed", counters.records_confirmed),
@@ -147,8 +147,8 @@ impl ReplicationStatus {
             ("records_received", counters.records_received),
             ("records_applied", counters.records_applied),
             ("records_refused", counters.records_refused),
-            ("stamps_ahead", counters.clock_ahead),
-            ("strangers", self.unauthenticated_links()),
+            ("clock_ahead", counters.clock_ahead),
+            ("unauthenticated_links", self.unauthenticated_links()),
         ];
         lines.extend(numbers.map(|(name, number)| (name, number.to_string())));
         lines
