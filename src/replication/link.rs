@@ -1,19 +1,19 @@
-//! One end of a link, without sockets, threads or clocks of its own: bytes, keys and time come in,
-//! bytes and events come out. The task around it only moves bytes; the simulator drives two of
-//! them with real stores.
+//! One end of a link as a state machine, without sockets, threads or clocks: bytes, keys and time
+//! in, bytes and events out. The replication thread only moves the bytes; the simulator connects
+//! two of these machines with real stores.
 //!
-//! A link's life: [`Link::connected`] queues the hello; both sides send `Hello`, judge the other's,
-//! and answer `Welcome` or `Refuse`. With the partner's hello and welcome both in, the link is up:
-//! this side starts its pass over the whole table and, before it, the live stream of dirty keys.
-//! Everything that belongs to one connection lives in [`Stream`], and `connected` makes a new one:
-//! nothing of an older link can apply after a newer one is up.
+//! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
+//! `Welcome` or `Refuse`. Once the partner's hello and welcome have arrived, the link is up: this
+//! side sends dirty keys in the live lane and the whole table in the sync lane. Everything that
+//! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
+//! older connection can apply after a newer one is up.
 //!
-//! How the task drives it:
-//! - bytes read: [`Link::received`], then take events, then transmit;
-//! - batches of dirty keys: [`Link::hand_over`] while [`Link::has_room`]; a `try_send` that failed:
-//!   [`Link::overflowed`];
-//! - whenever the last output is written: [`Link::transmit`] into an empty buffer, until it appends
-//!   nothing. It then has nothing to say before the next event or tick;
+//! The caller:
+//! - after a read: [`Link::received`], then take events, then transmit;
+//! - for batches of dirty keys: [`Link::mark_dirty`] while [`Link::has_room`]; for a batch that was
+//!   dropped: [`Link::overflowed`];
+//! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
+//!   nothing, there is nothing to send before the next event or tick;
 //! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],
 //!   then transmit;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
@@ -52,14 +52,14 @@ use pending_acks::PendingAcks;
 use space_notice::SpaceNotice;
 use transfer::{Inbound, Outgoing};
 
-/// What a node says of itself when a link begins.
+/// How a node describes itself in its hello.
 #[derive(Clone, Debug)]
 pub struct LinkConfig {
     /// 0 on one node of the pair, 1 on the other.
     pub side: u8,
-    /// MSM's name of the node; may be empty. At most 255 bytes travel.
+    /// MSM's name of the node; may be empty. At most 255 bytes are sent.
     pub node_id: String,
-    /// A number of its own for each start of the node.
+    /// A number that differs for each start of the node.
     pub incarnation: u64,
     /// Canonical text of the settings that must be equal on both nodes. At most 8 KiB.
     pub policy: String,
@@ -81,9 +81,9 @@ enum Phase {
     Down,
     /// Our hello is sent; the partner is known once its hello was accepted.
     Handshake(Option<Partner>),
-    /// Records may travel.
+    /// Records may be sent.
     Up,
-    /// Refused by either side: only what is queued in `control` still goes out.
+    /// Refused by either side: only what is queued in `control` is still sent.
     Refused,
 }
 
@@ -93,19 +93,19 @@ struct Session {
     framer: Framer,
     /// The incarnation of the partner, once its hello was accepted.
     partner_incarnation: Option<u64>,
-    /// Frames of the greeting, encoded.
+    /// Encoded frames of the handshake.
     control: Vec<u8>,
     dirty: DirtyKeys,
     promotions: Vec<u64>,
     in_flight: InFlight,
     pending_acks: PendingAcks,
-    /// Records that travel in pieces, by lane.
+    /// Records in chunks, by lane.
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
     full_sync: FullSync,
-    /// The flush watermark the partner is known to have, or has been sent.
+    /// The highest flush watermark that the partner has or was sent.
     watermark_sent: Timestamp,
-    /// Bytes of live records since the last chunk of the pass, and since the last live piece.
+    /// Bytes of live records since the last burst of the full sync, and since the last live chunk.
     live_since_sync_bytes: usize,
     live_since_chunk_bytes: usize,
     space_notice: SpaceNotice,
@@ -114,11 +114,11 @@ struct Session {
     /// When the last heartbeat was sent, if one was.
     heartbeat_ms: Option<u64>,
     partner_clock: PartnerClock,
-    /// When this machine was last driven at all: a pause of our own is no silence of the partner.
+    /// When this machine last ran: a pause of this process is no silence of the partner.
     ran_ms: u64,
-    /// The alarm of a clock ahead is raised already.
+    /// `ClockAhead` was reported.
     clock_alarm: bool,
-    /// The partner had no room for something since the current or last pass began.
+    /// The partner had no memory for a record since the current or last full sync began.
     refused_there: bool,
 }
 
@@ -134,8 +134,8 @@ impl Link {
         }
     }
 
-    /// An authenticated byte stream to the partner is there; whatever link was before is over. The
-    /// hello is ready for [`Link::transmit`].
+    /// An authenticated connection to the partner is open, and replaces any earlier one. The hello
+    /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
         let mut session = Session {
             heard_ms: now.boot_ms,
@@ -151,10 +151,10 @@ impl Link {
         self.phase = Phase::Handshake(None);
     }
 
-    /// Bytes from the partner, chunked in whatever way.
+    /// Bytes from the partner, however the reads cut them.
     ///
     /// # Errors
-    /// The link is over. [`LinkError::Refused`] has queued its reason for the partner: transmit
+    /// The link has failed. [`LinkError::Refused`] has queued its reason for the partner: transmit
     /// once more before closing.
     pub fn received(&mut self, bytes: &[u8], store: &Store, now: Now) -> Result<(), LinkError> {
         if matches!(self.phase, Phase::Down | Phase::Refused) {
@@ -173,15 +173,15 @@ impl Link {
         result
     }
 
-    /// The byte stream is gone. Dirty keys, promotions and half a record of either side go with it;
-    /// the pass of the next link covers them.
+    /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
+    /// full sync of the next link covers them.
     pub fn disconnected(&mut self, _now: Now) {
         self.phase = Phase::Down;
         self.session = Session::default();
     }
 
-    /// Slots that were written, in the order of their writing. Dropped while the link is not up:
-    /// the pass that begins when it comes up sees what they hold.
+    /// Slots that were written, in that order. They are dropped while the link is not up: the full
+    /// sync that begins when it comes up sends them.
     pub fn mark_dirty(&mut self, slots: &[u64]) {
         if self.phase != Phase::Up {
             return;
@@ -200,8 +200,8 @@ impl Link {
         self.session.dirty.has_room(BATCH_KEYS_MAX)
     }
 
-    /// A worker could not hand over a batch and dropped it: another pass carries what it held. A
-    /// pass under way is finished first, so that overflows cannot keep the partner waiting.
+    /// A batch of dirty keys was dropped: another full sync sends them. A running one is finished
+    /// first, so that repeated overflows cannot keep the partner waiting for its end.
     pub fn overflowed(&mut self) {
         self.counters.queue_overflows += 1;
         if self.phase == Phase::Up {
@@ -209,8 +209,8 @@ impl Link {
         }
     }
 
-    /// Slots that clients hit here, for the partner to keep warm. Best effort: those beyond the
-    /// bound are forgotten.
+    /// Slots that clients read here, for the partner to promote. Best effort: more than the bound
+    /// are dropped.
     pub fn promote(&mut self, slots: &[u64]) {
         if self.phase == Phase::Up {
             let room = PROMOTIONS_MAX - self.session.promotions.len();
@@ -218,8 +218,8 @@ impl Link {
         }
     }
 
-    /// Appends the frames that may go now, until about `budget_bytes` are there (at most one frame
-    /// of 64 KiB more). Appends nothing only if there is nothing to say before the next event.
+    /// Appends the frames that may be sent now, up to about `budget_bytes` (at most one frame of
+    /// 64 KiB more). If it appends nothing, there is nothing to send before the next event.
     pub fn transmit(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, budget_bytes: usize) {
         let start = out.len();
         self.session.ran_ms = now.boot_ms;
@@ -234,10 +234,11 @@ impl Link {
         }
     }
 
-    /// Judges the silence of the partner. Read what the socket holds first, and transmit after.
+    /// Checks how long the partner has been silent. Read what the socket holds before, and transmit
+    /// after.
     ///
     /// # Errors
-    /// [`LinkError::Silent`]: nothing came for a second; the link is over.
+    /// [`LinkError::Silent`]: nothing was received for a second; the link has failed.
     pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
         let paused = now.boot_ms.saturating_sub(self.session.ran_ms) >= 2 * HEARTBEAT_MS;
         self.session.ran_ms = now.boot_ms;
@@ -245,7 +246,7 @@ impl Link {
             return Ok(());
         }
         if paused {
-            // It was we who stood still: give the partner one heartbeat's time to be heard.
+            // This process stood still: give the partner two heartbeats' time to be heard.
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
             self.session.heard_ms = self.session.heard_ms.max(grace);
         }
@@ -256,8 +257,8 @@ impl Link {
         Ok(())
     }
 
-    /// In how many milliseconds [`Link::tick`] and [`Link::transmit`] are due if nothing happens
-    /// before: 1 to 200.
+    /// In how many milliseconds [`Link::tick`] and [`Link::transmit`] are due at the latest: 1 to
+    /// 200.
     pub fn next_tick_ms(&self, now: Now) -> u64 {
         let silence = self.session.heard_ms + SILENCE_MS;
         match self.phase {
@@ -270,13 +271,13 @@ impl Link {
         }
     }
 
-    /// The first is due at once: it says what the deadlines of records mean.
+    /// The first is due at once: without it the partner cannot convert the deadlines of records.
     fn heartbeat_due_ms(&self) -> u64 {
         let last_ms = self.session.heartbeat_ms;
         last_ms.map_or(0, |last_ms| last_ms + HEARTBEAT_MS)
     }
 
-    /// The next thing that happened, oldest first; of several of one kind, the last.
+    /// The next event, oldest first; of several of one kind, only the last.
     pub fn take_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
@@ -293,24 +294,24 @@ impl Link {
         }
     }
 
-    /// Bytes of memory that keys and records on their way to the partner take, values aside.
+    /// Bytes of memory that unsent keys and unacknowledged frames take, values aside.
     pub fn held_bytes(&self) -> usize {
         self.session.dirty.held_bytes() + self.session.in_flight.held_bytes()
     }
 
-    /// Keys that may wait at most.
+    /// The most dirty keys the set takes.
     #[cfg(test)]
     pub(super) fn waiting_keys_max(&self) -> usize {
         self.session.dirty.keys_max()
     }
 
-    /// Whether records may travel.
+    /// Whether records may be sent.
     pub fn is_up(&self) -> bool {
         self.phase == Phase::Up
     }
 
-    /// Whether the link is up and everything handed over has its verdict, the pass included: what a
-    /// node that is told to stop waits for.
+    /// Whether the link is up and everything is acknowledged, a full sync included: a node that
+    /// stops waits for it.
     pub fn is_drained(&self) -> bool {
         let session = &self.session;
         self.phase == Phase::Up
@@ -320,8 +321,8 @@ impl Link {
             && session.full_sync.is_idle()
     }
 
-    /// Whether the partner may lack anything of the table: the link is not up, or has not yet the
-    /// answers to all of a pass.
+    /// Whether the partner may lack an entry of the table: the link is not up, or a full sync is
+    /// requested, running or not acknowledged to its end.
     pub fn needs_full_sync(&self) -> bool {
         let session = &self.session;
         self.phase != Phase::Up
@@ -330,7 +331,8 @@ impl Link {
             || session.in_flight.carries(Lane::Sync)
     }
 
-    /// Of each kind only the last waits: no burst of one keeps out another, and nothing grows.
+    /// Queues an event. Of each kind only the last is kept, so the queue is bounded and a burst of
+    /// one kind displaces no other.
     fn event(&mut self, event: LinkEvent) {
         let kind = mem::discriminant(&event);
         self.events

@@ -1,7 +1,6 @@
 //! The link's frames, byte by byte. Wire version 1.
 //!
-//! All numbers are big-endian. A timestamp is a `u64` of which the upper 11 bits are zero. A frame
-//! is
+//! All numbers are big-endian. A timestamp is a `u64` whose upper 11 bits are zero. A frame is
 //!
 //! ```text
 //! u32  length of what follows, 1 to 65,532: a whole frame has at most 64 KiB
@@ -18,60 +17,60 @@
 //! | 5    | ChunkStart | head with length, key, first bytes of the value (to the end) |
 //! | 6    | Chunk      | u8 lane, next bytes of the value (at least one, to the end) |
 //! | 7    | ChunkAbort | u8 lane |
-//! | 8    | Acks   | runs, at least one, to the end |
+//! | 8    | Acks       | runs, at least one, to the end |
 //! | 9    | Promote    | u64 slots, to the end |
-//! | 10   | Flush      | timestamp flush watermark |
+//! | 10   | Flush      | flush watermark (a timestamp) |
 //! | 11   | SyncEnd    | nothing |
-//! | 12   | Room       | nothing |
+//! | 12   | SpaceAvailable | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
 //!
-//! **Hello**, after which the frame may go on with fields of newer versions, to be ignored:
+//! **Hello.** Newer versions may append fields, which are ignored:
 //!
 //! ```text
 //! "MTWN"
-//! u16    lowest wire version spoken
-//! u16    highest wire version spoken
-//! u8     side, 0 or 1
-//! u64    incarnation
+//! u16        lowest wire version spoken
+//! u16        highest wire version spoken
+//! u8         side, 0 or 1
+//! u64        incarnation
 //! timestamp  the higher of the clock and the highest timestamp held
 //! timestamp  flush watermark
-//! u8     length of the node id, node id (UTF-8)
-//! u16    length of the policy (at most 8 KiB), policy (UTF-8)
+//! u8         length of the node id, node id (UTF-8)
+//! u16        length of the policy (at most 8 KiB), policy (UTF-8)
 //! ```
 //!
 //! **Head** of a record:
 //!
 //! ```text
-//! u8     kind: 1 = of a pass, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
+//! u8         kind: 1 = sync lane, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
 //! timestamp  when the value was written
 //! timestamp  when its deadline was last changed by a touch
-//! u32    client flags                  \
-//! u8     marks                          |  not in a tombstone
-//! u64    CAS, if kind has 4             |
-//! u64    deadline, if kind has 8       /
-//! u32    length of the whole value: ChunkStart only
-//! u8     length of the key (1 to 250), key
+//! u32        client flags                  \
+//! u8         item flags                     |  not in a tombstone
+//! u64        CAS, if kind has 4             |
+//! u64        deadline, if kind has 8       /
+//! u32        length of the whole value: ChunkStart only
+//! u8         length of the key (1 to 250), key
 //! ```
 //!
-//! **Deadlines** are milliseconds on the sender's boot-time clock, so that they do not move while a
-//! record waits on its way. Heartbeats say what that clock shows: one comes before the first record
-//! and one every 200 ms after it, whatever else travels.
+//! **Deadlines** are milliseconds on the sender's boot-time clock, so that the time a record spends
+//! in queues does not change them. Heartbeats carry the present time of that clock: one is sent
+//! before the first record, and one every 200 ms after it.
 //!
-//! **Pieces.** A record that does not fit one frame travels as ChunkStart and Pieces until the
-//! announced length is reached. There is one transfer per lane: 0 for the live stream, 1 for the
-//! pass. Other frames pass between its pieces. ChunkAbort ends a transfer that will not be
+//! **Chunks.** A record that does not fit one frame is sent as ChunkStart and then Chunks until the
+//! announced length is reached. There is one transfer per lane: lane 0 for live records, 1 for the
+//! full sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
 //! completed.
 //!
-//! **Acks** ack the frames Record, ChunkStart and Chunk, one each, in the order in which
-//! those stand in the stream. A run is
+//! **Acks** answer the frames Record, ChunkStart and Chunk: one each, in the order in which those
+//! were sent. A run is
 //!
 //! ```text
-//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = a piece, taken, and more to come
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow
 //! u16  how many in a row, at least 1   (not for superseded: always one)
 //! timestamp, timestamp  the version held here  (superseded only)
 //! ```
 //!
-//! Decoding never panics, and looks at no byte before it has checked that it is there.
+//! Decoding never panics: the length is checked before each read.
 
 mod decode;
 mod encode;
@@ -130,9 +129,9 @@ mod kind {
 /// One frame, borrowing from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame<'a> {
-    /// Who the sender is; the first frame of either side.
+    /// How the sender describes itself; the first frame of each side.
     Hello(Hello<'a>),
-    /// The partner's hello is accepted; from here on this wire version is spoken.
+    /// The partner's hello is accepted; from here on this wire version is used.
     Welcome {
         /// The highest version both speak.
         wire_version: u16,
@@ -165,27 +164,27 @@ pub enum Frame<'a> {
         /// Which of the two transfers.
         lane: Lane,
     },
-    /// What became of records and pieces, in the order in which they came.
+    /// The acks of records and chunks, in the order in which those were received.
     Acks(Runs<'a>),
-    /// Keys that were hit at the sender: the receiver keeps them warm, too.
+    /// Keys that clients read at the sender: the receiver promotes them, too.
     Promote(Slots<'a>),
     /// Everything with a lower timestamp is dead.
     Flush {
         /// The flush watermark.
         flush_watermark: Timestamp,
     },
-    /// The sender's pass over its table is complete.
+    /// The sender's full sync is complete.
     SyncEnd,
-    /// The sender has 5 % of its memory free again, having refused records before.
+    /// The sender has refused records, and has 5 % of its memory free now.
     SpaceAvailable,
-    /// A sign of life.
+    /// Shows that the sender is alive.
     Heartbeat {
         /// What the sender's boot-time clock shows, in milliseconds.
         boot_ms: u64,
     },
 }
 
-/// What a node says of itself before anything else.
+/// How a node describes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello<'a> {
     /// The lowest wire version the node speaks.
@@ -194,7 +193,7 @@ pub struct Hello<'a> {
     pub wire_max: u16,
     /// 0 or 1.
     pub side: u8,
-    /// A number of its own for each start of the node.
+    /// A number that differs for each start of the node.
     pub incarnation: u64,
     /// The higher of the node's clock and the highest timestamp it holds.
     pub clock: Timestamp,
@@ -209,11 +208,11 @@ pub struct Hello<'a> {
 /// A key's current state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record<'a> {
-    /// Live stream or pass.
+    /// The live lane or the sync lane.
     pub lane: Lane,
     /// Everything but key and value. Of a tombstone only the version counts.
     pub head: RecordHead,
-    /// Whether the key is gone in this version.
+    /// Whether the key is deleted in this version.
     pub tombstone: bool,
     /// 1 to 250 bytes.
     pub key: &'a [u8],
@@ -221,29 +220,29 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
-/// Which stream a record belongs to. Each may have one record in pieces under way.
+/// The lane of a record. Each may have one record in chunks at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// What clients write now.
     Live = 0,
-    /// The walk over the whole table.
+    /// A full sync: a walk over the whole table.
     Sync = 1,
 }
 
-/// What became of a record or a piece at the receiver.
+/// What the receiver did with a record or a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ack {
     /// The receiver's table holds this version.
     Applied,
     /// The receiver's table holds this newer version.
     Superseded(Version),
-    /// The receiver has no room; what it held of the key in an older version is gone.
+    /// The receiver has no memory for it. An older version that it held is removed.
     NoRoom,
-    /// One piece, not the last, was taken.
+    /// It took a chunk that is not the last.
     Chunk,
 }
 
-/// The partner sent bytes that are no frame of this protocol.
+/// The partner sent bytes that are not a frame of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {
     /// A length of zero or beyond 64 KiB.

@@ -1,8 +1,8 @@
-//! Our records in pieces: how they go on, and what ends them.
+//! Outgoing records that need several frames: how a transfer continues and what ends it.
 //!
-//! A transfer in the live stream goes to its end even if the value is touched or written again
-//! meanwhile; the newer state follows it, and no other record of the key goes before. A transfer
-//! of the pass gives way to the live stream, and the pass owes it from then on.
+//! A transfer in the live lane is finished even if the value is touched or written again meanwhile;
+//! the newer state is sent after it, and no other record of the key before it. A transfer in the
+//! sync lane ends when the live lane sends the key, and the full sync defers the key.
 
 use super::Link;
 use super::in_flight::Sent;
@@ -15,8 +15,7 @@ pub(super) fn is_large(item: &Item) -> bool {
 }
 
 impl Link {
-    /// Puts the next piece of a lane's transfer on the wire, or ends the transfer if the table
-    /// holds something else by now.
+    /// Sends the next chunk of a lane's transfer, or ends the transfer if it may not continue.
     pub(super) fn send_chunk(&mut self, lane: Lane, store: &Store, out: &mut Vec<u8>) {
         let Some(transfer) = &mut self.session.outgoing[lane as usize] else {
             return;
@@ -48,21 +47,21 @@ impl Link {
         }
     }
 
-    /// The last byte of a slot's record is on the wire.
+    /// The last byte of a slot's record is on the wire: a full sync need not send it any more.
     pub(super) fn record_sent(&mut self, lane: Lane, slot: u64) {
         if lane == Lane::Live {
             self.session.full_sync.sent(slot);
         }
     }
 
-    /// Whether the live stream is at this slot, or will come to a large value of it.
+    /// Whether the live lane sends this slot: it has a transfer of it, or a large value is queued.
     pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
         self.follows_transfer(slot, Some(item))
             || (is_large(item) && self.session.dirty.contains(slot))
     }
 
-    /// Whether the live stream is carrying an earlier state of the slot, or this one: then this
-    /// one goes when that is through.
+    /// Whether the live lane has a transfer of this slot. If the entry has changed since, its
+    /// record is sent once the transfer has ended.
     pub(super) fn follows_transfer(&mut self, slot: u64, entry: Option<&Item>) -> bool {
         let transfer = self.session.outgoing[Lane::Live as usize].as_mut();
         let Some(transfer) = transfer.filter(|transfer| transfer.slot == slot) else {
@@ -72,7 +71,7 @@ impl Link {
         true
     }
 
-    /// The live stream is about to carry this slot: what a client wrote is not left to a pass.
+    /// The live lane is about to send this slot: ends its transfer in the sync lane.
     pub(super) fn end_sync_transfer(&mut self, slot: u64, out: &mut Vec<u8>) {
         let transfer = self.session.outgoing[Lane::Sync as usize].as_ref();
         if transfer.is_some_and(|transfer| transfer.slot == slot) {
@@ -80,7 +79,7 @@ impl Link {
         }
     }
 
-    /// Ends what may not go on. To be called before any verdict leaves, see
+    /// Ends the transfers that may not continue. Must be called before any ack is sent, see
     /// [`Outgoing::may_continue`](super::transfer::Outgoing::may_continue).
     pub(super) fn end_stale_transfers(&mut self, store: &Store, out: &mut Vec<u8>) {
         for lane in [Lane::Live, Lane::Sync] {
@@ -91,7 +90,7 @@ impl Link {
         }
     }
 
-    /// A record of this slot is about to go: older ones under way end before it.
+    /// Ends the transfers of a slot that may not continue, before a record of it is sent.
     pub(super) fn end_stale_transfers_of(
         &mut self,
         slot: u64,
@@ -106,7 +105,7 @@ impl Link {
         }
     }
 
-    /// The partner's record of a key has been judged here.
+    /// The partner's record of a key was applied or refused here.
     pub(super) fn partner_updated(&mut self, key: &[u8]) {
         for transfer in self.session.outgoing.iter_mut().flatten() {
             transfer.partner_updated |= transfer.item.key() == key;
@@ -119,7 +118,7 @@ impl Link {
         self.finish_transfer(lane);
     }
 
-    /// A transfer is over, at its end or before.
+    /// Forgets a transfer that is finished or aborted, and schedules what must still be sent.
     fn finish_transfer(&mut self, lane: Lane) {
         let Some(transfer) = self.session.outgoing[lane as usize].take() else {
             return;

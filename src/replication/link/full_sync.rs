@@ -1,15 +1,15 @@
-//! The walk over the whole table that every link-up and every overflow begins.
+//! The full sync: a walk over the whole table, requested when a link comes up and after an
+//! overflow.
 //!
-//! What the walk could not send to the end, it owes: a large value that changed meanwhile, or that
-//! the live stream carries. The end mark follows the last of them, because the partner opens its
-//! client port at it.
+//! A large value that changed while it was sent, or that the live lane sends, is deferred. The end
+//! mark follows the last deferred entry, because the partner opens its client port at that mark.
 
 use std::collections::BTreeSet;
 
 use crate::store::Store;
 
-/// One walk, shard by shard, the hottest entries of each first. What is written behind it travels
-/// in the live stream.
+/// One walk, shard by shard, the hottest entries of each first. What clients write to a shard that
+/// was already walked is sent in the live lane.
 #[derive(Debug, Default)]
 pub(super) struct FullSync {
     walking: bool,
@@ -17,17 +17,17 @@ pub(super) struct FullSync {
     next_shard: usize,
     slots: Vec<u64>,
     next_slot: usize,
-    /// Slots of large values only, so they are few.
+    /// Sent after the walk. Large values only, so they are few.
     deferred: BTreeSet<u64>,
 }
 
 impl FullSync {
-    /// Asks for a walk. One that is under way is finished first.
+    /// Requests a walk. A running one is finished first.
     pub(super) fn request(&mut self) {
         self.requested = true;
     }
 
-    /// Whether a walk is under way; a requested one begins here.
+    /// Whether a walk is running; a requested one starts here.
     pub(super) fn begin(&mut self) -> SyncPhase {
         if self.walking {
             return SyncPhase::Walking;
@@ -42,8 +42,8 @@ impl FullSync {
         SyncPhase::Begun
     }
 
-    /// The next slot of the walk, and after it the first of those it owes, until that is settled;
-    /// `None` at its end.
+    /// The next slot of the walk, then the first deferred one until it is [`Self::sent`]; `None` at
+    /// the end.
     pub(super) fn next(&mut self, store: &Store) -> Option<u64> {
         loop {
             if let Some(&slot) = self.slots.get(self.next_slot) {
@@ -60,13 +60,13 @@ impl FullSync {
         }
     }
 
-    /// The walk has passed this slot, but the partner must still get what it holds before the end
-    /// mark. False if it was deferred before.
+    /// The walk has passed this slot, but its entry must still be sent before the end mark. False
+    /// if no walk is running or the slot is deferred already.
     pub(super) fn defer(&mut self, slot: u64) -> bool {
         self.walking && self.deferred.insert(slot)
     }
 
-    /// What the slot holds is on the wire to its end.
+    /// The slot's record is on the wire to its end.
     pub(super) fn sent(&mut self, slot: u64) {
         if !self.deferred.is_empty() {
             self.deferred.remove(&slot);
@@ -81,7 +81,7 @@ impl FullSync {
         };
     }
 
-    /// Whether no walk is under way or requested.
+    /// Whether no walk is running or requested.
     pub(super) fn is_idle(&self) -> bool {
         !self.walking && !self.requested
     }

@@ -1,4 +1,4 @@
-//! The hello of both sides, and what refuses a partner.
+//! Hello and welcome, and why a partner is refused.
 
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
@@ -28,7 +28,7 @@ impl Link {
         cut(&self.config.policy, POLICY_BYTES_MAX)
     }
 
-    /// The partner's hello: absorbed and welcomed, or refused.
+    /// The partner's hello: accepted and answered with a welcome, or refused.
     pub(super) fn on_hello(
         &mut self,
         hello: &Hello<'_>,
@@ -52,8 +52,8 @@ impl Link {
         Ok(())
     }
 
-    /// Why a node that says this hello on another connection may not replace this link. `None`: it
-    /// may, because it is the same process, or because this link's partner is silent or unknown.
+    /// Why a node that sent this hello on another connection may not replace this link. `None`: it
+    /// may, because it is the same process, or this link's partner is silent or not known yet.
     pub fn refuses_replacement(&self, hello: &Hello<'_>, now: Now) -> Option<Refusal> {
         if let Err(refusal) = self.check_hello(hello) {
             return Some(refusal);
@@ -74,13 +74,13 @@ impl Link {
         })
     }
 
-    /// The partner accepts our hello. It says so only after its own, so both are in now.
+    /// The partner accepted our hello. Its own hello came before, so the link is up.
     pub(super) fn on_welcome(&mut self, wire_version: u16) -> Result<(), LinkError> {
         if !WIRE_VERSIONS.contains(&wire_version) {
             return Err(LinkError::Protocol("a welcome to another wire version"));
         }
         let Phase::Handshake(Some(partner)) = &self.phase else {
-            return Err(LinkError::Protocol("a welcome out of turn"));
+            return Err(LinkError::Protocol("a welcome before a hello"));
         };
         let partner = partner.clone();
         self.phase = Phase::Up;
@@ -99,7 +99,7 @@ impl Link {
             _ => return self.session.control.clear(),
         };
         if !by_partner {
-            // Behind our hello, if that has not left yet.
+            // After our hello, if that is not sent yet.
             let refuse = Frame::Refuse {
                 code: reason.kind as u8,
                 reason: &reason.reason,
@@ -197,7 +197,7 @@ fn highest_common(hello: &Hello<'_>) -> u16 {
     hello.wire_max.min(*WIRE_VERSIONS.end())
 }
 
-/// As much of a text as its field takes.
+/// The text, cut to the length of its field.
 fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }

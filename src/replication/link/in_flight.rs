@@ -1,4 +1,4 @@
-//! What is on the wire and has no verdict yet.
+//! Frames on the wire that the partner has not acknowledged.
 
 use std::collections::VecDeque;
 
@@ -9,18 +9,18 @@ use crate::limits::{
 use crate::replication::wire::Lane;
 use crate::store::Version;
 
-/// One frame that the partner will answer.
+/// One frame that the partner will acknowledge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) slot: u64,
     pub(super) version: Version,
     pub(super) bytes: u32,
     pub(super) lane: Lane,
-    /// The whole record is on the wire with it; false for a piece that others follow.
+    /// Whether it ends its record; false for a chunk that others follow.
     pub(super) complete: bool,
 }
 
-/// Frames in the order of the stream, which is the order of their verdicts.
+/// Frames in the order they were sent, which is the order of their acks.
 #[derive(Debug)]
 pub(super) struct InFlight {
     queue: VecDeque<Sent>,
@@ -31,14 +31,14 @@ pub(super) struct InFlight {
 }
 
 impl Default for InFlight {
-    /// Of a link that is down.
+    /// Those of a link that is down.
     fn default() -> Self {
         Self::of_memory(0)
     }
 }
 
 impl InFlight {
-    /// Nothing on the wire of a node with this `-m`, of which it takes no more than its share.
+    /// Empty, for a node with this `-m`: the queue takes no more than its share of that.
     pub(super) fn of_memory(limit_bytes: u64) -> Self {
         let frames = limit_bytes / IN_FLIGHT_SHARE / size_of::<Sent>() as u64;
         let frames = usize::try_from(frames).unwrap_or(usize::MAX);
@@ -56,7 +56,7 @@ impl InFlight {
         self.queue.push_back(sent);
     }
 
-    /// The frame that the next verdict answers.
+    /// The frame that the next ack is for.
     pub(super) fn pop(&mut self) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
         self.bytes[sent.lane as usize] -= sent.bytes as usize;
@@ -64,7 +64,7 @@ impl InFlight {
         Some(sent)
     }
 
-    /// Whether one more frame of any size stays within the lane's window.
+    /// Whether one more frame of any size fits the lane's window.
     pub(super) fn has_room(&self, lane: Lane) -> bool {
         let window = match lane {
             Lane::Live => LIVE_WINDOW_BYTES,
@@ -73,12 +73,12 @@ impl InFlight {
         self.queue.len() < self.frames_max && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
     }
 
-    /// Whether anything of a lane is on the wire.
+    /// Whether a lane has unacknowledged frames.
     pub(super) fn carries(&self, lane: Lane) -> bool {
         self.bytes[lane as usize] > 0
     }
 
-    /// How many records are on the wire to their end.
+    /// How many records are on the wire to their last byte.
     pub(super) fn records(&self) -> usize {
         self.records
     }
@@ -87,7 +87,7 @@ impl InFlight {
         self.bytes.iter().sum()
     }
 
-    /// Bytes of memory it takes itself.
+    /// Bytes of memory the queue itself takes.
     pub(super) fn held_bytes(&self) -> usize {
         self.queue.capacity() * size_of::<Sent>()
     }

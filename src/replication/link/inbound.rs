@@ -1,4 +1,4 @@
-//! What arrives: every frame of the partner, and the verdicts it earns.
+//! Incoming frames: each is handled here, and each record or chunk is acknowledged.
 
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
@@ -20,7 +20,7 @@ impl Link {
                 return Err(LinkError::RefusedByPartner(Refusal { kind, reason }));
             }
             _ if self.phase != Phase::Up => {
-                return Err(LinkError::Protocol("a frame before the greeting"));
+                return Err(LinkError::Protocol("a frame before the handshake"));
             }
             Frame::Record(record) => self.on_record(&record, store, now)?,
             Frame::ChunkStart {
@@ -30,7 +30,7 @@ impl Link {
                 self.on_chunk_start(&record, value_len_bytes, store, now)?;
             }
             Frame::Chunk { lane, bytes } => self.on_chunk(lane, bytes, store, now)?,
-            // We may have ended it ourselves, for a newer record of its key.
+            // It may have ended here already, for a newer record of its key.
             Frame::ChunkAbort { lane } => self.session.inbound[lane as usize] = None,
             Frame::Acks(runs) => self.on_acks(runs, store, now)?,
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
@@ -75,7 +75,7 @@ impl Link {
         self.ack_applied(verdict)
     }
 
-    /// What a record says, its deadline turned into one of ours.
+    /// The head of a record, its deadline converted to this node's clock.
     fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
         let ours = |ms| self.session.partner_clock.to_ours_ms(ms);
         let deadline_ms = head
@@ -100,7 +100,7 @@ impl Link {
         let head = self.on_our_clock(record.head)?;
         if self.session.inbound[record.lane as usize].is_some() {
             return Err(LinkError::Protocol(
-                "a second record in pieces before the first ended",
+                "a second record in chunks before the first ended",
             ));
         }
         let origin = origin(record.lane);
@@ -128,10 +128,10 @@ impl Link {
     ) -> Result<(), LinkError> {
         let place = &mut self.session.inbound[lane as usize];
         let Some(inbound) = place else {
-            return Err(LinkError::Protocol("a piece without its start"));
+            return Err(LinkError::Protocol("a chunk without its start"));
         };
         if !inbound.take(bytes) {
-            return Err(LinkError::Protocol("a piece beyond the value's length"));
+            return Err(LinkError::Protocol("a chunk beyond the value's length"));
         }
         if inbound.offset < inbound.value_len_bytes {
             return self.push_ack(Ack::Chunk);
@@ -149,8 +149,8 @@ impl Link {
         self.ack_applied(verdict)
     }
 
-    /// A newer record of a key ends what is under way of an older one: its last piece would bring
-    /// back what this one replaces. A sender ends it, too, before it sends this one.
+    /// A newer record of a key ends an older one that is partly received: its last chunk would
+    /// bring back what the newer one replaces. The sender aborts it, too, before it sends this one.
     fn end_older_inbound(&mut self, record: &Record<'_>) {
         for place in &mut self.session.inbound {
             let older = |inbound: &mut Inbound| {
@@ -182,7 +182,7 @@ impl Link {
             Ok(())
         } else {
             Err(LinkError::Protocol(
-                "more unanswered records than a link may have",
+                "more unacknowledged records than a link may have",
             ))
         }
     }
@@ -198,11 +198,11 @@ impl Link {
 
     fn on_ack(&mut self, ack: Ack, store: &Store, now: Now) -> Result<(), LinkError> {
         let Some(sent) = self.session.in_flight.pop() else {
-            return Err(LinkError::Protocol("a verdict on nothing"));
+            return Err(LinkError::Protocol("an ack without a record"));
         };
         if sent.complete == (ack == Ack::Chunk) {
             return Err(LinkError::Protocol(
-                "a verdict on a piece for a record, or the reverse",
+                "the ack of a chunk for a record, or the reverse",
             ));
         }
         match ack {

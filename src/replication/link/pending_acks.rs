@@ -1,11 +1,11 @@
-//! The verdicts this node owes, in the order of the partner's stream.
+//! Acks this node has not sent yet, in the order in which the partner's records arrived.
 
 use std::collections::VecDeque;
 
 use crate::limits::IN_FLIGHT_MAX;
 use crate::replication::wire::Ack;
 
-/// Verdicts not yet on the wire, equal neighbours as one run.
+/// Acks not on the wire yet; equal neighbours are one run.
 #[derive(Debug, Default)]
 pub(super) struct PendingAcks {
     runs: VecDeque<(Ack, u16)>,
@@ -13,7 +13,7 @@ pub(super) struct PendingAcks {
 }
 
 impl PendingAcks {
-    /// Adds one verdict. False if the partner sent more than anyone may have unanswered.
+    /// Adds an ack. False if the partner has more unacknowledged frames than a link allows.
     pub(super) fn push(&mut self, ack: Ack) -> bool {
         if self.count >= IN_FLIGHT_MAX {
             return false;

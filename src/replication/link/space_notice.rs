@@ -1,24 +1,24 @@
-//! When a node that has refused records asks for them again.
+//! When a node that refused records reports that it has memory again.
 
 use crate::limits::{SPACE_NOTICE_DOUBLINGS_MAX, SPACE_NOTICE_INTERVAL_MS};
 use crate::store::{Memory, Now, RefuseReason};
 
-/// What this node has had no memory for since it last said that it has room. Each report costs the
-/// partner a pass over its table, so one is made only when a pass would bring something.
+/// The records refused for want of memory since the last report. A report makes the partner run a
+/// full sync, so it is sent only when that would bring something.
 #[derive(Debug, Default)]
 pub(super) struct SpaceNotice {
-    /// What the smallest of the refused records takes. It fits before any other does.
+    /// Bytes of the smallest refused record, which is the first to fit.
     smallest_bytes: Option<u64>,
     /// When the last report was made.
     sent_ms: u64,
-    /// Something was refused since the partner's last pass ended.
+    /// A record was refused since the partner's last full sync ended.
     refused_since_sync: bool,
-    /// Passes in a row in which something was refused.
+    /// Full syncs in a row in which a record was refused.
     syncs_refused: u32,
 }
 
 impl SpaceNotice {
-    /// A record was refused. What is over `-I` will be so next time, too.
+    /// A record was refused. One over `-I` does not count: it never fits.
     pub(super) fn refused(&mut self, shortage: RefuseReason) {
         if let RefuseReason::Memory { bytes } = shortage {
             let smallest = self.smallest_bytes.map_or(bytes, |least| least.min(bytes));
@@ -27,7 +27,8 @@ impl SpaceNotice {
         }
     }
 
-    /// The partner's pass is over. While passes bring what must be refused, reports grow rare.
+    /// The partner's full sync has ended. As long as records are refused in each, the time between
+    /// two reports doubles.
     pub(super) fn sync_ended(&mut self) {
         self.syncs_refused = match std::mem::take(&mut self.refused_since_sync) {
             true => self.syncs_refused + 1,
@@ -35,7 +36,8 @@ impl SpaceNotice {
         };
     }
 
-    /// Whether to report room now: 5 % of memory are free, and one of the refused records fits.
+    /// Whether to report now: one of the refused records fits and 5 % of memory are free. The 5 %
+    /// keep a node at its limit from asking for one record at a time.
     pub(super) fn is_due(&mut self, memory: impl FnOnce() -> Memory, now: Now) -> bool {
         let Some(smallest_bytes) = self.smallest_bytes else {
             return false;
@@ -61,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reports_grow_rare_while_passes_bring_what_is_refused() {
-        let mut room = SpaceNotice::default();
+    fn the_interval_doubles_while_every_full_sync_brings_refused_records() {
+        let mut notice = SpaceNotice::default();
         let mut now = Now {
             boot_ms: 1 << 20,
             wall_ms: 0,
@@ -73,19 +75,19 @@ mod tests {
         };
         let mut waited_ms = Vec::new();
         for _ in 0..9 {
-            room.refused(RefuseReason::Memory { bytes: 100 });
-            room.sync_ended();
+            notice.refused(RefuseReason::Memory { bytes: 100 });
+            notice.sync_ended();
             let start_ms = now.boot_ms;
-            while !room.is_due(empty, now) {
+            while !notice.is_due(empty, now) {
                 now.boot_ms += SPACE_NOTICE_INTERVAL_MS;
             }
             waited_ms.push((now.boot_ms - start_ms) / SPACE_NOTICE_INTERVAL_MS);
-            assert!(!room.is_due(empty, now), "once");
+            assert!(!notice.is_due(empty, now), "once");
         }
         assert_eq!(waited_ms, [0, 2, 4, 8, 16, 32, 64, 64, 64]);
-        room.sync_ended();
-        room.refused(RefuseReason::Memory { bytes: 100 });
+        notice.sync_ended();
+        notice.refused(RefuseReason::Memory { bytes: 100 });
         now.boot_ms += SPACE_NOTICE_INTERVAL_MS;
-        assert!(room.is_due(empty, now));
+        assert!(notice.is_due(empty, now));
     }
 }

@@ -1,4 +1,4 @@
-//! What two links say to each other, step by step.
+//! Two links connected in memory, step by step.
 
 mod acks;
 mod chunks;
@@ -51,7 +51,7 @@ fn link_config(side: u8) -> LinkConfig {
 }
 
 impl Side {
-    /// Writes and hands the key over, as a worker does.
+    /// Writes and marks the key dirty, as a worker does.
     fn set(&mut self, key: &[u8], value_len: usize) {
         self.set_until(key, value_len, NEVER);
     }
@@ -114,7 +114,7 @@ fn connect(a: &mut Side, b: &mut Side) {
     b.link.connected(b.now, &b.store);
 }
 
-/// Carries bytes to and fro until nobody has anything to say.
+/// Delivers bytes in both directions until neither side has anything to send.
 fn talk(a: &mut Side, b: &mut Side) {
     for _ in 0..10_000 {
         let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
@@ -124,7 +124,7 @@ fn talk(a: &mut Side, b: &mut Side) {
         b.received(&to_b).unwrap();
         a.received(&to_a).unwrap();
     }
-    panic!("they never stop");
+    panic!("both sides keep sending");
 }
 
 fn connected_pair() -> (Side, Side) {
@@ -144,9 +144,9 @@ fn names(stream: &[u8]) -> Vec<String> {
             Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
             Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
             Frame::ChunkStart { .. } => "start".to_owned(),
-            Frame::Chunk { .. } => "piece".to_owned(),
+            Frame::Chunk { .. } => "chunk".to_owned(),
             Frame::ChunkAbort { .. } => "abort".to_owned(),
-            Frame::Acks(_) => "verdicts".to_owned(),
+            Frame::Acks(_) => "acks".to_owned(),
             Frame::Flush { .. } => "flush".to_owned(),
             other => format!("{other:?}"),
         });

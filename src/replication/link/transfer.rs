@@ -1,21 +1,22 @@
-//! Records too large for one frame, under way in either direction.
+//! Records that need several frames, in either direction.
 
 use crate::limits::ORDERED_VALUE_BYTES_MAX;
 use crate::replication::wire::Lane;
 use crate::store::{Item, PartialItem, RefuseReason, Version};
 
-/// One of our records, partly on the wire. Pins its value, even if the table no longer has it.
+/// A record of this node, partly on the wire. It keeps the value alive even if the table no longer
+/// holds it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) slot: u64,
     pub(super) item: Item,
-    /// As announced: a touch changes the item in place.
+    /// The version in the first frame: a touch changes the item in place.
     pub(super) version: Version,
     /// Bytes of the value on the wire.
     pub(super) offset: usize,
-    /// The key has changed since: its record goes once more when this one has ended.
+    /// The entry has changed since: its record is sent again once this transfer has ended.
     pub(super) resend: bool,
-    /// The partner sent a record of the key since.
+    /// The partner has sent a record of the key since.
     pub(super) partner_updated: bool,
 }
 
@@ -32,12 +33,13 @@ impl Outgoing {
         }
     }
 
-    /// Whether its pieces may go on, now that the table holds `entry`: what replaced it will
-    /// follow. A value that changes more often than it can travel would never arrive otherwise.
+    /// Whether more chunks may be sent while the table holds `entry`.
     ///
-    /// But what was removed ends it, and so does a replacement if the partner had a say: once the
-    /// partner knows that its newer record of the key was applied here, it may forget that record,
-    /// and our last piece would bring back what it had replaced.
+    /// In the live lane a replaced value may: it is sent again afterwards, and a value that changes
+    /// more often than it can be sent would otherwise never arrive. A removed one may not. Nor may
+    /// a replaced one if the partner has sent a record of the key: once the partner reads our ack
+    /// it may forget that record (a confirmed tombstone), and our last chunk would bring the old
+    /// value back.
     pub(super) fn may_continue(&self, lane: Lane, entry: Option<&Item>) -> bool {
         let Some(entry) = entry else { return false };
         let replaced = || {
@@ -49,21 +51,22 @@ impl Outgoing {
         entry.is_same(&self.item) || replaced()
     }
 
-    /// Whether later live records wait for its end.
+    /// Whether later live records wait for its end, so that they arrive in the order of their
+    /// writing.
     pub(super) fn keeps_order(&self) -> bool {
         self.item.value().len() <= ORDERED_VALUE_BYTES_MAX
     }
 }
 
-/// One of the partner's records, partly here.
+/// A record of the partner, partly received.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) key: Box<[u8]>,
     pub(super) version: Version,
     pub(super) value_len_bytes: usize,
-    /// Bytes of the value that arrived.
+    /// Bytes of the value received.
     pub(super) offset: usize,
-    /// Without room for it the pieces are counted and dropped.
+    /// A refused record: its chunks are counted and dropped.
     pub(super) partial: Result<PartialItem, RefuseReason>,
 }
 

@@ -21,20 +21,22 @@ impl<'a> Frame<'a> {
             kind::WELCOME => Reader::new("welcome", body).welcome(),
             kind::REFUSE => Reader::new("refuse", body).refuse(),
             kind::RECORD => Reader::new("record", body).record(),
-            kind::CHUNK_START => Reader::new("piece-start", body).chunk_start(),
-            kind::CHUNK => Reader::new("piece", body).chunk(),
+            kind::CHUNK_START => Reader::new("chunk-start", body).chunk_start(),
+            kind::CHUNK => Reader::new("chunk", body).chunk(),
             kind::CHUNK_ABORT => {
-                Reader::new("piece-abort", body).only(|r| Ok(Self::ChunkAbort { lane: r.lane()? }))
+                Reader::new("chunk-abort", body).only(|r| Ok(Self::ChunkAbort { lane: r.lane()? }))
             }
-            kind::ACKS => Reader::new("verdicts", body).acks(),
+            kind::ACKS => Reader::new("acks", body).acks(),
             kind::PROMOTE => Reader::new("promote", body).promote(),
             kind::FLUSH => Reader::new("flush", body).only(|r| {
                 Ok(Self::Flush {
                     flush_watermark: r.timestamp()?,
                 })
             }),
-            kind::SYNC_END => Reader::new("pass-end", body).only(|_| Ok(Self::SyncEnd)),
-            kind::SPACE_AVAILABLE => Reader::new("room", body).only(|_| Ok(Frame::SpaceAvailable)),
+            kind::SYNC_END => Reader::new("sync-end", body).only(|_| Ok(Self::SyncEnd)),
+            kind::SPACE_AVAILABLE => {
+                Reader::new("space-available", body).only(|_| Ok(Self::SpaceAvailable))
+            }
             kind::HEARTBEAT => {
                 Reader::new("heartbeat", body).only(|r| Ok(Self::Heartbeat { boot_ms: r.u64()? }))
             }
@@ -43,7 +45,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The runs of a verdict frame, checked when the frame was read.
+/// The runs of an ack frame, checked when the frame was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs<'a>(pub(super) &'a [u8]);
 
@@ -52,7 +54,7 @@ impl Iterator for Runs<'_> {
     type Item = (Ack, u16);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut reader = Reader::new("verdicts", self.0);
+        let mut reader = Reader::new("acks", self.0);
         let run = reader.run().ok()?;
         self.0 = reader.rest;
         Some(run)
@@ -70,7 +72,7 @@ impl Slots<'_> {
     }
 }
 
-/// Takes fields off the front of a frame's body.
+/// Reads the fields of a frame's body one after the other.
 struct Reader<'a> {
     frame: &'static str,
     rest: &'a [u8],
@@ -81,7 +83,7 @@ impl<'a> Reader<'a> {
         Self { frame, rest: body }
     }
 
-    /// A frame without a variable part: nothing may follow its fields.
+    /// Reads a frame of fixed fields: nothing may follow them.
     fn only(
         mut self,
         fields: impl FnOnce(&mut Self) -> Result<Frame<'a>, WireError>,
@@ -160,7 +162,7 @@ impl<'a> Reader<'a> {
         }
         let value_len_bytes = u32::from_be_bytes(self.array()?) as usize;
         let key = self.key()?;
-        // At least one piece must follow.
+        // At least one chunk must follow.
         if value_len_bytes <= self.rest.len() || value_len_bytes > LINK_VALUE_BYTES_MAX {
             return Err(self.wrong("value length"));
         }
@@ -210,7 +212,7 @@ impl<'a> Reader<'a> {
             RUN_NO_ROOM => Ack::NoRoom,
             RUN_CHUNK => Ack::Chunk,
             RUN_SUPERSEDED => return Ok((Ack::Superseded(self.version()?), 1)),
-            _ => return Err(self.wrong("verdict")),
+            _ => return Err(self.wrong("ack")),
         };
         match self.u16()? {
             0 => Err(self.wrong("count")),

@@ -88,12 +88,12 @@ impl Frame<'_> {
 }
 
 /// How many bytes of a value fit the first frame of its record; if not all do, the record travels
-/// in pieces.
+/// in chunks.
 pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
     LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
 }
 
-/// How many bytes of a value fit one piece.
+/// How many bytes of a value fit one chunk.
 pub(crate) const CHUNK_VALUE_BYTES: usize = LENGTH_MAX - 2;
 
 impl Hello<'_> {

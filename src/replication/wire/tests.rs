@@ -179,7 +179,7 @@ proptest! {
         let mut runs = parts.runs.iter().copied();
         Frame::encode_acks(&mut bytes, || runs.next());
         let Ok(Frame::Acks(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
-            panic!("no verdict frame");
+            panic!("no frame of acks");
         };
         prop_assert_eq!(read.collect::<Vec<_>>(), parts.runs);
     }
@@ -278,7 +278,7 @@ fn the_largest_of_each_fits_a_frame() {
 }
 
 #[test]
-fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
+fn acks_of_a_full_window_need_several_frames_of_bounded_size() {
     let superseded = Ack::Superseded(Version::written(Timestamp::from_raw(u64::MAX)));
     let mut left = IN_FLIGHT_MAX;
     let (mut frames, mut runs_read) = (0, 0);
@@ -290,7 +290,7 @@ fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
         });
         assert!(out.len() <= FRAME_BYTES_MAX);
         let Ok(Frame::Acks(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
-            panic!("no verdict frame");
+            panic!("no frame of acks");
         };
         runs_read += runs.count();
         frames += 1;
