@@ -1,10 +1,10 @@
-//! The hand-over: dirty keys from the workers to the replication thread.
+//! The change queue: dirty keys from the workers to the replication thread.
 //!
-//! One bounded channel, one `try_send` per executed batch, nobody waits. A link that is busy
-//! drains at most once a millisecond; a worker pays for waking it only when it is parked, or when
-//! 64 KiB of keys or half a channel of batches wait (waking it per batch doubled the CPU of a set).
-//! While the link is down, batches are dropped: the pass that begins when it comes up carries
-//! everything.
+//! It is one bounded channel with one `try_send` per turn, and neither end ever blocks. A busy
+//! replication thread empties it at most once a millisecond. A worker wakes that thread only when
+//! it is parked, or when 64 KiB of keys or half a channel of batches wait: waking it for each batch
+//! doubled the CPU time of a set. While the link is down, batches are dropped, because the next
+//! link begins with a full sync.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -18,10 +18,10 @@ use crate::limits::{
     CHANGE_QUEUE_WAKE_KEYS,
 };
 
-/// No number of waiting keys wakes the link: it is at work and looks by itself.
+/// No number of waiting keys wakes the replication thread: it is running.
 const AWAKE: usize = usize::MAX;
 
-/// The workers' end; cheap to clone.
+/// The workers' end. Clones share one queue.
 #[derive(Clone, Debug)]
 pub struct ChangeSender {
     batches: Sender<Vec<u64>>,
@@ -30,7 +30,7 @@ pub struct ChangeSender {
     shared: Arc<Shared>,
 }
 
-/// The link's end.
+/// The replication thread's end.
 #[derive(Debug)]
 pub struct ChangeReceiver {
     batches: Receiver<Vec<u64>>,
@@ -44,15 +44,15 @@ struct Shared {
     link_up: AtomicBool,
     overflowed: AtomicBool,
     waiting_keys: AtomicUsize,
-    /// More keys than this do not wait: they overflow.
+    /// The most keys that may wait; a batch beyond it is dropped.
     keys_max: usize,
-    /// A worker that sees more keys waiting than this wakes the link, and so does one that sees
-    /// [`CHANGE_QUEUE_WAKE_BATCHES`] batches, unless this is [`AWAKE`].
+    /// A worker that sees more keys than this, or [`CHANGE_QUEUE_WAKE_BATCHES`] batches, wakes the
+    /// replication thread, unless this is [`AWAKE`].
     wake_above_keys: AtomicUsize,
     wake: Notify,
 }
 
-/// Both ends of a hand-over of a node whose `-m` is `limit_bytes`; the link is down at first.
+/// Both ends of the queue of a node whose `-m` is `limit_bytes`. The link is down at first.
 #[must_use]
 pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
     let (batches, batches_out) = bounded(CHANGE_QUEUE_BATCHES_MAX);
@@ -81,7 +81,7 @@ pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
     (sender, receiver)
 }
 
-/// Keys that may wait on a node with this `-m`: its share of memory, 8 bytes each.
+/// The most keys that may wait on a node with this `-m`: its share of memory, at 8 bytes a key.
 fn keys_max(limit_bytes: u64) -> usize {
     let keys = limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8;
     let keys = usize::try_from(keys).unwrap_or(usize::MAX);
@@ -92,8 +92,8 @@ fn keys_max(limit_bytes: u64) -> usize {
 }
 
 impl ChangeSender {
-    /// Hands over the slots a turn has written and leaves `dirty` empty. Never waits: what finds no
-    /// room is dropped and left to a pass.
+    /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
+    /// full, the keys are dropped and left to a full sync.
     pub fn send(&self, dirty: &mut Vec<u64>) {
         if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
             for keys in dirty.chunks(BATCH_KEYS_MAX) {
@@ -103,7 +103,7 @@ impl ChangeSender {
         dirty.clear();
     }
 
-    /// Tells the partner which slots clients hit here; as many as fit, whenever the link looks.
+    /// Sends slots that clients read, as many as fit: they are only hints, so nobody is woken.
     pub fn send_promotions(&self, slots: &mut Vec<u64>) {
         if self.shared.link_up.load(Ordering::Acquire) {
             for slot in slots.iter() {
@@ -115,19 +115,19 @@ impl ChangeSender {
         slots.clear();
     }
 
-    /// Keys handed over that the link does not answer for yet.
+    /// Keys in the queue, and those taken but not yet counted by the link.
     #[must_use]
     pub fn waiting_keys(&self) -> usize {
         self.shared.waiting_keys.load(Ordering::Acquire)
     }
 
-    /// Whether a batch was dropped and the link has not looked since.
+    /// Whether a batch was dropped since the last [`ChangeReceiver::take_overflow`].
     #[must_use]
     pub fn has_overflowed(&self) -> bool {
         self.shared.overflowed.load(Ordering::Acquire)
     }
 
-    /// Wakes the link if it is parked: something other than a key has changed.
+    /// Wakes the replication thread if it is parked: something other than a key has changed.
     pub fn wake(&self) {
         fence(Ordering::SeqCst);
         let above = &self.shared.wake_above_keys;
@@ -149,13 +149,14 @@ impl ChangeSender {
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
             return;
         }
-        // Pairs with the fence in `park`: either the link sees the batch, or we see it parked.
+        // Pairs with the fence in `park`: either the receiver sees the batch, or this worker sees
+        // it parked.
         fence(Ordering::SeqCst);
         let above = shared.wake_above_keys.load(Ordering::Relaxed);
         let is_due = || waiting > above || self.batches.len() >= CHANGE_QUEUE_WAKE_BATCHES;
         if above != AWAKE && is_due() {
             let order = Ordering::Relaxed;
-            // Of several workers, the one that changes it makes the call.
+            // Of several workers, only the one that changes it wakes the thread.
             if shared
                 .wake_above_keys
                 .compare_exchange(above, AWAKE, order, order)
@@ -168,8 +169,8 @@ impl ChangeSender {
 }
 
 impl ChangeReceiver {
-    /// Opens or shuts the hand-over. Opened before the link's pass reads its first entry, so that
-    /// a write is either handed over or seen by the pass.
+    /// Opens or closes the queue. It must be opened before the full sync reads its first entry, so
+    /// that each write is either queued or seen by the full sync.
     pub fn set_link_up(&self, up: bool) {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
@@ -182,21 +183,21 @@ impl ChangeReceiver {
         }
     }
 
-    /// The oldest batch that waits. Its keys count as waiting until [`Self::mark_taken`].
+    /// Takes the oldest batch. Its keys count as waiting until [`Self::mark_taken`].
     pub fn take(&self) -> Option<Vec<u64>> {
         self.batches.try_recv().ok()
     }
 
-    /// So many keys that were taken show in the link's own numbers from now on: whoever adds up
-    /// both may count them twice for a moment, but never misses them.
+    /// Stops counting taken keys as waiting. Called once the link counts them: a reader that adds
+    /// up both numbers may count a key twice for a moment, but never misses one.
     pub fn mark_taken(&self, keys: usize) {
         self.shared.waiting_keys.fetch_sub(keys, Ordering::Release);
     }
 
-    /// Gives a batch back, for its memory to be used again.
+    /// Gives the memory of a batch back to the workers.
     pub fn give_back(&self, mut batch: Vec<u64>) {
         batch.clear();
-        // A spare too many is simply freed.
+        // If there are enough spares, this one is freed.
         let _ = self.spares.try_send(batch);
     }
 
@@ -205,30 +206,30 @@ impl ChangeReceiver {
         self.shared.waiting_keys.load(Ordering::Acquire) * size_of::<u64>()
     }
 
-    /// Passes on the promotions that wait.
+    /// Appends the promotions that wait.
     pub fn drain_promotions(&self, slots: &mut Vec<u64>) {
         slots.extend(self.promotions.try_iter().take(CHANGE_QUEUE_PROMOTIONS_MAX));
     }
 
-    /// Whether a batch was dropped since the last look.
+    /// Whether a batch was dropped since the last call.
     pub fn take_overflow(&self) -> bool {
         self.shared.overflowed.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether nothing waits and nothing was dropped since the last look.
+    /// Whether no batch waits and none was dropped since the last [`Self::take_overflow`].
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty() && !self.shared.overflowed.load(Ordering::Acquire)
     }
 
-    /// The link looks again by itself within a millisecond; it is woken only if much waits.
+    /// The caller polls again within a millisecond: workers wake it only if much waits.
     pub fn poll_soon(&self) {
         self.shared
             .wake_above_keys
             .store(CHANGE_QUEUE_WAKE_KEYS - 1, Ordering::Relaxed);
     }
 
-    /// The link goes to sleep until it is woken. False if something came in the meantime: then it
-    /// stays awake.
+    /// The caller sleeps until a worker wakes it. False if a batch has just arrived: then the
+    /// caller stays awake.
     pub fn park(&self) -> bool {
         self.shared.wake_above_keys.store(0, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -239,7 +240,7 @@ impl ChangeReceiver {
         parked
     }
 
-    /// Waits for the call of a worker.
+    /// Waits until a worker wakes the caller.
     pub async fn notified(&self) {
         self.shared.wake.notified().await;
     }
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_channel_drops_and_tells_instead_of_waiting() {
+    fn a_full_queue_drops_the_batch_and_reports_an_overflow() {
         let (sender, receiver) = up();
         for key in 0..CHANGE_QUEUE_BATCHES_MAX as u64 {
             sender.send(&mut vec![key]);
@@ -300,8 +301,8 @@ mod tests {
         assert_eq!(drained(&receiver), [8]);
     }
 
-    /// A million keys could wait whatever `-m` was, and as much memory again was kept for the next:
-    /// 16 MiB beyond a `-m 64`.
+    /// Regression: a million keys could wait whatever `-m` was, and as much memory was kept in
+    /// spares: 16 MiB beyond a `-m 64`.
     #[test]
     fn waiting_keys_take_no_more_than_a_share_of_memory() {
         for limit_bytes in [1 << 20, 64 << 20, 1 << 30, 1 << 40] {
@@ -347,10 +348,10 @@ mod tests {
         assert!(receiver.is_empty() && promoted.is_empty());
     }
 
-    /// `stats replication` said that nothing waits between the link's taking a key and its next
-    /// look at its own numbers, and left out what was not taken: it said so of most keys.
+    /// Regression: `stats replication` left out the keys in the queue, and those that were taken
+    /// but not yet in the link's own numbers.
     #[test]
-    fn keys_wait_until_the_link_answers_for_them() {
+    fn keys_count_as_waiting_until_they_are_marked_as_taken() {
         let (sender, receiver) = up();
         sender.send(&mut vec![1, 2, 3]);
         assert_eq!(sender.waiting_keys(), 3);
@@ -364,10 +365,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_parked_link_is_notified_and_only_once() {
+    fn only_a_parked_receiver_is_woken_and_only_once() {
         let (sender, receiver) = up();
         sender.send(&mut vec![1]);
-        assert!(!is_notified(&receiver), "awake, it looks by itself");
+        assert!(!is_notified(&receiver), "an awake receiver polls by itself");
         assert!(!receiver.park(), "something waits");
         drained(&receiver);
         assert!(receiver.park());
@@ -377,20 +378,20 @@ mod tests {
     }
 
     #[test]
-    fn much_that_waits_ends_a_nap() {
+    fn many_waiting_keys_wake_a_receiver_that_polls_soon() {
         let (sender, receiver) = up();
         receiver.poll_soon();
         sender.send(&mut vec![7; CHANGE_QUEUE_WAKE_KEYS - 1]);
-        assert!(!is_notified(&receiver), "a nap ends by itself");
+        assert!(!is_notified(&receiver), "it polls soon by itself");
         sender.send(&mut vec![7]);
         assert!(is_notified(&receiver));
     }
 
-    /// Batches of one key each, as unpipelined sets make them, filled the channel before their keys
-    /// were enough to end the link's nap. The overflow cost a pass over the whole table, on a
+    /// Regression: batches of one key each, as unpipelined sets make them, filled the channel
+    /// before their keys were enough to wake the receiver. The overflow cost a full sync, on a
     /// healthy pair at 61,000 sets a second.
     #[test]
-    fn many_small_batches_end_a_nap_before_the_channel_is_full() {
+    fn many_small_batches_wake_the_receiver_before_the_channel_is_full() {
         let (sender, receiver) = up();
         receiver.poll_soon();
         let mut seen = 0;
@@ -401,17 +402,17 @@ mod tests {
                 receiver.poll_soon();
             }
         }
-        assert!(!receiver.take_overflow(), "the link was woken too late");
+        assert!(!receiver.take_overflow(), "the receiver was woken too late");
         assert_eq!(
             seen + drained(&receiver).len(),
             CHANGE_QUEUE_BATCHES_MAX + 1
         );
     }
 
-    /// A lost call would leave keys unsent until the next heartbeat: thousands of races of a
-    /// worker that sends against a link that parks.
+    /// Thousands of races of a worker that sends against a receiver that parks: a lost wake-up
+    /// leaves keys unsent until the next heartbeat.
     #[test]
-    fn no_call_is_lost() {
+    fn no_wakeup_is_lost() {
         let (sender, receiver) = up();
         let keys = 20_000;
         let worker = thread::spawn(move || {
