@@ -1,4 +1,4 @@
-//! Where a node is dialled: accepts, and tells the partner from strangers.
+//! The accepting side: authenticates each connection to the replication port.
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,15 +27,15 @@ pub(super) struct LinkAcceptor {
     pub(super) found: mpsc::Sender<ConnectOutcome>,
     pub(super) status: Arc<ReplicationStatus>,
     pub(super) tls: LinkTls,
-    /// What the log says of strangers,
+    /// Limits the log lines of connections that did not prove the key,
     pub(super) unauthenticated_links: Mutex<Repeated>,
     /// and of connections that could not be accepted.
     pub(super) failures: Mutex<Repeated>,
 }
 
 impl LinkAcceptor {
-    /// Accepts for ever. Of those that have not proved the key, the oldest makes room for a ninth,
-    /// so that silent strangers cannot keep the partner out.
+    /// Accepts for ever. Of too many connections that have not proved the key the oldest is closed,
+    /// so that silent clients cannot keep the partner out.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
         let mut unauthenticated: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
         loop {
@@ -43,7 +43,7 @@ impl LinkAcceptor {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.failed_to_accept(&error);
-                    // Out of descriptors, most likely: some will be free in a while.
+                    // Most likely no descriptor is left: wait until one may be.
                     sleep(Duration::from_millis(DIAL_RETRY_MS)).await;
                     continue;
                 }
@@ -74,7 +74,7 @@ impl LinkAcceptor {
                     ConnectOutcome::Refused(error.to_string())
                 }
             };
-        // Fails only when the thread is ending.
+        // Fails only while the thread ends.
         let _ = self.found.send(outcome).await;
     }
 
@@ -92,7 +92,8 @@ impl LinkAcceptor {
         let unauthenticated_links = self.status.count_unauthenticated();
         if let Some(suppressed) = self.unauthenticated_links.lock().log_now(Instant::now()) {
             tracing::warn!(%from, reason, unauthenticated_links, suppressed,
-                "stranger on the replication port; keep the port off public networks");
+                "unauthenticated connection to the replication port; keep the port off public \
+                 networks");
         }
     }
 

@@ -1,7 +1,7 @@
-//! A node that has dialled this one and proved the key, before it becomes the link.
+//! An accepted and authenticated connection that is not the link yet.
 //!
-//! Its hello is read while the present link runs on, because what it says decides whether it may
-//! replace that link: see [`Link::refuses_replacement`].
+//! Its hello is read while the present link is still running, because the hello decides whether the
+//! connection may replace that link: see [`Link::refuses_replacement`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,15 +18,15 @@ use crate::store::Now;
 
 /// See the module.
 pub(super) struct AcceptedLink {
-    /// Where it comes from.
+    /// The address of the other node.
     pub(super) from: SocketAddr,
     pub(super) stream: LinkStream,
-    /// What it has sent: its hello, and perhaps more.
+    /// Bytes read so far: the hello, and perhaps more.
     pub(super) received: Vec<u8>,
 }
 
 impl AcceptedLink {
-    /// Waits for the hello on a connection whose other end has proved the key.
+    /// Reads until the hello is complete.
     pub(super) async fn read_hello(
         mut stream: LinkStream,
         from: SocketAddr,
@@ -42,7 +42,7 @@ impl AcceptedLink {
                 }
                 Err(error) => return Err(AuthError::OtherProtocol(error.to_string())),
             }
-            // What the stream lets through is limited until the hello is there.
+            // The stream limits the number of bytes until the hello is complete.
             if stream.read_buf(&mut received).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
@@ -55,7 +55,7 @@ impl AcceptedLink {
         })
     }
 
-    /// Why it may not replace this link, if it may not.
+    /// Why it may not replace `link`; `None` if it may.
     pub(super) fn refusal(&self, link: &Link, now: Now) -> Option<Refusal> {
         match first_frame(&self.received) {
             Ok(Some(Frame::Hello(hello))) => link.refuses_replacement(&hello, now),
@@ -63,7 +63,7 @@ impl AcceptedLink {
         }
     }
 
-    /// Tells it why it is refused, and closes the connection.
+    /// Sends the reason of the refusal and closes the connection.
     pub(super) async fn refuse(mut self, refusal: Refusal) {
         let mut frame = Vec::new();
         let refuse = Frame::Refuse {
@@ -75,7 +75,7 @@ impl AcceptedLink {
             self.stream.write_all(&frame).await?;
             self.stream.shutdown().await
         };
-        // Whether it arrives or not: the newcomer tries again, and is told again.
+        // If it does not arrive, the other node gets the reason at its next attempt.
         let _ = timeout(Duration::from_millis(SILENCE_MS), farewell).await;
     }
 }

@@ -1,7 +1,7 @@
-//! The handshake of the link: both nodes prove that they hold the pair's key.
+//! The TLS handshake of the link: both nodes prove that they hold the pair's key.
 //!
-//! What fails here is told apart by ALPN: only an end that has named the link's protocol is a node
-//! of memtwin with another key. Everything else, a probe or a web server for one, is a stranger.
+//! Failures are classified by ALPN: only an end that named the link's protocol is a memtwin node
+//! with another key. Everything else, such as a probe or a web server, is another protocol.
 
 use std::io;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::limits::LINK_AUTH_BYTES_MAX;
 use crate::replication::tls::{LINK_ALPN, LinkTls};
 use crate::tls::limited_stream::LimitedStream;
 
-/// Bytes of a handshake that are read at once.
+/// Bytes of a handshake read at once: most of a handshake message with one certificate.
 const READ_BYTES: usize = 4096;
 
-/// An encrypted stream whose other end has proved that it holds the key.
+/// A TLS stream of a node that holds the key.
 pub(super) type LinkStream = TlsStream<LimitedStream>;
 
-/// Why a connection is no link.
+/// Why a connection is not authenticated.
 #[derive(Debug, ThisError)]
 pub(super) enum AuthError {
     /// The other end speaks the link's protocol and does not hold the key.
@@ -34,13 +34,13 @@ pub(super) enum AuthError {
     /// The other end does not speak the link's protocol.
     #[error("no memtwin link: {0}")]
     OtherProtocol(String),
-    /// The socket failed, or the time was over.
+    /// The socket failed, or the handshake took too long.
     #[error(transparent)]
     Socket(#[from] io::Error),
 }
 
 impl AuthError {
-    /// What an error means on a connection whose other end has named the link's protocol.
+    /// An error on a connection whose other end named the link's protocol.
     fn of_link(error: io::Error) -> Self {
         if shows_other_key(&error) {
             Self::OtherKey
@@ -49,7 +49,7 @@ impl AuthError {
         }
     }
 
-    /// What an error means on a connection whose other end has not named it.
+    /// An error on a connection whose other end did not name it.
     fn of_other(error: io::Error) -> Self {
         match tls_error(&error) {
             Some(other) => Self::OtherProtocol(other.to_string()),
@@ -72,7 +72,7 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Proves the key on a connection that this node made, and has the other end prove it.
+/// Authenticates both ends of a connection that this node dialled.
 pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
     let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
@@ -88,7 +88,7 @@ pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStre
         Err(error) if speaks_link => return Err(AuthError::of_link(error)),
         Err(error) => return Err(AuthError::of_other(error)),
     }
-    // The handshake is over, so that this only wraps what is there.
+    // The handshake is complete, so this only wraps the session and the stream.
     let mut stream = TlsConnector::from(Arc::clone(&tls.client))
         .connect_with(LinkTls::name(), stream, |unused| *unused = session)
         .await?;
@@ -96,8 +96,8 @@ pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStre
     Ok(stream.into())
 }
 
-/// Does the client's part of a handshake. tokio-rustls would drop the session when it fails, and
-/// with it the name of the protocol that the server has chosen.
+/// Runs the client's side of a handshake. tokio-rustls drops the session when the handshake fails,
+/// and with it the ALPN protocol that the server has chosen.
 async fn handshake(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
     let mut buffer = [0; READ_BYTES];
     loop {
@@ -111,12 +111,12 @@ async fn handshake(session: &mut ClientConnection, stream: &mut LimitedStream) -
         }
         let mut bytes = &buffer[..count];
         while !bytes.is_empty() {
-            // It takes nothing after a goodbye (close_notify).
+            // A session reads nothing after close_notify.
             if session.read_tls(&mut bytes)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if let Err(error) = session.process_new_packets() {
-                // The alert tells the other end why; whether it arrives changes nothing here.
+                // Sends the alert with the reason, if it can.
                 let _ = send(session, stream).await;
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
@@ -132,8 +132,8 @@ async fn send(session: &mut ClientConnection, stream: &mut LimitedStream) -> io:
     stream.write_all(&bytes).await
 }
 
-/// Has the other end of a connection that it made prove the key, and proves it. The limit on what
-/// it may send stays.
+/// Authenticates both ends of an accepted connection. The limit on what the other end may send
+/// stays, because its hello is still to be read.
 pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
     let stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
@@ -155,7 +155,7 @@ pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStrea
     Ok(stream.into())
 }
 
-/// Lets work on a connection take no longer than this.
+/// Runs `work` with a time limit.
 pub(super) async fn within<T>(
     limit_ms: u64,
     work: impl Future<Output = Result<T, AuthError>>,

@@ -1,8 +1,9 @@
-//! How the replication thread ends: what the partner may not have is given to it first, on the
-//! link that is up or on one that comes up in time.
+//! The end of the replication thread: the partner first gets what it may lack, on the present link
+//! or on one that comes up in time.
 //!
-//! Without a link nobody knows what the partner has: its process may be a new, empty one by now. So
-//! the whole table is unreplicated then, and the node waits for the partner, [`DRAIN_MS`] at most.
+//! Without a link this node cannot know what the partner has: its process may be a new, empty one.
+//! Then the whole table counts as unreplicated, and the node waits for the partner, [`DRAIN_MS`] at
+//! most.
 
 use std::time::Duration;
 
@@ -13,30 +14,29 @@ use super::{Runner, ShutdownPhase};
 use crate::limits::DRAIN_MS;
 use crate::store::Unreplicated;
 
-/// How far the thread is with its end.
+/// How far a stopping node has drained.
 #[derive(Debug, Default)]
 pub(super) struct DrainState {
-    /// When it ends whatever is unreplicated; known from the moment it is told to stop.
+    /// When it ends at the latest; set once the workers have ended.
     until: Option<Instant>,
     partner: PartnerHas,
-    /// What the partner may not have, once it was counted.
+    /// How many entries the partner may lack, once they were counted.
     unreplicated: Option<u64>,
 }
 
-/// What the partner is known to have, by the link before.
+/// What the partner is known to have, by the last link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum PartnerHas {
-    /// It may be another process by now.
+    /// Its process may have been replaced.
     #[default]
     Nothing,
-    /// What it had confirmed: it was there when this node stopped.
+    /// What it has confirmed: it was linked when this node stopped.
     Confirmed,
-    /// All there is.
     Everything,
 }
 
 impl Runner {
-    /// Whether the node has stopped and its patience is over.
+    /// Whether the time to wait for the partner is over. The first call starts it.
     pub(super) fn is_overdue(&mut self) -> bool {
         let limit = Duration::from_millis(DRAIN_MS);
         let until = *self
@@ -46,17 +46,17 @@ impl Runner {
         Instant::now() >= until
     }
 
-    /// Whether the node has stopped and the partner has everything.
+    /// Whether the partner has everything.
     pub(super) fn has_drained(&self) -> bool {
         self.changes.is_empty() && self.link.is_drained()
     }
 
-    /// A link is about to be over; `farewell`: the partner took its leave in order.
+    /// Notes what the partner has when a link ends. `closed_cleanly`: it sent close_notify.
     pub(super) fn note_partner(&mut self, ending: &LinkEnd, closed_cleanly: bool) {
         let stops = *self.stop.borrow() != ShutdownPhase::Running;
         let was_there = match ending {
             LinkEnd::Stopping => true,
-            // It stops as well: what it had confirmed ends with it.
+            // Both nodes stop: the partner has what it has confirmed.
             LinkEnd::Socket(_) => closed_cleanly && stops,
             LinkEnd::Link(_) | LinkEnd::Replaced(_) => false,
         };
@@ -70,7 +70,7 @@ impl Runner {
         };
     }
 
-    /// Without a link: whether the thread ends now.
+    /// Whether the thread ends now. Called while there is no link.
     pub(super) fn may_end(&mut self) -> bool {
         if *self.stop.borrow_and_update() != ShutdownPhase::Draining {
             return false;

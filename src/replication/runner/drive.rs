@@ -1,8 +1,7 @@
-//! The loop around a link: bytes in, bytes out, keys in, time.
+//! The loop that drives a link: reads, writes, takes dirty keys, and keeps time.
 //!
-//! Reading never waits for writing: each wait polls both. Output is made only when the last is
-//! written, so it is bounded; dirty keys are taken at most once a millisecond while the link is
-//! busy.
+//! Reading never waits for writing: each wait polls both. Output is made only when the last output
+//! is written, so it is bounded. While keys arrive, they are taken once a millisecond.
 
 use std::future::poll_fn;
 use std::io;
@@ -26,16 +25,18 @@ use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
 
+/// How long keys collect while they arrive: long enough to share a wake-up and a write, and far
+/// below what a client notices.
 const BATCH_INTERVAL: Duration = Duration::from_millis(1);
 const CLOSED: &str = "the partner closed the connection";
 
-/// Why a link is over.
+/// Why a link has ended.
 pub(super) enum LinkEnd {
     /// The socket failed or was closed.
     Socket(io::Error),
-    /// The link machine ended it.
+    /// The link failed or was refused.
     Link(LinkError),
-    /// A newer link takes its place.
+    /// A newer connection replaces it.
     Replaced(ConnectOutcome),
     /// The node stops.
     Stopping,
@@ -43,27 +44,27 @@ pub(super) enum LinkEnd {
 
 /// What ended a wait.
 enum Happened {
-    /// So many bytes were read into the scratch buffer; 0: all output is written.
+    /// Bytes read into the scratch buffer; 0: all output is written.
     Socket(io::Result<usize>),
     Found(ConnectOutcome),
-    /// A worker called, a tick is due, or the node is told to stop: look around.
+    /// A worker woke the thread, a tick is due, or the node stops.
     Other,
 }
 
-/// How the link waits for dirty keys.
+/// When the change queue is polled next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PollMode {
-    /// It looks at every turn.
+    /// In this turn of the loop.
     Now,
-    /// It looks again at that moment.
+    /// At that moment, so that keys collect.
     Batch(Instant),
-    /// It looks when a worker calls.
+    /// When a worker wakes the thread.
     Parked,
 }
 
 impl Runner {
-    /// Runs the link over a proved stream until it ends; what replaced it, if something did.
-    /// `received` has been read from it already.
+    /// Runs the link on an authenticated connection until it ends. Returns the connection that
+    /// replaced it, if one did. `received` was read from the connection already.
     pub(super) async fn drive(
         &mut self,
         stream: LinkStream,
@@ -76,7 +77,7 @@ impl Runner {
             Err(error) => LinkEnd::Link(error),
         };
         if let LinkEnd::Link(_) | LinkEnd::Stopping = ending {
-            self.say_goodbye(&mut wire).await;
+            self.send_last_frames(&mut wire).await;
         }
         self.note_partner(&ending, wire.closed_cleanly);
         self.on_link_down(ending)
@@ -85,10 +86,12 @@ impl Runner {
     async fn drive_until_end(&mut self, wire: &mut Wire) -> LinkEnd {
         let mut mode = PollMode::Now;
         loop {
+            // Time.
             let now = self.clock.now();
             if let Err(error) = self.link.tick(&self.store, now) {
                 return LinkEnd::Link(error);
             }
+            // Keys in, frames out.
             if self.link.is_up() {
                 mode = self.take_keys(mode);
             }
@@ -104,6 +107,7 @@ impl Runner {
                     return LinkEnd::Stopping;
                 }
             }
+            // Bytes in, or whatever comes first.
             match self.wait(wire, mode, now).await {
                 Happened::Socket(Ok(0)) => {}
                 Happened::Socket(Ok(read)) => {
@@ -117,7 +121,6 @@ impl Runner {
                         return LinkEnd::Replaced(replacement);
                     }
                 }
-                // Whoever called or whatever was due: the next turn takes the keys.
                 Happened::Other => mode = PollMode::Now,
             }
         }
@@ -129,12 +132,12 @@ impl Runner {
         result
     }
 
-    /// Something was found while a link runs; what replaces the link, if something may.
+    /// Handles a connect outcome while a link runs. Returns it if it replaces the link.
     fn on_found_beside_link(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
         let accepted = match found {
             ConnectOutcome::Accepted(accepted) => accepted,
-            // The dialler waits while its own link runs: the present one was accepted, by a side
-            // that dials. That is no link to stay with.
+            // The dialler dials only while it has no link, so the present link was accepted by a
+            // node that should dial: the dialled connection replaces it.
             ConnectOutcome::Dialled(_) => return Some(found),
             ConnectOutcome::Refused(reason) => {
                 self.log.other_key(&reason);
@@ -152,15 +155,15 @@ impl Runner {
     }
 
     fn refuse_accepted(&mut self, accepted: AcceptedLink, refusal: Refusal) {
-        self.log.accepted(accepted.from, &refusal);
+        self.log.other_node(accepted.from, &refusal);
         while self.refusals.try_join_next().is_some() {}
-        // One too many is only closed.
+        // Beyond the bound the connection is closed without a reason.
         if self.refusals.len() < UNAUTHENTICATED_LINKS_MAX {
             self.refusals.spawn(accepted.refuse(refusal));
         }
     }
 
-    /// Waits for the socket, a worker, a newer link, the time or the end, whatever is first.
+    /// Waits for the socket, a worker, a connect outcome, the next tick or the stop.
     async fn wait(&mut self, wire: &mut Wire, mode: PollMode, now: Now) -> Happened {
         let tick_at = Instant::now() + Duration::from_millis(self.link.next_tick_ms(now));
         let wake_at = match mode {
@@ -177,11 +180,12 @@ impl Runner {
         }
     }
 
-    /// Passes on what the workers have handed over, unless the link rests.
+    /// Moves dirty keys from the change queue to the link, if `mode` says that it is time. Returns
+    /// when to do so next.
     fn take_keys(&mut self, mode: PollMode) -> PollMode {
         match mode {
             PollMode::Batch(until) if Instant::now() < until => return mode,
-            // A busy socket may be seen before a worker's call.
+            // The wait ended for the socket, and no worker has sent anything.
             PollMode::Parked if self.changes.is_empty() => return mode,
             _ => {}
         }
@@ -189,7 +193,7 @@ impl Runner {
             self.link.overflowed();
         }
         let mut came = 0;
-        // No more than one channel full, whatever the workers add meanwhile.
+        // At most one full channel in each call, however much the workers add meanwhile.
         for _ in 0..CHANGE_QUEUE_BATCHES_MAX {
             if !self.link.has_room() {
                 break;
@@ -214,10 +218,10 @@ impl Runner {
         } else if self.changes.park() {
             PollMode::Parked
         } else if self.link.has_room() {
-            // A batch came just before: its worker found us awake and calls nobody.
+            // A batch has just arrived from a worker that saw this thread awake.
             PollMode::Batch(Instant::now() + BATCH_INTERVAL)
         } else {
-            // Room comes with the partner's verdicts.
+            // The set of dirty keys is full until the partner acknowledges some.
             PollMode::Now
         }
     }
@@ -227,7 +231,8 @@ impl Runner {
             let now_ms = self.clock.now().boot_ms;
             match event {
                 LinkEvent::Up { partner } => {
-                    // Before the next transmit, in which the pass reads its first entry.
+                    // Must happen before the next transmit, where the full sync reads its first
+                    // entry.
                     self.changes.set_link_up(true);
                     self.startup.on(PartnerEvent::Up, now_ms);
                     self.absence = None;
@@ -236,10 +241,10 @@ impl Runner {
                 }
                 LinkEvent::PartnerSyncDone => {
                     self.startup.on(PartnerEvent::SyncDone, now_ms);
-                    self.log.partner_pass_done();
+                    self.log.partner_sync_done();
                 }
-                LinkEvent::OwnSyncDone => self.log.own_pass_done(),
-                // The error that follows says the same and ends the link.
+                LinkEvent::OwnSyncDone => self.log.own_sync_done(),
+                // The error that follows carries the same reason and ends the link.
                 LinkEvent::Refused { .. } => {}
                 LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
@@ -247,25 +252,26 @@ impl Runner {
         }
     }
 
-    /// The last words to the partner, a refusal's reason for one; a second at most.
-    async fn say_goodbye(&mut self, wire: &mut Wire) {
-        let mut words = wire.output.split_off(wire.written);
+    /// Sends what is queued, such as the reason of a refusal, and closes the connection: a second
+    /// at most.
+    async fn send_last_frames(&mut self, wire: &mut Wire) {
+        let mut bytes = wire.output.split_off(wire.written);
         self.link
-            .transmit(&self.store, self.clock.now(), &mut words, LINK_WRITE_BYTES);
-        let farewell = async {
-            wire.stream.write_all(&words).await?;
+            .transmit(&self.store, self.clock.now(), &mut bytes, LINK_WRITE_BYTES);
+        let close = async {
+            wire.stream.write_all(&bytes).await?;
             wire.stream.shutdown().await
         };
-        // Whether it arrives or not, the link is over.
-        let _ = timeout(Duration::from_millis(SILENCE_MS), farewell).await;
+        // The link has ended, whether the bytes arrive or not.
+        let _ = timeout(Duration::from_millis(SILENCE_MS), close).await;
     }
 
-    /// Leaves everything as it is without a link, and says why it is over.
+    /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
     fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
         let was_up = self.status.link() == LinkState::Up;
         self.link.disconnected(now);
-        // First, so that what is dropped here counts as owed already.
+        // Before the keys in the queue are dropped: `sync_pending` must be shown first.
         self.publish();
         self.changes.set_link_up(false);
         if was_up {
@@ -274,12 +280,12 @@ impl Runner {
         }
         let (reason, refused) = match &ending {
             LinkEnd::Link(error) => (error.to_string(), error.refusal()),
-            // rustls would explain the missing farewell of a killed process.
+            // The partner's process was killed: rustls would only name the missing close_notify.
             LinkEnd::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 (CLOSED.to_owned(), None)
             }
             LinkEnd::Socket(error) => (error.to_string(), None),
-            LinkEnd::Replaced(_) => ("the partner came anew".to_owned(), None),
+            LinkEnd::Replaced(_) => ("replaced by a new connection".to_owned(), None),
             LinkEnd::Stopping => ("this node stops".to_owned(), None),
         };
         match &ending {
@@ -288,14 +294,14 @@ impl Runner {
             _ => self.log.failed(&reason),
         }
         if let Some(refusal) = refused {
-            self.refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
+            self.on_refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
         }
-        // A dialled node rejects the key after this one has finished its part of the handshake.
+        // In TLS 1.3 the accepting node may reject the key after this side's handshake is finished.
         if let LinkEnd::Socket(error) = &ending
             && !was_up
             && shows_other_key(error)
         {
-            self.refused(&AuthError::OtherKey.to_string(), false);
+            self.on_refused(&AuthError::OtherKey.to_string(), false);
         }
         self.on_tick();
         match ending {
@@ -305,13 +311,13 @@ impl Runner {
     }
 }
 
-/// The stream with what is on its way out and what has just come in.
+/// The connection with its output and input buffers.
 struct Wire {
     stream: LinkStream,
     output: Vec<u8>,
     written: usize,
     unflushed: bool,
-    /// The partner closed the connection in order.
+    /// The partner closed the connection with close_notify.
     closed_cleanly: bool,
     scratch: Box<[u8]>,
 }
@@ -328,12 +334,12 @@ impl Wire {
         }
     }
 
-    /// Whether new output may be made.
+    /// Whether all output is written.
     fn is_written(&self) -> bool {
         self.output.is_empty() && !self.unflushed
     }
 
-    /// Writes what it can and reads what there is: the bytes read, or 0 once all is written.
+    /// Writes and reads what the socket takes and has: the bytes read, or 0 once all is written.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let finished = self.poll_output(cx)?;
         let mut buffer = ReadBuf::new(&mut self.scratch);
@@ -349,7 +355,7 @@ impl Wire {
         }
     }
 
-    /// Whether output has just been written to the end.
+    /// Writes output. True if the last of it has just been written.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.is_written() {
             return Ok(false);

@@ -1,7 +1,7 @@
 //! The replication thread: owns the socket to the partner and moves bytes between it and the link.
 //!
-//! Tasks of their own ([`connect`]) dial the partner or accept it and prove it; what they find
-//! arrives here over a channel. [`carry`] then runs the link until it ends; [`leave`] says when the
+//! Tasks of [`connect`] dial the partner or accept and authenticate it; they report to this thread
+//! over a channel. [`drive`] then runs the link until it ends, and [`drain`] decides when the
 //! thread of a stopping node may end. All decisions about records are the link's, all decisions
 //! about the client port are [`StartupGate`]'s.
 
@@ -43,49 +43,50 @@ use connect::{Absence, ConnectOutcome, Connectors, Dialled};
 use drain::DrainState;
 use log::LinkLog;
 
-/// How often a node without a link looks at the clock.
+/// How often a node without a link checks the time: often enough for `start_alone_after` and for
+/// the clock's refresh.
 const STARTUP_TICK: Duration = Duration::from_millis(50);
-/// How often the wall clock is asked again.
+/// How often the wall clock is read, as housekeeping reads it.
 const CLOCK_REFRESH_MS: u64 = 100;
 
-/// What the replication thread works with.
+/// Everything the replication thread needs.
 #[derive(Debug)]
 pub struct ReplicationSetup {
-    /// How this node introduces itself; side 0 dials.
+    /// How this node describes itself; side 0 dials.
     pub link: LinkConfig,
     /// The partner's replication address.
     pub partner: PartnerAddresses,
     /// Bound sockets on which this node is dialled; see [`bind`].
     pub listeners: Vec<TcpListener>,
-    /// The pair's key at work.
+    /// TLS with the pair's key.
     pub tls: LinkTls,
     /// How long a starting node waits for an absent partner; `None`: for ever.
     pub patience: Option<Duration>,
     /// The table.
     pub store: Arc<Store>,
-    /// Where the workers' dirty keys arrive.
+    /// The workers' dirty keys.
     pub changes: ChangeReceiver,
-    /// True from the moment the client port may open.
+    /// Set to true when the client port may open.
     pub gate: watch::Sender<bool>,
     /// What `stats replication` reads.
     pub status: Arc<ReplicationStatus>,
 }
 
-/// The running replication thread.
+/// A handle to the running replication thread.
 #[derive(Debug)]
 pub struct ReplicationThread {
     stop: watch::Sender<ShutdownPhase>,
     thread: JoinHandle<()>,
 }
 
-/// How far the stop of a node is.
+/// How far a node has shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ShutdownPhase {
-    /// It runs.
+    /// It has not begun.
     Running,
-    /// The clients go; what they still write is streamed.
+    /// Client connections are being closed; what clients still write is replicated.
     ClosingClients,
-    /// No worker writes any more: confirm what waits, and end.
+    /// The workers have ended: give the partner what it lacks, then end.
     Draining,
 }
 
@@ -93,7 +94,7 @@ impl ReplicationThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread or no reactor, or a listener is unusable.
+    /// The system refuses a thread or a reactor, or a listener cannot be used.
     pub fn spawn(setup: ReplicationSetup) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -108,20 +109,20 @@ impl ReplicationThread {
                         Err(error) => tracing::error!(%error, "replication cannot start"),
                     }
                 });
-                // A lookup under way may take seconds, and nobody needs its answer any more.
+                // A running name lookup may take seconds, and its answer is not needed any more.
                 runtime.shutdown_background();
             })?;
         Ok(Self { stop, thread })
     }
 
-    /// Lets go of the gate, for good: the server closes the client port and its connections.
+    /// Drops the gate: the server closes the client port and its connections.
     pub fn close_clients(&self) {
-        // Nobody listens if the thread is gone; then its gate is gone as well.
+        // Fails only if the thread has ended, and with it its gate.
         let _ = self.stop.send(ShutdownPhase::ClosingClients);
     }
 
-    /// Waits until the partner has everything, 5 seconds at most, whether it is linked already or
-    /// comes back meanwhile, and ends the thread. The workers must have stopped before.
+    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The partner
+    /// may connect meanwhile. The workers must have ended before.
     pub fn drain(self) {
         let _ = self.stop.send(ShutdownPhase::Draining);
         if self.thread.join().is_err() {
@@ -135,7 +136,7 @@ struct Runner {
     link: Link,
     startup: StartupGate,
     store: Arc<Store>,
-    /// What keys and records on their way to the partner take of the store's memory.
+    /// The share of the store's memory for keys and records that are not confirmed.
     reservation: Reservation,
     clock: Clock,
     clock_set_ms: u64,
@@ -143,15 +144,15 @@ struct Runner {
     refused_until_ms: Option<u64>,
     log: LinkLog,
     changes: ChangeReceiver,
-    /// `None` once the clients were dismissed.
+    /// `None` once the client connections are being closed.
     gate: Option<watch::Sender<bool>>,
     status: Arc<ReplicationStatus>,
     outcomes: mpsc::Receiver<ConnectOutcome>,
     /// Why the dialled partner counts as absent, since the last link.
     absence: Option<Absence>,
-    /// Dropped with this: then they end.
+    /// The tasks end when this is dropped.
     _connectors: Connectors,
-    /// Refusals on their way to nodes that may not replace the link.
+    /// Refusals being sent to nodes that may not replace the link.
     refusals: JoinSet<()>,
     stop: watch::Receiver<ShutdownPhase>,
     drain: DrainState,
@@ -201,7 +202,7 @@ impl Runner {
                 outcome = self.outcomes.recv() => outcome,
                 () = sleep(STARTUP_TICK) => None,
             };
-            // A link may be replaced by a newer one, and that by another.
+            // A link may be replaced by a newer one, and that one in turn.
             while let Some(found) = outcome.take() {
                 outcome = self.on_outcome(found).await;
             }
@@ -209,7 +210,7 @@ impl Runner {
         }
     }
 
-    /// Runs the link that was found; what replaced it, if something did.
+    /// Handles a connect outcome; runs the link if it is one. Returns what replaced that link.
     async fn on_outcome(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
         match found {
             ConnectOutcome::Dialled(dialled) => {
@@ -221,36 +222,39 @@ impl Runner {
             ConnectOutcome::Accepted(accepted) => {
                 return self.drive(accepted.stream, &accepted.received).await;
             }
-            ConnectOutcome::Refused(reason) => self.refused(&reason, false),
-            ConnectOutcome::Absent(absence) => self.is_absent(absence),
+            ConnectOutcome::Refused(reason) => self.on_refused(&reason, false),
+            ConnectOutcome::Absent(absence) => self.on_absent(absence),
         }
         None
     }
 
-    /// The dialled partner is not there.
-    fn is_absent(&mut self, absence: Absence) {
+    /// The dialled partner is absent.
+    fn on_absent(&mut self, absence: Absence) {
         let known = self.absence.as_ref();
-        let is_news = !known.is_some_and(|known| known.is_like(&absence));
-        self.log.absent(&absence, is_news);
+        let is_new_kind = !known.is_some_and(|known| known.is_like(&absence));
+        self.log.absent(&absence, is_new_kind);
         self.absence = Some(absence);
     }
 
-    /// The partner answered, but this cannot become a link. `passes`: it may be over by itself.
-    fn refused(&mut self, reason: &str, passes: bool) {
+    /// One node refused the other. `is_temporary`: the reason may go away by itself.
+    fn on_refused(&mut self, reason: &str, is_temporary: bool) {
         let now_ms = self.clock.now().boot_ms;
         self.startup.on(PartnerEvent::Refused, now_ms);
         self.refused_until_ms = Some(now_ms + REFUSAL_HOLDS_MS);
         self.status.set_link(LinkState::Refused(reason.to_owned()));
-        self.log.refused(reason, passes, self.port_word());
+        self.log.refused(reason, is_temporary, self.port_word());
     }
 
-    /// Lets time pass: for the clock, the life of the node and its client port.
+    /// What is due as time passes: the wall clock, the start, the end of a refusal, the memory of
+    /// queued keys.
     fn on_tick(&mut self) {
+        // The clock.
         let now_ms = self.clock.now().boot_ms;
         if now_ms >= self.clock_set_ms + CLOCK_REFRESH_MS {
             self.clock.refresh();
             self.clock_set_ms = now_ms;
         }
+        // The wait for an absent partner.
         if *self.stop.borrow() != ShutdownPhase::Running {
             self.gate = None;
         } else if self.startup.tick(now_ms) {
@@ -264,6 +268,7 @@ impl Runner {
                  0 and the other side 1"
             );
         }
+        // The end of a refusal.
         if self
             .refused_until_ms
             .is_some_and(|until_ms| now_ms >= until_ms)
@@ -273,7 +278,7 @@ impl Runner {
                 self.log.refusal_is_over();
             }
         }
-        // Only the change is published: each publication wakes the acceptor's thread.
+        // The client port. Only a change is published: each one wakes the acceptor's thread.
         if let Some(gate) = &self.gate
             && self.startup.is_serving()
             && gate.send_if_modified(|is_open| !std::mem::replace(is_open, true))
@@ -284,7 +289,7 @@ impl Runner {
         self.publish();
     }
 
-    /// Charges what waits for the partner, so that items make room for it.
+    /// Charges the queues to the partner to the store's memory, and evicts items for them.
     fn charge_queues(&mut self) {
         let bytes = self.link.held_bytes() + self.changes.waiting_bytes();
         self.reservation.resize(bytes as u64);
@@ -293,13 +298,13 @@ impl Runner {
         self.link.mark_dirty(&context.dirty);
     }
 
-    /// Shows others how things stand.
+    /// Publishes state and counters for `stats replication`.
     fn publish(&self) {
         self.status
             .publish(self.startup.state(), self.link.counters());
     }
 
-    /// What the client port does, for the log.
+    /// The state of the client port, for the log.
     fn port_word(&self) -> &'static str {
         if self.startup.is_serving() {
             "open"

@@ -1,4 +1,4 @@
-//! What other threads may know of the link: the lines of `stats replication`.
+//! The state of the link as other threads see it: the rows of `stats replication`.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,32 +8,33 @@ use parking_lot::Mutex;
 use crate::replication::link::LinkCounters;
 use crate::replication::startup::NodeState;
 
-/// What a node prints of what it does not have.
+/// Printed in place of a side, node id, mode or link that a node does not have.
 const NONE: &str = "none";
 
-/// How the link stands.
+/// The state of the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// There is none.
     Down,
-    /// Records travel.
+    /// Records can be sent.
     Up,
-    /// The partner answers, but the two do not fit together; why.
+    /// One node refused the other; why.
     Refused(String),
 }
 
-/// What the link does not know of, for [`ReplicationStatus::lines`]; to be read before.
+/// Numbers from outside the link, for [`ReplicationStatus::lines`]. They must be read before it: a
+/// key that leaves the change queue then counts twice rather than not at all.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExtraStats {
-    /// Changed keys on their way to the link.
+    /// Keys in the change queue.
     pub waiting_keys: u64,
-    /// Some were dropped and left to a pass that the link has not noticed yet.
+    /// Keys were dropped, and the link has not noticed the overflow yet.
     pub overflowed: bool,
-    /// The table holds nothing, so that no pass is owed.
+    /// The table is empty, so the partner lacks nothing.
     pub table_is_empty: bool,
 }
 
-/// A node's view of its partner, shared with whoever shows it.
+/// The state of replication, shared between the replication thread and the threads that show it.
 #[derive(Debug)]
 pub struct ReplicationStatus {
     node_id: String,
@@ -50,7 +51,7 @@ struct Published {
 }
 
 impl ReplicationStatus {
-    /// The status of a node that starts; `side` is `None` on a node that is alone.
+    /// The status of a starting node; `side` is `None` on a node without a partner.
     #[must_use]
     pub fn new(node_id: String, side: Option<u8>) -> Self {
         let state = if side.is_some() {
@@ -77,13 +78,13 @@ impl ReplicationStatus {
         self.published.lock().state
     }
 
-    /// How the link stands.
+    /// The state of the link.
     #[must_use]
     pub fn link(&self) -> LinkState {
         self.published.lock().link.clone()
     }
 
-    /// What the link has counted.
+    /// The link's counters.
     #[must_use]
     pub fn counters(&self) -> LinkCounters {
         self.published.lock().counters
@@ -95,8 +96,8 @@ impl ReplicationStatus {
         self.unauthenticated_links.load(Ordering::Relaxed)
     }
 
-    /// Names and values of `stats replication`, in their order. Every value is one word, but for
-    /// the reason of a refusal; a node that is alone has neither side nor mode nor link.
+    /// The rows of `stats replication`, in their order. Every value is one word, except the reason
+    /// of a refusal.
     #[must_use]
     pub fn lines(&self, unseen: ExtraStats) -> Vec<(&'static str, String)> {
         let published = self.published.lock();
@@ -154,14 +155,14 @@ impl ReplicationStatus {
         lines
     }
 
-    /// Notes how the link stands; whether that is news.
+    /// Sets the state of the link. True if it has changed.
     pub(super) fn set_link(&self, link: LinkState) -> bool {
         let mut published = self.published.lock();
         let old = mem::replace(&mut published.link, link);
         old != published.link
     }
 
-    /// Forgets a refusal; whether there was one.
+    /// Ends a refusal. True if there was one.
     pub(super) fn refusal_is_over(&self) -> bool {
         let mut published = self.published.lock();
         let refused = matches!(published.link, LinkState::Refused(_));
@@ -177,7 +178,7 @@ impl ReplicationStatus {
         published.counters = counters;
     }
 
-    /// Counts a stranger; how many there were with it.
+    /// Counts an unauthenticated connection; returns their number.
     pub(super) fn count_unauthenticated(&self) -> u64 {
         self.unauthenticated_links.fetch_add(1, Ordering::Relaxed) + 1
     }
