@@ -1,4 +1,4 @@
-//! What clients do at a node.
+//! Client commands at a node.
 
 use fastrand::Rng;
 
@@ -9,7 +9,7 @@ use crate::store::{Action, ItemHead, NEVER, OpContext, Version, item_flags};
 
 /// The key of a large value that is touched and written all the time, in histories with one.
 pub(super) const LARGE_KEY: usize = 0;
-/// Least bytes of that value: no window holds it.
+/// The least length of that value: longer than any window.
 const LARGE_BYTES: usize = 3 << 20;
 /// Longest time to live a client asks for.
 pub(super) const TTL_MS_MAX: u64 = 4000;
@@ -22,7 +22,7 @@ pub(super) struct Turn<'a> {
     pub(super) rng: &'a mut Rng,
     pub(super) time_ms: u64,
     pub(super) mix: Mix,
-    pub(super) batch: OpContext,
+    pub(super) context: OpContext,
 }
 
 impl Node {
@@ -38,7 +38,7 @@ impl Node {
         if plan.bursts && turn.rng.u16(..150) == 0 {
             return self.burst(which, turn);
         }
-        let writes = turn.model.foresees(which, &self.store, turn.batch.now);
+        let writes = turn.model.foresees(which, &self.store, turn.context.now);
         match (turn.rng.u8(..100), turn.mix) {
             (0..88, _) if !writes => {}
             (0..12, _) if busy => self.set(which, turn),
@@ -50,30 +50,29 @@ impl Node {
             (..88, _) => self.touch(which, turn),
             (88..99, _) => {
                 let key = turn.model.key(which);
-                let _ = self.store.read(key, &mut turn.batch, |_| ());
+                let _ = self.store.read(key, &mut turn.context, |_| ());
             }
-            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.batch)),
+            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.context)),
             _ => {}
         }
-        self.hand_over(&mut turn.batch);
+        self.send_changes(&mut turn.context);
     }
 
-    /// One key again and again, each time in a batch of its own, and written with the last. The
-    /// others only fill the hand-over: as many writes in a millisecond would take the timestamps of
-    /// another life of the node.
+    /// Sends one key in many batches, and writes it in the last. The others only fill the change
+    /// queue: as many writes in a millisecond would use the timestamps of another incarnation.
     fn burst(&mut self, which: usize, turn: &mut Turn<'_>) {
         let slot = turn.model.keys[which].slot;
         for _ in 0..turn.rng.usize(BURST_BATCHES) {
-            turn.batch.dirty.push(slot);
-            self.hand_over(&mut turn.batch);
+            turn.context.dirty.push(slot);
+            self.send_changes(&mut turn.context);
             if self.is_woken() && self.link_runs(turn.time_ms) {
                 self.take_keys();
             }
         }
-        if turn.model.foresees(which, &self.store, turn.batch.now) {
+        if turn.model.foresees(which, &self.store, turn.context.now) {
             self.set(which, turn);
         }
-        self.hand_over(&mut turn.batch);
+        self.send_changes(&mut turn.context);
     }
 
     fn set(&mut self, which: usize, turn: &mut Turn<'_>) {
@@ -89,7 +88,7 @@ impl Node {
         let ttl_ms = random_ttl(rng).filter(|_| !is_large);
         let head = ItemHead {
             client_flags: rng.u32(..),
-            deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl),
+            deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl),
             item_flags: random_marks(rng),
             cas: rng.bool().then(|| rng.u64(..)),
         };
@@ -103,13 +102,13 @@ impl Node {
         };
         let key = turn.model.key(which);
         let Ok(mut draft) = self.store.pending_item(key, &head, len) else {
-            // As a server answers it: what could not be replaced is removed.
+            // As the server does: a value that could not be replaced is removed.
             return self.remove(which, turn);
         };
         draft.fill(|value| pattern(written.id, value));
         let (_, timestamp) = self
             .store
-            .update(key, &mut turn.batch, |_| (Action::Put(draft), ()));
+            .update(key, &mut turn.context, |_| (Action::Put(draft), ()));
         let timestamp = timestamp.expect("a put takes a timestamp");
         self.wrote(
             turn.model,
@@ -123,15 +122,15 @@ impl Node {
         let key = turn.model.key(which);
         let (_, timestamp) = self
             .store
-            .update(key, &mut turn.batch, |_| (Action::Remove, ()));
+            .update(key, &mut turn.context, |_| (Action::Remove, ()));
         let timestamp = timestamp.expect("a delete takes a timestamp");
         self.wrote(turn.model, which, Version::written(timestamp), None);
     }
 
-    /// Changes the deadline, and half of the time the marks, too.
+    /// Changes the deadline, and half of the time the item flags, too.
     fn touch(&mut self, which: usize, turn: &mut Turn<'_>) {
         let ttl_ms = random_ttl(turn.rng).filter(|_| !turn.model.is_large(which));
-        let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl);
+        let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl);
         let new_marks = turn.rng.bool().then(|| random_marks(turn.rng));
         let is_read = turn.rng.bool();
         let action = match new_marks {
@@ -145,7 +144,7 @@ impl Node {
         let key = turn.model.key(which);
         let (before, touched) = self
             .store
-            .update(key, &mut turn.batch, |found| match found {
+            .update(key, &mut turn.context, |found| match found {
                 Ok(item) => (action, Some(item.version())),
                 Err(_) => (Action::Keep, None),
             });

@@ -1,4 +1,4 @@
-//! Notes which live items a node evicts.
+//! Records which live items a node evicts.
 
 use parking_lot::Mutex;
 

@@ -19,18 +19,18 @@ pub(super) struct Node {
     pub(super) link: Link,
     /// Written by the link, not yet taken by the socket.
     pub(super) out: Vec<u8>,
-    /// Whether this side believes in the current connection.
+    /// Whether this side takes the current connection for open.
     pub(super) connected: bool,
-    /// Runs no code before: crashed and not started again.
+    /// Crashed, and not started again before this time.
     pub(super) down_until_ms: u64,
-    /// Runs no code before: stopped and continued.
+    /// Paused (SIGSTOP) until this time.
     pub(super) paused_until_ms: u64,
-    /// Serves clients, but its link's thread does not run before.
+    /// Serves clients, but its replication thread does not run before this time.
     pub(super) link_stalls_until_ms: u64,
     /// The partner's highest timestamp when the current connection began.
     pub(super) partner_had: Timestamp,
-    /// The same of the last connection that came up: later writes here must be higher.
-    met: Timestamp,
+    /// [`Self::partner_had`] of the last connection that came up: later writes here must be higher.
+    link_began_at: Timestamp,
     pub(super) wall_offset_ms: i64,
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
@@ -69,7 +69,7 @@ impl Node {
             paused_until_ms: 0,
             link_stalls_until_ms: 0,
             partner_had: Timestamp::ZERO,
-            met: Timestamp::ZERO,
+            link_began_at: Timestamp::ZERO,
             wall_offset_ms: 0,
             evictions,
             started_ms: time_ms,
@@ -98,7 +98,7 @@ impl Node {
         self.runs(time_ms) && time_ms >= self.link_stalls_until_ms
     }
 
-    /// Serves once its partner was met, or after two seconds alone.
+    /// Serves once the partner's full sync has ended, or after two seconds without it.
     pub(super) fn serves(&mut self, time_ms: u64) -> bool {
         self.serving |= time_ms >= self.started_ms.max(self.down_until_ms) + 2000;
         self.serving
@@ -123,7 +123,7 @@ impl Node {
         while let Some(event) = self.link.take_event() {
             match event {
                 LinkEvent::Up { .. } => {
-                    self.met = self.partner_had;
+                    self.link_began_at = self.partner_had;
                     self.changes.set_link_up(true);
                     model.sync_begins(self.side, &self.store);
                 }
@@ -156,8 +156,8 @@ impl Node {
         Ok(())
     }
 
-    /// Passes on what the workers have handed over, then rests as production does: a nap while
-    /// keys come, else until a worker wakes it.
+    /// Moves keys from the change queue to the link, as production does. Polls soon while keys
+    /// arrive, and otherwise parks until a worker wakes it.
     pub(super) fn take_keys(&mut self) {
         if self.changes.take_overflow() {
             self.link.overflowed();
@@ -180,7 +180,7 @@ impl Node {
         }
     }
 
-    /// Whether a worker has ended the rest of the link's thread.
+    /// Whether a worker has woken the replication thread.
     pub(super) fn is_woken(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
         pin!(self.changes.notified()).poll(&mut context).is_ready()
@@ -192,15 +192,15 @@ impl Node {
         }
         self.next_housekeeping_ms = time_ms + 500;
         let workers = &self.workers;
-        self.store.expire(self.now(time_ms), |batch| {
-            workers.send(&mut batch.dirty);
+        self.store.expire(self.now(time_ms), |context| {
+            workers.send(&mut context.dirty);
         });
     }
 
-    /// What a worker hands over at the end of a turn.
-    pub(super) fn hand_over(&self, batch: &mut OpContext) {
-        self.workers.send(&mut batch.dirty);
-        self.workers.send_promotions(&mut batch.promoted);
+    /// Sends the changes of a turn, as a worker does at its end.
+    pub(super) fn send_changes(&self, context: &mut OpContext) {
+        self.workers.send(&mut context.dirty);
+        self.workers.send_promotions(&mut context.promoted);
     }
 
     pub(super) fn wrote(
@@ -211,7 +211,7 @@ impl Node {
         written: Option<Written>,
     ) {
         assert!(
-            version.latest() > self.met,
+            version.latest() > self.link_began_at,
             "a timestamp below what the partner had at the hello"
         );
         model.wrote(self.side, which, version, written);

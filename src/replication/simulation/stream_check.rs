@@ -1,24 +1,23 @@
-//! Reads what a node receives: its clock must be above every timestamp that it has been told of,
-//! and its deadlines are as exact as the heartbeats let them be.
+//! Reads the stream that a node receives: its clock must be above every timestamp in it, and its
+//! deadlines are as exact as the heartbeats allow.
 
 use super::model::Model;
 use super::node::boot_offset_ms;
 use crate::replication::wire::{Ack, Frame, Framer, Record, WireError};
 use crate::store::{Store, Timestamp};
 
-/// Of one connection, at its receiving end.
+/// The check of one connection, at its receiving end.
 #[derive(Debug, Default)]
 pub(super) struct StreamCheck {
     framer: Framer,
     /// The highest timestamp of the partner so far.
     highest: Timestamp,
-    /// How much too early the partner's clock is taken to be: the time that its fastest heartbeat
-    /// was under way.
+    /// By how much the partner's clock is estimated too low: the delay of its fastest heartbeat.
     late_ms: Option<u64>,
 }
 
 impl StreamCheck {
-    /// Bytes that are about to reach the node `to` when its clock shows `boot_ms`.
+    /// Bytes that are about to arrive at the node `to` when its clock shows `boot_ms`.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -59,16 +58,15 @@ impl StreamCheck {
         })
     }
 
-    /// The bytes have been received: a client's next write must win over all that the partner has
-    /// told of.
+    /// The bytes were received: the next write of a client must win over everything in them.
     pub(super) fn check(&self, store: &Store) -> Result<(), String> {
-        // Of equal timestamps of both sides neither is above the other; the last bit is the side.
+        // Timestamps of the two sides differ in the last bit, which is ignored here.
         let known = Timestamp::from_raw(store.hybrid_clock().highest().get() | 1);
         if known >= self.highest {
             return Ok(());
         }
         Err(format!(
-            "the partner told of {:?}, but the clock is at {known:?}",
+            "the partner sent {:?}, but the clock is at {known:?}",
             self.highest
         ))
     }

@@ -1,9 +1,9 @@
-//! What happened in the histories: tests assert that they were not idle.
+//! Totals of what happened in the histories: tests assert that all of it did happen.
 
 use crate::replication::link::LinkCounters;
 use crate::store::Store;
 
-/// Sums over both nodes, but for what they held at most.
+/// Sums over both nodes, except the largest number of tombstones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) link_ups: u64,

@@ -1,4 +1,4 @@
-//! The network between the two nodes, what befalls them, and the course of one history.
+//! The network between the two nodes, the faults, and the course of one history.
 
 use fastrand::Rng;
 
@@ -12,7 +12,7 @@ use super::totals::Totals;
 use crate::limits::{LIVE_WINDOW_BYTES, SYNC_WINDOW_BYTES};
 use crate::store::OpContext;
 
-/// Simulated time in which both sides must have converged, once all is well.
+/// Simulated time within which both sides must converge once all faults have ended.
 const HEAL_MS: u64 = 4000;
 /// One part in this many of memory may be exceeded for a moment.
 const MEMORY_SLACK_SHARE: u64 = 16;
@@ -84,7 +84,7 @@ impl World {
             }
         };
         self.settled()?;
-        // Long enough for every deadline to pass, wherever the record was held up.
+        // Long enough for every deadline to pass, however long a record was delayed.
         while self.time_ms < settled_ms + 2 * TTL_MS_MAX {
             self.step()?;
         }
@@ -101,7 +101,7 @@ impl World {
         Ok(totals)
     }
 
-    /// The passing of a few milliseconds.
+    /// Advances the simulated time by a few milliseconds.
     fn step(&mut self) -> Result<(), String> {
         self.time_ms += self.rng.u64(1..8);
         self.dial();
@@ -128,7 +128,7 @@ impl World {
         Ok(())
     }
 
-    /// Side 0 dials. A new connection replaces what side 1 may still believe in.
+    /// Side 0 dials. The new connection replaces one that side 1 may still take for open.
     fn dial(&mut self) {
         if self.nodes[0].connected || self.time_ms < self.dial_ms {
             return;
@@ -186,7 +186,7 @@ impl World {
         self.model.note_held(side, &node.store, &node.evictions);
     }
 
-    /// One side gives the connection up; the other hears of it if the network lets it.
+    /// One side closes the connection; the other notices it unless the network is cut.
     fn close(&mut self, side: usize) {
         self.nodes[side].disconnect(self.time_ms);
         self.pipes[side].end(self.time_ms, &mut self.rng);
@@ -204,7 +204,7 @@ impl World {
                     rng: &mut self.rng,
                     time_ms: self.time_ms,
                     mix: self.plan.mix(self.time_ms),
-                    batch: OpContext::at(node.now(self.time_ms)),
+                    context: OpContext::at(node.now(self.time_ms)),
                 };
                 node.client(&mut turn);
             }
@@ -234,8 +234,8 @@ impl World {
         Ok(())
     }
 
-    /// A node dies and starts again empty, its clock perhaps behind. What it had written may still
-    /// reach the other.
+    /// A node dies and starts again empty, perhaps with its clock behind. Bytes it had sent may
+    /// still arrive.
     fn crash(&mut self, side: usize, until_ms: u64) -> Result<(), String> {
         let other = 1 - side;
         let survivor_runs = self.nodes[other].link_runs(self.time_ms);
@@ -270,7 +270,7 @@ impl World {
             let counters = node.link.counters();
             let memory = node.store.memory();
             self.most_tombstones = self.most_tombstones.max(memory.tombstones);
-            // At other times large records on their way are charged before they evict.
+            // At other times large records are charged before anything is evicted for them.
             let most_bytes = memory.budget_bytes + memory.budget_bytes / MEMORY_SLACK_SHARE;
             let fills = self.plan.mix(self.time_ms) == Mix::Filling;
             if fills && memory.used_bytes > most_bytes {
@@ -297,7 +297,7 @@ impl World {
         settled.map_err(|what| format!("{what}\n{}", self.counters()))
     }
 
-    /// What was deleted is known to both, so nobody keeps a deletion for the other.
+    /// Both sides know all deletions, so neither keeps a tombstone.
     fn no_tombstones(&self) -> Result<(), String> {
         let left = [0, 1].map(|side| self.model.tombstones(&self.nodes[side].store));
         if left == [0, 0] {
