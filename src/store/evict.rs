@@ -1,4 +1,5 @@
-//! Keeping the budget: the coldest of a few shards' coldest items goes, until all is within it.
+//! Eviction: samples the coldest items of a few shards and evicts the coldest of these, until the
+//! memory account is within its budget.
 
 use super::Store;
 use super::item::{tick_of, ticks_since};
@@ -9,8 +10,8 @@ use super::shared::walk_of;
 use crate::limits;
 
 impl Store {
-    /// Frees what a turn's change retired and makes room if it went over the budget. Called
-    /// without a lock.
+    /// Frees the entries that changes have retired, and evicts if the account is over its budget.
+    /// Called without a lock, after every change and after every charge of something else.
     pub fn free_and_evict(&self, context: &mut OpContext) {
         if !context.retired.is_empty() {
             self.shared.free_retired(context);
@@ -29,8 +30,8 @@ impl Store {
         }
     }
 
-    /// Evicts one item. False if none was found that may go: what is over the budget stays so until
-    /// the next change, which looks elsewhere. So one change does only so much.
+    /// Evicts one item. False if it found none after [`limits::EVICTION_TRIES`] samples, which
+    /// bounds the work of one change; the next change samples other shards.
     pub(super) fn evict_one(&self, context: &mut OpContext) -> bool {
         for _ in 0..limits::EVICTION_TRIES {
             if self.shared.live_items() == 0 {
@@ -41,7 +42,7 @@ impl Store {
                 return true;
             }
         }
-        // Clients read all that was looked at: what was just written goes, if anything.
+        // All sampled items are in use. Evict from the shard that was just written.
         context
             .written
             .is_some_and(|shard| self.evict_from(shard, context))
@@ -59,7 +60,7 @@ impl Store {
         evicted
     }
 
-    /// Tells of what was evicted, and frees it. Called without a lock.
+    /// Reports the evicted items to the observer, and frees them. Called without a lock.
     pub(super) fn after_eviction(&self, context: &mut OpContext) {
         if context.observer.is_some() || context.is_background {
             self.report_evictions(context);
@@ -67,8 +68,8 @@ impl Store {
         self.shared.free_retired(context);
     }
 
-    /// The shard with the coldest tail among a few, found in a random order. The fewer entries a
-    /// shard holds the more are looked at: the tail of a shard of one is no colder than any entry.
+    /// The shard with the coldest tail in a random sample. The fewer items a shard holds, the more
+    /// shards are sampled: the tail of a shard with one item is no colder than a random item.
     fn coldest_sampled(&self, context: &OpContext) -> Option<usize> {
         let mask = self.shards.len() - 1;
         let tick = tick_of(context.now);
@@ -83,13 +84,13 @@ impl Store {
             .take(wanted as usize)
             .max_by_key(|&shard| {
                 let age = ticks_since(tick, self.shared.tail(shard));
-                // Of equals, not the one that was just written.
+                // Of equally cold tails, not that of the shard that was just written.
                 (age, context.written != Some(shard))
             })
     }
 
-    /// Evicts the coldest item. A few on the way that somebody reads right now are promoted: they
-    /// would free nothing.
+    /// Evicts the coldest item of a shard. A few items that are being sent to clients are promoted
+    /// instead: evicting them would free no memory yet.
     fn evict_tail(&self, shard: &mut Shard, context: &mut OpContext) -> bool {
         for _ in 0..=limits::EVICTIONS_SKIPPED {
             let Some((slot, item)) = shard.table.coldest() else {
@@ -117,7 +118,7 @@ impl Store {
             self.shared.counters.count_eviction(&item, context.now);
             let at = SlotRef::of(slot, &item);
             let removal = Change::Remove { key: item.key() };
-            shard.change(&self.shared, context, at, removal, Cause::Eviction);
+            shard.mutate(&self.shared, context, at, removal, Cause::Eviction);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The expiry wheel of a shard: slots (table keys) by the time their item may expire.
 //!
-//! A touch does not move an entry: when its old bucket fires, an item that lives longer is queued
-//! anew. Nothing is queued further ahead than the wheel's horizon, which bounds the stale entries
+//! A touch to a later deadline does not move an entry: when its old bucket fires, the item is
+//! queued again. Nothing is queued further ahead than the horizon, which bounds the stale entries
 //! that one key can leave behind.
 
 use std::collections::BTreeMap;
@@ -10,11 +10,13 @@ use super::clock::Now;
 use super::item::{Item, NEVER};
 use super::table::Table;
 
-/// A bucket spans 16.4 s of deadlines.
+/// A bucket spans 16.4 s of deadlines (a shift of 14 bits): few enough buckets to cost nothing, and
+/// [`ExpiryBuckets::next_to_fire`] expires items of the current bucket earlier where that is cheap.
 const BUCKET_SHIFT: u32 = 14;
-/// How many buckets ahead an entry may be queued: about 70 minutes.
+/// How many buckets ahead an entry may be queued: about 70 minutes, longer than most sessions live.
 const HORIZON_BUCKETS: u64 = 256;
-/// Stale entries that are kept before they are swept out.
+/// How many stale entries may exceed twice the table before they are swept: a small shard need not
+/// sweep at every set.
 const STALE_KEPT: usize = 64;
 
 /// Buckets hold table keys; only occupied ones take memory.
@@ -26,14 +28,14 @@ pub(crate) struct ExpiryBuckets {
 }
 
 impl ExpiryBuckets {
-    /// The bucket in which an item of this deadline is to be queued; never 0.
+    /// The bucket for an item with this deadline; never 0, which means that it is not queued.
     fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
         let bucket = deadline_ms >> BUCKET_SHIFT;
         let current = now.boot_ms >> BUCKET_SHIFT;
         (bucket.clamp(current, current + HORIZON_BUCKETS) + 1) as u32
     }
 
-    /// Queues an item of the table for its deadline unless it is queued no later already.
+    /// Queues an item for its deadline, unless it is queued in that bucket or an earlier one.
     pub(crate) fn watch(&mut self, table: &Table, slot: u64, item: &Item, now: Now) {
         let deadline_ms = item.deadline_ms();
         if deadline_ms == NEVER {
@@ -50,8 +52,8 @@ impl ExpiryBuckets {
         }
     }
 
-    /// Throws out what was queued for entries that are gone or queued elsewhere: a key that is set
-    /// and deleted again and again would fill the memory with them.
+    /// Removes stale slots, whose entries are gone or queued in another bucket. Without it, a key
+    /// that is set and deleted repeatedly would fill the memory with them.
     fn sweep(&mut self, table: &Table) {
         self.len = 0;
         self.buckets.retain(|&bucket, slots| {
@@ -73,8 +75,8 @@ impl ExpiryBuckets {
         self.buckets.entry(bucket).or_default().push(slot);
     }
 
-    /// Moves at most `most` slots of fired buckets to `out`, each with its bucket; false when
-    /// nothing more has fired.
+    /// Moves at most `most` slots of fired buckets to `out`, each with its bucket. False if no more
+    /// have fired.
     pub(crate) fn fired(&mut self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) -> bool {
         let fired_before = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
         while let Some(mut first) = self.buckets.first_entry() {
@@ -96,8 +98,8 @@ impl ExpiryBuckets {
 }
 
 impl ExpiryBuckets {
-    /// Shows the slots of the bucket that fires next, in which some items may be overdue already,
-    /// unless they are more than `most`.
+    /// Appends the slots of the bucket that fires next to `out`, unless they are more than `most`.
+    /// Some of their items may be expired already.
     pub(crate) fn next_to_fire(&self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) {
         let bucket = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
         if let Some(slots) = self
@@ -112,13 +114,13 @@ impl ExpiryBuckets {
 
 #[cfg(any(test, fuzzing))]
 impl ExpiryBuckets {
-    /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.
+    /// Checks that an item with a deadline is queued in the bucket it names, and not too late.
     pub(super) fn audit(&self, slot: u64, item: &Item, now: Now) {
         if item.deadline_ms() == NEVER {
             return;
         }
         let bucket = item.expiry_bucket();
-        // One that had passed when it was queued fires next.
+        // An item that was expired when it was queued is in the next bucket to fire.
         let latest = (item.deadline_ms().max(now.boot_ms) >> BUCKET_SHIFT) + 1;
         assert!(bucket != 0, "an item with a deadline is not queued");
         let queued = self.buckets.get(&bucket);
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_bounded_and_goes_on_where_it_stopped() {
+    fn a_call_moves_a_bounded_number_of_slots_and_the_next_call_continues() {
         let mut wheel = ExpiryBuckets::default();
         for slot in 0..100 {
             wheel.queue(1 + (slot % 3) as u32, slot);

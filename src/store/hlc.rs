@@ -14,12 +14,12 @@ const FIRST_COUNT_BITS: u32 = 10;
 /// Bits of a whole timestamp: CAS uniques survive clients that keep them in a double.
 pub(crate) const TIMESTAMP_BITS: u32 = 53;
 
-/// `milliseconds since 2020 (41 bits) | counter (11) | side (1)`.
+/// A timestamp: `milliseconds since 2020 (41 bits) | counter (11) | side (1)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// Lower than every timestamp a clock gives.
+    /// Lower than every timestamp of a clock.
     pub const ZERO: Self = Self(0);
 
     /// A timestamp as it was read from the wire; `None` if it has more than 53 bits.
@@ -48,7 +48,7 @@ impl Timestamp {
     }
 }
 
-/// What a key's state is called: the later of two versions wins.
+/// The version of a key's state. Of two versions the higher one wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// When the value was written.
@@ -58,7 +58,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The version of a value that no touch has changed yet.
+    /// The version of a value that was not touched yet.
     pub fn written(timestamp: Timestamp) -> Self {
         Self {
             timestamp,
@@ -72,13 +72,13 @@ impl Version {
     }
 }
 
-/// The node's hybrid logical clock: never goes back, absorbs whatever timestamp it sees.
+/// The node's hybrid logical clock. It never goes back, and absorbs the timestamps of the partner.
 #[derive(Debug)]
 pub struct HybridClock {
     /// The last timestamp given or absorbed, without its side bit.
     last: AtomicU64,
     side: u64,
-    /// Where the counter of a new millisecond begins in this life of the node.
+    /// Where the counter of a new millisecond starts in this incarnation.
     first_count: AtomicU64,
 }
 
@@ -92,17 +92,17 @@ impl HybridClock {
         }
     }
 
-    /// Lets the counter of each millisecond begin elsewhere than in other lives of this node, in
-    /// the lower half of its 2,048. A node that starts again alone with its clock set back lives
-    /// through the same milliseconds twice, and no two values of a key may get the same timestamp.
+    /// Makes the counter of each millisecond start at another value than in other incarnations of
+    /// this node, in the lower half of its 2,048. A node that restarts alone with its clock set
+    /// back sees the same milliseconds again, and no two values of a key may have one timestamp.
     pub fn begin_incarnation(&self, incarnation: u64) {
         let spread = incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let first_count = spread >> (u64::BITS - FIRST_COUNT_BITS);
         self.first_count.store(first_count, Ordering::Relaxed);
     }
 
-    /// A timestamp above every timestamp given or absorbed before. A full counter carries into the
-    /// milliseconds, so it never waits.
+    /// A timestamp above all given or absorbed before. A full counter carries into the
+    /// milliseconds, so this never waits.
     pub fn next(&self, now: Now) -> Timestamp {
         let wall = now.wall_ms << (BELOW_MS_BITS - 1) | self.first_count.load(Ordering::Relaxed);
         let mut last = self.last.load(Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl HybridClock {
         }
     }
 
-    /// Makes every later timestamp higher than `timestamp`, whatever it says.
+    /// Makes every later timestamp higher than `timestamp`, however far that is ahead.
     pub fn absorb(&self, timestamp: Timestamp) {
         self.last.fetch_max(timestamp.0 >> 1, Ordering::Relaxed);
     }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absorbed_stamp_is_never_reached_again_even_if_the_wall_clock_is_behind() {
+    fn later_timestamps_are_above_an_absorbed_one_even_if_the_wall_clock_is_behind() {
         let clock = HybridClock::new(0);
         let ahead = Timestamp::from_raw(u64::MAX >> 12);
         clock.absorb(ahead);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lives_in_the_same_milliseconds_take_different_stamps() {
+    fn two_incarnations_use_different_timestamps_in_the_same_milliseconds() {
         let wall_ms = 77;
         let timestamps = |incarnation| {
             let clock = HybridClock::new(0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_fits_a_double() {
+    fn a_timestamp_fits_a_double() {
         let year_2089 = Now {
             boot_ms: 0,
             wall_ms: (1 << 41) - 1,

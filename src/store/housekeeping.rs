@@ -1,4 +1,4 @@
-//! What a housekeeping thread does about once a second: expire, free, fire.
+//! The store's part of housekeeping, once a second: removes expired and flushed items.
 
 use std::sync::atomic::Ordering;
 
@@ -62,8 +62,8 @@ impl Store {
         }
     }
 
-    /// Where few items are about to expire, those that are overdue go before their bucket fires:
-    /// a small cache gives their memory back within a second.
+    /// Removes expired items of the bucket that fires next, in shards where these are few: a small
+    /// cache frees their memory within a second instead of up to 16.
     fn expire_early(
         &self,
         index: usize,
@@ -90,7 +90,7 @@ impl Store {
         self.shared.free_retired(context);
     }
 
-    /// One hold of one shard's lock; true if more has fired.
+    /// Removes fired items in one hold of the shard's lock. True if more have fired.
     fn expire_step(
         &self,
         index: usize,

@@ -1,8 +1,8 @@
-//! The one door: every change of an entry passes [`Shard::change`].
+//! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
-//! It sees the old and the new entry; memory account, expiry buckets, tombstones, dirty marks and
-//! tail ticks hang here and nowhere else. Old entries are handed to the context and freed after the
-//! lock is released.
+//! It sees the old and the new entry, and updates everything that depends on them: memory account,
+//! class totals, expiry buckets, tombstones, dirty keys and the published tail. No other code does.
+//! Old entries are put into the context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
 
@@ -16,33 +16,35 @@ use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// Who changes an entry.
+/// Why an entry changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// A client's command: takes a new timestamp.
+    /// A client's command. The change gets a new timestamp.
     Client,
-    /// A record of the partner: brings its version; the partner holds it.
+    /// A record of the partner. It has its own version, and the partner holds that.
     Record,
-    /// The deadline passed.
+    /// The deadline has passed.
     Expiry,
     /// Memory is needed.
     Eviction,
-    /// Nobody needs the entry: confirmed or overdue tombstones, items under the flush watermark.
+    /// The entry is not needed any more: a confirmed tombstone, or an item below the flush
+    /// watermark.
     Reclaim,
 }
 
-/// A place in the table.
+/// A slot of the table, and how its key came to it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotRef {
     pub(crate) slot: u64,
-    /// Whether its key's own slot is another one, which some other key holds or held.
+    /// Whether this is not the first slot of the key, because other keys with the same hash hold or
+    /// held those before it.
     pub(crate) displaced: bool,
-    /// Whether it holds another key's entry, which must yield.
+    /// Whether another key's entry is in it and is to be replaced.
     pub(crate) full: bool,
 }
 
 impl SlotRef {
-    /// The place of an entry that is in the table.
+    /// The slot of an entry that is in the table.
     pub(crate) fn of(slot: u64, item: &Item) -> Self {
         Self {
             slot,
@@ -51,7 +53,7 @@ impl SlotRef {
         }
     }
 
-    /// The place of a key whose own slot is `home`.
+    /// The slot of a key whose first slot is `home`.
     pub(crate) fn new(place: &Place<'_>, home: u64) -> Self {
         let (&slot, full) = match place {
             Place::Held(slot, _) | Place::Vacant(slot) => (slot, false),
@@ -65,24 +67,24 @@ impl SlotRef {
     }
 }
 
-/// What is to become of a slot.
+/// What to do with a slot.
 #[derive(Debug)]
 pub(crate) enum Change<'k> {
-    /// Holds this item, which is charged to the account already. A cold one enters at the cold
-    /// end, or keeps the place of the entry it replaces.
+    /// Put this item, which is charged to the account already. A cold one goes to the cold end of
+    /// the LRU list, or to the place of the live item it replaces.
     Put { item: Item, cold: bool },
-    /// Holds `key` no longer.
+    /// Remove the entry of `key`.
     Remove { key: &'k [u8] },
-    /// Lives until another deadline, or bears other marks.
+    /// Set another deadline and other item flags.
     Touch { deadline_ms: u64, item_flags: u8 },
-    /// The partner holds the same version; the earlier deadline counts.
+    /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
     ConfirmEqual { deadline_ms: u64 },
 }
 
 impl Shard {
-    /// Changes one entry and everything that depends on it. Returns the timestamp of what was put,
-    /// touched or left as a tombstone.
-    pub(crate) fn change(
+    /// Changes one entry and everything that depends on it. Returns the timestamp of the item that
+    /// was put or touched, or of the tombstone that was left.
+    pub(crate) fn mutate(
         &mut self,
         shared: &Shared,
         context: &mut OpContext,
@@ -91,7 +93,8 @@ impl Shard {
         cause: Cause,
     ) -> Option<Timestamp> {
         let slot = at.slot;
-        let (timestamp, news) = match change {
+        // The change itself; `is_news`: the partner must be sent the entry.
+        let (timestamp, is_news) = match change {
             Change::Touch {
                 deadline_ms,
                 item_flags,
@@ -115,6 +118,7 @@ impl Shard {
                 (Some(timestamp), cause == Cause::Client)
             }
             Change::Remove { .. } if at.full => {
+                // The key has no slot for its tombstone, and no entry.
                 shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
                 (None, false)
             }
@@ -130,7 +134,8 @@ impl Shard {
                 }
             },
         };
-        if news && shared.replicated {
+        // What depends on it.
+        if is_news && shared.replicated {
             context.dirty.push(slot);
         }
         if self.tombstones.count > 0 && cause != Cause::Reclaim {
@@ -139,9 +144,10 @@ impl Shard {
         timestamp
     }
 
-    /// Whatever removes a version that the partner has not confirmed leaves a tombstone: a client's
-    /// removal with a new timestamp, others with the removed version. An eviction spares the value
-    /// that the partner holds, too, if only a longer life is forgotten with it.
+    /// The tombstone that a removal leaves, if it needs one. A client's removal always does, with a
+    /// new timestamp. Expiry and eviction do if the partner has not confirmed the version, which
+    /// the tombstone then has. An eviction leaves none if the partner has confirmed the value and
+    /// lacks only a touch: a tombstone of that touch would delete the partner's copy.
     fn tombstone_for(
         &self,
         shared: &Shared,
@@ -173,7 +179,7 @@ impl Shard {
         Some(item)
     }
 
-    /// Puts an item into a slot, whatever was in it.
+    /// Puts an item into a slot and retires the entry that was in it.
     fn put(
         &mut self,
         shared: &Shared,
@@ -182,6 +188,7 @@ impl Shard {
         item: Item,
         cold: bool,
     ) {
+        // The new entry's own fields.
         let slot = at.slot;
         let is_live = !item.is_tombstone();
         let tick = tick_of(context.now);
@@ -194,6 +201,7 @@ impl Shard {
         if !is_live {
             self.tombstones.enter(&shared.account, slot, &item);
         }
+        // The table.
         let old = if cold {
             self.insert_cold(shared, slot, item)
         } else {
@@ -204,6 +212,7 @@ impl Shard {
         } else {
             self.table.hottest()
         };
+        // Expiry buckets and totals. An old entry may have queued the slot already.
         if let (Some(new), Some(old)) = (new, &old) {
             new.set_expiry_bucket(old.expiry_bucket());
         }
@@ -215,13 +224,14 @@ impl Shard {
         shared.account.count_live(was_live, is_live);
         shared.classes.count(old.as_ref(), new);
         match old {
-            Some(old) => self.leave(shared, context, old, at.full),
+            Some(old) => self.retire(shared, context, old, at.full),
             None if self.table.live_len() == 1 => self.publish_tail(shared),
             None => {}
         }
     }
 
-    /// Inserts at the cold end; what replaces an entry takes over its place and its times.
+    /// Puts an item at the cold end, as old as the coldest item there. If it replaces a live item,
+    /// it takes that item's place and times.
     fn insert_cold(&mut self, shared: &Shared, slot: u64, item: Item) -> Option<Item> {
         let place = self.table.peek(slot);
         match place.filter(|place| !place.is_tombstone()) {
@@ -241,12 +251,13 @@ impl Shard {
         if let Some(old) = self.table.remove(slot) {
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
-            self.leave(shared, context, old, false);
+            self.retire(shared, context, old, false);
         }
     }
 
-    /// Takes an entry that is out of the table off the books.
-    fn leave(&mut self, shared: &Shared, context: &mut OpContext, old: Item, yielded: bool) {
+    /// Updates the accounts for an entry that has left the table, and puts it into the context to
+    /// be freed. `yielded`: another key took its slot.
+    fn retire(&mut self, shared: &Shared, context: &mut OpContext, old: Item, yielded: bool) {
         if old.is_displaced() {
             self.displaced -= 1;
         }
@@ -264,8 +275,8 @@ impl Shard {
         context.retired.push(old);
     }
 
-    /// Changes deadline and marks in place: a touch must not change the CAS, so it takes a second
-    /// timestamp.
+    /// Changes deadline and item flags in place. A touch must not change the CAS unique, so it has
+    /// a timestamp of its own.
     fn touch(
         &mut self,
         shared: &Shared,
@@ -316,8 +327,8 @@ impl Shard {
         shared.publish_tail(self.index, self.tail_tick());
     }
 
-    /// Beyond their share of memory the oldest tombstones go and are counted: their keys may
-    /// return from the partner.
+    /// Drops the oldest tombstones when all together exceed their share of memory, and counts them:
+    /// their keys may return from the partner.
     fn limit_tombstones(&mut self, shared: &Shared, context: &mut OpContext) {
         self.tombstones.sweep(&self.table);
         for _ in 0..limits::TOMBSTONES_DROPPED {

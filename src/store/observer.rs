@@ -1,5 +1,5 @@
-//! Somebody who is told what commands and memory pressure do to items, without the store knowing
-//! why: `watch` asks for it. Told without a lock; mostly there is nobody.
+//! Observers: told what commands and evictions do to items. `watch` is the only one, and usually
+//! there is none. They are called without a lock.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use super::op_context::OpContext;
 use super::ops::Miss;
 use super::{Now, Store};
 
-/// See the module.
+/// Receives what happens to items.
 pub trait Observer: Debug + Send + Sync {
-    /// A key was looked up by a command of whatever kind.
+    /// A command looked a key up.
     fn looked_up(&self, key: &[u8], found: Result<ItemSummary, Miss>);
-    /// A storage command has been decided.
+    /// A storage command was carried out or refused.
     fn stored(&self, storing: &StoreEventView<'_>);
-    /// An item was deleted by this command.
+    /// A command deleted an item.
     fn deleted(&self, key: &[u8], command: &str, item: ItemSummary);
-    /// An item made room for others.
+    /// An item was evicted.
     fn evicted(&self, item: &Item, now: Now);
 }
 
-/// What a log line tells of an item.
+/// What log lines show of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ItemSummary {
     /// Its slab class, as memcached would choose it; 0 for none.
@@ -31,7 +31,7 @@ pub struct ItemSummary {
 }
 
 impl ItemSummary {
-    /// As it is.
+    /// The summary of an item.
     pub fn of(item: &Item) -> Self {
         Self {
             class: item.class(),
@@ -40,7 +40,7 @@ impl ItemSummary {
     }
 }
 
-/// A storage command and what became of it, in memcached's words.
+/// A storage command and its result, in memcached's words.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreEventView<'a> {
     /// The key.
@@ -56,7 +56,7 @@ pub struct StoreEventView<'a> {
 }
 
 impl OpContext {
-    /// Does something without telling it.
+    /// Does something without reporting it.
     pub(crate) fn without_observer<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
         let observer = self.observer.take();
         let result = act(self);
@@ -72,13 +72,13 @@ impl OpContext {
 }
 
 impl Store {
-    /// Has somebody told of evictions that are no client's doing: the partner's writes and a lower
-    /// memory limit cause them, too. Counts once.
+    /// Sets the observer of evictions that no client's command causes: the partner's writes and a
+    /// lower memory limit do. Only the first call has an effect.
     pub fn set_background_observer(&self, observer: Arc<dyn Observer>) {
         let _ = self.background_observer.set(observer);
     }
 
-    /// Tells of the live items among those that an eviction has just taken out.
+    /// Reports the live items among those that an eviction has just removed.
     #[cold]
     pub(super) fn report_evictions(&self, context: &OpContext) {
         let background_observer = self

@@ -1,4 +1,5 @@
-//! What commands do with the store. Each operation holds one shard lock for its short length.
+//! The operations that commands use: read, update, flush. Each holds one shard lock, for a short
+//! time.
 
 use std::sync::atomic::Ordering;
 
@@ -17,28 +18,28 @@ use crate::limits;
 pub enum Miss {
     /// It is not there.
     Absent,
-    /// It was there until its deadline.
+    /// Its deadline has passed.
     Expired,
-    /// A flush has killed it.
+    /// A flush has invalidated it.
     Flushed,
 }
 
-/// What a command wants done with the entry it was shown.
+/// What a command does with the entry of its key.
 #[derive(Debug)]
 pub enum Action<'s> {
     /// Nothing.
     Keep,
-    /// Count as used: a failed `add` promotes.
+    /// Counts it as used without a read: a failed `add` promotes.
     Promote,
-    /// Hold this item instead.
+    /// Puts this item in its place.
     Put(PendingItem<'s>),
-    /// Be gone; with a partner also when nothing was there.
+    /// Removes it. With a partner a tombstone is left even if there was no entry.
     Remove,
-    /// Count as read.
+    /// Counts it as read.
     Read,
-    /// Live until another deadline, in boot-time milliseconds; counts as read.
+    /// Sets another deadline, in boot-time milliseconds, and counts it as read.
     Touch(u64),
-    /// The same with other marks, counted as read or not.
+    /// Sets another deadline and other item flags.
     Amend {
         /// Boot-time milliseconds.
         deadline_ms: u64,
@@ -49,17 +50,19 @@ pub enum Action<'s> {
     },
 }
 
-/// What a command found under its key.
+/// What a lookup found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LookupState {
     Live,
-    /// Dead by its deadline or by a flush: it must go.
+    /// An item that is expired or flushed: it must be removed.
     Dead,
+    /// No entry, or a tombstone.
     Nothing,
 }
 
 impl Store {
-    /// Shows a live item and counts it as used. `show` runs under the lock of the item's shard.
+    /// Calls `show` with the live item of a key, and counts the item as read. `show` runs under the
+    /// lock of the shard.
     pub fn read<R>(
         &self,
         key: &[u8],
@@ -87,7 +90,7 @@ impl Store {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
-        if let Err(miss) = self.check_life(item, context.now) {
+        if let Err(miss) = self.check_live(item, context.now) {
             if miss != Miss::Absent {
                 self.remove_dead(&mut shard, slot, context);
                 drop(shard);
@@ -105,11 +108,12 @@ impl Store {
         Ok(shown)
     }
 
-    /// Shows the entry of a key, or that there is none, and does what `decide` says, in one hold
-    /// of the lock. Returns the timestamp of what was put, touched or left as a tombstone.
+    /// Calls `decide` with the live item of a key, or why there is none, and carries out the action
+    /// it returns, all under one lock. Returns the timestamp of the item that was put or touched,
+    /// or of the tombstone that was left.
     ///
-    /// A draft that `decide` owns but does not return is freed under the lock: keep it outside and
-    /// take it from there.
+    /// A pending item that `decide` owns but does not return would be freed under the lock: keep it
+    /// outside and take it from there.
     pub fn update<'s, R>(
         &'s self,
         key: &[u8],
@@ -134,12 +138,13 @@ impl Store {
         context: &mut OpContext,
         decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
     ) -> (R, Option<Timestamp>) {
+        // Look the key up.
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
         let at = SlotRef::new(&place, hash.slot());
         let shown = match place {
-            Place::Held(_, item) => self.check_life(item, context.now).map(|()| item),
+            Place::Held(_, item) => self.check_live(item, context.now).map(|()| item),
             Place::Vacant(_) | Place::Full(_) => Err(Miss::Absent),
         };
         let found = match shown {
@@ -150,14 +155,16 @@ impl Store {
             Err(Miss::Absent) => LookupState::Nothing,
             Err(Miss::Expired | Miss::Flushed) => LookupState::Dead,
         };
+        // Decide and act.
         let (action, result) = decide(shown);
-        let timestamp = self.act(&mut shard, at, found, key, action, context);
+        let timestamp = self.carry_out(&mut shard, at, found, key, action, context);
         drop(shard);
+        // Without the lock: free what was replaced, evict what is over the budget.
         self.free_and_evict(context);
         (result, timestamp)
     }
 
-    fn act(
+    fn carry_out(
         &self,
         shard: &mut Shard,
         at: SlotRef,
@@ -166,9 +173,10 @@ impl Store {
         action: Action<'_>,
         context: &mut OpContext,
     ) -> Option<Timestamp> {
+        // The change that the action means for what was found.
         let change = match (action, found) {
-            (Action::Put(draft), _) => Change::Put {
-                item: draft.into_item()?,
+            (Action::Put(item), _) => Change::Put {
+                item: item.into_item()?,
                 cold: false,
             },
             (Action::Remove, LookupState::Live) => Change::Remove { key },
@@ -211,24 +219,25 @@ impl Store {
             }
             (_, LookupState::Live | LookupState::Nothing) => return None,
         };
+        // memcached counts an expired item that a set replaces as reclaimed.
         if found == LookupState::Dead && matches!(change, Change::Put { .. }) {
             shard.peek(at.slot).inspect(|item| {
                 self.count_reclaimed(item);
-                self.count_death(item);
+                self.count_expired_unfetched(item);
             });
         }
-        shard.change(&self.shared, context, at, change, Cause::Client)
+        shard.mutate(&self.shared, context, at, change, Cause::Client)
     }
 
-    /// Whether an item of this deadline, stored or touched, is the same as removing what is there.
-    /// Between two nodes a removal is one record; alone a node keeps even what is overdue until it
-    /// is found, so that it is counted as memcached counts it.
+    /// Whether storing an item with this deadline, or touching one, is done as a removal. In a pair
+    /// it is if the deadline has passed, because a removal is the smaller record. A standalone node
+    /// keeps the expired item until it is looked up, so that statistics count it as memcached does.
     pub fn puts_as_removal(&self, deadline_ms: u64, now: Now) -> bool {
         self.shared.replicated && deadline_ms <= now.boot_ms
     }
 
-    /// Whether an entry is a live item; else why its key is a miss.
-    fn check_life(&self, item: &Item, now: Now) -> Result<(), Miss> {
+    /// Checks that an entry is a live item.
+    fn check_live(&self, item: &Item, now: Now) -> Result<(), Miss> {
         if item.is_tombstone() {
             Err(Miss::Absent)
         } else if self.shared.is_flushed(item) {
@@ -240,13 +249,17 @@ impl Store {
         }
     }
 
-    /// Removes an entry that is dead by its deadline or by a flush: one that was looked for.
+    /// Removes an expired or flushed item that housekeeping or an eviction has found, and counts it
+    /// as expired if no client had read it.
     pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        shard.peek(slot).inspect(|item| self.count_death(item));
+        shard
+            .peek(slot)
+            .inspect(|item| self.count_expired_unfetched(item));
         self.remove_dead(shard, slot, context);
     }
 
-    /// The same of one that a lookup has found, which memcached counts as a miss only.
+    /// Removes an expired or flushed item that a lookup has found. As in memcached, the lookup
+    /// counts a miss and the item is not counted as expired.
     fn remove_dead(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
         let Some(item) = shard.peek(slot).cloned() else {
             return;
@@ -257,7 +270,7 @@ impl Store {
             Cause::Expiry
         };
         let removal = Change::Remove { key: item.key() };
-        shard.change(
+        shard.mutate(
             &self.shared,
             context,
             SlotRef::of(slot, &item),
@@ -266,7 +279,7 @@ impl Store {
         );
     }
 
-    fn count_death(&self, item: &Item) {
+    fn count_expired_unfetched(&self, item: &Item) {
         if !self.shared.is_flushed(item) && !item.is_fetched() {
             let counters = self.shared.counters.class(item.class());
             counters.expired_unfetched.fetch_add(1, Ordering::Relaxed);
@@ -278,7 +291,7 @@ impl Store {
         counters.reclaimed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an entry as used by a client, as a read or (a failed `add`) not.
+    /// Notes that a client used an item: read it, or failed to `add` it.
     fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, context: &mut OpContext) {
         let tick = tick_of(context.now);
         let Some(item) = shard.peek(slot) else {
@@ -294,8 +307,9 @@ impl Store {
         }
     }
 
-    /// A use promotes when the last promotion is older than an eighth of the coldest entry's, at
-    /// most a minute: a fixed minute would turn a small busy cache into a queue.
+    /// Whether a use promotes the item: if its last promotion is longer ago than an eighth of the
+    /// coldest item's, but at most a minute. With a fixed minute a small busy cache, whose items
+    /// live for less, would evict in the order of their writing.
     fn promotion_is_due(&self, shard: usize, item: &Item, tick: u32) -> bool {
         let age = ticks_since(tick, item.promoted());
         if age == 0 {
@@ -315,7 +329,8 @@ impl Store {
         }
     }
 
-    /// Kills everything that is stored now. Later writes survive, however soon they come.
+    /// Invalidates everything stored until now. Later writes are not affected, even in the same
+    /// millisecond.
     pub fn flush(&self, context: &mut OpContext) -> Timestamp {
         self.flush_at_ms.store(NEVER, Ordering::Relaxed);
         let flush_watermark = self.shared.hybrid_clock.next(context.now);
@@ -323,7 +338,8 @@ impl Store {
         flush_watermark
     }
 
-    /// Kills what was stored before a moment of the past, in milliseconds since 2020.
+    /// Invalidates everything stored before a moment of the past, in milliseconds since 2020.
+    /// `None` if an earlier flush did so already.
     pub fn flush_before(&self, wall_ms: u64) -> Option<Timestamp> {
         let flush_watermark = Timestamp::at_wall_ms(wall_ms);
         self.shared
@@ -331,7 +347,7 @@ impl Store {
             .then_some(flush_watermark)
     }
 
-    /// Registers a flush for later; it replaces one that has not fired.
+    /// Schedules a flush; it replaces one that has not fired.
     pub fn flush_later(&self, at_ms: u64) {
         self.flush_at_ms.store(at_ms, Ordering::Relaxed);
     }

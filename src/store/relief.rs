@@ -1,5 +1,5 @@
-//! What is done when the machine has no memory for an item though the budget has: others are
-//! evicted, some of its size first, and the allocation is tried again.
+//! Eviction when the machine has no memory for an item although the budget has: other items are
+//! evicted, one of at least its size first, and the allocation is tried again.
 
 use std::cell::Cell;
 
@@ -12,17 +12,17 @@ use crate::limits::{
     ALLOCATION_TRIES, RELIEF_BYTES_MIN, RELIEF_ITEMS, RELIEF_SHARDS, RELIEF_STEPS,
 };
 
-/// An item for which an allocation failed.
+/// A failed allocation of an item.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FailedAllocation {
-    /// What it would cost.
+    /// What the item would cost.
     pub(super) bytes: u64,
     pub(super) class: u8,
 }
 
 thread_local! {
-    /// Allocations fail under a shard's lock, too, where nothing may be evicted: it is noted here
-    /// and done when the lock is released.
+    /// An allocation may fail under a shard's lock, where nothing may be evicted. It is noted here,
+    /// and the eviction follows once the lock is released.
     static FAILED_ALLOCATION: Cell<Option<FailedAllocation>> = const { Cell::new(None) };
 }
 
@@ -32,8 +32,8 @@ pub(super) fn note(failed: FailedAllocation) {
 }
 
 impl Store {
-    /// Carries something out again, a few times, as long as it is refused because the machine has
-    /// no memory for an item; each time after evicting others. Called without a lock.
+    /// Repeats `attempt` as long as it is refused because the machine has no memory for an item, at
+    /// most [`ALLOCATION_TRIES`] times, each time after an eviction. Called without a lock.
     pub fn retry<C, R>(
         &self,
         caller: &mut C,
@@ -41,7 +41,7 @@ impl Store {
         mut attempt: impl FnMut(&mut C) -> R,
         is_refused: impl Fn(&R) -> bool,
     ) -> R {
-        // What an earlier attempt of this thread lacked and found elsewhere is nobody's any more.
+        // A note of an earlier attempt of this thread is obsolete.
         FAILED_ALLOCATION.take();
         let mut done = attempt(caller);
         for _ in 0..ALLOCATION_TRIES {
@@ -56,8 +56,8 @@ impl Store {
         done
     }
 
-    /// Evicts for the item that this thread has found no memory for. False if there is no such
-    /// item, or nothing to evict: then it is refused, and counted.
+    /// Evicts for the last failed allocation of this thread. False if there was none, or if nothing
+    /// can be evicted: then the item is counted as refused.
     pub(super) fn relieve(&self, context: &mut OpContext) -> bool {
         let Some(failed) = FAILED_ALLOCATION.take() else {
             return false;
@@ -69,8 +69,8 @@ impl Store {
         relieved
     }
 
-    /// Evicts some more than so many bytes; false if nothing can be evicted. The more is for what
-    /// belongs to an item and is allocated beside it.
+    /// Evicts so many bytes and [`RELIEF_BYTES_MIN`] more, for allocations that come with an item.
+    /// False if nothing can be evicted.
     #[cold]
     fn evict_for(&self, bytes: u64, context: &mut OpContext) -> bool {
         let enough_bytes = self
@@ -88,8 +88,8 @@ impl Store {
         true
     }
 
-    /// Evicts an item from the cold ends of some shards that is no smaller than this: many small
-    /// ones may not leave one free piece of memory as large.
+    /// Evicts an item of at least this cost from the cold ends of some shards: many small items may
+    /// not leave one free block as large.
     fn evict_as_large(&self, bytes: u64, context: &mut OpContext) -> bool {
         let seed = self.shared.eviction_seed();
         let (start, stride) = shared::walk_of(seed);

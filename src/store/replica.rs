@@ -1,4 +1,4 @@
-//! What the link does with the store: records in and out, confirmations, walks of the table.
+//! The operations that the link uses: records in and out, confirmations, walks of the table.
 
 use std::sync::atomic::Ordering;
 
@@ -15,20 +15,20 @@ use super::{Now, Store};
 /// Where a record comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A write of the partner's clients: enters at the hot end and may evict.
+    /// The live lane: writes of the partner's clients. They enter at the hot end and may evict.
     Live,
-    /// A pass over the partner's table: enters at the cold end and never evicts.
+    /// The sync lane: a full sync of the partner. Its items enter at the cold end and never evict.
     Sync,
 }
 
-/// What became of a record.
+/// The result of applying a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyResult {
     /// This node's table holds it.
     Applied,
     /// This node's table holds something newer.
     Superseded(Version),
-    /// Refused; an older version was removed all the same.
+    /// It was refused. An older version was removed nevertheless.
     NoRoom(RefuseReason),
 }
 
@@ -39,15 +39,15 @@ pub enum RefuseReason {
     TooLarge,
     /// There is no memory for it.
     Memory {
-        /// What must be free.
+        /// Bytes that must be free.
         bytes: u64,
     },
 }
 
-/// A record's state beside key and value.
+/// A record without its key and value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordHead {
-    /// Decides who wins.
+    /// The version: of two records the higher one wins.
     pub version: Version,
     /// The client's opaque 32 bits.
     pub client_flags: u32,
@@ -60,9 +60,9 @@ pub struct RecordHead {
 }
 
 impl RecordHead {
-    /// What to send of an item; the deadline is on this node's clock.
+    /// The head of an item; the deadline is on this node's clock.
     pub fn of(item: &Item) -> Self {
-        // Before the deadline: a touch sets it first.
+        // Read before the deadline, because a touch sets the deadline first.
         let version = item.version();
         Self {
             version,
@@ -83,7 +83,7 @@ impl RecordHead {
     }
 }
 
-/// How an arriving version compares with what is here.
+/// How the version of a record compares with the entry here.
 enum VersionOrder {
     Newer,
     Equal,
@@ -91,13 +91,13 @@ enum VersionOrder {
 }
 
 impl Store {
-    /// Whatever is in a slot, live or a tombstone.
+    /// The entry of a slot, an item or a tombstone.
     pub fn entry(&self, slot: u64) -> Option<Item> {
         self.shard(slot).lock().peek(slot).cloned()
     }
 
-    /// Applies a record whose value is whole. Entries of our own that had to make room for it
-    /// are dirty in the context, if the partner must hear of it.
+    /// Applies a complete record. Items evicted for it are dirty in the context if the partner must
+    /// be told.
     pub fn apply(
         &self,
         mut partial: PartialItem,
@@ -114,10 +114,10 @@ impl Store {
         self.shared.hybrid_clock.absorb(version.latest());
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
-        let (verdict, unused) =
-            self.apply_in(&mut shard, hash, item, origin, &mut charged, context);
+        let (result, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, context);
         drop(shard);
-        // What it replaced first, so that nobody else sees both and evicts for one of them.
+        // The replaced item is refunded before the new one is charged, so that no other thread sees
+        // both and evicts for one of them.
         self.shared.free_retired(context);
         match unused {
             Some(unused) => {
@@ -129,14 +129,15 @@ impl Store {
         if self.may_evict_for(origin) {
             self.free_and_evict(context);
         }
-        verdict
+        result
     }
 
     pub(super) fn may_evict_for(&self, origin: Origin) -> bool {
         self.shared.evicting && origin == Origin::Live
     }
 
-    /// Returns the item if the table did not take it. `charged` is what is in the account for it.
+    /// The part of [`Self::apply`] under the lock. Returns the item if the table did not take it.
+    /// `charged` is what the account holds for it.
     fn apply_in(
         &self,
         shard: &mut Shard,
@@ -146,6 +147,7 @@ impl Store {
         charged: &mut u64,
         context: &mut OpContext,
     ) -> (ApplyResult, Option<Item>) {
+        // Compare the versions.
         let place = shard.locate(hash, item.key());
         let at = SlotRef::new(&place, hash.slot());
         let held = place.held();
@@ -156,14 +158,15 @@ impl Store {
             }
             VersionOrder::Newer => {}
         }
-        // What it replaces may have become smaller, or gone, since it was reserved.
+        // Charge what is missing: the entry it replaces may have become smaller since its memory
+        // was reserved.
         let cost = cost_bytes(&item);
         let more = cost.saturating_sub(held.map_or(0, cost_bytes));
         let lacking = more.saturating_sub(*charged);
         if !self.may_evict_for(origin) && !self.shared.account.try_charge(lacking) {
             if held.is_some() {
                 let removal = Change::Remove { key: item.key() };
-                shard.change(&self.shared, context, at, removal, Cause::Record);
+                shard.mutate(&self.shared, context, at, removal, Cause::Record);
             }
             return (
                 self.refused(RefuseReason::Memory { bytes: cost }),
@@ -175,11 +178,11 @@ impl Store {
             item,
             cold: origin == Origin::Sync,
         };
-        shard.change(&self.shared, context, at, put, Cause::Record);
+        shard.mutate(&self.shared, context, at, put, Cause::Record);
         (ApplyResult::Applied, None)
     }
 
-    /// Applies a deletion: an older entry goes, and no tombstone of our own is kept.
+    /// Applies a deletion: removes an older entry, and keeps no tombstone.
     pub fn apply_tombstone(
         &self,
         key: &[u8],
@@ -192,31 +195,32 @@ impl Store {
         }
     }
 
-    /// A record that does not fit here: the older version held is removed all the same.
+    /// Refuses a record that does not fit. An older version of the key is removed nevertheless:
+    /// clients must not read what was replaced.
     pub fn refuse(
         &self,
         key: &[u8],
         version: Version,
-        shortage: RefuseReason,
+        reason: RefuseReason,
         context: &mut OpContext,
     ) -> ApplyResult {
-        // If it was the machine that had no memory for it, the next one finds some.
+        // If the machine had no memory for it, evict for the next one.
         self.relieve(context);
         match self.remove_older(key, version, context) {
-            None => self.refused(shortage),
+            None => self.refused(reason),
             Some((held, is_live)) if held == version && is_live => ApplyResult::Applied,
             Some((held, _)) => ApplyResult::Superseded(held),
         }
     }
 
-    fn refused(&self, shortage: RefuseReason) -> ApplyResult {
+    fn refused(&self, reason: RefuseReason) -> ApplyResult {
         let counters = &self.shared.counters;
         counters.records_refused.fetch_add(1, Ordering::Relaxed);
-        ApplyResult::NoRoom(shortage)
+        ApplyResult::NoRoom(reason)
     }
 
-    /// Removes what is older than `version`. If that or a newer version is here, returns which,
-    /// and whether it is live.
+    /// Removes an entry older than `version`. If `version` or a newer one is here, returns it, and
+    /// whether it is a live item of exactly that version.
     fn remove_older(
         &self,
         key: &[u8],
@@ -231,13 +235,14 @@ impl Store {
         let held = place.held();
         let stays = match self.order_of(held, version) {
             VersionOrder::Older(newer) => Some((newer, false)),
-            // What was confirmed here stays; it must not die with the sender's copy.
+            // The partner has a tombstone of this version: it evicted or expired its copy. Ours
+            // stays.
             VersionOrder::Equal => held.map(|item| (version, !item.is_tombstone())),
             VersionOrder::Newer => None,
         };
         if stays.is_none() && held.is_some() {
             let removal = Change::Remove { key };
-            shard.change(&self.shared, context, at, removal, Cause::Record);
+            shard.mutate(&self.shared, context, at, removal, Cause::Record);
         }
         drop(shard);
         self.free_and_evict(context);
@@ -259,8 +264,8 @@ impl Store {
         }
     }
 
-    /// Both sides hold this version: the earlier deadline wins. A tombstone here stays: what has
-    /// expired or was evicted does not return.
+    /// Both sides hold this version: the earlier deadline wins. A tombstone here stays, so that an
+    /// expired or evicted item does not return.
     fn confirm_equal(
         &self,
         shard: &mut Shard,
@@ -274,11 +279,11 @@ impl Store {
         let confirmation = Change::ConfirmEqual {
             deadline_ms: item.deadline_ms(),
         };
-        shard.change(&self.shared, context, at, confirmation, Cause::Record);
+        shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
         ApplyResult::Applied
     }
 
-    /// The partner holds this version or a newer one.
+    /// Confirms a version: the partner holds it or a newer one.
     pub fn confirm(&self, slot: u64, version: Version) {
         let mut context = OpContext::default();
         let mut shard = self.shard(slot).lock();
@@ -289,7 +294,7 @@ impl Store {
             let held = held.clone();
             let removal = Change::Remove { key: held.key() };
             let at = SlotRef::of(slot, &held);
-            shard.change(&self.shared, &mut context, at, removal, Cause::Reclaim);
+            shard.mutate(&self.shared, &mut context, at, removal, Cause::Reclaim);
         } else {
             held.confirm();
         }
@@ -297,14 +302,14 @@ impl Store {
         self.shared.free_retired(&mut context);
     }
 
-    /// A client of the partner used the entry: it must not be evicted first here.
+    /// Promotes an item that a client of the partner has read.
     pub fn promote(&self, slot: u64, now: Now) {
         self.shard(slot)
             .lock()
             .promote(&self.shared, slot, tick_of(now));
     }
 
-    /// How many shards there are to walk.
+    /// The number of shards.
     pub fn shard_count(&self) -> usize {
         self.shards.len()
     }
@@ -316,12 +321,12 @@ impl Store {
         }
     }
 
-    /// The flush watermark: everything with a lower timestamp is dead.
+    /// The flush watermark: everything with a lower timestamp is invalid.
     pub fn flush_watermark(&self) -> Timestamp {
         self.shared.flush_watermark()
     }
 
-    /// Takes over a partner's flush watermark; false if ours was as high.
+    /// Raises the flush watermark to the partner's; false if it was as high already.
     pub fn raise_flush_watermark(&self, flush_watermark: Timestamp) -> bool {
         self.shared.raise_flush_watermark(flush_watermark)
     }

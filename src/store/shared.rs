@@ -1,4 +1,4 @@
-//! What all shards share: account, timestamps, flush watermark, hasher, counters, tail ticks.
+//! What all shards share: account, clock, flush watermark, hasher, counters, tail ticks.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -15,7 +15,7 @@ use super::shard::EMPTY_TAIL;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// See the module.
+/// Shared by all shards, uploads and reservations.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hasher: KeyHasher,
@@ -23,18 +23,18 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
-    /// Whether there is a partner; without one there are no tombstones and no dirty marks.
+    /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
     pub(crate) evicting: bool,
     flush_watermark: AtomicU64,
     /// Ticks of the coldest live item of each shard, read without their locks.
     tails: Box<[AtomicU32]>,
-    /// Entries out of the table that somebody still reads: charged until they are let go.
+    /// Removed items that are still being sent to clients. They stay charged until then.
     pinned: Mutex<Vec<Item>>,
-    /// How many those are, read without their lock.
+    /// The length of `pinned`, read without its lock.
     pinned_count: AtomicUsize,
-    /// Spreads the samples of evictions over the shards.
+    /// Seeds the samples of evictions.
     evictions_tried: AtomicU32,
     /// Bytes of items that the machine has memory for.
     #[cfg(test)]
@@ -44,7 +44,8 @@ pub(crate) struct Shared {
     pub(crate) evictions_tried_in_shards: AtomicU64,
 }
 
-/// Where a walk over all shards begins and how it goes on, for a seed: every order meets each once.
+/// The start and the stride of a walk over all shards. The stride is odd and the number of shards a
+/// power of two, so a walk visits each shard once.
 pub(crate) fn walk_of(seed: u64) -> (usize, usize) {
     ((seed >> 32) as usize, (seed >> 8) as usize | 1)
 }
@@ -77,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Everything with a lower timestamp is dead.
+    /// Everything with a lower timestamp is invalid.
     pub(crate) fn flush_watermark(&self) -> Timestamp {
         Timestamp::from_raw(self.flush_watermark.load(RELAXED))
     }
@@ -90,7 +91,7 @@ impl Shared {
             < flush_watermark.get()
     }
 
-    /// Whether a flush has killed the item.
+    /// Whether a flush has invalidated the item.
     pub(crate) fn is_flushed(&self, item: &Item) -> bool {
         item.timestamp() < self.flush_watermark()
     }
@@ -103,7 +104,7 @@ impl Shared {
         self.tails[shard].store(tick, RELAXED);
     }
 
-    /// Frees what left the table during a turn. Called without any lock held.
+    /// Frees the entries that have left the table. Called without a lock.
     pub(crate) fn free_retired(&self, context: &mut OpContext) {
         for item in context.retired.drain(..) {
             self.free(item);
@@ -120,16 +121,16 @@ impl Shared {
         }
     }
 
-    /// Frees entries whose last reader is gone.
+    /// Frees pinned items that no client is being sent any more.
     pub(crate) fn sweep_pinned(&self) {
         if self.pinned_count.load(RELAXED) == 0 {
             return;
         }
         let mut pinned = self.pinned.lock();
-        let let_go: Vec<_> = pinned.extract_if(.., |item| item.is_unique()).collect();
+        let released: Vec<_> = pinned.extract_if(.., |item| item.is_unique()).collect();
         self.pinned_count.store(pinned.len(), RELAXED);
         drop(pinned);
-        for item in let_go {
+        for item in released {
             self.account.refund(cost_bytes(&item));
         }
     }

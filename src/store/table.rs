@@ -1,7 +1,8 @@
 //! The entries of one shard: live items in LRU order, and tombstones beside them.
 //!
-//! A tombstone must outlive the item whose removal it carries, so no eviction may take it. Among
-//! the items in LRU order tombstones filled the cold end, and every eviction had to pass them.
+//! A tombstone may not be evicted, because the partner would not learn of the deletion. Tombstones
+//! are not in the LRU list: they would collect at its cold end, and every eviction would have to
+//! skip them.
 
 use std::collections::HashMap;
 
@@ -10,13 +11,13 @@ use lru::LruCache;
 use super::hash::BuildIdentity;
 use super::item::Item;
 
-/// Tombstones' places that are kept when none is left.
+/// The capacity for tombstones that is kept when none is left: a few deletions need not allocate.
 const PLACES_KEPT: usize = 64;
 
-/// See the module. A slot holds one entry of either kind, or none.
+/// The entries of one shard. A slot holds one entry of either kind, or none.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Unbounded: at a capacity the crate evicts without a word.
+    /// Unbounded, because with a capacity the crate evicts by itself.
     live: LruCache<u64, Item, BuildIdentity>,
     tombstones: HashMap<u64, Item, BuildIdentity>,
 }
@@ -40,7 +41,7 @@ impl Table {
         self.live.len()
     }
 
-    /// Whatever is in a slot.
+    /// The entry of a slot.
     #[inline(always)]
     pub(crate) fn peek(&self, slot: u64) -> Option<&Item> {
         match self.live.peek(&slot) {
@@ -53,7 +54,7 @@ impl Table {
         self.peek(slot).is_some()
     }
 
-    /// Puts an item into its slot, a live one at the hot end; what was in it.
+    /// Puts an entry into its slot, a live item at the hot end. Returns the entry it replaces.
     pub(crate) fn put(&mut self, slot: u64, item: Item) -> Option<Item> {
         if item.is_tombstone() {
             let old = self.live.pop(&slot);
@@ -63,7 +64,8 @@ impl Table {
         self.live.push(slot, item).map(|(_, old)| old).or(old)
     }
 
-    /// The same in the place of the live item that was there, or at the cold end.
+    /// Puts a live item in the place of the live item in its slot, else at the cold end. Returns
+    /// the entry it replaces.
     pub(crate) fn put_cold(&mut self, slot: u64, item: Item) -> Option<Item> {
         if let Some(place) = self.live.peek_mut(&slot) {
             return Some(std::mem::replace(place, item));
@@ -73,7 +75,7 @@ impl Table {
         old
     }
 
-    /// Empties a slot; what was in it.
+    /// Empties a slot. Returns the entry that was in it.
     pub(crate) fn remove(&mut self, slot: u64) -> Option<Item> {
         let live = self.live.pop(&slot);
         live.or_else(|| self.remove_tombstone(slot))
@@ -95,12 +97,12 @@ impl Table {
         self.live.get(&slot)
     }
 
-    /// The live item that was used last.
+    /// The live item that was promoted last.
     pub(crate) fn hottest(&self) -> Option<&Item> {
         self.live.peek_mru().map(|(_, item)| item)
     }
 
-    /// The live item that has not been used for longest.
+    /// The live item whose last promotion is the longest ago.
     pub(crate) fn coldest(&self) -> Option<(u64, &Item)> {
         self.live.peek_lru().map(|(slot, item)| (*slot, item))
     }

@@ -8,10 +8,11 @@ use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::table::Table;
 
-/// Stale places that are kept before they are swept out.
+/// How many stale places may exceed the tombstones before they are swept: a small shard need not
+/// sweep at every deletion.
 const STALE_KEPT: usize = 64;
 
-/// See the module.
+/// The count and the order of a shard's tombstones.
 #[derive(Debug, Default)]
 pub(crate) struct Tombstones {
     pub(super) count: usize,
@@ -39,14 +40,14 @@ impl Tombstones {
             .fetch_sub(cost_bytes(item), Ordering::Relaxed);
     }
 
-    /// Sweeps out stale places when they are more than the tombstones.
+    /// Removes stale places when they outnumber the tombstones.
     pub(super) fn sweep(&mut self, table: &Table) {
         if self.order.len() > 2 * self.count + STALE_KEPT {
             self.order.retain(|&place| is_current(table, place));
         }
     }
 
-    /// Takes the oldest tombstone's place off the list.
+    /// Takes the oldest tombstone off the list.
     pub(super) fn pop_oldest(&mut self, table: &Table) -> Option<u64> {
         while let Some(place) = self.order.pop_front() {
             if is_current(table, place) {

@@ -1,8 +1,8 @@
 //! A client's value that arrives over several turns.
 //!
-//! What counts is what has arrived, not what was announced: a large value is received into a buffer
-//! that grows with it, and its item is allocated once a good part is there. Values of common size
-//! are received straight into their item.
+//! Memory is taken for what has arrived, not for what was announced: a large value is received into
+//! a buffer that grows with it, and its item is allocated once a good part has arrived. Values of
+//! common sizes are received straight into their item.
 
 use super::Store;
 use super::item::{Item, ItemHead};
@@ -13,7 +13,7 @@ use super::relief::{self, FailedAllocation};
 use super::unfinished::InputReservation;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
 
-/// See the module.
+/// A value that is being received.
 #[derive(Debug)]
 pub struct Upload {
     body: Body,
@@ -23,7 +23,7 @@ pub struct Upload {
 
 #[derive(Debug)]
 enum Body {
-    /// Shorter than the value.
+    /// A buffer that is shorter than the value.
     Buffer {
         key: Box<[u8]>,
         head: ItemHead,
@@ -51,7 +51,7 @@ impl Upload {
         }
     }
 
-    /// The value; empty as long as it is in a buffer.
+    /// The value; empty while it is in a buffer.
     pub fn value(&self) -> &[u8] {
         match &self.body {
             Body::Buffer { .. } => &[],
@@ -59,12 +59,12 @@ impl Upload {
         }
     }
 
-    /// Bytes of the value that have come.
+    /// Bytes of the value received.
     pub fn received_bytes(&self) -> usize {
         self.filled_bytes
     }
 
-    /// Bytes of the value that have not come yet.
+    /// Bytes of the value that are still missing.
     pub fn missing_bytes(&self) -> usize {
         self.value_len() - self.filled_bytes
     }
@@ -77,12 +77,12 @@ impl Upload {
         }
     }
 
-    /// What its memory counts as.
+    /// The reservation of its memory.
     pub fn held(&self) -> &InputReservation {
         &self.held
     }
 
-    /// What its memory counts as, and how much that will be in the end.
+    /// The reservation of its memory, and the bytes it will reserve once the value is complete.
     pub fn held_mut(&mut self) -> (&mut InputReservation, u64) {
         let whole_bytes = match &self.body {
             Body::Buffer {
@@ -96,7 +96,7 @@ impl Upload {
         (&mut self.held, whole_bytes)
     }
 
-    /// Hands out the room that is allocated, to be filled.
+    /// Calls `fill` with the part of the allocated memory that is not filled yet.
     pub fn rest(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
         let start = self.filled_bytes;
         let mut filled = 0;
@@ -111,7 +111,7 @@ impl Upload {
         self.filled_bytes += filled;
     }
 
-    /// As an item of one turn: whole now.
+    /// The complete value as a pending item.
     pub fn into_pending_item(mut self, store: &Store) -> PendingItem<'_> {
         let item = match self.body {
             Body::Whole(item) => Some(item),
@@ -125,8 +125,8 @@ impl Upload {
 }
 
 impl Store {
-    /// Begins to receive a value. Under `-M` all of it is allocated at once or refused, as in
-    /// memcached: nothing could make room for it later.
+    /// Starts to receive a value. Under `-M` all of it is allocated at once or refused, as in
+    /// memcached, because nothing can be evicted for it later.
     pub fn upload(
         &self,
         key: &[u8],
@@ -159,12 +159,12 @@ impl Store {
         })
     }
 
-    /// Counts what a client's unfinished line holds.
+    /// A reservation for a client's unfinished line.
     pub fn unfinished_input(&self) -> InputReservation {
         InputReservation::new(std::sync::Arc::clone(&self.shared))
     }
 
-    /// Takes bytes of a value, and says how many: what follows the value is not its own.
+    /// Takes bytes of a value. Returns how many: bytes after the end of the value are not taken.
     ///
     /// # Errors
     /// The machine is out of memory; the value cannot be stored.
@@ -186,7 +186,7 @@ impl Store {
         Ok(taken)
     }
 
-    /// Makes room for so many bytes more: in the next larger buffer, or in the item.
+    /// Allocates memory for `more` bytes: the next larger buffer, or the item.
     fn enlarge(
         &self,
         upload: &mut Upload,

@@ -58,7 +58,7 @@ impl Link {
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
         let mut context = OpContext::at(now);
-        let verdict = if record.tombstone {
+        let result = if record.tombstone {
             store.apply_tombstone(record.key, version, &mut context)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
@@ -67,12 +67,12 @@ impl Link {
                     partial.push(record.value);
                     store.apply(partial, origin, &mut context)
                 }
-                Err(shortage) => store.refuse(record.key, version, shortage, &mut context),
+                Err(reason) => store.refuse(record.key, version, reason, &mut context),
             }
         };
         self.partner_updated(record.key);
         self.mark_dirty(&context.dirty);
-        self.ack_applied(verdict)
+        self.ack_applied(result)
     }
 
     /// The head of a record, its deadline converted to this node's clock.
@@ -140,13 +140,13 @@ impl Link {
             return Ok(());
         };
         let mut context = OpContext::at(now);
-        let verdict = match inbound.partial {
+        let result = match inbound.partial {
             Ok(partial) => store.apply(partial, origin(lane), &mut context),
-            Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut context),
+            Err(reason) => store.refuse(&inbound.key, inbound.version, reason, &mut context),
         };
         self.partner_updated(&inbound.key);
         self.mark_dirty(&context.dirty);
-        self.ack_applied(verdict)
+        self.ack_applied(result)
     }
 
     /// A newer record of a key ends an older one that is partly received: its last chunk would
@@ -160,17 +160,17 @@ impl Link {
         }
     }
 
-    fn ack_applied(&mut self, verdict: ApplyResult) -> Result<(), LinkError> {
+    fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
         self.counters.records_received += 1;
-        let ack = match verdict {
+        let ack = match result {
             ApplyResult::Applied => {
                 self.counters.records_applied += 1;
                 Ack::Applied
             }
             ApplyResult::Superseded(held) => Ack::Superseded(held),
-            ApplyResult::NoRoom(shortage) => {
+            ApplyResult::NoRoom(reason) => {
                 self.counters.records_refused += 1;
-                self.session.space_notice.refused(shortage);
+                self.session.space_notice.refused(reason);
                 Ack::NoRoom
             }
         };

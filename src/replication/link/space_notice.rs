@@ -19,8 +19,8 @@ pub(super) struct SpaceNotice {
 
 impl SpaceNotice {
     /// A record was refused. One over `-I` does not count: it never fits.
-    pub(super) fn refused(&mut self, shortage: RefuseReason) {
-        if let RefuseReason::Memory { bytes } = shortage {
+    pub(super) fn refused(&mut self, reason: RefuseReason) {
+        if let RefuseReason::Memory { bytes } = reason {
             let smallest = self.smallest_bytes.map_or(bytes, |least| least.min(bytes));
             self.smallest_bytes = Some(smallest);
             self.refused_since_sync = true;

@@ -62,9 +62,9 @@ impl Side {
             deadline_ms,
             ..ItemHead::default()
         };
-        let draft = self.store.pending_item(key, &head, value_len).unwrap();
+        let pending = self.store.pending_item(key, &head, value_len).unwrap();
         self.store
-            .update(key, &mut context, |_| (Action::Put(draft), ()));
+            .update(key, &mut context, |_| (Action::Put(pending), ()));
         self.link.mark_dirty(&context.dirty);
     }
 

@@ -140,12 +140,12 @@ impl TestNode {
             ..ItemHead::default()
         };
         self.store.update(key.as_bytes(), &mut context, |_| {
-            let mut draft = self
+            let mut pending = self
                 .store
                 .pending_item(key.as_bytes(), &head, value.len())
                 .unwrap();
-            draft.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
-            (Action::Put(draft), ())
+            pending.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
+            (Action::Put(pending), ())
         });
         self.changes.send(&mut context.dirty);
     }

@@ -101,14 +101,14 @@ impl Node {
             deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
         };
         let key = turn.model.key(which);
-        let Ok(mut draft) = self.store.pending_item(key, &head, len) else {
+        let Ok(mut pending) = self.store.pending_item(key, &head, len) else {
             // As the server does: a value that could not be replaced is removed.
             return self.remove(which, turn);
         };
-        draft.fill(|value| pattern(written.id, value));
+        pending.fill(|value| pattern(written.id, value));
         let (_, timestamp) = self
             .store
-            .update(key, &mut turn.context, |_| (Action::Put(draft), ()));
+            .update(key, &mut turn.context, |_| (Action::Put(pending), ()));
         let timestamp = timestamp.expect("a put takes a timestamp");
         self.wrote(
             turn.model,

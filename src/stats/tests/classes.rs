@@ -7,10 +7,10 @@ impl TestNode {
     /// Stores a value of a length that never expires.
     fn put(&self, key: &str, value_len: usize) {
         let store = &self.store;
-        let draft = store.pending_item(key.as_bytes(), &ItemHead::default(), value_len);
-        let draft = draft.unwrap();
+        let pending = store.pending_item(key.as_bytes(), &ItemHead::default(), value_len);
+        let pending = pending.unwrap();
         let batch = &mut OpContext::at(self.now);
-        store.update(key.as_bytes(), batch, |_| (Action::Put(draft), ()));
+        store.update(key.as_bytes(), batch, |_| (Action::Put(pending), ()));
     }
 
     fn remove(&self, key: &str) {

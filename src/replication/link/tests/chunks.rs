@@ -84,13 +84,13 @@ fn a_full_sync_does_not_end_before_a_value_that_is_replaced_all_the_time() {
 
 /// Writes without marking the key dirty, as if the batch with it was dropped.
 fn set_unseen(a: &mut Side, value_len: usize) {
-    let draft = a
+    let pending = a
         .store
         .pending_item(b"large", &ItemHead::default(), value_len);
-    let draft = draft.unwrap();
+    let pending = pending.unwrap();
     let mut context = OpContext::at(a.now);
     a.store
-        .update(b"large", &mut context, |_| (Action::Put(draft), ()));
+        .update(b"large", &mut context, |_| (Action::Put(pending), ()));
 }
 
 #[test]
