@@ -1,4 +1,4 @@
-//! Keys that all share one hash: none may lose another's entry, in no part of the store's life.
+//! Keys that all have one hash: no operation on one may affect another's entry.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn key(index: u8) -> [u8; 2] {
 }
 
 #[test]
-fn eight_live_keys_of_one_hash_all_keep_their_values() {
+fn eight_live_keys_with_one_hash_keep_their_values() {
     let store = colliding(&config(64 * MEBIBYTE));
     let mut context = OpContext::at(START);
     for index in 0..8 {
@@ -30,7 +30,7 @@ fn eight_live_keys_of_one_hash_all_keep_their_values() {
 }
 
 #[test]
-fn keys_of_one_hash_expire_each_for_itself() {
+fn keys_with_one_hash_expire_independently() {
     let store = colliding(&config(64 * MEBIBYTE));
     let mut context = OpContext::at(START);
     for index in 0..8 {
@@ -54,7 +54,7 @@ fn keys_of_one_hash_expire_each_for_itself() {
 }
 
 #[test]
-fn keys_of_one_hash_are_evicted_coldest_first() {
+fn keys_with_one_hash_are_evicted_coldest_first() {
     let store = colliding(&config(SMALL_BYTES));
     let value = vec![1; 200 << 10];
     for index in 0..6 {
@@ -70,7 +70,7 @@ fn keys_of_one_hash_are_evicted_coldest_first() {
 }
 
 #[test]
-fn a_ninth_key_takes_the_place_of_one_and_the_loss_is_counted() {
+fn a_ninth_key_replaces_one_and_the_eviction_is_counted() {
     let store = colliding(&StoreConfig {
         replicated: true,
         ..config(64 * MEBIBYTE)

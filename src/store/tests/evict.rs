@@ -1,4 +1,4 @@
-//! The memory budget: kept, and kept by giving up what is least likely to be missed.
+//! Eviction: the memory budget is kept, and cold items are evicted first.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn the_budget_holds_after_every_write_of_any_size() {
     store.audit(context.now);
 }
 
-/// Of how many hot keys a scan of cold ones leaves how many.
+/// How many of how many hot keys a scan of cold ones leaves.
 fn hot_keys_left(limit_bytes: u64, value_len: usize, hot: u64, scanned: u64) -> usize {
     let store = store(limit_bytes);
     let value = vec![1; value_len];
@@ -75,18 +75,18 @@ fn hot_keys_survive_a_scan() {
     assert_eq!(hot_keys_left(8 * MEBIBYTE, 1000, 500, 40_000), 500);
 }
 
-/// With fewer items than shards, comparing the tails of four shards compared about one: a cache
-/// of few large items evicted almost at random.
+/// Regression: with fewer items than shards, a sample of four shards compared about one item, so a
+/// cache of few large items evicted almost at random.
 #[test]
 fn hot_keys_survive_a_scan_of_large_items_too() {
     // About 60 items fit into 256 shards; the hot ones are read every 400 ms.
     assert_eq!(hot_keys_left(64 * MEBIBYTE, 1_000_000, 20, 400), 20);
 }
 
-/// A tail that another thread had touched a tick after this turn began counted as four years
-/// old, so the hottest shard was taken for the coldest.
+/// Regression: a tail that another thread had touched a tick after this turn began counted as four
+/// years old, so the hottest shard was taken for the coldest.
 #[test]
-fn a_turn_that_began_earlier_still_evicts_the_coldest() {
+fn a_turn_that_began_earlier_evicts_the_coldest_item() {
     let store = Store::with_hasher(&config(SMALL_BYTES), KeyHasher::new(&[1; 16]));
     let value = vec![1; 160_000];
     store.put(b"cold", &value, &until(NEVER), &mut OpContext::at(START));
@@ -130,8 +130,7 @@ fn tombstones_outlive_colder_items() {
     store.audit(after(START, 5000));
 }
 
-/// A store that holds as many tombstones as it may, and is then filled with items. What `set` puts
-/// is shown one after the other.
+/// A store that holds as many tombstones as it may, and is then filled with items by `set`.
 fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn FnMut())) {
     let store = replicated(limit_bytes);
     let mut context = OpContext::at(START);
@@ -153,10 +152,10 @@ fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn F
     store.audit(context.now);
 }
 
-/// Tombstones stood in LRU order and filled the cold ends of all shards. An eviction passed a few
-/// of them in each shard it tried, and then tried all shards: sets of 20 ms at `-m 1024`.
+/// Regression: tombstones were in the LRU list and filled the cold ends of all shards. An eviction
+/// skipped a few of them in each shard, and then tried all shards: sets took 20 ms at `-m 1024`.
 #[test]
-fn an_eviction_past_tombstones_tries_no_more_shards_than_without() {
+fn evictions_try_no_more_shards_when_there_are_tombstones() {
     for limit_bytes in [4 * MEBIBYTE, 32 * MEBIBYTE] {
         let mut worst = 0;
         fill_past_tombstones(limit_bytes, |store, put| {
@@ -187,7 +186,7 @@ fn worst_set_past_tombstones() {
 }
 
 #[test]
-fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
+fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
     let store = replicated(SMALL_BYTES);
     for index in 0..5000u64 {
         let mut context = OpContext::at(after(START, index));
@@ -230,10 +229,10 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     store.audit(START);
 }
 
-/// Without evictions nothing took back what a flush had killed: a full store refused all writes
-/// for ever.
+/// Regression: without evictions nothing freed flushed items: a full store refused all writes for
+/// ever.
 #[test]
-fn without_evictions_a_flush_makes_room() {
+fn without_evictions_a_flush_frees_memory() {
     let store = Store::new(&StoreConfig {
         evicting: false,
         ..config(SMALL_BYTES)
@@ -253,10 +252,10 @@ fn without_evictions_a_flush_makes_room() {
     store.audit(START);
 }
 
-/// An item held by a reader frees nothing when it is evicted: the eviction went on until nothing
-/// was left in the table.
+/// Regression: an item held by a reader frees nothing when it is evicted, so evictions went on
+/// until the table was empty.
 #[test]
-fn what_somebody_reads_is_not_evicted() {
+fn an_item_that_is_being_read_is_not_evicted() {
     let store = store(SMALL_BYTES);
     let mut context = OpContext::at(START);
     let mut readers = Vec::new();
@@ -276,7 +275,7 @@ fn what_somebody_reads_is_not_evicted() {
 }
 
 #[test]
-fn threads_leave_true_books() {
+fn accounts_are_exact_after_concurrent_operations() {
     let store = replicated(SMALL_BYTES);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
@@ -325,10 +324,10 @@ fn act(store: &Store, random: u64, now: Now) {
     }
 }
 
-/// The partner's write made room by evicting a write of ours that it had not confirmed: the
-/// tombstone that this left was not sent before the next pass over the table.
+/// Regression: the partner's record evicted an item that the partner had not confirmed, and the
+/// tombstone was not sent before the next full sync.
 #[test]
-fn what_a_record_evicts_is_news_for_the_partner() {
+fn an_item_evicted_by_a_record_is_dirty() {
     let store = replicated(SMALL_BYTES);
     let mut context = OpContext::at(START);
     let mut written = 0u32;

@@ -1,9 +1,9 @@
-//! Deadlines: found on access, taken back by the expiry_buckets, moved by touches.
+//! Deadlines: checked at access, removed by housekeeping, changed by touches.
 
 use super::*;
 
 #[test]
-fn housekeeping_takes_back_what_no_client_asks_for() {
+fn housekeeping_removes_expired_items() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for index in 0..1000u64 {
@@ -29,9 +29,9 @@ fn housekeeping_takes_back_what_no_client_asks_for() {
     store.audit(end);
 }
 
-/// Each round would look at all of them again.
+/// Otherwise each round of housekeeping would check all of them again.
 #[test]
-fn where_many_expire_they_wait_for_their_bucket() {
+fn many_expiring_items_wait_for_their_bucket() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let many = 2 * limits::EXPIRY_EARLY_ENTRIES as u64;
@@ -50,7 +50,7 @@ fn where_many_expire_they_wait_for_their_bucket() {
 }
 
 #[test]
-fn a_touched_item_outlives_its_old_bucket_and_not_its_new_one() {
+fn a_touched_item_expires_with_its_new_bucket() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(START.boot_ms + 1000), &mut context);
@@ -64,11 +64,11 @@ fn a_touched_item_outlives_its_old_bucket_and_not_its_new_one() {
     assert_eq!(store.memory().live_items, 0);
 }
 
-/// Housekeeping handed every item that it queued anew to the list of items whose readers hold
-/// them up. When such an item was replaced it waited there for itself: each session that was
-/// touched and then written once was never freed.
+/// Regression: housekeeping pinned every item that it queued again. When such an item was replaced,
+/// its own entry in that list kept it alive: a session that was touched and then written once was
+/// never freed.
 #[test]
-fn an_item_that_was_queued_anew_is_freed_when_it_is_replaced() {
+fn a_requeued_item_is_freed_when_it_is_replaced() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(
@@ -90,11 +90,10 @@ fn an_item_that_was_queued_anew_is_freed_when_it_is_replaced() {
     store.audit(later);
 }
 
-/// Every set of a key that had been deleted since queued it once more. A client that set and
-/// deleted one key 10,000 times a second would have filled 300 MB with that before the first
-/// bucket fired.
+/// Regression: every set of a deleted key queued it once more. A client that set and deleted one
+/// key 10,000 times a second filled 300 MB before the first bucket fired.
 #[test]
-fn a_key_set_and_deleted_again_and_again_fills_no_wheel() {
+fn a_key_set_and_deleted_repeatedly_does_not_fill_the_buckets() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for _ in 0..1000 {
@@ -112,7 +111,7 @@ fn a_key_set_and_deleted_again_and_again_fills_no_wheel() {
 }
 
 #[test]
-fn an_item_written_again_and_again_is_queued_once() {
+fn an_item_written_repeatedly_is_queued_once() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for _ in 0..10 {
@@ -123,7 +122,7 @@ fn an_item_written_again_and_again_is_queued_once() {
 }
 
 #[test]
-fn an_expired_item_tells_the_partner_unless_it_knew() {
+fn expiry_of_an_unconfirmed_item_leaves_a_tombstone() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for key in [b"known", b"fresh"] {
@@ -148,7 +147,7 @@ fn an_expired_item_tells_the_partner_unless_it_knew() {
 }
 
 #[test]
-fn a_flush_kills_what_is_there_and_nothing_later() {
+fn a_flush_invalidates_earlier_items_and_no_later_ones() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"old", b"v", &until(NEVER), &mut context);
@@ -180,10 +179,10 @@ fn a_delayed_flush_fires_once_and_is_replaced_by_a_later_command() {
     assert_eq!(store.flush_if_due(after(START, 20_000)), None);
 }
 
-/// The tombstones of what was deleted before a flush were kept for a partner that is away until it
-/// came back, though the flush watermark that it is told first says the same of all older values.
+/// Regression: tombstones from before a flush were kept until an absent partner came back, although
+/// the flush watermark, which it gets first, invalidates all older values.
 #[test]
-fn a_flush_takes_the_tombstones_before_it_and_what_was_deleted_stays_dead() {
+fn a_flush_removes_earlier_tombstones_and_deleted_keys_stay_deleted() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let older = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
@@ -199,9 +198,9 @@ fn a_flush_takes_the_tombstones_before_it_and_what_was_deleted_stays_dead() {
     assert!(store.held(b"later").is_some_and(|item| item.is_tombstone()));
     let older = Version::written(older);
     for origin in [Origin::Live, Origin::Sync] {
-        let verdict = store.record(b"k", b"v", older, origin);
+        let result = store.record(b"k", b"v", older, origin);
         let flush_watermark = Version::written(store.flush_watermark());
-        assert_eq!(verdict, ApplyResult::Superseded(flush_watermark));
+        assert_eq!(result, ApplyResult::Superseded(flush_watermark));
     }
     assert_eq!(store.memory().live_items, 0);
 }

@@ -1,4 +1,4 @@
-//! Tests of the store as a whole: what all of them share.
+//! Tests of the store as a whole, and what they share.
 
 mod collision;
 mod evict;
@@ -17,13 +17,13 @@ mod walk;
 use super::hash::KeyHasher;
 use super::*;
 
-/// Deadlines and access times of all tests begin here.
+/// The time at which all tests start.
 const START: Now = Now {
     boot_ms: 1_000_000,
     wall_ms: 200_000_000,
 };
 const MEBIBYTE: u64 = 1 << 20;
-/// Room for 864 KiB of items.
+/// A `-m` that leaves 864 KiB for items.
 const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 
 fn config(limit_bytes: u64) -> StoreConfig {
@@ -71,9 +71,9 @@ impl Store {
         head: &ItemHead,
         context: &mut OpContext,
     ) -> Option<Timestamp> {
-        let mut draft = self.pending_item(key, head, value.len()).ok()?;
-        draft.fill(|to| to.copy_from_slice(value));
-        self.update(key, context, |_| (Action::Put(draft), ())).1
+        let mut pending = self.pending_item(key, head, value.len()).ok()?;
+        pending.fill(|to| to.copy_from_slice(value));
+        self.update(key, context, |_| (Action::Put(pending), ())).1
     }
 
     fn get(&self, key: &[u8], context: &mut OpContext) -> Result<Vec<u8>, Miss> {
@@ -115,7 +115,7 @@ impl Store {
                 assert!(incoming.push(value));
                 self.apply(incoming, origin, &mut context)
             }
-            Err(shortage) => self.refuse(key, head.version, shortage, &mut context),
+            Err(reason) => self.refuse(key, head.version, reason, &mut context),
         }
     }
 

@@ -1,4 +1,5 @@
-//! The store against a map: random operations, the same answers, and true books after every step.
+//! The store compared with a map: random operations give the same answers, and the accounts are
+//! exact after each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,7 +68,7 @@ impl Model {
         }
     }
 
-    /// A dead item that is met goes; one that the partner has not confirmed leaves a tombstone.
+    /// A lookup removes an expired or flushed item; an unconfirmed one leaves a tombstone.
     fn meet(&mut self, key: u8) {
         let Some(entry) = self
             .entries
@@ -134,20 +135,20 @@ impl Model {
         let mut context = OpContext::at(self.now);
         let value = value_of(value);
         let head = ItemHead::default();
-        let mut draft = self
+        let mut pending = self
             .store
             .pending_item(&key_of(key), &head, value.len())
             .ok();
-        draft
+        pending
             .iter_mut()
-            .for_each(|draft| draft.fill(|to| to.copy_from_slice(&value)));
+            .for_each(|pending| pending.fill(|to| to.copy_from_slice(&value)));
         let (added, timestamp) =
             self.store
                 .update(&key_of(key), &mut context, |found| match found {
                     Ok(_) => (Action::Promote, false),
-                    Err(_) => (draft.take().map_or(Action::Keep, Action::Put), true),
+                    Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
                 });
-        drop(draft);
+        drop(pending);
         self.took(context);
         assert_eq!(added, expected);
         if added {
@@ -221,7 +222,7 @@ impl Model {
         }
     }
 
-    /// All below the flush watermark is reclaimed, tombstones included.
+    /// Housekeeping removes everything below the flush watermark, tombstones included.
     fn expire(&mut self) {
         let announced = |context: &mut OpContext| self.announced.extend(context.dirty.drain(..));
         self.store.expire(self.now, announced);
@@ -241,7 +242,7 @@ impl Model {
         }
     }
 
-    /// What becomes of a record: `Ok(true)` if it is newer, `Ok(false)` if equal.
+    /// How a record compares: `Ok(true)` if it is newer, `Ok(false)` if equal.
     fn standing(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
         self.highest = self.highest.max(arriving.latest());
         let held = self.entries.get(&key).map(Entry::version);
@@ -265,7 +266,7 @@ impl Model {
             ..RecordHead::default()
         };
         let value = value_of(value);
-        let verdict = self
+        let result = self
             .store
             .record_with(&key_of(key), &value, &head, origin, self.now);
         let deadline = self.deadline(ttl);
@@ -293,14 +294,14 @@ impl Model {
                 _ => ApplyResult::Superseded(version),
             },
         };
-        assert_eq!(verdict, expected);
+        assert_eq!(result, expected);
     }
 
     fn tombstone(&mut self, key: u8, age: Age, refused: bool) {
         self.read(key);
         let version = self.version_of(key, age);
         let name = key_of(key);
-        let verdict = if refused {
+        let result = if refused {
             let context = &mut OpContext::at(self.now);
             self.store
                 .refuse(&name, version, RefuseReason::TooLarge, context)
@@ -323,7 +324,7 @@ impl Model {
                 _ => ApplyResult::Applied,
             },
         };
-        assert_eq!(verdict, expected);
+        assert_eq!(result, expected);
     }
 
     fn confirm(&mut self, key: u8, right: bool) {

@@ -1,9 +1,9 @@
-//! What a change of one entry does to everything that hangs on it.
+//! What a change of one entry does to everything that depends on it.
 
 use super::*;
 
 #[test]
-fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
+fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
@@ -21,7 +21,7 @@ fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
 }
 
 #[test]
-fn a_client_write_is_handed_over_and_a_record_is_not() {
+fn a_client_write_is_dirty_and_a_record_is_not() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(NEVER), &mut context);
@@ -34,7 +34,7 @@ fn a_client_write_is_handed_over_and_a_record_is_not() {
 }
 
 #[test]
-fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
+fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_keys() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
@@ -52,7 +52,7 @@ fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
 }
 
 #[test]
-fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
+fn a_removed_item_stays_charged_while_it_is_being_read() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", &[1; 100_000], &until(NEVER), &mut context);
@@ -67,7 +67,7 @@ fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
 }
 
 #[test]
-fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
+fn a_write_over_an_expired_item_leaves_no_tombstone() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"old", &until(START.boot_ms + 10), &mut context);
@@ -79,9 +79,10 @@ fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
     store.audit(later.now);
 }
 
-/// It counted as expired unread, too, which memcached counts only of what it finds itself.
+/// Regression: it also counted as expired and unfetched, which memcached counts only for items that
+/// its crawler or an eviction finds.
 #[test]
-fn what_a_lookup_buries_is_a_miss_only() {
+fn a_lookup_that_removes_an_expired_item_counts_one_miss() {
     let store = store(64 * MEBIBYTE);
     for key in [b"read", b"told", b"left"] {
         let mut context = OpContext::at(START);
@@ -114,10 +115,10 @@ fn a_touch_counts_as_a_use() {
     assert_eq!(held.idle_ms(START), 0);
 }
 
-/// Every deletion of an absent key left a place in the order of tombstones for good, and each
+/// Regression: every deletion of an absent key left a place in the order of tombstones, and each
 /// later change of the shard walked all of them: a million deletes took minutes and 8 MB.
 #[test]
-fn a_key_deleted_again_and_again_piles_up_nothing() {
+fn a_key_deleted_repeatedly_leaves_one_tombstone() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for _ in 0..1000 {
@@ -129,10 +130,10 @@ fn a_key_deleted_again_and_again_piles_up_nothing() {
     assert!(shard.tombstones.order.len() <= 100);
 }
 
-/// A change of marks that took no timestamp would be lost at the next merge: two clients of a pair
-/// would both be told to recache a stale item.
+/// A change of item flags without a timestamp would be lost at the next merge, and one client on
+/// each node would be asked to refresh a stale item.
 #[test]
-fn marks_are_changed_like_a_deadline_and_travel() {
+fn item_flags_change_like_a_deadline_and_reach_the_partner() {
     let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
     let mut context = OpContext::at(START);
     let written = here.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
@@ -160,7 +161,7 @@ fn marks_are_changed_like_a_deadline_and_travel() {
 }
 
 #[test]
-fn a_touch_leaves_the_marks() {
+fn a_touch_keeps_the_item_flags() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let head = ItemHead {
@@ -173,17 +174,17 @@ fn a_touch_leaves_the_marks() {
 }
 
 #[test]
-fn an_item_put_over_its_like_keeps_its_history() {
+fn a_rewritten_item_keeps_its_history() {
     let store = store(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(NEVER), &mut context);
     store.get(b"k", &mut context).unwrap();
     let old = store.held(b"k").unwrap();
     let later = after(START, 10_000);
-    let draft = store.pending_item(b"k", &until(NEVER), 1).unwrap();
-    draft.keep_history_of(&old);
+    let pending = store.pending_item(b"k", &until(NEVER), 1).unwrap();
+    pending.keep_history_of(&old);
     store.update(b"k", &mut OpContext::at(later), |_| {
-        (Action::Put(draft), ())
+        (Action::Put(pending), ())
     });
     let new = store.held(b"k").unwrap();
     assert!(new.is_fetched());

@@ -1,13 +1,13 @@
-//! What the model is made of: random operations, and the entries they lead to.
+//! Random operations for the model, and the entries they lead to.
 
 use proptest::prelude::*;
 
 use super::Version;
 
-/// Keys that operations are about.
+/// The number of keys that operations use.
 pub(super) const KEYS: u8 = 8;
 
-/// What is done to the store. Times to live are in milliseconds, 0 for ever.
+/// An operation. Times to live are in milliseconds, 0 for ever.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Read(u8),
@@ -25,7 +25,7 @@ pub(super) enum Op {
     Confirm(u8, bool),
 }
 
-/// How the version of a record stands to what the key has.
+/// How the version of a record compares with the entry's.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Age {
     Newest,
@@ -56,7 +56,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a key should hold; dead items stay until they are met.
+/// What a key should hold. Expired items stay until a lookup removes them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
     Live {

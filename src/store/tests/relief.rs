@@ -1,7 +1,7 @@
-//! The machine has no memory though the budget has.
+//! The machine has no memory although the budget has.
 //!
-//! Items were refused for ever then (`ulimit -v 400000`, `-m 2048`: 350 of 6,000 values were
-//! stored); memcached evicts and stores all.
+//! Regression: items were refused for ever then (`ulimit -v 400000`, `-m 2048`: 350 of 6,000 values
+//! were stored); memcached evicts and stores all.
 
 use super::*;
 
@@ -17,11 +17,11 @@ fn store_on_machine_of(machine_bytes: u64) -> Store {
 /// Stores a value as commands do.
 fn put(store: &Store, key: &[u8], len: usize, context: &mut OpContext) -> bool {
     let head = ItemHead::default();
-    let draft = |_: &mut OpContext| store.pending_item(key, &head, len);
-    let Ok(draft) = store.retry(context, |context| context, draft, Result::is_err) else {
+    let pending = |_: &mut OpContext| store.pending_item(key, &head, len);
+    let Ok(pending) = store.retry(context, |context| context, pending, Result::is_err) else {
         return false;
     };
-    store.update(key, context, |_| (Action::Put(draft), ()));
+    store.update(key, context, |_| (Action::Put(pending), ()));
     true
 }
 
@@ -49,7 +49,7 @@ fn items_are_evicted_until_one_is_allocated() {
 }
 
 #[test]
-fn values_that_arrive_in_pieces_find_memory_too() {
+fn uploads_evict_when_the_machine_has_no_memory() {
     let store = store_on_machine_of(4 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for index in 0..30u64 {
@@ -62,17 +62,17 @@ fn values_that_arrive_in_pieces_find_memory_too() {
                 let taken = store.receive(&mut upload, piece, &mut context);
                 assert_eq!(taken, Ok(piece.len()));
             }
-            let draft = upload.into_pending_item(&store);
-            store.update(&key, &mut context, |_| (Action::Put(draft), ()));
+            let pending = upload.into_pending_item(&store);
+            store.update(&key, &mut context, |_| (Action::Put(pending), ()));
         }
     }
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 0);
     store.audit(START);
 }
 
-/// A record that found no memory is refused once: those that follow find some.
+/// A record that finds no memory is refused, but evicts for those that follow.
 #[test]
-fn a_refused_record_makes_room_for_the_next() {
+fn after_a_refused_record_the_next_one_finds_memory() {
     let store = store_on_machine_of(4 * MEBIBYTE);
     let mut context = OpContext::at(START);
     for index in 0..60u64 {
@@ -98,7 +98,7 @@ fn a_refused_record_makes_room_for_the_next() {
 }
 
 #[test]
-fn what_cannot_be_allocated_at_all_is_refused_and_counted_once() {
+fn an_item_that_cannot_be_allocated_is_refused_and_counted_once() {
     let store = store_on_machine_of(MEBIBYTE);
     let mut context = OpContext::at(START);
     assert!(put(&store, b"small", 100_000, &mut context));

@@ -1,4 +1,4 @@
-//! Records, tombstones and verdicts: DESIGN sections 4 and 5, rule by rule.
+//! Records, tombstones and confirmations.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn tombstone_of(store: &Store, key: &[u8]) -> Version {
 }
 
 #[test]
-fn a_client_delete_takes_a_new_stamp_whether_it_found_something_or_not() {
+fn a_client_delete_takes_a_new_timestamp_even_without_an_entry() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
@@ -30,7 +30,7 @@ fn a_client_delete_takes_a_new_stamp_whether_it_found_something_or_not() {
 }
 
 #[test]
-fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
+fn an_eviction_leaves_a_tombstone_unless_the_item_is_confirmed() {
     let store = replicated(SMALL_BYTES);
     let mut context = OpContext::at(START);
     let value = vec![1; 200 << 10];
@@ -53,10 +53,10 @@ fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
     store.audit(later.now);
 }
 
-/// An eviction after a touch left a tombstone of the touch, which removed the partner's good copy:
-/// of 5,000 sessions that both nodes had, 4,544 were lost on both once the smaller one was full.
+/// Regression: an eviction after a touch left a tombstone of the touch, which removed the partner's
+/// copy: of 5,000 sessions on both nodes, 4,544 were lost once the smaller node was full.
 #[test]
-fn an_eviction_after_a_touch_leaves_the_partner_its_copy() {
+fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
     let sooner = START.boot_ms + 1_000_000;
     let cases = [
         (sooner, 0, false),
@@ -92,9 +92,9 @@ fn an_eviction_after_a_touch_leaves_the_partner_its_copy() {
     }
 }
 
-/// What has expired must not live on at the partner, wherever its deadline was.
+/// An expired item must not live on at the partner, even if that has a later deadline.
 #[test]
-fn an_expiry_after_a_touch_tells_the_partner() {
+fn expiry_after_a_touch_leaves_a_tombstone() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
@@ -109,7 +109,7 @@ fn an_expiry_after_a_touch_tells_the_partner() {
 }
 
 #[test]
-fn a_confirmed_tombstone_goes_and_a_newer_one_stays() {
+fn a_confirmed_tombstone_is_removed_and_a_newer_one_stays() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.remove(b"k", &mut context);
@@ -123,7 +123,7 @@ fn a_confirmed_tombstone_goes_and_a_newer_one_stays() {
 }
 
 #[test]
-fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
+fn a_received_deletion_removes_older_versions_and_keeps_no_tombstone() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
@@ -154,7 +154,7 @@ fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
 }
 
 #[test]
-fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
+fn at_equal_version_the_earlier_deadline_wins_and_is_queued() {
     let store = replicated(64 * MEBIBYTE);
     let head = |lives_ms| RecordHead {
         version: version(1 << 50),
@@ -179,7 +179,7 @@ fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
 }
 
 #[test]
-fn what_was_removed_here_does_not_return_at_its_own_version() {
+fn a_removed_item_does_not_return_at_the_same_version() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
@@ -206,7 +206,7 @@ fn what_was_removed_here_does_not_return_at_its_own_version() {
 }
 
 #[test]
-fn a_record_under_the_flush_floor_is_dead() {
+fn a_record_below_the_flush_watermark_is_superseded() {
     let store = replicated(64 * MEBIBYTE);
     let flush_watermark = store.flush(&mut OpContext::at(START));
     let under = version(flush_watermark.get() - 1);
@@ -224,7 +224,7 @@ fn a_record_under_the_flush_floor_is_dead() {
 }
 
 #[test]
-fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
+fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
     let store = replicated(SMALL_BYTES);
     let mut context = OpContext::at(START);
     let mut count = 0u64;
@@ -264,7 +264,7 @@ fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
 }
 
 #[test]
-fn a_refused_version_that_is_here_already_is_here() {
+fn refusing_a_version_that_is_held_already_keeps_it() {
     let store = replicated(64 * MEBIBYTE);
     let held = version(1 << 50);
     store.record(b"k", b"v", held, Origin::Live);
@@ -281,10 +281,10 @@ fn a_refused_version_that_is_here_already_is_here() {
     assert!(store.held(b"k").is_none());
 }
 
-/// A pass that brought a newer version of a hot session moved it to the cold end, where the next
-/// eviction took it.
+/// Regression: a full sync that brought a newer version of a hot session moved it to the cold end,
+/// where the next eviction took it.
 #[test]
-fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
+fn a_full_sync_enters_cold_and_leaves_hot_items_hot() {
     let store = replicated(64 * MEBIBYTE);
     let (slot, mut same_shard) = (store.slot_of(b"hot"), Vec::new());
     let shard_of = |slot| hash::shard_of(slot, store.shard_bits);
@@ -321,7 +321,7 @@ fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
 }
 
 #[test]
-fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
+fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
     let store = replicated(SMALL_BYTES);
     let mut context = OpContext::at(START);
     for index in 0..4000u64 {
@@ -346,7 +346,7 @@ fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
 }
 
 #[test]
-fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
+fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     let store = replicated(64 * MEBIBYTE);
     let head = RecordHead {
         version: version(1 << 50),
@@ -364,11 +364,11 @@ fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
     assert_eq!(begin(2 << 20).err(), Some(RefuseReason::TooLarge));
 }
 
-/// A pass charged a value when its first piece came and asked for room with its last: between the
-/// two every other thread evicted for it. Where a partner was full of what the other had not got
-/// yet, a pass of 60 large values lost 9,486 items on both nodes.
+/// Regression: a full sync charged a value at its first chunk and checked the budget at its last:
+/// between the two every other thread evicted for it. With a partner full of unconfirmed items, a
+/// full sync of 60 large values lost 9,486 items on both nodes.
 #[test]
-fn nobody_evicts_for_what_a_pass_brings() {
+fn a_full_sync_makes_no_thread_evict() {
     let store = replicated(SMALL_BYTES);
     let mut context = OpContext::at(START);
     let head = RecordHead {
@@ -408,9 +408,9 @@ fn nobody_evicts_for_what_a_pass_brings() {
     store.audit(START);
 }
 
-/// What a pass counted on to make room may be gone, or smaller, when its last piece comes.
+/// The entry that a full sync counts on replacing may be gone or smaller when the last chunk comes.
 #[test]
-fn what_a_pass_replaces_may_shrink_under_it() {
+fn an_entry_may_shrink_before_a_full_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
         let store = replicated(SMALL_BYTES);
         let mut context = OpContext::at(START);
@@ -425,8 +425,8 @@ fn what_a_pass_replaces_may_shrink_under_it() {
         assert!(incoming.push(&[2; 400_000]));
         store.put(b"k", b"small", &until(NEVER), &mut context);
         store.put(b"rest", &vec![1; rest_bytes], &until(NEVER), &mut context);
-        let verdict = store.apply(incoming, Origin::Sync, &mut context);
-        assert_eq!(verdict == ApplyResult::Applied, is_room, "{verdict:?}");
+        let result = store.apply(incoming, Origin::Sync, &mut context);
+        assert_eq!(result == ApplyResult::Applied, is_room, "{result:?}");
         assert_eq!(store.held(b"k").is_some(), is_room);
         let memory = store.memory();
         assert!(memory.used_bytes <= memory.budget_bytes);

@@ -1,4 +1,4 @@
-//! Another memory limit while the store is in use.
+//! Changing the memory limit while the store is in use.
 
 use super::*;
 
@@ -17,7 +17,7 @@ fn filled(config: &StoreConfig, items: u64) -> Store {
 }
 
 #[test]
-fn less_memory_is_reached_in_steps_and_costs_writers_little() {
+fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     let store = filled(&config(64 * MEBIBYTE), 45_000);
     let now = after(START, 50_000);
     let items = store.memory().live_items;
@@ -62,7 +62,7 @@ fn one_round_evicts_a_bounded_number_of_bytes() {
 }
 
 #[test]
-fn more_memory_counts_at_once_even_while_it_shrinks() {
+fn more_memory_is_available_at_once_even_while_shrinking() {
     let store = filled(&config(64 * MEBIBYTE), 45_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     store.set_limit_bytes(128 * MEBIBYTE);
@@ -73,7 +73,7 @@ fn more_memory_counts_at_once_even_while_it_shrinks() {
 }
 
 #[test]
-fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
+fn without_evictions_a_lower_limit_refuses_writes_and_removes_nothing() {
     let without = StoreConfig {
         evicting: false,
         ..config(64 * MEBIBYTE)
@@ -85,9 +85,9 @@ fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
     assert_eq!(store.memory().live_items, 20_000);
 }
 
-/// What is evicted was not confirmed by the partner: its removal leaves a tombstone.
+/// The partner has not confirmed the evicted items, so each leaves a tombstone.
 #[test]
-fn what_goes_before_the_partner_has_it_leaves_a_tombstone() {
+fn evicting_unconfirmed_items_while_shrinking_leaves_tombstones() {
     let pair = StoreConfig {
         replicated: true,
         ..config(16 * MEBIBYTE)

@@ -1,9 +1,9 @@
-//! What a node that stops counts as its partner's.
+//! What a stopping node counts as unreplicated.
 
 use super::*;
 
 #[test]
-fn what_is_not_confirmed_is_owed_and_without_a_link_everything() {
+fn unconfirmed_entries_count_and_without_a_link_all_entries() {
     let store = replicated(64 * MEBIBYTE);
     assert_eq!(store.count_unreplicated(Unreplicated::All, START), 0);
     let mut context = OpContext::at(START);
@@ -39,7 +39,7 @@ fn what_is_not_confirmed_is_owed_and_without_a_link_everything() {
 }
 
 #[test]
-fn a_flush_is_owed_without_a_link() {
+fn a_flush_counts_without_a_link() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"k", b"v", &until(NEVER), &mut context);

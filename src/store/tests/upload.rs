@@ -1,8 +1,8 @@
-//! Values and lines that clients have not sent whole.
+//! Unfinished values and lines.
 //!
-//! The announced size was charged at once, and everybody else's larger values were refused when
-//! that reached an eighth of memory: eight clients that each announced a megabyte and sent ten
-//! bytes made the next save fail, and the session it was to replace was gone.
+//! Regression: the announced size was charged at once, and larger values of other clients were
+//! refused when the sum reached an eighth of memory: eight clients that each announced a megabyte
+//! and sent ten bytes made the next session save fail, and the old session was gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ fn poll(upload: &mut Upload, waker: &Waker) -> Poll<()> {
 }
 
 #[test]
-fn what_is_only_announced_takes_no_memory() {
+fn an_announced_value_takes_no_memory() {
     let store = store(64 * MEBIBYTE);
     let uploads: Vec<_> = (0..1000).map(|_| begin(&store, LARGE)).collect();
     assert_eq!(store.memory().used_bytes, 0);
@@ -53,7 +53,7 @@ fn what_is_only_announced_takes_no_memory() {
 }
 
 #[test]
-fn memory_follows_what_has_arrived() {
+fn memory_grows_with_the_bytes_received() {
     for ballast_bytes in [0, 20 * MEBIBYTE] {
         let store = store(64 * MEBIBYTE);
         // With it memory is not ample.
@@ -74,8 +74,8 @@ fn memory_follows_what_has_arrived() {
                 };
                 assert!(held_bytes <= most, "{held_bytes} for {arrived} of {len}");
             }
-            let draft = upload.into_pending_item(&store);
-            store.update(b"k", &mut context, |_| (Action::Put(draft), ()));
+            let pending = upload.into_pending_item(&store);
+            store.update(b"k", &mut context, |_| (Action::Put(pending), ()));
             assert_eq!(store.get(b"k", &mut context), Ok(value));
             assert_eq!(store.memory().unfinished_bytes, ballast_bytes);
         }
@@ -85,7 +85,7 @@ fn memory_follows_what_has_arrived() {
 }
 
 #[test]
-fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
+fn small_uploads_and_large_ones_that_fit_continue_beside_waiting_ones() {
     let store = store(64 * MEBIBYTE);
     let waker = Waker::noop();
     // They could not all become whole.
@@ -114,7 +114,7 @@ fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
 }
 
 #[test]
-fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
+fn one_upload_gets_the_overdraft_and_wakes_the_next_when_it_ends() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
     ballast.hold(25 * MEBIBYTE);
@@ -149,7 +149,7 @@ fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
 }
 
 #[test]
-fn who_waits_is_woken_by_whatever_makes_room() {
+fn a_waiting_upload_is_woken_by_whatever_frees_memory() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
     ballast.hold(20 * MEBIBYTE);
@@ -173,9 +173,9 @@ fn who_waits_is_woken_by_whatever_makes_room() {
     assert!(line.poll_room(200_000, &waker).is_ready());
 }
 
-/// Between a look and the registration of who waits, another thread may free the last bytes.
+/// Between the check and the registration of a waiter, another thread may free the last bytes.
 #[test]
-fn no_call_is_lost_between_threads() {
+fn no_wakeup_is_lost_between_threads() {
     let store = store(64 * MEBIBYTE);
     let mut beyond = begin(&store, LARGE);
     let mut ballast = store.unfinished_input();

@@ -1,4 +1,4 @@
-//! Walks: what stays is seen once, whatever happens to the rest.
+//! Walks: an unchanged item is visited once, whatever happens to the others.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ fn walked(store: &Store, steps: &[Vec<(u32, Change)>]) -> BTreeMap<Vec<u8>, u32>
 
 proptest! {
     #[test]
-    fn what_stays_is_seen_once_and_nothing_twice(
+    fn unchanged_items_are_visited_once_and_no_item_twice(
         keys in proptest::collection::btree_set(0..2000u32, 0..600),
         changed in proptest::collection::vec(changes(), 0..300),
         is_replicated in any::<bool>(),
@@ -96,7 +96,7 @@ fn a_long_shard_takes_several_steps() {
 }
 
 #[test]
-fn the_dead_are_shown_as_such() {
+fn expired_and_flushed_items_are_visited_and_not_live() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
     store.put(b"flushed", b"v", &until(NEVER), &mut context);
