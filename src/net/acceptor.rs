@@ -1,4 +1,5 @@
-//! The acceptor: one thread that deals connections round-robin to the workers.
+//! The acceptor: one thread that accepts connections and dispatches them round-robin to the
+//! workers.
 
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -16,16 +17,16 @@ use crate::logs::Repeated;
 use crate::node::Node;
 use crate::node::connections::Address;
 
-/// What a client over the limit is told, in memcached's words.
+/// The reply to a client over the connection limit, in memcached's words.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
-/// Deals sockets to workers.
+/// Dispatches sockets to workers.
 #[derive(Debug)]
 struct Dispatcher {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<AcceptedConnection>>,
     next: usize,
-    /// Since when accepting fails.
+    /// The time since which accepting has failed.
     failing_since: Option<Instant>,
     failures: Repeated,
 }
@@ -33,7 +34,7 @@ struct Dispatcher {
 /// A client's socket and its two addresses.
 type Client = (ClientSocket, Address, Address);
 
-/// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
+/// Accepts while the gate is open. Ends when the node stops, which drops the gate's sender.
 pub(crate) async fn accept(
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<AcceptedConnection>>,
@@ -69,7 +70,7 @@ pub(crate) async fn accept(
     if let Some(path) = &dispatcher.borrow().node.config.client.port_file {
         listener::announce(path, &bound);
     }
-    // Only the gate ends this.
+    // Waits for the end of the gate.
     while gate.changed().await.is_ok() {}
     Ok(())
 }
@@ -92,7 +93,7 @@ impl Listener {
         })
     }
 
-    /// Shows it in `stats conns`, for as long as the node runs.
+    /// Registers the listener, so that `stats conns` shows it.
     fn enter(&self, node: &Node) {
         let (fd, address) = match self {
             Self::Tcp(listener) => {
@@ -107,7 +108,8 @@ impl Listener {
 }
 
 impl Dispatcher {
-    /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
+    /// Sends a socket to the next worker. True if accepting should pause because no descriptor is
+    /// left.
     fn dispatch(&mut self, accepted: io::Result<Client>, options: ListenerOptions) -> bool {
         let (socket, peer, local) = match accepted {
             Ok(client) => client,
@@ -165,7 +167,7 @@ impl Dispatcher {
     }
 }
 
-/// Options that cannot hurt if they fail.
+/// Sets socket options. A connection works without them, so errors are ignored.
 fn prepare(socket: &ClientSocket) {
     if let ClientSocket::Tcp(stream) = socket {
         let keepalive = TcpKeepalive::new()
@@ -176,7 +178,7 @@ fn prepare(socket: &ClientSocket) {
     }
 }
 
-/// Says why and closes. A fresh socket takes a line without waiting.
+/// Sends the reason and closes. A new socket takes a line without blocking.
 fn refuse(socket: ClientSocket) {
     let _ = match socket {
         ClientSocket::Tcp(mut stream) => stream.write(TOO_MANY),

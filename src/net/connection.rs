@@ -1,9 +1,9 @@
 //! The loop of one connection: one read, all complete requests in it, one write.
 //!
-//! A turn has three steps, kept apart: *execute* (the conversation, on the worker's scratch
-//! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
-//! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
-//! read stops being served, not the worker.
+//! A turn has three steps, kept apart: *execute* (the requests, on the worker's scratch buffers),
+//! *send changes* (the dirty keys, once per turn) and *release* (the replies may be written; in
+//! `async` mode at once). An idle connection owns no buffer. A client that does not read its
+//! replies is not read from either; the worker serves the others.
 
 mod input;
 
@@ -24,7 +24,7 @@ use crate::node::watch::{Watch, Watcher};
 use crate::store::InputReservation;
 use input::{Input, InputProgress};
 
-/// What a client is told that is one watcher too many, in memcached's words.
+/// The reply to a client that is one watcher too many, in memcached's words.
 const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
 
 /// One client.
@@ -34,14 +34,14 @@ pub(crate) struct Connection {
     stream: Stream,
     worker: Rc<WorkerContext>,
     dialogue: Dialogue,
-    /// Bytes that are no whole request yet, or that the last turn had no budget for.
+    /// Bytes that are not a complete request, or that the last turn did not execute.
     tail: Vec<u8>,
-    /// What a long tail counts as.
+    /// The reservation of a long tail.
     line: Option<InputReservation>,
     unfinished: InputProgress,
-    /// Replies the client has not taken yet.
+    /// Replies that the socket has not taken yet.
     write_queue: Option<WriteQueue>,
-    /// The tail may hold whole requests.
+    /// The tail may hold complete requests.
     unexecuted: bool,
     closing: bool,
 }
@@ -63,8 +63,8 @@ impl Connection {
         }
     }
 
-    /// Serves until the client leaves or must leave. Yields after every turn that spent its
-    /// budget, so that others are served in between.
+    /// Serves the client until either side ends the connection. Yields after every turn that spent
+    /// its budget, so that other connections are served in between.
     pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
         let worker = Rc::clone(&self.worker);
         loop {
@@ -116,7 +116,7 @@ impl Connection {
             self.release(cx, scratch)?;
             self.note(stop);
             if let Stop::Yield | Stop::HandOver | Stop::Watch(_) = stop {
-                // memcached prints statistics in the same turn: to it this is no yield.
+                // memcached prints statistics in the same turn, so that is not counted as a yield.
                 if stop == Stop::Yield {
                     worker.counters().conn_yields.count();
                 }
@@ -126,12 +126,12 @@ impl Connection {
         }
     }
 
-    /// The last a client hears.
+    /// Closes a TLS session properly.
     pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
         self.stream.send_close(cx);
     }
 
-    /// Sends the client what it watches, until it leaves.
+    /// Sends the client the lines it watches, until it disconnects.
     pub(crate) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
         self.slot.entry.note(State::Watch);
         watcher::serve(&mut self.stream, &watcher).await
@@ -159,7 +159,7 @@ impl Connection {
         let (used, stop) = self.execute(&input, scratch);
         let rest = &input[used..];
         if rest.len() < input.capacity() / 4 {
-            // A small rest does not keep a large buffer.
+            // A large buffer is not kept for a small rest.
             self.tail = rest.to_vec();
         } else {
             self.tail = input;
@@ -195,7 +195,7 @@ impl Connection {
         ran
     }
 
-    /// Notes how a turn has ended.
+    /// Records how a turn ended.
     fn note(&self, stop: Stop) {
         match stop {
             Stop::Quit => self.slot.entry.note_close(CloseReason::Normal),
@@ -215,7 +215,7 @@ impl Connection {
         self.slot.entry.note(state);
     }
 
-    /// Writes the replies of a turn; what the client does not take at once stays pending.
+    /// Writes the replies of a turn. What the socket does not take goes to the write queue.
     fn release(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
         if scratch.output.is_empty() {
             return Ok(());
@@ -238,11 +238,12 @@ impl Connection {
     }
 }
 
-/// Goes on once the other clients' sockets have been looked at. A mere wake would go on before: the
-/// runtime looks at sockets when it has nothing else to do, or after many turns.
+/// Yields until the runtime has polled the other clients' sockets. Merely waking this task would
+/// run it before that: the runtime polls sockets when it has nothing else to do, or after many
+/// tasks.
 fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
     let turn = std::pin::pin!(tokio::task::yield_now());
-    // Its first poll leaves the waker with the runtime, and is never ready.
+    // The first poll registers the waker with the runtime, and is never ready.
     let _ = turn.poll(cx);
     Poll::Pending
 }

@@ -1,5 +1,5 @@
-//! A client's place in a node: one of those of `-c`, shown by `stats conns`, with what is spoken
-//! there.
+//! A client's place among the connections of `-c`, with the options of its listener. `stats conns`
+//! shows it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::stream::ClientSocket;
 use crate::node::Node;
 use crate::node::connections::{Address, Entry};
 
-/// See the module; dropping it frees the place.
+/// A place among the connections; dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     node: Arc<Node>,
@@ -16,7 +16,7 @@ pub(crate) struct ConnectionSlot {
     pub(crate) options: ListenerOptions,
 }
 
-/// A client on its way to a worker.
+/// An accepted connection on its way to a worker.
 #[derive(Debug)]
 pub(crate) struct AcceptedConnection {
     pub(crate) socket: ClientSocket,
@@ -24,7 +24,7 @@ pub(crate) struct AcceptedConnection {
 }
 
 impl AcceptedConnection {
-    /// Gives a client that was accepted its place; whether there is one must be known.
+    /// Gives an accepted client its place. The caller has checked that one is free.
     pub(crate) fn new(
         node: &Arc<Node>,
         socket: ClientSocket,

@@ -1,9 +1,9 @@
-//! TLS handshakes of one worker: bounded in number, bytes and time, and patient with everybody
-//! else.
+//! TLS handshakes of one worker, limited in number, bytes and time.
 //!
-//! A step of a handshake may sign or verify, which takes a millisecond. Only one of them is taken
-//! before all other tasks of the worker have had their turn. A client that has said nothing costs
-//! its socket; one that never finishes is let go, the oldest first when there are too many.
+//! A step of a handshake may sign or verify, which takes a millisecond, so a worker takes only one
+//! such step before its other tasks have had their turn. A client that has sent nothing costs only
+//! its socket. An unfinished handshake is closed after a time limit, and the oldest one when there
+//! are too many.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -33,14 +33,14 @@ use crate::tls::{ClientTls, TlsPolicy};
 /// The handshakes of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
-    /// Those that are not finished, the oldest first.
+    /// The unfinished ones, the oldest first.
     open: RefCell<BTreeMap<u64, AbortHandle>>,
     begun: Cell<u64>,
-    /// Who takes the next step; fair.
+    /// Held by the handshake that takes the next step. Fair.
     turn: Mutex<()>,
 }
 
-/// A handshake that is not finished, or has been given up.
+/// An unfinished handshake. Dropping it removes it from the list.
 struct Open {
     worker: Rc<WorkerContext>,
     id: u64,
@@ -52,7 +52,7 @@ impl Drop for Open {
     }
 }
 
-/// Shakes hands with a client and then serves it, as a task of its own.
+/// Starts a task that runs the handshake and then serves the client.
 pub(crate) fn begin(
     worker: &Rc<WorkerContext>,
     socket: std::net::TcpStream,
@@ -96,7 +96,7 @@ impl Handshakes {
     }
 }
 
-/// The stream of a client that has finished its handshake; the others are counted.
+/// Runs the handshake with a time limit. `None` if it failed, which is counted.
 async fn admit(
     worker: &WorkerContext,
     socket: std::net::TcpStream,
@@ -157,7 +157,7 @@ async fn shake(
     }
 }
 
-/// Waits until this task is woken, by whatever it has asked to wake it.
+/// Waits until this task is woken for any reason.
 async fn woken() {
     let mut waited = false;
     poll_fn(|_| {

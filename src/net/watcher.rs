@@ -1,4 +1,4 @@
-//! A client that watches: it is sent its lines, and what it sends is thrown away.
+//! A client that watches: lines are sent to it, and its input is discarded.
 
 use std::future::poll_fn;
 use std::io;
@@ -10,7 +10,7 @@ use crate::command::Output;
 use crate::limits::WATCHER_INPUT_BYTES;
 use crate::node::watch::Watcher;
 
-/// Sends lines until the client leaves.
+/// Sends lines until the client disconnects.
 pub(crate) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<()> {
     let mut sending = Some(output(b"OK\r\n".to_vec(), watcher));
     poll_fn(|cx| poll_serve(stream, watcher, &mut sending, cx)).await

@@ -1,4 +1,4 @@
-//! A worker: one thread, one runtime of its own, one task per connection. No work is stolen.
+//! A worker: one thread with a runtime of its own and one task per connection. No work is stolen.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -30,7 +30,7 @@ use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
 use crate::store::{Observer, OpContext};
 
-/// What the connections of one worker share.
+/// The state that the connections of one worker share.
 #[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) node: Arc<Node>,
@@ -38,11 +38,11 @@ pub(crate) struct WorkerContext {
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) requests_per_turn: u32,
     pub(crate) handshakes: Handshakes,
-    /// `None`: connections may be idle for ever.
+    /// `None`: connections never time out.
     pub(crate) idle: Option<IdleTimeout>,
 }
 
-/// Buffers used within one poll and never held across one.
+/// Buffers used within one poll. No connection keeps them across polls.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) input: Vec<u8>,
@@ -51,8 +51,8 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the buffers fit for a turn, whatever became of the one before: it may have ended in
-    /// a broken socket or a panic, and its replies belong to nobody else.
+    /// Prepares the buffers for a turn. The turn before may have ended in an error or a panic, and
+    /// its replies must not reach another client.
     pub(crate) fn begin_turn(&mut self, node: &Node) {
         if !self.output.is_empty() {
             self.output.clear();
@@ -65,7 +65,7 @@ impl Scratch {
         }
     }
 
-    /// Forgets the replies; an outgrown buffer goes.
+    /// Clears the replies, and frees a buffer that has grown large.
     pub(crate) fn recycle_output(&mut self) {
         if self.output.bytes.capacity() > OUTPUT_KEPT_BYTES {
             self.output = Output::default();
@@ -76,7 +76,8 @@ impl Scratch {
 
 impl WorkerContext {
     fn new(node: Arc<Node>, index: usize) -> Self {
-        // memcached's default is too small for pipelines; a number that was asked for is kept.
+        // memcached's default is too small for pipelines, so it means ours; any other number is
+        // used.
         let requests_per_turn = match node.config.client.requests_per_event {
             REQUESTS_PER_EVENT_DEFAULT => TURN_REQUESTS,
             asked => u32::try_from(asked).unwrap_or(u32::MAX).max(1),
@@ -95,12 +96,12 @@ impl WorkerContext {
         }
     }
 
-    /// Where lines for watchers go.
+    /// The event log of this worker.
     pub(crate) fn log(&self) -> &Arc<Log> {
         self.node.watch.log(self.index)
     }
 
-    /// Has whoever watches be told of what follows, which is done for this client.
+    /// Sets or removes the observer for the commands of this client, as the watchers require.
     pub(crate) fn update_observer(&self, context: &mut OpContext, client: &Entry) {
         let events = self.node.watch.events();
         if events != Events::default() || context.observer.is_some() {
@@ -116,7 +117,7 @@ impl WorkerContext {
             .then(|| Arc::clone(self.log()) as Arc<dyn Observer>);
     }
 
-    /// What a turn may answer: little while clients leave much unread.
+    /// The bytes of replies a turn may make: fewer while clients leave much unread.
     pub(crate) fn turn_output_bytes(&self) -> usize {
         if self.node.store.is_output_scarce() {
             TURN_OUTPUT_SCARCE_BYTES
@@ -130,7 +131,7 @@ impl WorkerContext {
     }
 }
 
-/// Starts a worker; it serves what it is sent and ends when the sender is gone.
+/// Starts a worker. It serves the connections it receives, and ends when the sender is dropped.
 pub(crate) fn start(
     node: Arc<Node>,
     index: usize,
@@ -199,7 +200,7 @@ async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedC
     }
 }
 
-/// Serves a client until it leaves or must leave.
+/// Serves a client until either side ends the connection.
 pub(crate) async fn serve_client(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) {
     let speaks_tls = matches!(stream, Stream::Tls(_));
     let fd = slot.entry.fd;
@@ -216,7 +217,7 @@ pub(crate) async fn serve_client(stream: Stream, slot: ConnectionSlot, worker: R
     .await;
     match ended {
         Ok(_) => tracing::trace!("a client left"),
-        // Many clients of TLS leave without a word.
+        // Many TLS clients disconnect without close_notify.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::trace!("a client left");
         }

@@ -1,4 +1,4 @@
-//! Replies on their way out: what a socket does not take at once waits here.
+//! Replies that a socket has not taken yet.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -7,15 +7,16 @@ use super::stream::Stream;
 use crate::command::Output;
 use crate::store::{Purpose, Reservation, Store};
 
-/// Runs of reply bytes that one system call may carry.
+/// Slices passed to one system call, of the 1,024 that Linux takes: most replies have fewer, and
+/// the next call sends the rest.
 const RUNS_PER_WRITE: usize = 32;
 
-/// Replies that the client has not taken yet. While there are any, it is not read from.
+/// The unsent replies of a client. While there are any, its socket is not read.
 #[derive(Debug)]
 pub(crate) struct WriteQueue {
     output: Output,
     sent: usize,
-    /// Charges what the replies take, large values aside, which are charged as items.
+    /// Charges the memory of the replies. Large values are charged as items already.
     _reservation: Reservation,
 }
 
@@ -30,7 +31,7 @@ impl WriteQueue {
         }
     }
 
-    /// Sends the rest.
+    /// Sends what the socket takes.
     pub(crate) fn poll_flush(
         &mut self,
         stream: &mut Stream,

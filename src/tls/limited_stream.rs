@@ -1,4 +1,4 @@
-//! A socket that takes only so many bytes from a stranger.
+//! A socket that reads a limited number of bytes from an unauthenticated client.
 
 use std::io;
 use std::pin::Pin;
@@ -7,14 +7,15 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream that reads no more than its allowance, and fails who insists.
+/// A TCP stream that reads no more than its allowance and then fails.
 ///
-/// The allowance may be spent by what follows a finished handshake in the same packets: whoever
-/// reads is told once that there is nothing more for now, and can lift it then.
+/// The allowance may be used up by bytes that follow a finished handshake in the same packets. So
+/// the first read beyond it only returns `Pending`: the reader can complete the handshake and lift
+/// the limit. The second one fails.
 #[derive(Debug)]
 pub(crate) struct LimitedStream {
     stream: TcpStream,
-    /// Bytes it may still be sent; `None`: any number.
+    /// Bytes that may still be read; `None`: any number.
     allowance_bytes: Option<usize>,
     was_told: bool,
 }
@@ -33,7 +34,7 @@ impl LimitedStream {
         &self.stream
     }
 
-    /// The other end has proved who it is.
+    /// Lifts the limit, because the other end is authenticated.
     pub(crate) fn lift_limit(&mut self) {
         self.allowance_bytes = None;
     }

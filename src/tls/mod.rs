@@ -1,9 +1,9 @@
-//! TLS for clients: what is offered on each kind of address, made from files and made anew when
-//! those have changed.
+//! TLS for clients: one configuration for each kind of listening address, loaded from files and
+//! loaded again on request.
 //!
-//! A connection keeps what it was accepted with. What is made anew is used for new ones, as a
-//! whole or not at all. Sessions and tickets belong to one kind of address and to one making:
-//! nobody resumes a session elsewhere than where it was proved.
+//! A connection keeps the configuration it was accepted with. A reload replaces all configurations
+//! or none. Sessions and tickets belong to one kind of address and one load, so a session cannot be
+//! resumed at an address with other requirements.
 
 pub(crate) mod limited_stream;
 
@@ -29,13 +29,13 @@ use crate::reload::Reload;
 use crate::store::Clock;
 use verifier::ClientAuth;
 
-/// Why there is no TLS; in memcached's words, with the cause and the cure.
+/// Why TLS cannot be used, in memcached's words, with the cause and what to do.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// `refresh_certs` on a node without TLS.
     #[error("Error TLS not enabled")]
     NotEnabled,
-    /// The certificate, or one of those behind it.
+    /// The certificate chain cannot be used.
     #[error("Error loading the certificate chain: {} : {cause}", shown(.path))]
     Chain {
         /// The file, if one is named.
@@ -43,7 +43,7 @@ pub enum TlsError {
         /// What is wrong, and what to do.
         cause: String,
     },
-    /// The private key, or its not being the certificate's.
+    /// The private key cannot be used, or is not the certificate's.
     #[error("Error loading the key: {} : {cause}", shown(.path))]
     Key {
         /// The file.
@@ -51,7 +51,7 @@ pub enum TlsError {
         /// What is wrong, and what to do.
         cause: String,
     },
-    /// The authorities of clients' certificates.
+    /// The authorities of client certificates cannot be used.
     #[error("Error loading the CA certificate: {} : {cause}", shown(.path))]
     Authorities {
         /// The file.
@@ -74,7 +74,7 @@ fn shown(path: &Option<PathBuf>) -> String {
     }
 }
 
-/// What is offered at an address.
+/// The requirements on clients at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TlsPolicy {
     /// As `ssl_verify_mode` says.
@@ -85,13 +85,13 @@ pub(crate) enum TlsPolicy {
     Basic,
 }
 
-/// TLS of a node.
+/// The TLS configurations of a node.
 pub struct ClientTls {
     settings: Tls,
     configs: RwLock<TlsConfigs>,
 }
 
-/// What the files held when they were last read.
+/// The configurations made from the files when they were last read.
 struct TlsConfigs {
     usual: Arc<ServerConfig>,
     mutual: Arc<ServerConfig>,
@@ -119,7 +119,7 @@ impl ClientTls {
         })
     }
 
-    /// Reads the files again. If one of them cannot be used, what was read before stays.
+    /// Reads the files again. If one of them cannot be used, the present configurations stay.
     ///
     /// # Errors
     /// As [`ClientTls::load`].
@@ -134,7 +134,7 @@ impl ClientTls {
         self.configs.read().at_boot_ms
     }
 
-    /// What a new connection to such an address is offered.
+    /// The configuration for a new connection to an address of this kind.
     pub(crate) fn config(&self, policy: TlsPolicy) -> Arc<ServerConfig> {
         let configs = self.configs.read();
         Arc::clone(match policy {
@@ -144,7 +144,7 @@ impl ClientTls {
         })
     }
 
-    /// Bytes that may wait for the socket in a connection's encryption.
+    /// Encrypted bytes of a connection that may wait for the socket.
     pub(crate) fn write_bytes(&self) -> usize {
         self.settings
             .wbuf_bytes
@@ -184,7 +184,7 @@ fn provider(settings: &Tls) -> Result<CryptoProvider, TlsError> {
         if chosen.is_empty() {
             return Err(TlsError::Ciphers(list.clone()));
         }
-        // As in OpenSSL, the list says nothing about TLS 1.3.
+        // As in OpenSSL, the list does not apply to TLS 1.3.
         provider
             .cipher_suites
             .retain(|suite| suite.tls13().is_some() || chosen.contains(&suite.suite()));

@@ -20,8 +20,8 @@ fn unconfirmed_entries_count_and_without_a_link_all_entries() {
         2
     );
     assert_eq!(store.count_unreplicated(Unreplicated::All, START), 3);
-    // A deletion is unreplicated until it is confirmed; an overdue item, which nobody has met yet,
-    // is not.
+    // A deletion is unreplicated until it is confirmed; an expired item that was not
+    // removed yet is not counted.
     store.remove(b"a", &mut context);
     store.put(b"b", b"v", &until(START.boot_ms + 1000), &mut context);
     let later = after(START, 5000);
