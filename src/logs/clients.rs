@@ -30,7 +30,7 @@ pub(crate) fn handshake_failed(error: &dyn Display) {
 }
 
 /// Unfinished input of a client has given way to others.
-pub(crate) fn input_gave_way() {
+pub(crate) fn input_dropped() {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
     if tracing::enabled!(Level::DEBUG)
         && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())

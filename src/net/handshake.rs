@@ -91,7 +91,7 @@ impl Handshakes {
         if let Some((_, oldest)) = oldest {
             oldest.abort();
             worker.node.counters.ssl_handshake_errors.count_shared();
-            clients::handshake_failed(&"it was the oldest unfinished one and made room for others");
+            clients::handshake_failed(&"the oldest unfinished handshake was closed for a new one");
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::limits::{
 use crate::logs::Repeated;
 use crate::node::Node;
 use crate::node::connections::Entry;
-use crate::node::watch::Log;
+use crate::node::watch::EventLog;
 use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
 use crate::store::{Observer, OpContext};
@@ -97,7 +97,7 @@ impl WorkerContext {
     }
 
     /// The event log of this worker.
-    pub(crate) fn log(&self) -> &Arc<Log> {
+    pub(crate) fn log(&self) -> &Arc<EventLog> {
         self.node.watch.log(self.index)
     }
 

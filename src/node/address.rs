@@ -4,14 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Either end of a connection.
+/// The address of either end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// TCP.
     Tcp(SocketAddr),
     /// The path of a unix socket.
     Unix(PathBuf),
-    /// A client of a unix socket: memcached does not ask for its path.
+    /// A client of a unix socket, whose path memcached does not show.
     Unnamed,
 }
 
@@ -21,7 +21,7 @@ impl Address {
         matches!(self, Self::Tcp(_))
     }
 
-    /// The host and the port as `watch` shows them.
+    /// The host and the port, as `watch` shows them.
     pub(crate) fn host_and_port(&self) -> (Option<IpAddr>, u16) {
         match self {
             Self::Tcp(address) => (Some(address.ip()), address.port()),

@@ -1,4 +1,4 @@
-//! What all threads of a running node share.
+//! The state that all threads of a running node share.
 
 pub(crate) mod address;
 pub(crate) mod admin;
@@ -24,33 +24,33 @@ use crate::store::{Clock, Observer, OpContext, Store};
 use connections::Registry;
 use watch::Watch;
 
-/// See the module.
+/// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// The configuration it was started with.
+    /// The configuration of its start.
     pub config: Config,
-    /// Whose passwords it asks for.
+    /// The users of its clients.
     pub access: Access,
-    /// Encryption of clients' connections, where there is any.
+    /// TLS for clients, if it is on.
     pub tls: Option<Arc<ClientTls>>,
     /// Its items.
     pub store: Arc<Store>,
     /// Its clocks.
     pub clock: Clock,
-    /// What each worker counts.
+    /// The counters of each worker.
     pub workers: Vec<WorkerCounters>,
-    /// What the node counts beside them.
+    /// The counters of the node.
     pub counters: NodeCounters,
-    /// What `stats detail` counts.
+    /// The counters of `stats detail`.
     pub prefixes: Prefixes,
-    /// To the link; `None` on a node that is alone.
+    /// The queue of changes for the link; `None` on a standalone node.
     pub change_queue: Option<ChangeSender>,
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
     pub(crate) registry: Registry,
     pub(crate) watch: Watch,
     pub(crate) verbosity: AtomicU32,
-    /// What clients may change while the node runs.
+    /// Settings that clients may change while the node runs.
     pub(crate) tuning: Mutex<Tuning>,
     pub(crate) crawler: Arc<Crawler>,
     started_boot_ms: u64,
@@ -69,7 +69,7 @@ impl std::fmt::Debug for ReplicationStats {
 }
 
 impl Node {
-    /// A node that asks for no password, with its store and, in a pair, its hand-over to the link.
+    /// A node without passwords, with its store and, in a pair, the change queue to the link.
     pub fn new(
         config: Config,
         store: Arc<Store>,
@@ -104,7 +104,7 @@ impl Node {
         }
     }
 
-    /// Hands a context's news to the link; forgets them on a node that is alone.
+    /// Sends the changes in a context to the link; a standalone node drops them.
     pub fn send_changes(&self, context: &mut OpContext) {
         let flushed = std::mem::take(&mut context.flushed);
         match &self.change_queue {
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// Tells the link to look at once: a flush changes no key.
+    /// Wakes the link after a flush, which changes no key.
     pub fn wake_link(&self) {
         if let Some(change_queue) = &self.change_queue {
             change_queue.wake();

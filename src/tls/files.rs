@@ -97,7 +97,7 @@ fn undamaged(chain: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'
     match chain.iter().position(is_damaged) {
         None => Ok(chain),
         Some(index) => Err(format!(
-            "certificate {} of {} in it is damaged: write the file anew",
+            "certificate {} of {} in it is damaged: write the file again",
             index + 1,
             chain.len()
         )),

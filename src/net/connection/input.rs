@@ -150,7 +150,7 @@ impl Connection {
             node.counters.requests_refused.count_shared();
         }
         node.store.counters().count_unfinished_dropped();
-        clients::input_gave_way();
+        clients::input_dropped();
         self.tail = Vec::new();
         Stop::Close
     }
@@ -208,7 +208,7 @@ impl Connection {
         let node = &self.worker.node;
         node.counters.requests_refused.count_shared();
         node.store.counters().count_unfinished_dropped();
-        clients::input_gave_way();
+        clients::input_dropped();
     }
 
     /// Drops input that was received and not executed.
