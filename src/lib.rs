@@ -74,7 +74,7 @@
 //! - [`tls`]: what TLS offers on each kind of address, and how much a stranger may send.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
-//! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
+//! Follow a `set`: `net/connection/mod.rs` reads it, `protocol/text/request.rs` parses it,
 //! `command/storage.rs` makes an item and asks `store/ops.rs` to put it, `store/mutate.rs` puts it,
 //! stamps it and marks its slot dirty; at the end of the turn `replication/change_queue.rs` takes
 //! the slot, and `replication/link/outbound.rs` reads the item again and writes its record.

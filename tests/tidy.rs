@@ -182,6 +182,20 @@ fn the_length_of_a_function_is_measured() {
     assert_eq!(functions(text), expected);
 }
 
+/// A module with files of its own is `mod.rs` in their folder. The first file of a crate is named
+/// by cargo.
+#[test]
+fn modules_with_files_of_their_own_are_mod_rs() {
+    let paths: Vec<_> = sources().map(|(path, _)| path).collect();
+    let is_crate = |path: &str| path.split('/').rev().nth(1) == Some("tests");
+    let is_split = |path: &&String| {
+        let folder = path.replace(".rs", "/");
+        !is_crate(path) && paths.iter().any(|other| other.starts_with(&folder))
+    };
+    let found: Vec<_> = paths.iter().filter(is_split).cloned().collect();
+    none("to be moved to mod.rs in its folder", &found);
+}
+
 /// The names that serde would have taken instead of an unknown one.
 fn known_keys(text: &str) -> Vec<String> {
     let refused = toml::from_str::<Config>(text).unwrap_err().to_string();
