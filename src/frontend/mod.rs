@@ -4,23 +4,15 @@
 //! [`text_auth`] asks for the password of the text protocol, [`control`] is what a conversation may
 //! ask of the node.
 
-#[cfg(test)]
-mod access_tests;
 mod binary;
-#[cfg(test)]
-mod budget_tests;
 pub(crate) mod control;
-#[cfg(test)]
-mod conversation_tests;
 pub(crate) mod crawler;
-#[cfg(test)]
-mod deadline_tests;
 mod dispatch;
-#[cfg(test)]
-mod hand_over_tests;
 mod meta;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod text_auth;
 pub(crate) mod wait_state;

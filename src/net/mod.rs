@@ -6,10 +6,10 @@ mod connection_slot;
 mod handshake;
 mod idle;
 mod listener;
-#[cfg(test)]
-mod panic_tests;
 mod socket_file;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod worker;
 mod write_queue;
