@@ -15,7 +15,7 @@ use super::stream::ClientSocket;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
 use crate::logs::Repeated;
 use crate::node::Node;
-use crate::node::connections::Address;
+use crate::node::connections::Endpoint;
 
 /// The reply to a client over the connection limit, in memcached's words.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
@@ -32,7 +32,7 @@ struct Dispatcher {
 }
 
 /// A client's socket and its two addresses.
-type Client = (ClientSocket, Address, Address);
+type Client = (ClientSocket, Endpoint, Endpoint);
 
 /// Accepts while the gate is open. Ends when the node stops, which drops the gate's sender.
 pub(crate) async fn accept(
@@ -83,12 +83,12 @@ impl Listener {
                 let stream = stream.into_std()?;
                 let local = stream.local_addr().unwrap_or(peer);
                 let socket = ClientSocket::Tcp(stream);
-                (socket, Address::Tcp(peer), Address::Tcp(local))
+                (socket, Endpoint::Tcp(peer), Endpoint::Tcp(local))
             }
             Self::Unix(listener, path) => {
                 let stream = listener.accept().await?.0.into_std()?;
-                let local = Address::Unix(path.clone());
-                (ClientSocket::Unix(stream), Address::Unnamed, local)
+                let local = Endpoint::Unix(path.clone());
+                (ClientSocket::Unix(stream), Endpoint::Unnamed, local)
             }
         })
     }
@@ -97,10 +97,12 @@ impl Listener {
     fn enter(&self, node: &Node) {
         let (fd, address) = match self {
             Self::Tcp(listener) => {
-                let address = listener.local_addr().map_or(Address::Unnamed, Address::Tcp);
+                let address = listener
+                    .local_addr()
+                    .map_or(Endpoint::Unnamed, Endpoint::Tcp);
                 (listener.as_raw_fd(), address)
             }
-            Self::Unix(listener, path) => (listener.as_raw_fd(), Address::Unix(path.clone())),
+            Self::Unix(listener, path) => (listener.as_raw_fd(), Endpoint::Unix(path.clone())),
         };
         let now_boot_ms = node.clock.now().boot_ms;
         node.registry.enter(fd, address, None, now_boot_ms);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::listener::ListenerOptions;
 use super::stream::ClientSocket;
 use crate::node::Node;
-use crate::node::connections::{Address, Entry};
+use crate::node::connections::{Endpoint, Entry};
 
 /// A place among the connections; dropping it frees the place.
 #[derive(Debug)]
@@ -28,8 +28,8 @@ impl AcceptedConnection {
     pub(crate) fn new(
         node: &Arc<Node>,
         socket: ClientSocket,
-        peer: Address,
-        local: Address,
+        peer: Endpoint,
+        local: Endpoint,
         options: ListenerOptions,
     ) -> Self {
         let now_boot_ms = node.clock.now().boot_ms;

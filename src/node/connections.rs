@@ -12,7 +12,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
-pub(crate) use super::address::Address;
+pub(crate) use super::endpoint::Endpoint;
 
 use crate::frontend::wait_state::State;
 use crate::limits::STALLED_INPUT_MS;
@@ -46,9 +46,9 @@ impl CloseReason {
 pub(crate) struct Entry {
     pub(crate) fd: RawFd,
     /// The address of the client; of a listening socket, its own.
-    pub(crate) peer: Address,
+    pub(crate) peer: Endpoint,
     /// The address the client connected to; `None` for a listening socket.
-    pub(crate) local: Option<Address>,
+    pub(crate) local: Option<Endpoint>,
     state: AtomicU8,
     close_reason: AtomicU8,
     last_command_boot_ms: AtomicU64,
@@ -68,7 +68,7 @@ struct UnfinishedInput {
 }
 
 impl Entry {
-    fn new(fd: RawFd, peer: Address, local: Option<Address>, now_boot_ms: u64) -> Self {
+    fn new(fd: RawFd, peer: Endpoint, local: Option<Endpoint>, now_boot_ms: u64) -> Self {
         let state = if local.is_some() {
             State::New
         } else {
@@ -205,8 +205,8 @@ impl Registry {
     pub(crate) fn enter(
         &self,
         fd: RawFd,
-        peer: Address,
-        local: Option<Address>,
+        peer: Endpoint,
+        local: Option<Endpoint>,
         now_boot_ms: u64,
     ) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(fd, peer, local, now_boot_ms));
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
 
     fn enter(registry: &Registry, fd: RawFd) -> Arc<Entry> {
-        registry.enter(fd, Address::Unnamed, Some(Address::Unnamed), 1000)
+        registry.enter(fd, Endpoint::Unnamed, Some(Endpoint::Unnamed), 1000)
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn stats_conns_shows_sockets_by_their_descriptors() {
         let registry = Registry::default();
-        registry.enter(9, Address::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
+        registry.enter(9, Endpoint::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
         enter(&registry, 8).note(State::Read);
         let mut out = Vec::new();
         registry.print(3999, &mut out);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The address of either end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum Endpoint {
     /// TCP.
     Tcp(SocketAddr),
     /// The path of a unix socket.
@@ -15,7 +15,7 @@ pub(crate) enum Address {
     Unnamed,
 }
 
-impl Address {
+impl Endpoint {
     /// Whether the connection is TCP.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Tcp(_))
@@ -30,7 +30,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(SocketAddr::V4(address)) => write!(f, "tcp:{address}"),

@@ -1,8 +1,8 @@
 //! The state that all threads of a running node share.
 
-pub(crate) mod address;
 pub(crate) mod admin;
 pub(crate) mod connections;
+pub(crate) mod endpoint;
 pub(crate) mod housekeeping;
 pub(crate) mod watch;
 

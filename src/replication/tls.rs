@@ -275,9 +275,9 @@ mod tests {
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(pinned);
-        let stranger = Arc::clone(&two.client.client_auth_cert_resolver);
+        let other_certificate = Arc::clone(&two.client.client_auth_cert_resolver);
         let naked = trusting.clone().with_no_client_auth();
-        for config in [naked, trusting.with_client_cert_resolver(stranger)] {
+        for config in [naked, trusting.with_client_cert_resolver(other_certificate)] {
             let mut client = ClientConnection::new(Arc::new(config), LinkTls::name()).unwrap();
             let mut server = ServerConnection::new(Arc::clone(&one.server)).unwrap();
             let (client_error, server_error) = shake(&mut client, &mut server);

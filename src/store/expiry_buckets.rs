@@ -1,4 +1,4 @@
-//! The expiry wheel of a shard: slots (table keys) by the time their item may expire.
+//! The expiry buckets of a shard: slots (table keys) by the time their item may expire.
 //!
 //! A touch to a later deadline does not move an entry: when its old bucket fires, the item is
 //! queued again. Nothing is queued further ahead than the horizon, which bounds the stale entries
@@ -147,27 +147,27 @@ mod tests {
 
     #[test]
     fn a_bucket_fires_only_when_all_its_deadlines_have_passed() {
-        let mut wheel = ExpiryBuckets::default();
+        let mut buckets = ExpiryBuckets::default();
         let deadline_ms = 100_000;
-        wheel.queue(ExpiryBuckets::bucket_of(deadline_ms, at(0)), 7);
+        buckets.queue(ExpiryBuckets::bucket_of(deadline_ms, at(0)), 7);
         let mut out = Vec::new();
-        assert!(!wheel.fired(at(deadline_ms), 64, &mut out));
+        assert!(!buckets.fired(at(deadline_ms), 64, &mut out));
         assert!(out.is_empty());
-        wheel.fired(at(deadline_ms + (1 << BUCKET_SHIFT)), 64, &mut out);
+        buckets.fired(at(deadline_ms + (1 << BUCKET_SHIFT)), 64, &mut out);
         assert_eq!(out.len(), 1);
-        assert!(wheel.buckets.is_empty());
+        assert!(buckets.buckets.is_empty());
     }
 
     #[test]
     fn a_call_moves_a_bounded_number_of_slots_and_the_next_call_continues() {
-        let mut wheel = ExpiryBuckets::default();
+        let mut buckets = ExpiryBuckets::default();
         for slot in 0..100 {
-            wheel.queue(1 + (slot % 3) as u32, slot);
+            buckets.queue(1 + (slot % 3) as u32, slot);
         }
         let mut seen = Vec::new();
         loop {
             let mut out = Vec::new();
-            let more = wheel.fired(at(1 << 20), 64, &mut out);
+            let more = buckets.fired(at(1 << 20), 64, &mut out);
             assert!(out.len() <= 64);
             seen.extend(out.into_iter().map(|(_, slot)| slot));
             if !more {

@@ -155,7 +155,7 @@ impl Account {
     }
 }
 
-/// What an item costs: its size class and its part of the table and the expiry wheel.
+/// What an item costs: its size class and its part of the table and the expiry buckets.
 pub(crate) fn cost_bytes(item: &Item) -> u64 {
     cost_of_allocation(item.allocated_bytes())
 }

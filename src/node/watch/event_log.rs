@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
-use crate::node::connections::{Address, Entry};
+use crate::node::connections::{Endpoint, Entry};
 use crate::protocol::text::{Events, uri};
 use crate::store::{Item, ItemSummary, Miss, NEVER, Now, Observer, StoreEventView};
 
@@ -219,7 +219,7 @@ fn named(line: &mut Vec<u8>, event: &str, key: &[u8]) {
     uri::encode(key, line);
 }
 
-fn endpoint(line: &mut Vec<u8>, address: &Address) {
+fn endpoint(line: &mut Vec<u8>, address: &Endpoint) {
     let _ = match address.host_and_port() {
         (Some(host), port) => write!(line, "rip={host} rport={port} transport=tcp"),
         (None, port) => write!(line, "rip=unix rport={port} transport=local"),

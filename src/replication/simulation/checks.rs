@@ -45,7 +45,7 @@ impl Model {
 
     /// After everything has healed: what every client must see on both sides. A side that is short
     /// of memory may lack a key.
-    pub(super) fn settled(&self, stores: [&Store; 2], time_ms: u64) -> Result<(), String> {
+    pub(super) fn check_converged(&self, stores: [&Store; 2], time_ms: u64) -> Result<(), String> {
         let flush_watermark = stores[0].flush_watermark();
         if flush_watermark != stores[1].flush_watermark() {
             return Err(format!(

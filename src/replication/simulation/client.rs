@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::model::{Model, Written, pattern};
-use super::node::Node;
+use super::node::SimNode;
 use super::plan::Mix;
 use crate::store::{Action, ItemHead, NEVER, OpContext, Version, item_flags};
 
@@ -17,7 +17,7 @@ pub(super) const TTL_MS_MAX: u64 = 4000;
 const BURST_BATCHES: std::ops::Range<usize> = 500..2500;
 
 /// One turn of one client.
-pub(super) struct Turn<'a> {
+pub(super) struct ClientTurn<'a> {
     pub(super) model: &'a mut Model,
     pub(super) rng: &'a mut Rng,
     pub(super) time_ms: u64,
@@ -25,9 +25,9 @@ pub(super) struct Turn<'a> {
     pub(super) context: OpContext,
 }
 
-impl Node {
+impl SimNode {
     /// One command of one client.
-    pub(super) fn client(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn client(&mut self, turn: &mut ClientTurn<'_>) {
         let plan = turn.model.plan;
         let busy = plan.large && turn.rng.u8(..) < 64;
         let which = if busy {
@@ -60,7 +60,7 @@ impl Node {
 
     /// Sends one key in many batches, and writes it in the last. The others only fill the change
     /// queue: as many writes in a millisecond would use the timestamps of another incarnation.
-    fn burst(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn burst(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let slot = turn.model.keys[which].slot;
         for _ in 0..turn.rng.usize(BURST_BATCHES) {
             turn.context.dirty.push(slot);
@@ -75,7 +75,7 @@ impl Node {
         self.send_changes(&mut turn.context);
     }
 
-    fn set(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn set(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let is_large = turn.model.is_large(which);
         let rng = &mut *turn.rng;
         let len = match (turn.mix, rng.u16(..800)) {
@@ -118,7 +118,7 @@ impl Node {
         );
     }
 
-    fn remove(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn remove(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let key = turn.model.key(which);
         let (_, timestamp) = self
             .store
@@ -128,7 +128,7 @@ impl Node {
     }
 
     /// Changes the deadline, and half of the time the item flags, too.
-    fn touch(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn touch(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let ttl_ms = random_ttl(turn.rng).filter(|_| !turn.model.is_large(which));
         let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl);
         let new_marks = turn.rng.bool().then(|| random_marks(turn.rng));

@@ -13,7 +13,7 @@ use crate::replication::link::{Link, LinkConfig, LinkEvent};
 use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct SimNode {
     pub(super) side: usize,
     pub(super) store: Store,
     pub(super) link: Link,
@@ -46,7 +46,7 @@ pub(super) fn boot_offset_ms(side: usize) -> u64 {
     1_000_000 * (side as u64 + 1)
 }
 
-impl Node {
+impl SimNode {
     pub(super) fn new(side: usize, config: &StoreConfig, incarnation: u64, time_ms: u64) -> Self {
         let link = Link::new(LinkConfig {
             side: side as u8,

@@ -2,9 +2,9 @@
 
 use fastrand::Rng;
 
-use super::client::{TTL_MS_MAX, Turn};
+use super::client::{ClientTurn, TTL_MS_MAX};
 use super::model::Model;
-use super::node::Node;
+use super::node::SimNode;
 use super::pipe::Pipe;
 use super::plan::{CHAOS_MS, Mix, Plan};
 use super::stream_check::StreamCheck;
@@ -23,7 +23,7 @@ pub(super) struct World {
     rng: Rng,
     plan: Plan,
     time_ms: u64,
-    nodes: [Node; 2],
+    nodes: [SimNode; 2],
     /// By the side that writes.
     pipes: [Pipe; 2],
     /// By the side that reads.
@@ -36,7 +36,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, plan: Plan) -> Self {
-        let nodes = [0, 1].map(|side| Node::new(side, &plan.store(side), side as u64, 0));
+        let nodes = [0, 1].map(|side| SimNode::new(side, &plan.store(side), side as u64, 0));
         let model = Model::new(plan, &nodes[0].store);
         Self {
             rng: Rng::with_seed(seed),
@@ -83,13 +83,13 @@ impl World {
                 return Err(format!("not quiet after {HEAL_MS} ms: {}", self.counters()));
             }
         };
-        self.settled()?;
+        self.check_converged()?;
         // Long enough for every deadline to pass, however long a record was delayed.
         while self.time_ms < settled_ms + 2 * TTL_MS_MAX {
             self.step()?;
         }
         self.observe()?;
-        self.settled()?;
+        self.check_converged()?;
         self.no_tombstones()?;
         let mut totals = Totals {
             most_tombstones: self.most_tombstones,
@@ -199,7 +199,7 @@ impl World {
                 continue;
             }
             for _ in 0..self.rng.u8(..3) {
-                let mut turn = Turn {
+                let mut turn = ClientTurn {
                     model: &mut self.model,
                     rng: &mut self.rng,
                     time_ms: self.time_ms,
@@ -248,7 +248,7 @@ impl World {
         }
         self.starts += 1;
         let wall_offset_ms = self.nodes[side].wall_offset_ms - self.rng.i64(0..600_000);
-        self.nodes[side] = Node::new(side, &self.plan.store(side), self.starts, until_ms);
+        self.nodes[side] = SimNode::new(side, &self.plan.store(side), self.starts, until_ms);
         self.nodes[side].wall_offset_ms = wall_offset_ms;
         self.model.crashed(side, &self.nodes[other].store);
         Ok(())
@@ -291,10 +291,10 @@ impl World {
             .all(|node| node.link.is_drained() && node.connected)
     }
 
-    fn settled(&self) -> Result<(), String> {
+    fn check_converged(&self) -> Result<(), String> {
         let stores = [&self.nodes[0].store, &self.nodes[1].store];
-        let settled = self.model.settled(stores, self.time_ms);
-        settled.map_err(|what| format!("{what}\n{}", self.counters()))
+        let converged = self.model.check_converged(stores, self.time_ms);
+        converged.map_err(|what| format!("{what}\n{}", self.counters()))
     }
 
     /// Both sides know all deletions, so neither keeps a tombstone.

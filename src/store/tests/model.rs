@@ -69,7 +69,7 @@ impl Model {
     }
 
     /// A lookup removes an expired or flushed item; an unconfirmed one leaves a tombstone.
-    fn meet(&mut self, key: u8) {
+    fn look_up(&mut self, key: u8) {
         let Some(entry) = self
             .entries
             .get(&key)
@@ -97,7 +97,7 @@ impl Model {
         let read = self.store.get(&key_of(key), &mut context);
         self.took(context);
         assert_eq!(read.ok(), self.live_value(key), "read of {key}");
-        self.meet(key);
+        self.look_up(key);
     }
 
     fn took(&mut self, context: OpContext) {
@@ -105,7 +105,7 @@ impl Model {
         self.announced.extend(context.dirty);
     }
 
-    fn new_stamp(&mut self, timestamp: Option<Timestamp>) -> Timestamp {
+    fn new_timestamp(&mut self, timestamp: Option<Timestamp>) -> Timestamp {
         let timestamp = timestamp.expect("a write has a timestamp");
         assert!(timestamp > self.highest, "timestamps rise");
         self.highest = timestamp;
@@ -119,7 +119,7 @@ impl Model {
         let timestamp = self
             .store
             .put(&key_of(key), &value, &until(deadline_ms), &mut context);
-        let version = Version::written(self.new_stamp(timestamp));
+        let version = Version::written(self.new_timestamp(timestamp));
         self.took(context);
         let entry = Entry::Live {
             value,
@@ -152,7 +152,7 @@ impl Model {
         self.took(context);
         assert_eq!(added, expected);
         if added {
-            let version = Version::written(self.new_stamp(timestamp));
+            let version = Version::written(self.new_timestamp(timestamp));
             let entry = Entry::Live {
                 value,
                 deadline_ms: NEVER,
@@ -174,7 +174,7 @@ impl Model {
         assert_eq!(found, expected);
         self.entries.remove(&key);
         if self.replicated {
-            let version = Version::written(self.new_stamp(timestamp));
+            let version = Version::written(self.new_timestamp(timestamp));
             self.entries.insert(key, Entry::Tombstone(version));
         }
     }
@@ -189,9 +189,9 @@ impl Model {
         });
         self.took(context);
         assert_eq!(found, expected);
-        self.meet(key);
+        self.look_up(key);
         if found {
-            let timestamp = self.new_stamp(timestamp);
+            let timestamp = self.new_timestamp(timestamp);
             if let Some(Entry::Live {
                 deadline_ms,
                 version,
@@ -204,7 +204,7 @@ impl Model {
         }
     }
 
-    fn meet_all(&mut self) {
+    fn look_up_all(&mut self) {
         (0..KEYS).for_each(|key| self.read(key));
     }
 
@@ -212,13 +212,13 @@ impl Model {
         self.now = after(self.now, ms);
         let due = self.flush_at_ms <= self.now.boot_ms;
         if due {
-            self.meet_all();
+            self.look_up_all();
             self.flush_at_ms = NEVER;
         }
         let fired = self.store.flush_if_due(self.now);
         assert_eq!(fired.is_some(), due);
         if due {
-            self.new_stamp(fired);
+            self.new_timestamp(fired);
         }
     }
 
@@ -243,7 +243,7 @@ impl Model {
     }
 
     /// How a record compares: `Ok(true)` if it is newer, `Ok(false)` if equal.
-    fn standing(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
+    fn order_of(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
         self.highest = self.highest.max(arriving.latest());
         let held = self.entries.get(&key).map(Entry::version);
         match held {
@@ -270,7 +270,7 @@ impl Model {
             .store
             .record_with(&key_of(key), &value, &head, origin, self.now);
         let deadline = self.deadline(ttl);
-        let expected = match self.standing(key, version) {
+        let expected = match self.order_of(key, version) {
             Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 let entry = Entry::Live {
@@ -309,7 +309,7 @@ impl Model {
             self.store
                 .apply_tombstone(&name, version, &mut OpContext::at(self.now))
         };
-        let expected = match self.standing(key, version) {
+        let expected = match self.order_of(key, version) {
             Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 self.entries.remove(&key);
@@ -360,9 +360,9 @@ impl Model {
             Op::Remove(key) => self.remove(key),
             Op::Touch(key, ttl) => self.touch(key, ttl),
             Op::Flush => {
-                self.meet_all();
+                self.look_up_all();
                 let flush_watermark = self.store.flush(&mut OpContext::at(self.now));
-                self.new_stamp(Some(flush_watermark));
+                self.new_timestamp(Some(flush_watermark));
                 self.flush_at_ms = NEVER;
             }
             Op::FlushLater(ms) => {

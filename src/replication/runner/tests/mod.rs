@@ -24,7 +24,7 @@ struct TestNode {
     gate: watch::Receiver<bool>,
     status: Arc<ReplicationStatus>,
     clock: Clock,
-    peer: ReplicationThread,
+    replication: ReplicationThread,
 }
 
 struct TestPair {
@@ -104,7 +104,7 @@ impl Start {
         let (near, far) = change_queue(1 << 30);
         let (gate, open) = watch::channel(false);
         let status = Arc::new(ReplicationStatus::new(format!("n{side}"), Some(side)));
-        let peer = ReplicationThread::spawn(ReplicationSetup {
+        let replication = ReplicationThread::spawn(ReplicationSetup {
             link: LinkConfig {
                 side,
                 node_id: format!("n{side}"),
@@ -127,7 +127,7 @@ impl Start {
             gate: open,
             status,
             clock: Clock::new(),
-            peer,
+            replication,
         }
     }
 }
@@ -219,7 +219,7 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
             one.get("key").as_deref() == Some(&number.to_string())
         });
     }
-    zero.peer.close_clients();
+    zero.replication.close_clients();
     assert_eq!(waits.join().unwrap(), 1);
 }
 
@@ -232,11 +232,11 @@ fn a_stopped_node_has_given_the_partner_every_write() {
     for number in 0..5000 {
         zero.set(&format!("key{number}"), "value");
     }
-    zero.peer.close_clients();
+    zero.replication.close_clients();
     let mut gate = zero.gate.clone();
     wait_for("the gate is dropped", || gate.has_changed().is_err());
     gate.mark_unchanged();
-    zero.peer.drain();
+    zero.replication.drain();
     for number in 0..5000 {
         assert!(one.get(&format!("key{number}")).is_some(), "key{number}");
     }

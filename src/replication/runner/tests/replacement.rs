@@ -45,8 +45,8 @@ fn another_process_replaces_a_link_only_when_it_has_ended() {
         assert_eq!(node.status.counters().link_ups, 1);
     }
     assert!(!second.is_open());
-    first.peer.close_clients();
-    first.peer.drain();
+    first.replication.close_clients();
+    first.replication.drain();
     wait_for("the second opens", || second.is_open());
     assert_eq!(second.get("key").as_deref(), Some("of the first"));
     assert_eq!(one.status.counters().link_ups, 2);
@@ -129,7 +129,7 @@ fn connections_with_another_key_share_one_lookup() {
         one.status.unauthenticated_links() >= 20
     });
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
-    one.peer.close_clients();
+    one.replication.close_clients();
     // Does not wait for the lookup either.
-    one.peer.drain();
+    one.replication.drain();
 }
