@@ -64,7 +64,7 @@ mod tests {
     /// Regression: a process that ended removed the socket of the process that had replaced it, so
     /// that no client could connect any more.
     #[test]
-    fn the_socket_of_another_process_stays() {
+    fn the_socket_of_a_newer_process_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         let first = bound(&path, 0o700);
@@ -77,7 +77,7 @@ mod tests {
 
     /// Regression: `-a 7777` set the setuid bits of the socket, too.
     #[test]
-    fn the_mode_is_access_and_nothing_else() {
+    fn a_socket_mode_sets_no_setuid_bits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         for (mode, expected) in [(0o7777, 0o777), (0o755, 0o755), (u32::MAX, 0o777)] {

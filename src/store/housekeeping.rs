@@ -25,10 +25,10 @@ impl Store {
         self.shared.sweep_pinned();
     }
 
-    /// Frees what the last flush killed, once per flush: without deadlines and under `-M` nothing
-    /// else would. Tombstones, too: whatever older value the partner may still hold dies by the
-    /// flush watermark, which it is told before any record, and a record below the flush watermark
-    /// is refused here.
+    /// Removes everything below the flush watermark, once per flush: without deadlines and under
+    /// `-M` nothing else would. That includes tombstones: the partner gets the watermark before any
+    /// record, which invalidates its older values, and records below the watermark are refused
+    /// here.
     fn reclaim_flushed(&self, context: &mut OpContext) {
         let flush_watermark = self.flush_watermark();
         let before = self

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn names_words_and_signs_are_openssls() {
+    fn cipher_lists_are_read_as_openssl_reads_them() {
         let one = ["ECDHE-RSA-AES128-GCM-SHA256"];
         assert_eq!(names("ECDHE-RSA-AES128-GCM-SHA256"), one);
         assert_eq!(names("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), one);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_names_nothing_leaves_nothing() {
+    fn a_cipher_list_without_a_known_suite_selects_none() {
         for list in [
             "",
             "foo",

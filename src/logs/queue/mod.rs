@@ -143,7 +143,7 @@ impl Queue {
         let mut state = self.state.lock();
         loop {
             if works && state.untold > 0 && state.lines.len() <= LOG_QUEUE_BYTES / 2 {
-                state.tell_what_was_dropped();
+                state.report_dropped();
             }
             if !state.lines.is_empty() {
                 break;
@@ -177,7 +177,7 @@ impl QueueState {
         last.or_else(first).map_or(self.lines.len(), |end| end + 1)
     }
 
-    fn tell_what_was_dropped(&mut self) {
+    fn report_dropped(&mut self) {
         let mut time = String::new();
         // It fails only if the clock cannot be shown.
         let _ = SystemTime.format_time(&mut format::Writer::new(&mut time));

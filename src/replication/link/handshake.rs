@@ -112,7 +112,8 @@ impl Link {
         });
     }
 
-    /// Takes a timestamp of the partner into our clock, whatever it says, up to a year ahead.
+    /// Absorbs a timestamp of the partner into this node's clock if it is at most a year ahead;
+    /// refuses the partner otherwise.
     pub(super) fn absorb(
         &mut self,
         timestamp: Timestamp,
@@ -143,7 +144,7 @@ impl Link {
         Ok(())
     }
 
-    /// Takes a flush watermark of the partner: the higher one wins.
+    /// Raises the flush watermark to the partner's, if that is higher.
     pub(super) fn raise_flush_watermark(
         &mut self,
         flush_watermark: Timestamp,

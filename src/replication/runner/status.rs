@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_is_alone_has_no_link_to_be_up_or_down() {
+    fn a_standalone_node_shows_neither_side_nor_mode_nor_link() {
         let alone = ReplicationStatus::new(String::new(), None);
         for name in ["side", "node_id", "mode", "link"] {
             assert_eq!(shown(&alone, name), NONE, "{name}");

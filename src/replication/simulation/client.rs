@@ -89,7 +89,7 @@ impl SimNode {
         let head = ItemHead {
             client_flags: rng.u32(..),
             deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl),
-            item_flags: random_marks(rng),
+            item_flags: random_item_flags(rng),
             cas: rng.bool().then(|| rng.u64(..)),
         };
         let written = Written {
@@ -131,9 +131,9 @@ impl SimNode {
     fn touch(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let ttl_ms = random_ttl(turn.rng).filter(|_| !turn.model.is_large(which));
         let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl);
-        let new_marks = turn.rng.bool().then(|| random_marks(turn.rng));
+        let new_flags = turn.rng.bool().then(|| random_item_flags(turn.rng));
         let is_read = turn.rng.bool();
-        let action = match new_marks {
+        let action = match new_flags {
             None => Action::Touch(deadline_ms),
             Some(item_flags) => Action::Amend {
                 deadline_ms,
@@ -151,7 +151,7 @@ impl SimNode {
         if let (Some(before), Some(touched)) = (before, touched) {
             let written = turn.model.content(which, before).map(|written| Written {
                 deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
-                item_flags: new_marks.unwrap_or(written.item_flags),
+                item_flags: new_flags.unwrap_or(written.item_flags),
                 ..written
             });
             let version = Version { touched, ..before };
@@ -164,7 +164,7 @@ fn random_ttl(rng: &mut Rng) -> Option<u64> {
     (rng.u8(..) < 50).then(|| rng.u64(1..TTL_MS_MAX))
 }
 
-fn random_marks(rng: &mut Rng) -> u8 {
+fn random_item_flags(rng: &mut Rng) -> u8 {
     if rng.bool() {
         rng.u8(..) & item_flags::ALL
     } else {

@@ -95,7 +95,7 @@ fn both_sides_converge_on_a_steady_link() {
 
 #[test]
 fn a_side_short_of_memory_misses_keys_but_never_shows_old_ones() {
-    // Each side, and both.
+    // Each side alone, and both, are short of memory.
     let totals = run_all(|seed| Plan {
         small: [seed % 3 != 1, seed % 3 != 2],
         evicting: seed % 2 == 0,
@@ -128,10 +128,10 @@ fn deleted_keys_stay_deleted_when_memory_is_full_of_tombstones() {
     }
 }
 
-/// What it found: a large value that changed more often than it travels never arrived, and the end
-/// of a full sync did not wait for it. A node that had just restarted answered misses for it.
+/// Regression: a large value that changed more often than it could be sent never arrived, and the
+/// end of a full sync did not wait for it. A node that had just restarted answered misses for it.
 #[test]
-fn a_large_value_that_changes_all_the_time_is_there_when_the_pass_has_ended() {
+fn a_large_value_that_changes_all_the_time_has_arrived_when_the_full_sync_ends() {
     let totals = run_all(|seed| Plan {
         large: true,
         faults: seed % 4 != 0,

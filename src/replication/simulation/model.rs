@@ -205,8 +205,8 @@ impl Model {
     pub(super) fn crashed(&mut self, side: usize, survivor: &Store) {
         let other = 1 - side;
         for history in &mut self.keys {
-            // What was lost with the node was never anywhere else: its next life may use the same
-            // timestamp if its clock is behind the partner's.
+            // A version that was only on the lost node never was on the other: its next incarnation
+            // may use the same timestamp if its clock is behind the partner's.
             let last = history.seen[other];
             history.log.retain(|version, _| *version <= last);
             history.seen[side] = Version::default();

@@ -1,4 +1,5 @@
-//! Frames survive the wire, whatever they hold and however it cuts them; no bytes harm a decoder.
+//! Encoded frames are decoded unchanged, however the stream is cut, and no bytes make the decoder
+//! panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -185,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn chunks_of_any_size_give_the_same_frames(
+    fn reads_of_any_size_give_the_same_frames(
         parts in parts(),
         sizes in vec(1..200usize, 1..40),
     ) {
@@ -315,7 +316,7 @@ fn a_long_reason_is_cut_between_two_characters() {
 }
 
 #[test]
-fn a_hello_of_a_newer_version_is_understood() {
+fn a_hello_with_fields_of_a_newer_version_is_read() {
     let hello = Hello {
         wire_min: 0,
         wire_max: 9,

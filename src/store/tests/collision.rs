@@ -17,7 +17,7 @@ fn eight_live_keys_with_one_hash_keep_their_values() {
     for index in 0..8 {
         store.put(&key(index), &[index; 100], &until(NEVER), &mut context);
     }
-    // Whichever goes, the others stay findable, and its place serves another key.
+    // Whichever is removed, the others are still found, and its slot serves another key.
     assert!(store.remove(&key(0), &mut context));
     assert!(store.remove(&key(5), &mut context));
     store.put(&key(20), b"new", &until(NEVER), &mut context);
@@ -84,11 +84,11 @@ fn a_ninth_key_replaces_one_and_the_eviction_is_counted() {
     assert_eq!(store.counters().sum(|class| &class.evicted), 1);
     assert_eq!(store.memory().live_items, 8);
     assert_eq!(store.get(&key(8), &mut context).unwrap(), [8]);
-    // A deletion that finds no place costs no living key.
+    // A deletion that finds no slot removes no live key.
     assert!(!store.remove(b"absent", &mut context));
     assert_eq!(store.memory().live_items, 8);
     assert_eq!(store.counters().tombstones_dropped.load(relaxed), 1);
-    // A tombstone yields before a living key does.
+    // A tombstone is replaced before a live item is.
     assert!(store.remove(&key(3), &mut context));
     store.put(b"tenth", b"10", &until(NEVER), &mut context);
     assert_eq!(store.memory().live_items, 8);

@@ -119,7 +119,7 @@ fn tombstones_outlive_colder_items() {
             &until(NEVER),
             &mut OpContext::at(now),
         );
-        // The partner knows it, so its eviction leaves nothing.
+        // It is confirmed, so its eviction leaves no tombstone.
         let held = store.held(&key(index)).unwrap().version();
         store.confirm(store.slot_of(&key(index)), held);
         assert_within_budget(&store);
@@ -219,7 +219,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
         assert!(store.get(&key(index), &mut context).is_ok());
     }
     assert_eq!(store.counters().sum(|class| &class.evicted), 0);
-    // Not even an unfinished one goes over.
+    // Not even an unfinished item exceeds the budget.
     let head = ItemHead::default();
     assert!(
         store

@@ -111,7 +111,7 @@ fn a_touch_counts_as_a_use() {
     let held = store.held(b"k").unwrap();
     assert!(held.is_fetched());
     assert!(held.idle_ms(later) < 100);
-    // A turn that began before the use sees no idle time, not four years of it.
+    // A turn that began before the use sees an idle time of 0, not of four years.
     assert_eq!(held.idle_ms(START), 0);
 }
 

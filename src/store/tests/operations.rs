@@ -35,7 +35,7 @@ pub(super) enum Age {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS;
-    // The longest is beyond the expiry_buckets's horizon.
+    // The longest is beyond the horizon of the expiry buckets.
     let ttl = || prop_oneof![Just(0), 1..30_000u64, Just(6_000_000)];
     let age = || prop_oneof![Just(Age::Newest), Just(Age::Same), Just(Age::Older)];
     prop_oneof![

@@ -62,7 +62,7 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
         (sooner, 0, false),
         (sooner + 1, 0, false),
         (NEVER, 0, false),
-        // The partner would show it for too long, or without its mark.
+        // Otherwise the partner would show it for too long, or without its flag.
         (sooner - 1, 0, true),
         (NEVER, item_flags::STALE, true),
     ];
@@ -133,7 +133,7 @@ fn a_received_deletion_removes_older_versions_and_keeps_no_tombstone() {
         store.apply_tombstone(b"k", older, &mut OpContext::at(START)),
         ApplyResult::Superseded(held)
     );
-    // The partner dropped its copy of what we both have: ours stays.
+    // The partner dropped its copy of an item that both have: this one stays.
     assert_eq!(
         store.apply_tombstone(b"k", held, &mut OpContext::at(START)),
         ApplyResult::Applied
@@ -392,7 +392,7 @@ fn a_full_sync_makes_no_thread_evict() {
     let used_bytes = store.memory().used_bytes;
     assert!(begin(b"large", 300_000).is_err());
     assert_eq!(store.memory().used_bytes, used_bytes);
-    // What has room is reserved; what replaces an entry takes its room.
+    // A new item reserves memory; one that replaces an entry uses that entry's.
     let reserved = begin(b"large", 150_000).unwrap();
     let mut instead = begin(b"held", 100_000).unwrap();
     assert!(begin(b"other", 100_000).is_err());

@@ -24,10 +24,10 @@ fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     assert_eq!(items, 45_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     assert_eq!(store.limit_bytes(), 8 * MEBIBYTE);
-    // A writer makes room for itself only.
+    // A writer evicts only for its own item.
     store.put(b"new", &[1; 1000], &until(NEVER), &mut OpContext::at(now));
     assert!(store.memory().live_items >= items);
-    // One round of housekeeping does a bounded part of it, here all.
+    // One round of housekeeping evicts a bounded number of bytes, which is all of them here.
     let mut batches = 0;
     store.shrink(now, |_| batches += 1);
     let memory = store.memory();
@@ -36,7 +36,7 @@ fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     assert!(memory.used_bytes > 7 * MEBIBYTE, "{memory:?}");
     assert!(batches > 30, "{batches} steps");
     assert!(store.get(b"new", &mut OpContext::at(now)).is_ok());
-    // The coldest went.
+    // The coldest items were evicted.
     let oldest = 0u64.to_be_bytes();
     assert_eq!(
         store.get(&oldest, &mut OpContext::at(now)),

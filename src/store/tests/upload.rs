@@ -56,7 +56,7 @@ fn an_announced_value_takes_no_memory() {
 fn memory_grows_with_the_bytes_received() {
     for ballast_bytes in [0, 20 * MEBIBYTE] {
         let store = store(64 * MEBIBYTE);
-        // With it memory is not ample.
+        // It holds so much that memory is not ample any more.
         let mut ballast = store.unfinished_input();
         ballast.hold(ballast_bytes);
         let mut context = OpContext::at(START);
@@ -88,7 +88,7 @@ fn memory_grows_with_the_bytes_received() {
 fn small_uploads_and_large_ones_that_fit_continue_beside_waiting_ones() {
     let store = store(64 * MEBIBYTE);
     let waker = Waker::noop();
-    // They could not all become whole.
+    // They could not all be completed.
     let mut crowd = Vec::new();
     for _ in 0..1000 {
         let mut upload = begin(&store, LARGE);
@@ -97,7 +97,7 @@ fn small_uploads_and_large_ones_that_fit_continue_beside_waiting_ones() {
     }
     let polled = crowd.iter_mut().map(|upload| poll(upload, waker));
     let waiting = polled.filter(|polled| polled.is_pending()).count();
-    // Those whose buffer has room are not asked at all.
+    // An upload whose buffer has space does not ask.
     assert!((500..=999).contains(&waiting), "{waiting}");
     for len in [2000, 60_000, 120_001, 1_000_000] {
         let mut upload = begin(&store, len);
@@ -167,7 +167,7 @@ fn a_waiting_upload_is_woken_by_whatever_frees_memory() {
     assert!(line.poll_room(200_000, &waker).is_ready());
     ballast.hold(31 * MEBIBYTE);
     assert!(line.poll_room(200_000, &waker).is_pending());
-    // The upload that went beyond the limit.
+    // The upload with the overdraft.
     drop(beyond);
     assert_eq!(calls.count(), 2);
     assert!(line.poll_room(200_000, &waker).is_ready());

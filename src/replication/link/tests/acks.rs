@@ -13,7 +13,7 @@ fn acks_arrive(from: &mut Side, to: &mut Side) {
 /// Regression: no test failed if *no room* was treated as a confirmation. Such a sender evicts the
 /// only copy of an item without leaving a tombstone, and counts it as replicated.
 #[test]
-fn no_room_confirms_nothing() {
+fn a_record_without_room_is_not_confirmed() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"in a full sync", 2 << 20);
     connect(&mut a, &mut b);

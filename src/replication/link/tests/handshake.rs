@@ -189,7 +189,7 @@ fn a_second_of_silence_is_down_unless_this_process_was_paused() {
 }
 
 #[test]
-fn a_new_connection_forgets_all_of_the_old_one() {
+fn a_new_connection_starts_without_the_state_of_the_old_one() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", 300_000);
     let half = a.transmit(1);

@@ -46,7 +46,7 @@ fn a_transfer_ends_before_the_ack_of_the_record_that_replaced_it() {
 }
 
 #[test]
-fn a_local_change_ends_the_transfer_of_its_key() {
+fn a_local_deletion_ends_the_transfer_of_its_key() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", 300_000);
     let mut stream = a.transmit(1);
@@ -84,7 +84,7 @@ fn a_flush_is_sent_before_records_written_after_it() {
     assert_eq!(names(&stream), ["flush", "after"]);
     b.received(&stream).unwrap();
     assert_eq!(b.store.flush_watermark(), a.store.flush_watermark());
-    // It does not come back.
+    // The flush is not sent back.
     assert_eq!(names(&b.transmit(1000)), ["acks"]);
 }
 
@@ -167,7 +167,7 @@ fn a_busy_node_still_finishes_its_full_sync() {
     connect(&mut a, &mut b);
     let mut written = 0;
     while !b.events().contains(&LinkEvent::PartnerSyncDone) {
-        // More than the budget, each time.
+        // More than the budget in each round.
         for n in 0..100 {
             a.set(format!("new{n}").as_bytes(), 1000);
             written += 1;

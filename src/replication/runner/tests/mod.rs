@@ -77,7 +77,7 @@ impl TestPair {
             keys: self.keys.path().to_owned(),
             side,
             incarnation: u64::from(side) + 1,
-            // Side 1 never dials; it knows its partner's host by it.
+            // Side 1 never dials; the address tells it which host is its partner's.
             partner: PartnerAddresses::of(Address::parse(&self.at.to_string()).unwrap()),
         }
     }

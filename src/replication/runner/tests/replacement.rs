@@ -66,7 +66,7 @@ fn side_0_does_not_dial_during_a_link_after_it_refused_a_connection() {
     });
     let one = pair.start(1, "a", None);
     wait_for("the pair connects", || one.is_open() && zero.is_open());
-    // Several times as long as the dialler waits between attempts.
+    // Several times the dialler's pause between attempts.
     let until = Instant::now() + Duration::from_secs(3);
     for number in 0.. {
         zero.set("key", &number.to_string());
@@ -85,7 +85,7 @@ fn side_0_does_not_dial_during_a_link_after_it_refused_a_connection() {
 #[test]
 fn an_address_that_does_not_answer_leaves_time_for_the_next() {
     let mut pair = TestPair::new();
-    // The system accepts, and nobody speaks.
+    // The system accepts the connection, and nothing is ever sent.
     let silent = TcpListener::bind("127.0.0.2:0").unwrap();
     let found = vec![silent.local_addr().unwrap(), pair.at];
     let lookup = move || -> io::Result<Vec<SocketAddr>> { Ok(found.clone()) };
@@ -106,7 +106,7 @@ fn connections_with_another_key_share_one_lookup() {
     let counted = Arc::clone(&count);
     let lookup = move || {
         counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        // Longer than all that follows.
+        // Longer than the rest of the test.
         thread::sleep(Duration::from_secs(20));
         Err(io::Error::other("no answer"))
     };
@@ -130,6 +130,6 @@ fn connections_with_another_key_share_one_lookup() {
     });
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
     one.replication.close_clients();
-    // Does not wait for the lookup either.
+    // Ending does not wait for the lookup either.
     one.replication.drain();
 }
