@@ -74,7 +74,7 @@ pub struct ItemHead {
     pub client_flags: u32,
     /// Milliseconds on the boot-time clock, or [`NEVER`].
     pub deadline_ms: u64,
-    /// See [`marks`].
+    /// See [`item_flags`](mod@item_flags).
     pub item_flags: u8,
     /// A CAS unique set by the client instead of the timestamp.
     pub cas: Option<u64>,

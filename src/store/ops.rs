@@ -43,7 +43,7 @@ pub enum Action<'s> {
     Amend {
         /// Boot-time milliseconds.
         deadline_ms: u64,
-        /// See [`super::marks`].
+        /// See [`super::item_flags`].
         item_flags: u8,
         /// Whether it counts as read.
         is_read: bool,

@@ -51,7 +51,7 @@ pub struct RecordHead {
     pub version: Version,
     /// The client's opaque 32 bits.
     pub client_flags: u32,
-    /// See [`super::marks`].
+    /// See [`super::item_flags`].
     pub item_flags: u8,
     /// A CAS unique set by a client.
     pub cas: Option<u64>,

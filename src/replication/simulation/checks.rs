@@ -124,8 +124,8 @@ impl KeyHistory {
         self.check_confirmed(side, item)
     }
 
-    /// Flags, CAS and marks are those that a client set, and the deadline is no earlier, and later
-    /// only by what the receiver did not know of the sender's clock.
+    /// Flags, CAS and item flags are those that a client set, and the deadline is no earlier, and
+    /// later only by what the receiver did not know of the sender's clock.
     fn check_head(&self, side: usize, item: &Item) -> Result<Written, String> {
         let version = item.version();
         let Some(written) = self.written(version) else {
