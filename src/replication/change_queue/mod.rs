@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
@@ -40,6 +41,8 @@ pub struct ChangeReceiver {
     spares: Sender<Vec<u64>>,
     promotions: Receiver<u64>,
     shared: Arc<Shared>,
+    /// Keys that were taken and still count as waiting.
+    taken: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,7 @@ pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
         spares,
         promotions: promotions_out,
         shared,
+        taken: Cell::new(0),
     };
     (sender, receiver)
 }
@@ -178,9 +182,9 @@ impl ChangeReceiver {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
             while let Some(batch) = self.take() {
-                self.mark_taken(batch.len());
                 self.give_back(batch);
             }
+            self.mark_taken();
             while self.promotions.try_recv().is_ok() {}
             self.take_overflow();
         }
@@ -188,12 +192,15 @@ impl ChangeReceiver {
 
     /// Takes the oldest batch. Its keys count as waiting until [`Self::mark_taken`].
     pub fn take(&self) -> Option<Vec<u64>> {
-        self.batches.try_recv().ok()
+        let batch = self.batches.try_recv().ok()?;
+        self.taken.set(self.taken.get() + batch.len());
+        Some(batch)
     }
 
     /// Stops counting taken keys as waiting. Called once the link counts them: a reader that adds
     /// up both numbers may count a key twice for a moment, but never misses one.
-    pub fn mark_taken(&self, keys: usize) {
+    pub fn mark_taken(&self) {
+        let keys = self.taken.take();
         self.shared.waiting_keys.fetch_sub(keys, Ordering::Release);
     }
 

@@ -16,7 +16,7 @@ fn drained(receiver: &ChangeReceiver) -> Vec<u64> {
     let mut all = Vec::new();
     while let Some(batch) = receiver.take() {
         assert!(batch.len() <= BATCH_KEYS_MAX);
-        receiver.mark_taken(batch.len());
+        receiver.mark_taken();
         all.extend_from_slice(&batch);
         receiver.give_back(batch);
     }
@@ -109,7 +109,7 @@ fn keys_count_as_waiting_until_they_are_marked_as_taken() {
     assert_eq!(sender.waiting_keys(), 3);
     let batch = receiver.take().unwrap();
     assert_eq!(sender.waiting_keys(), 3);
-    receiver.mark_taken(batch.len());
+    receiver.mark_taken();
     assert_eq!(sender.waiting_keys(), 0);
     sender.send(&mut vec![4]);
     receiver.set_link_up(false);

@@ -6,6 +6,9 @@
 pub struct LinkCounters {
     /// How often the link came up.
     pub link_ups: u64,
+    /// How often a fault of this program ended the link: its state was wrong, or its thread
+    /// panicked.
+    pub link_faults: u64,
     /// Full syncs that were sent to the end.
     pub pass_sent: u64,
     /// Full syncs of the partner that were received to the end.

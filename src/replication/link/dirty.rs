@@ -44,6 +44,17 @@ impl DirtyKeys {
         true
     }
 
+    /// Whether every slot of the set is in the queue, by their numbers.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.order.len() == self.members.len()
+    }
+
+    /// Forgets that a slot is to be sent.
+    #[cfg(test)]
+    pub(super) fn lose_order(&mut self) {
+        self.order.pop_front();
+    }
+
     /// Whether a slot is in the set.
     pub(super) fn contains(&self, slot: u64) -> bool {
         self.members.contains(&slot)

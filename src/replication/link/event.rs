@@ -109,6 +109,9 @@ pub enum LinkError {
     /// The partner sent a frame where it is not allowed.
     #[error("the partner sent {0}")]
     Protocol(&'static str),
+    /// A fault of this program: what is wrong with this node's state of the link.
+    #[error("this node's state of the link was wrong: {0}")]
+    State(&'static str),
     /// The configuration of one of the nodes: this one refused.
     #[error("refused the partner: {0}")]
     Refused(Refusal),

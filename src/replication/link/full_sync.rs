@@ -81,6 +81,11 @@ impl FullSync {
         };
     }
 
+    /// Whether a walk is running if there is anything that only a walk sends.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.walking || (self.deferred.is_empty() && self.next_slot >= self.slots.len())
+    }
+
     /// Whether no walk is running or requested.
     pub(super) fn is_idle(&self) -> bool {
         !self.walking && !self.requested

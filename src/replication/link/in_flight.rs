@@ -59,8 +59,10 @@ impl InFlight {
     /// The frame that the next ack is for.
     pub(super) fn pop(&mut self) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
-        self.bytes[sent.lane as usize] -= sent.bytes as usize;
-        self.records -= usize::from(sent.complete);
+        // A wrong sum must not end the thread: `is_consistent` tells.
+        let bytes = &mut self.bytes[sent.lane as usize];
+        *bytes = bytes.wrapping_sub(sent.bytes as usize);
+        self.records = self.records.wrapping_sub(usize::from(sent.complete));
         Some(sent)
     }
 
@@ -85,6 +87,11 @@ impl InFlight {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes.iter().sum()
+    }
+
+    /// Whether the sums can be those of the queue.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.records <= self.queue.len() && self.queue.is_empty() == (self.bytes == [0; 2])
     }
 
     /// Bytes of memory the queue itself takes.

@@ -27,6 +27,7 @@ mod full_sync;
 mod handshake;
 mod in_flight;
 mod inbound;
+mod invariants;
 mod outbound;
 mod pending_acks;
 mod space_notice;
@@ -180,6 +181,13 @@ impl Link {
         self.session = Session::default();
     }
 
+    /// The caller has panicked while it used the link: begins anew, as after a closed connection.
+    pub fn recovered(&mut self, now: Now) {
+        self.counters.link_faults += 1;
+        self.events.clear();
+        self.disconnected(now);
+    }
+
     /// Slots that were written, in that order. They are dropped while the link is not up: the full
     /// sync that begins when it comes up sends them.
     pub fn mark_dirty(&mut self, slots: &[u64]) {
@@ -220,7 +228,16 @@ impl Link {
 
     /// Appends the frames that may be sent now, up to about `budget_bytes` (at most one frame of
     /// 64 KiB more). If it appends nothing, there is nothing to send before the next event.
-    pub fn transmit(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, budget_bytes: usize) {
+    ///
+    /// # Errors
+    /// [`LinkError::State`]: the link has failed, and nothing is appended.
+    pub fn transmit(
+        &mut self,
+        store: &Store,
+        now: Now,
+        out: &mut Vec<u8>,
+        budget_bytes: usize,
+    ) -> Result<(), LinkError> {
         let start = out.len();
         self.session.ran_ms = now.boot_ms;
         out.append(&mut self.session.control);
@@ -232,6 +249,11 @@ impl Link {
             }
             self.send(store, now, out, start + budget_bytes);
         }
+        let checked = self.check_state(store);
+        if checked.is_err() {
+            out.truncate(start);
+        }
+        checked
     }
 
     /// Checks how long the partner has been silent. Read what the socket holds before, and transmit

@@ -51,6 +51,11 @@ impl Outgoing {
         entry.is_same(&self.item) || replaced()
     }
 
+    /// Whether all of the value is on the wire.
+    pub(super) fn is_finished(&self) -> bool {
+        self.offset >= self.item.value().len()
+    }
+
     /// Whether later live records wait for its end, so that they arrive in the order of their
     /// writing.
     pub(super) fn keeps_order(&self) -> bool {

@@ -16,6 +16,7 @@ use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
 use super::authenticate::{self, AuthError};
 use super::connect::{ConnectOutcome, prepare};
+use super::recover::{RECOVERY_PAUSE, catch_panic};
 use super::status::ReplicationStatus;
 use crate::limits::{DIAL_RETRY_MS, LINK_AUTH_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::logs::Repeated;
@@ -34,9 +35,16 @@ pub(super) struct LinkAcceptor {
 }
 
 impl LinkAcceptor {
-    /// Accepts for ever. Of too many connections that have not proved the key the oldest is closed,
-    /// so that silent clients cannot keep the partner out.
+    /// Accepts for ever, whatever panics meanwhile.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
+        while catch_panic(self.accept_from(&listener)).await.is_err() {
+            sleep(RECOVERY_PAUSE).await;
+        }
+    }
+
+    /// Of too many connections that have not proved the key the oldest is closed,
+    /// so that silent clients cannot keep the partner out.
+    async fn accept_from(self: &Arc<Self>, listener: &TcpListener) {
         let mut unauthenticated: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
         loop {
             let (stream, from) = match listener.accept().await {
@@ -55,7 +63,7 @@ impl LinkAcceptor {
                 oldest.abort();
                 self.reject_unauthenticated(its_address, "had not proved the key when others came");
             }
-            let admission = tokio::spawn(Arc::clone(&self).admit(stream, from));
+            let admission = tokio::spawn(Arc::clone(self).admit(stream, from));
             unauthenticated.push_back((admission.abort_handle(), from));
         }
     }

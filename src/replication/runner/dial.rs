@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::addresses::PartnerAddresses;
 use super::authenticate::{self, AuthError, LinkStream};
 use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
+use super::recover::{RECOVERY_PAUSE, catch_panic};
 use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, LINK_AUTH_MS};
 use crate::replication::tls::LinkTls;
 
@@ -24,8 +25,15 @@ pub(super) struct Dialler {
 }
 
 impl Dialler {
-    /// Dials every 100 ms at first, then with pauses of up to a second.
+    /// Runs until nobody waits for links, whatever panics meanwhile.
     pub(super) async fn run(mut self) {
+        while catch_panic(self.dial_again_and_again()).await.is_err() {
+            sleep(RECOVERY_PAUSE).await;
+        }
+    }
+
+    /// Dials every 100 ms at first, then with pauses of up to a second.
+    async fn dial_again_and_again(&mut self) {
         let mut eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
         loop {
             match self.dial().await {

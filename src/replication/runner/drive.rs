@@ -96,8 +96,13 @@ impl Runner {
                 mode = self.take_keys(mode);
             }
             if wire.is_written() {
-                self.link
-                    .transmit(&self.store, now, &mut wire.output, LINK_WRITE_BYTES);
+                let output = &mut wire.output;
+                let sent = self
+                    .link
+                    .transmit(&self.store, now, output, LINK_WRITE_BYTES);
+                if let Err(error) = sent {
+                    return LinkEnd::Link(error);
+                }
                 self.take_events();
             }
             self.on_tick();
@@ -207,7 +212,7 @@ impl Runner {
         }
         if came > 0 {
             self.publish();
-            self.changes.mark_taken(came);
+            self.changes.mark_taken();
         }
         let mut promoted = Vec::new();
         self.changes.drain_promotions(&mut promoted);
@@ -256,8 +261,11 @@ impl Runner {
     /// at most.
     async fn send_last_frames(&mut self, wire: &mut Wire) {
         let mut bytes = wire.output.split_off(wire.written);
-        self.link
-            .transmit(&self.store, self.clock.now(), &mut bytes, LINK_WRITE_BYTES);
+        let now = self.clock.now();
+        // Fails only for a fault that has ended the link already, and then there is nothing more.
+        let _ = self
+            .link
+            .transmit(&self.store, now, &mut bytes, LINK_WRITE_BYTES);
         let close = async {
             wire.stream.write_all(&bytes).await?;
             wire.stream.shutdown().await
@@ -290,6 +298,7 @@ impl Runner {
         };
         match &ending {
             LinkEnd::Stopping => tracing::info!(reason, "link down"),
+            LinkEnd::Link(LinkError::State(_)) => self.log.fault(&reason),
             _ if was_up => self.log.down(&reason, self.port_word()),
             _ => self.log.failed(&reason),
         }

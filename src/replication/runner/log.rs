@@ -15,6 +15,7 @@ pub(super) struct LinkLog {
     up: Repeated,
     down: Repeated,
     failed: ByReason,
+    fault: ByReason,
     refused: ByReason,
     absent: Repeated,
     other_node: Repeated,
@@ -68,6 +69,17 @@ impl LinkLog {
     pub(super) fn down(&mut self, reason: &str, client_port: &str) {
         if let Some(suppressed) = happened(&mut self.down) {
             tracing::warn!(reason, client_port, suppressed, "link down");
+        }
+    }
+
+    /// A fault of this program ended the link.
+    pub(super) fn fault(&mut self, reason: &str) {
+        if let Some(suppressed) = self.fault.log_now(reason) {
+            tracing::error!(
+                reason,
+                suppressed,
+                "link reset after a fault; a full sync follows: report this with the lines before"
+            );
         }
     }
 

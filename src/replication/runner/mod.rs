@@ -14,6 +14,7 @@ mod dial;
 mod drain;
 mod drive;
 mod log;
+mod recover;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -100,15 +101,14 @@ impl ReplicationThread {
             .enable_all()
             .build()?;
         let (stop, stopped) = watch::channel(ShutdownPhase::Running);
+        let runner = {
+            let _inside = runtime.enter();
+            Runner::new(setup, stopped)?
+        };
         let thread = Builder::new()
             .name("replication".to_owned())
             .spawn(move || {
-                runtime.block_on(async {
-                    match Runner::new(setup, stopped) {
-                        Ok(runner) => runner.run().await,
-                        Err(error) => tracing::error!(%error, "replication cannot start"),
-                    }
-                });
+                runtime.block_on(runner.run());
                 // A running name lookup may take seconds, and its answer is not needed any more.
                 runtime.shutdown_background();
             })?;
@@ -195,7 +195,18 @@ impl Runner {
         })
     }
 
+    /// Runs until the node has shut down, whatever panics meanwhile.
     async fn run(mut self) {
+        while recover::catch_panic(self.run_until_drained())
+            .await
+            .is_err()
+        {
+            self.recover();
+            sleep(recover::RECOVERY_PAUSE).await;
+        }
+    }
+
+    async fn run_until_drained(&mut self) {
         while !self.may_end() {
             let mut outcome = tokio::select! {
                 Ok(()) = self.stop.changed() => None,
@@ -248,6 +259,8 @@ impl Runner {
     /// What is due as time passes: the wall clock, the start, the end of a refusal, the memory of
     /// queued keys.
     fn on_tick(&mut self) {
+        #[cfg(test)]
+        self.status.panic_if_wanted();
         // The clock.
         let now_ms = self.clock.now().boot_ms;
         if now_ms >= self.clock_set_ms + CLOCK_REFRESH_MS {

@@ -41,6 +41,8 @@ pub struct ReplicationStatus {
     side: Option<u8>,
     published: Mutex<Published>,
     unauthenticated_links: AtomicU64,
+    #[cfg(test)]
+    panic_wanted: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,8 @@ impl ReplicationStatus {
             side,
             published: Mutex::new(published),
             unauthenticated_links: AtomicU64::new(0),
+            #[cfg(test)]
+            panic_wanted: false.into(),
         }
     }
 
@@ -133,6 +137,7 @@ impl ReplicationStatus {
         }
         let numbers = [
             ("link_ups", counters.link_ups),
+            ("link_faults", counters.link_faults),
             ("pass_sent", counters.pass_sent),
             ("pass_received", counters.pass_received),
             ("queue_keys", counters.queue_keys + unseen.waiting_keys),
@@ -153,6 +158,20 @@ impl ReplicationStatus {
         ];
         lines.extend(numbers.map(|(name, number)| (name, number.to_string())));
         lines
+    }
+
+    /// Has the replication thread panic in its next turn.
+    #[cfg(test)]
+    pub(super) fn want_panic(&self) {
+        self.panic_wanted.store(true, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn panic_if_wanted(&self) {
+        assert!(
+            !self.panic_wanted.swap(false, Ordering::Relaxed),
+            "wanted by a test"
+        );
     }
 
     /// Sets the state of the link. True if it has changed.

@@ -149,8 +149,11 @@ impl SimNode {
         }
         let budget_bytes = rng.usize(1..=128 * 1024);
         if self.connected && self.out.is_empty() {
-            self.link
+            let sent = self
+                .link
                 .transmit(&self.store, now, &mut self.out, budget_bytes);
+            // The link's own state is right in every history.
+            sent.unwrap();
         }
         self.next_tick_ms = time_ms + self.link.next_tick_ms(now);
         Ok(())
@@ -171,7 +174,7 @@ impl SimNode {
             came += batch.len();
             self.changes.give_back(batch);
         }
-        self.changes.mark_taken(came);
+        self.changes.mark_taken();
         let mut promoted = Vec::new();
         self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);

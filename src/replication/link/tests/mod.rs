@@ -3,6 +3,7 @@
 mod acks;
 mod chunks;
 mod handshake;
+mod invariants;
 mod space_notice;
 mod stream;
 
@@ -96,7 +97,8 @@ impl Side {
     fn transmit(&mut self, budget_bytes: usize) -> Vec<u8> {
         let mut out = Vec::new();
         self.link
-            .transmit(&self.store, self.now, &mut out, budget_bytes);
+            .transmit(&self.store, self.now, &mut out, budget_bytes)
+            .unwrap();
         out
     }
 

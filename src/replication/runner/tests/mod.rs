@@ -223,6 +223,38 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
     assert_eq!(waits.join().unwrap(), 1);
 }
 
+/// A panic of the thread left a node that looked alive and replicated nothing: its client port
+/// closed, and the process went on.
+#[test]
+fn a_panic_of_the_replication_thread_costs_a_full_sync_and_nothing_else() {
+    let mut pair = TestPair::new();
+    let zero = pair.start(0, "a", None);
+    let one = pair.start(1, "a", None);
+    wait_for("both serve", || zero.is_open() && one.is_open());
+    for node in [&zero, &one] {
+        let faults = node.status.counters().link_faults;
+        node.status.want_panic();
+        wait_for("the fault is counted", || {
+            node.status.counters().link_faults == faults + 1
+        });
+        zero.set("during", &format!("{faults}"));
+        wait_for("the link comes back", || {
+            zero.status.link() == LinkState::Up && one.status.link() == LinkState::Up
+        });
+        zero.set("after", &format!("{faults}"));
+        wait_for(
+            "what was written without a link arrives, and what comes after",
+            || {
+                ["during", "after"]
+                    .iter()
+                    .all(|key| one.get(key) == zero.get(key))
+            },
+        );
+        assert!(node.is_open());
+        one.set("last", "");
+    }
+}
+
 #[test]
 fn a_stopped_node_has_given_the_partner_every_write() {
     let mut pair = TestPair::new();
