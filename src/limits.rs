@@ -8,8 +8,8 @@ pub const SHARD_BYTES: u64 = 256 << 10;
 pub const SHARD_BITS_MIN: u32 = 8;
 /// Shards of the largest store, as a power of two.
 pub const SHARD_BITS_MAX: u32 = 14;
-/// What an entry takes in table, LRU list and expiry buckets beside its own allocation: 32 bytes in
-/// the list, and a place of 17 in a table that doubles before all its places are taken.
+/// What an entry takes beside its own allocation: 32 bytes in the LRU list, and its part of an
+/// index with places of 17 bytes, of which items fill 5 in 16 at least (see `store/lru_list.rs`).
 pub const ENTRY_OVERHEAD_BYTES: usize = 88;
 /// What an empty shard takes.
 pub const SHARD_OVERHEAD_BYTES: u64 = 512;

@@ -1,9 +1,9 @@
-//! What COMPATIBILITY.md says of the keys of the statistics.
+//! What the documents say of the keys of the statistics.
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 
 /// A name in the first cell of a row, and the word in the second.
 #[derive(Clone, Debug)]
@@ -25,28 +25,36 @@ impl Told {
     }
 }
 
-/// What the table of this command tells.
+/// What the tables of this command tell, in whichever parts they are.
 pub fn told(command: &str) -> Result<Vec<Told>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../COMPATIBILITY.md");
+    told_in("COMPATIBILITY.md", command)
+}
+
+/// The same of any document, by its path from the root.
+pub fn told_in(document: &str, command: &str) -> Result<Vec<Told>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(document);
     let text = fs::read_to_string(path)?;
-    let (_, text) = text.split_once("\n## Statistics\n").context("no section")?;
     let quoted = format!("`{command}`");
-    let mut rows = text.lines().skip_while(|line| {
-        let first = line.split('|').nth(1).unwrap_or_default();
-        let is_head = first.starts_with(" key of ") || first.starts_with(" line of ");
-        !is_head || !first.contains(&quoted)
-    });
-    rows.next()
-        .with_context(|| format!("no table of {command}"))?;
+    let mut is_wanted = false;
     let mut all = Vec::new();
-    for row in rows.take_while(|line| line.starts_with('|')) {
-        let mut cells = row.split('|').skip(1);
+    for line in text.lines() {
+        let mut cells = line.split('|').skip(1);
         let names = cells.next().unwrap_or_default();
-        let verdict = cells.next().unwrap_or_default().trim();
-        all.extend(names.split('`').skip(1).step_by(2).map(|name| Told {
-            name: name.to_owned(),
-            verdict: verdict.to_owned(),
-        }));
+        let is_head = names.starts_with(" key of ") || names.starts_with(" line of ");
+        if !line.starts_with('|') {
+            is_wanted = false;
+        } else if is_head {
+            is_wanted = names.contains(&quoted);
+        } else if is_wanted {
+            let verdict = cells.next().unwrap_or_default().trim();
+            all.extend(names.split('`').skip(1).step_by(2).map(|name| Told {
+                name: name.to_owned(),
+                verdict: verdict.to_owned(),
+            }));
+        }
     }
+    ensure!(!all.is_empty(), "{document}: no table of {command}");
     Ok(all)
 }

@@ -1,10 +1,10 @@
-//! COMPATIBILITY.md tells everything that `stats` prints.
+//! The documents tell everything that `stats` prints.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use protocol_tests::client::Client;
-use protocol_tests::compatibility::told;
+use protocol_tests::compatibility::{told, told_in};
 use protocol_tests::server::Server;
 use protocol_tests::subject::Subject;
 
@@ -60,5 +60,17 @@ fn every_key_of_the_statistics_has_a_row() -> Result<()> {
         let wanting: Vec<_> = printed.iter().filter(is_told).collect();
         ensure!(wanting.is_empty(), "no row of {table} for {wanting:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn every_key_of_stats_replication_is_explained() -> Result<()> {
+    let server = Server::start(&Subject::memtwin()?, &[])?;
+    let printed = printed(&mut server.connect()?, "stats replication")?;
+    ensure!(printed.len() >= 30, "only {printed:?}");
+    let told = told_in("docs/operating.md", "stats replication")?;
+    let is_told = |key: &&String| !told.iter().any(|row| row.speaks_of(key));
+    let wanting: Vec<_> = printed.iter().filter(is_told).collect();
+    ensure!(wanting.is_empty(), "docs/operating.md lacks {wanting:?}");
     Ok(())
 }

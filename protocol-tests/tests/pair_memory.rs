@@ -1,15 +1,13 @@
 //! What a partner that is slow to take changes costs a node.
 //!
 //! The keys that waited for it were a million whatever `-m` was: with `-m 64` and three million
-//! small sets the process took 98 MiB.
+//! small sets the process took 98 MiB. With that mended it was still at the limit: entries came and
+//! went, and the hash index of every shard doubled for good, 10 MB of these 64.
 
 use anyhow::{Result, ensure};
 use protocol_tests::pair::Pair;
 
 const LIMIT_BYTES: u64 = 64 << 20;
-/// What differs from run to run, by the order in which deletions and items share the memory's
-/// pieces.
-const SPREAD_BYTES: u64 = 2 << 20;
 const SETS: usize = 3_000_000;
 const SETS_AT_ONCE: usize = 2000;
 /// From one piece of at most 64 KB through the link to the next.
@@ -32,7 +30,7 @@ fn a_slow_partner_costs_no_more_than_a_share_of_memory() -> Result<()> {
     }
     let queued: u64 = pair.stat(0, "queue_keys")?.parse()?;
     eprintln!("{most_bytes} bytes resident, {queued} keys waiting");
-    let allowed_bytes = LIMIT_BYTES * 6 / 5 + SPREAD_BYTES;
+    let allowed_bytes = LIMIT_BYTES * 6 / 5;
     ensure!(most_bytes <= allowed_bytes, "{most_bytes} resident");
     Ok(())
 }

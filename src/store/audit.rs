@@ -59,7 +59,7 @@ impl Store {
         }
         let tombstones = (sum.tombstones - before) as usize;
         assert_eq!(shard.displaced, displaced);
-        assert_eq!(shard.tombstones.count, tombstones);
+        assert_eq!(shard.table.tombstones_len(), tombstones);
         assert_eq!(shard.tail_tick(), self.shared.tail(index), "published tail");
     }
 }

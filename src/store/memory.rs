@@ -25,8 +25,8 @@ pub(crate) struct Account {
     /// Bytes of replies that clients have not read.
     pub(crate) output_bytes: AtomicU64,
     pub(crate) live_items: AtomicU64,
-    pub(crate) tombstones: AtomicU64,
-    pub(crate) tombstone_bytes: AtomicU64,
+    tombstones: AtomicU64,
+    pub(super) tombstone_bytes: AtomicU64,
 }
 
 /// A snapshot of the memory account.
@@ -130,6 +130,18 @@ impl Account {
             (true, false) => _ = self.live_items.fetch_sub(1, RELAXED),
             _ => {}
         }
+    }
+
+    /// Counts a tombstone that is put into a table.
+    pub(super) fn add_tombstone(&self, item: &Item) {
+        self.tombstones.fetch_add(1, RELAXED);
+        self.tombstone_bytes.fetch_add(cost_bytes(item), RELAXED);
+    }
+
+    /// Counts a tombstone that has left its table.
+    pub(super) fn remove_tombstone(&self, item: &Item) {
+        self.tombstones.fetch_sub(1, RELAXED);
+        self.tombstone_bytes.fetch_sub(cost_bytes(item), RELAXED);
     }
 
     pub(crate) fn refund(&self, bytes: u64) {

@@ -24,6 +24,7 @@ mod hash;
 mod hlc;
 mod housekeeping;
 mod item;
+mod lru_list;
 mod machine;
 mod memory;
 mod mutate;
@@ -40,7 +41,6 @@ mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
-mod tombstones;
 mod unfinished;
 mod unreplicated;
 mod upload;

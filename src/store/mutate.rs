@@ -138,7 +138,7 @@ impl Shard {
         if is_news && shared.replicated {
             context.dirty.push(slot);
         }
-        if self.tombstones.count > 0 && cause != Cause::Reclaim {
+        if self.table.tombstones_len() > 0 && cause != Cause::Reclaim {
             self.limit_tombstones(shared, context);
         }
         timestamp
@@ -199,7 +199,7 @@ impl Shard {
             self.displaced += 1;
         }
         if !is_live {
-            self.tombstones.enter(&shared.account, slot, &item);
+            shared.account.add_tombstone(&item);
         }
         // The table.
         let old = if cold {
@@ -262,7 +262,7 @@ impl Shard {
             self.displaced -= 1;
         }
         if old.is_tombstone() {
-            self.tombstones.leave(&shared.account, &old);
+            shared.account.remove_tombstone(&old);
         }
         match (yielded, old.is_tombstone()) {
             (false, _) => {}
@@ -330,12 +330,11 @@ impl Shard {
     /// Drops the oldest tombstones when all together exceed their share of memory, and counts them:
     /// their keys may return from the partner.
     fn limit_tombstones(&mut self, shared: &Shared, context: &mut OpContext) {
-        self.tombstones.sweep(&self.table);
         for _ in 0..limits::TOMBSTONES_DROPPED {
             if !shared.account.tombstones_over_limit() {
                 return;
             }
-            let Some(slot) = self.tombstones.pop_oldest(&self.table) else {
+            let Some(slot) = self.table.oldest_tombstone() else {
                 return;
             };
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);

@@ -1,4 +1,4 @@
-//! One shard: a table, its expiry buckets, and the order of its tombstones.
+//! One shard: a table and its expiry buckets.
 //!
 //! Lookups are here; every change of an entry goes through [`super::mutate`].
 
@@ -7,7 +7,6 @@ use super::expiry_buckets::ExpiryBuckets;
 use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
 use super::table::Table;
-use super::tombstones::Tombstones;
 
 /// The published tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
@@ -20,7 +19,6 @@ pub(crate) struct Shard {
     pub(super) expiry_buckets: ExpiryBuckets,
     /// The number of entries that are not in the first slot of their key.
     pub(super) displaced: usize,
-    pub(super) tombstones: Tombstones,
 }
 
 /// The slot of a key's entry, or the slot where it would be put.
@@ -50,7 +48,6 @@ impl Shard {
             table: Table::default(),
             expiry_buckets: ExpiryBuckets::default(),
             displaced: 0,
-            tombstones: Tombstones::default(),
         }
     }
 

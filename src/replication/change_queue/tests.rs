@@ -107,7 +107,7 @@ fn keys_count_as_waiting_until_they_are_marked_as_taken() {
     let (sender, receiver) = up();
     sender.send(&mut vec![1, 2, 3]);
     assert_eq!(sender.waiting_keys(), 3);
-    let batch = receiver.take().unwrap();
+    receiver.take().unwrap();
     assert_eq!(sender.waiting_keys(), 3);
     receiver.mark_taken();
     assert_eq!(sender.waiting_keys(), 0);
