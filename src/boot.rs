@@ -19,10 +19,12 @@ use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
 use crate::protocol::text::reply;
 use crate::reload::Reloads;
-use crate::replication::change_queue::{Handover, HandoverEnd, handover};
+use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
-use crate::replication::runner::{self, PartnerAddresses, Peer, PeerSetup, PeerStatus, Unseen};
+use crate::replication::runner::{
+    self, ExtraStats, PartnerAddresses, ReplicationSetup, ReplicationStatus, ReplicationThread,
+};
 use crate::replication::tls::LinkTls;
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 use crate::tls::ClientTls;
@@ -168,14 +170,14 @@ pub fn refused(error: io::Error) -> Problem {
 #[derive(Debug)]
 pub struct Running {
     server: Server,
-    link: PeerOrGate,
+    link: PortGate,
     reloads: Reloads,
 }
 
 /// Who opens the client port.
 #[derive(Debug)]
-enum PeerOrGate {
-    Pair(Peer),
+enum PortGate {
+    Pair(ReplicationThread),
     Alone(watch::Sender<bool>),
 }
 
@@ -193,16 +195,16 @@ impl Running {
             store.without_cas()
         };
         let store = Arc::new(store);
-        let status = Arc::new(PeerStatus::new(
+        let status = Arc::new(ReplicationStatus::new(
             config.node.id.clone(),
             config.node.side.filter(|_| config.is_pair()),
         ));
-        let (near, far) = handover(config.memory.limit_bytes as u64);
-        let near = config.is_pair().then_some(near);
-        let stats = replication_stats(Arc::clone(&status), Arc::clone(&store), near.clone());
+        let (sender, receiver) = change_queue(config.memory.limit_bytes as u64);
+        let sender = config.is_pair().then_some(sender);
+        let stats = replication_stats(Arc::clone(&status), Arc::clone(&store), sender.clone());
         let mut reloads = Reloads::default();
         access.add_to(&mut reloads);
-        let mut node = Node::new(config.clone(), Arc::clone(&store), near, stats);
+        let mut node = Node::new(config.clone(), Arc::clone(&store), sender, stats);
         node.access = access;
         node.tls = tls.map(Arc::new);
         if let Some(tls) = &node.tls {
@@ -213,10 +215,18 @@ impl Running {
         let server = Server::start(&node, sockets.clients, open).map_err(refused)?;
         let link = match key {
             Some(key) => {
-                let setup = peer_setup(config, &key, sockets.partner, store, far, gate, status)?;
-                PeerOrGate::Pair(Peer::spawn(setup).map_err(refused)?)
+                let setup = replication_setup(
+                    config,
+                    &key,
+                    sockets.partner,
+                    store,
+                    receiver,
+                    gate,
+                    status,
+                )?;
+                PortGate::Pair(ReplicationThread::spawn(setup).map_err(refused)?)
             }
-            None => PeerOrGate::Alone(gate),
+            None => PortGate::Alone(gate),
         };
         Ok(Self {
             server,
@@ -237,12 +247,12 @@ impl Running {
     /// The node stops because its client port could not be opened.
     pub fn stop(self) -> Result<(), Problem> {
         let served = match self.link {
-            PeerOrGate::Alone(gate) => {
+            PortGate::Alone(gate) => {
                 drop(gate);
                 self.server.stop()
             }
-            PeerOrGate::Pair(peer) => {
-                peer.dismiss_clients();
+            PortGate::Pair(peer) => {
+                peer.close_clients();
                 let served = self.server.stop();
                 peer.drain();
                 served
@@ -288,15 +298,15 @@ fn random_secret() -> Result<[u8; 16], Problem> {
     Ok(secret)
 }
 
-fn peer_setup(
+fn replication_setup(
     config: Config,
     key: &PairKey,
     listeners: Vec<TcpListener>,
     store: Arc<Store>,
-    handover: HandoverEnd,
+    change_queue: ChangeReceiver,
     gate: watch::Sender<bool>,
-    status: Arc<PeerStatus>,
-) -> Result<PeerSetup, Problem> {
+    status: Arc<ReplicationStatus>,
+) -> Result<ReplicationSetup, Problem> {
     let unusable = |what: String| Problem::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
         .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
@@ -308,8 +318,8 @@ fn peer_setup(
     };
     let now = Clock::new().now();
     let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
-    store.stamps().begin_life(incarnation);
-    Ok(PeerSetup {
+    store.hybrid_clock().begin_incarnation(incarnation);
+    Ok(ReplicationSetup {
         link: LinkConfig {
             side,
             node_id: config.node.id,
@@ -321,7 +331,7 @@ fn peer_setup(
         tls,
         patience: config.replication.start_alone_after,
         store,
-        handover,
+        changes: change_queue,
         gate,
         status,
     })
@@ -329,18 +339,22 @@ fn peer_setup(
 
 /// How `stats replication` is printed.
 fn replication_stats(
-    status: Arc<PeerStatus>,
+    status: Arc<ReplicationStatus>,
     store: Arc<Store>,
-    handover: Option<Handover>,
+    change_queue: Option<ChangeSender>,
 ) -> ReplicationStats {
     ReplicationStats(Box::new(move |out| {
         let memory = store.memory();
-        let unseen = Unseen {
-            waiting_keys: handover.as_ref().map_or(0, |it| it.waiting_keys() as u64),
-            overflowed: handover.as_ref().is_some_and(Handover::has_overflowed),
+        let extra = ExtraStats {
+            waiting_keys: change_queue
+                .as_ref()
+                .map_or(0, |it| it.waiting_keys() as u64),
+            overflowed: change_queue
+                .as_ref()
+                .is_some_and(ChangeSender::has_overflowed),
             table_is_empty: memory.live_items + memory.tombstones == 0,
         };
-        for (name, value) in status.lines(unseen) {
+        for (name, value) in status.lines(extra) {
             reply::stat(out, name, value);
         }
         let dropped = store.counters().tombstones_dropped.load(Ordering::Relaxed);

@@ -32,7 +32,7 @@
 //! - **Acceptor**, one thread: accepts while the node serves and deals the sockets to the workers.
 //! - **Workers**, one thread each with a runtime of its own; no work is stolen. A *turn* of a
 //!   connection is one read, all complete requests in it, one write, in three steps that are kept
-//!   apart: *execute*, *hand over* the keys that changed, *release* the replies. It can stop before
+//!   apart: *execute*, *send* the keys that changed, *release* the replies. It can stop before
 //!   any request, for its budget or for a reader that does not read; the rest waits. It stops
 //!   before statistics when it has made changes: these are handed over first.
 //! - **Link**, one thread with a runtime of its own. Workers leave it batches of slots (8 bytes for
@@ -57,7 +57,7 @@
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
-//! - [`store`]: items, shards, the memory account, eviction, the expiry wheel, clocks and stamps.
+//! - [`store`]: items, shards, the memory account, eviction, expiry buckets, clocks and timestamps.
 //!   `ops` is what commands use, `replica` what the link uses, `mutate` where entries change.
 //! - [`replication`]: `link` is the state machine of a link (events and time in, frames out) and
 //!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
@@ -72,13 +72,14 @@
 //!   a frontend may ask of the node.
 //! - [`node`]: what all threads of a node share: its connections, `watch`, the commands that look
 //!   after the server (`admin`), housekeeping.
-//! - [`tls`]: what TLS offers on each kind of address, and how much a stranger may send.
+//! - [`tls`]: what TLS offers on each kind of address, and how much an unauthenticated client may
+//!   send.
 //! - [`stats`]: counters, and what `stats` prints of them.
 //!
-//! Follow a `set`: `net/connection.rs` reads it, `protocol/text/request.rs` parses it,
+//! Follow a `set`: `net/connection/mod.rs` reads it, `protocol/text/request.rs` parses it,
 //! `frontend/text/value.rs` translates it and prints the reply, `command/store.rs` makes an item
-//! and asks `store/ops.rs` to put it, `store/mutate.rs` puts it, stamps it and marks its slot
-//! dirty; at the end of the turn `replication/change_queue.rs` takes the slot, and
+//! and asks `store/ops.rs` to put it, `store/mutate.rs` puts it, gives it a timestamp and marks its
+//! slot dirty; at the end of the turn `replication/change_queue/mod.rs` takes the slot, and
 //! `replication/link/outbound.rs` reads the item again and writes its record.
 //!
 //! # Invariants
@@ -91,17 +92,18 @@
 //! [`replication`] knows nothing of clients; [`stats`] only reads, and does not know
 //! [`replication`]; nothing but `boot` imports [`net`].
 //!
-//! **One door.** Every change of an entry, whether a command, a record, expiry, eviction or a flush
-//! makes it, passes one function of its shard. Account, expiry wheel, tombstones and dirty marks
-//! hang there and nowhere else.
+//! **One function changes entries.** Every change of an entry, whether a command, a record, expiry,
+//! eviction or a flush makes it, passes one function of its shard. Account, expiry buckets,
+//! tombstones and dirty keys hang there and nowhere else.
 //!
 //! **No two locks.** No code holds two shard locks, nothing is freed under one, and nothing waits,
 //! reads or writes a socket under one. Large values leave the lock as counted references.
 //!
 //! **A hash is never believed.** Keys are compared whole; a collision mixes no items up.
 //!
-//! **Table order is stamp order.** A stamp is taken under the lock of its key's shard. It is never
-//! rewritten or clamped, and it is the CAS unique: a stale `cas` fails after a failover, too.
+//! **Table order is timestamp order.** A timestamp is taken under the lock of its key's shard. It
+//! is never rewritten or clamped, and it is the CAS unique: a stale `cas` fails after a failover,
+//! too.
 //!
 //! **Merge, never wipe.** Of two versions of a key the later one stays, whoever has it. A node
 //! clears nothing to make room for its partner's copy. What removes a version that the partner has
@@ -109,7 +111,7 @@
 //! and the partner keeps the value with its own deadline.
 //!
 //! **Clients never wait for the partner.** A full channel, a slow link or a frozen partner costs a
-//! pass over the table later, never a client's time now. There is no unbounded queue.
+//! full sync later, never a client's time now. There is no unbounded queue.
 //!
 //! **An empty node does not answer.** A client port opens when the partner's table is here, or when
 //! no partner was there to be asked for long enough.

@@ -274,7 +274,7 @@ const _: () = assert!(WAITING_CHECK_MS < STALLED_INPUT_MS);
 
 /// Longest frame of the link, its length field included.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
-/// Longest value the link takes, as announced by the first piece: memcached's upper bound of `-I`.
+/// Longest value the link takes, as announced by its first chunk: memcached's upper bound of `-I`.
 pub const LINK_VALUE_BYTES_MAX: usize = 1 << 30;
 /// Longest node id in a hello, in bytes.
 pub const NODE_ID_BYTES_MAX: usize = 255;
@@ -285,34 +285,34 @@ pub const REASON_BYTES_MAX: usize = 1024;
 
 // The link: what it holds.
 
-/// Dirty keys waiting for their turn on the wire may take one part in this many of `-m`; beyond it
-/// the link stops draining its channel, and a pass over the table covers what then overflows.
+/// Dirty keys that are not on the wire may take one part in this many of `-m`; beyond it the link
+/// stops draining the change queue, and a full sync covers what then overflows.
 pub const DIRTY_KEYS_SHARE: u64 = 32;
 /// What such a key takes at most, in its queue and in an index whose tables double: 16 bytes, and
 /// 9 for each of 16 places that 7 keys may have; half as much again while the index grows.
 pub const DIRTY_KEY_BYTES_MAX: usize = 16 + 21 + 11;
-/// Never more than this: a pass is shorter then.
+/// Never more than this: a full sync is shorter then.
 pub const DIRTY_KEYS_MAX: usize = 1_000_000;
 /// And never less, however small `-m` is.
 pub const DIRTY_KEYS_MIN: usize = 4 * BATCH_KEYS_MAX;
-/// Keys in one batch that a worker hands over.
+/// Keys in one batch that a worker sends to the change queue.
 pub const BATCH_KEYS_MAX: usize = 1024;
-/// Bytes of live records on the wire and not yet answered by a verdict.
+/// Bytes of live records on the wire and not yet acknowledged.
 pub const LIVE_WINDOW_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes of a pass over the table on the wire and not yet answered by a verdict.
-pub const PASS_WINDOW_BYTES: usize = 256 * 1024;
-/// Bytes a pass adds to the wire before live records get their turn again.
-pub const PASS_CHUNK_BYTES: usize = 64 * 1024;
-/// Bytes of live records after which a waiting pass gets one chunk, so that a busy node still
-/// finishes its pass.
-pub const PASS_SHARE_BYTES: usize = 4 * PASS_CHUNK_BYTES;
-/// Frames on the wire that wait for a verdict; also the most verdicts a node may owe.
+/// Bytes of a full sync on the wire and not yet acknowledged.
+pub const SYNC_WINDOW_BYTES: usize = 256 * 1024;
+/// Bytes a full sync adds to the wire before live records get their turn again.
+pub const SYNC_BURST_BYTES: usize = 64 * 1024;
+/// Bytes of live records after which a waiting full sync gets one burst, so that a busy node still
+/// finishes it.
+pub const SYNC_SHARE_BYTES: usize = 4 * SYNC_BURST_BYTES;
+/// Frames on the wire that are not acknowledged; also the most acks a node may have pending.
 pub const IN_FLIGHT_MAX: usize = 64 * 1024;
 /// But what the sender keeps of them may take one part in this many of `-m`.
 pub const IN_FLIGHT_SHARE: u64 = 128;
-/// And never fewer than this are let onto the wire, however small `-m` is.
+/// And never fewer than this may be on the wire, however small `-m` is.
 pub const IN_FLIGHT_MIN: usize = 4096;
-/// Largest live value whose pieces no other live record overtakes.
+/// Largest live value whose chunks no other live record overtakes.
 pub const ORDERED_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Promotions remembered for the partner; more are forgotten.
 pub const PROMOTIONS_MAX: usize = 4096;
@@ -331,19 +331,19 @@ pub const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
 pub const REPLACEABLE_SILENCE_MS: u64 = 4 * HEARTBEAT_MS;
 /// A link that has heard nothing for so long is down.
 pub const SILENCE_MS: u64 = 1000;
-/// A stamp so far ahead of our clock raises an alarm.
-pub const STAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
-/// A stamp so far ahead of our clock closes the link.
-pub const STAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
-/// Shortest time between two reports of room: each may cost the partner a pass over its table.
-pub const ROOM_INTERVAL_MS: u64 = 1000;
-/// How often that time doubles while passes bring what must be refused again.
-pub const ROOM_DOUBLINGS_MAX: u32 = 6;
+/// A timestamp so far ahead of this node's clock raises an alarm.
+pub const TIMESTAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
+/// A timestamp so far ahead of this node's clock closes the link.
+pub const TIMESTAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// Shortest time between two notices of available space: each may cost the partner a full sync.
+pub const SPACE_NOTICE_INTERVAL_MS: u64 = 1000;
+/// How often that time doubles while full syncs bring what must be refused again.
+pub const SPACE_NOTICE_DOUBLINGS_MAX: u32 = 6;
 
 const _: () = assert!(KEY_BYTES <= u8::MAX as usize);
 const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(LINK_VALUE_BYTES_MAX <= u32::MAX as usize);
-// A hello and a refusal fit a frame, and all that is read before the hello is judged is little.
+// A hello and a refusal fit a frame, and all that is read before the hello is checked is little.
 const _: () = assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 64 <= 16 * 1024);
 const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
 // A frame's worth of keys holds every promotion, and a batch fits the set.
@@ -352,9 +352,9 @@ const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MIN);
 const _: () = assert!(DIRTY_KEYS_MIN < DIRTY_KEYS_MAX);
 const _: () = assert!(IN_FLIGHT_MIN < IN_FLIGHT_MAX);
 // Both windows hold more than one frame, so that neither stream can stand still for ever.
-const _: () = assert!(2 * FRAME_BYTES_MAX <= PASS_WINDOW_BYTES);
-const _: () = assert!(PASS_CHUNK_BYTES <= PASS_WINDOW_BYTES);
-const _: () = assert!(PASS_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
+const _: () = assert!(2 * FRAME_BYTES_MAX <= SYNC_WINDOW_BYTES);
+const _: () = assert!(SYNC_BURST_BYTES <= SYNC_WINDOW_BYTES);
+const _: () = assert!(SYNC_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
 // A lost heartbeat or two is not yet silence.
 const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
 const _: () = assert!(HEARTBEAT_MS < REPLACEABLE_SILENCE_MS && REPLACEABLE_SILENCE_MS < SILENCE_MS);
@@ -380,7 +380,7 @@ pub const LOG_COMMAND_BYTES: usize = 1024;
 const _: () = assert!(4 * LOG_COMMAND_BYTES + 256 <= RELAYED_LINE_BYTES_MAX as usize);
 const _: () = assert!(8 * RELAYED_LINE_BYTES_MAX <= LOG_QUEUE_BYTES as u64);
 
-// --- node: its key, its partner, the hand-over from the workers ---
+// --- node: its key, its partner, the change queue from the workers ---
 
 /// Files a node opens beside its clients' connections.
 pub const OWN_FILES: u64 = 64;
@@ -389,20 +389,19 @@ pub const RELAYED_LINE_BYTES_MAX: u64 = 8 * 1024;
 /// Longest key file that is read.
 pub const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Batches of dirty keys between the workers and the link; one more is an overflow.
-pub const HANDOVER_BATCHES_MAX: usize = 1024;
+pub const CHANGE_QUEUE_BATCHES_MAX: usize = 1024;
 /// Their keys together may take one part in this many of `-m`.
-pub const HANDOVER_KEYS_SHARE: u64 = 128;
+pub const CHANGE_QUEUE_KEYS_SHARE: u64 = 128;
 /// But never fewer keys than this are taken, however small `-m` is.
-pub const HANDOVER_KEYS_MIN: usize = 2 * HANDOVER_WAKE_KEYS;
+pub const CHANGE_QUEUE_KEYS_MIN: usize = 2 * CHANGE_QUEUE_WAKE_KEYS;
 /// Empty batches kept to be filled again; 8 KiB each at most.
-pub const HANDOVER_SPARES_MAX: usize = 64;
+pub const CHANGE_QUEUE_SPARES_MAX: usize = 64;
 /// Promotions between the workers and the link; more are forgotten.
-pub const HANDOVER_PROMOTIONS_MAX: usize = 4096;
+pub const CHANGE_QUEUE_PROMOTIONS_MAX: usize = 4096;
 /// Keys (8 bytes each) that end the link's millisecond of sleep early.
-pub const HANDOVER_WAKE_KEYS: usize = 64 * 1024 / 8;
-/// Batches that end it early, however few keys they have: a full channel costs a pass over the
-/// whole table.
-pub const HANDOVER_WAKE_BATCHES: usize = HANDOVER_BATCHES_MAX / 2;
+pub const CHANGE_QUEUE_WAKE_KEYS: usize = 64 * 1024 / 8;
+/// Batches that end it early, however few keys they have: a full channel costs a full sync.
+pub const CHANGE_QUEUE_WAKE_BATCHES: usize = CHANGE_QUEUE_BATCHES_MAX / 2;
 /// How long a refusal counts after the partner last tried: longer than its retries are apart.
 pub const REFUSAL_HOLDS_MS: u64 = 3 * DIAL_RETRY_MS_MAX;
 /// Time between two attempts to reach the partner, at first.
@@ -417,12 +416,12 @@ pub const PARTNER_ADDRESSES_MAX: usize = 8;
 pub const LOOKUP_INTERVAL_MS: u64 = 500;
 /// An attempt to dial waits this long for the first address of the partner.
 pub const LOOKUP_WAIT_MS: u64 = 2000;
-/// Connections on the replication port that have not proved the pair's key yet.
-pub const UNPROVED_LINKS_MAX: usize = 8;
-/// How long such a connection may take to prove it, and how much it may send.
-pub const PROOF_MS: u64 = 2000;
-/// See [`PROOF_MS`].
-pub const PROOF_BYTES_MAX: usize = 16 * 1024;
+/// Connections on the replication port that are not authenticated yet.
+pub const UNAUTHENTICATED_LINKS_MAX: usize = 8;
+/// How long such a connection may take to authenticate, and how much it may send.
+pub const LINK_AUTH_MS: u64 = 2000;
+/// See [`LINK_AUTH_MS`].
+pub const LINK_AUTH_BYTES_MAX: usize = 16 * 1024;
 /// Bytes the link reads at once.
 pub const LINK_READ_BYTES: usize = 64 * 1024;
 /// How long a node that stops waits for the partner to have everything.
@@ -431,14 +430,14 @@ pub const DRAIN_MS: u64 = 5000;
 pub const LINK_WRITE_BYTES: usize = 256 * 1024;
 
 // The link is woken while the channel still has as much room again.
-const _: () = assert!(2 * HANDOVER_WAKE_BATCHES <= HANDOVER_BATCHES_MAX);
-const _: () = assert!(2 * HANDOVER_WAKE_KEYS <= HANDOVER_KEYS_MIN);
-const _: () = assert!(HANDOVER_KEYS_MIN <= HANDOVER_BATCHES_MAX * BATCH_KEYS_MAX);
+const _: () = assert!(2 * CHANGE_QUEUE_WAKE_BATCHES <= CHANGE_QUEUE_BATCHES_MAX);
+const _: () = assert!(2 * CHANGE_QUEUE_WAKE_KEYS <= CHANGE_QUEUE_KEYS_MIN);
+const _: () = assert!(CHANGE_QUEUE_KEYS_MIN <= CHANGE_QUEUE_BATCHES_MAX * BATCH_KEYS_MAX);
 const _: () = assert!(
-    PROOF_MS >= 250 * PARTNER_ADDRESSES_MAX as u64,
-    "the time to prove the key is shared by the addresses, and some milliseconds are far away"
+    LINK_AUTH_MS >= 250 * PARTNER_ADDRESSES_MAX as u64,
+    "the time to authenticate is shared by the addresses, and some milliseconds are far away"
 );
 const _: () = assert!(
-    DIAL_RETRY_MS_MAX + PROOF_MS <= REFUSAL_HOLDS_MS,
+    DIAL_RETRY_MS_MAX + LINK_AUTH_MS <= REFUSAL_HOLDS_MS,
     "a refused partner's next attempt arrives while its last refusal still counts"
 );

@@ -119,6 +119,45 @@ fn the_length_of_a_function_is_measured() {
     assert_eq!(functions(text), expected);
 }
 
+/// A module with files of its own is `mod.rs` in their folder. The first file of a crate is named
+/// by cargo.
+#[test]
+fn modules_with_files_of_their_own_are_mod_rs() {
+    let paths: Vec<_> = sources().map(|(path, _)| path).collect();
+    let is_crate = |path: &str| path.split('/').rev().nth(1) == Some("tests");
+    let is_split = |path: &&String| {
+        let folder = path.replace(".rs", "/");
+        !is_crate(path) && paths.iter().any(|other| other.starts_with(&folder))
+    };
+    let found: Vec<_> = paths.iter().filter(is_split).cloned().collect();
+    none("to be moved to mod.rs in its folder", &found);
+}
+
+/// Tests of a module are `mod tests`: the end of its file, or files of their own. Only the
+/// simulator stands for itself.
+#[test]
+fn unit_tests_are_in_a_module_named_tests() {
+    let is_misplaced = |path: &str, text: &str| {
+        let in_own_file = path
+            .split('/')
+            .any(|name| matches!(name, "tests" | "tests.rs"));
+        if in_own_file || path.starts_with("src/replication/simulation/") {
+            return false;
+        }
+        let Some((code, tests)) = text.split_once("\n#[cfg(test)]\nmod tests {\n") else {
+            return true;
+        };
+        let is_last = tests.find("\n}\n") == Some(tests.len() - "\n}\n".len());
+        code.contains("#[test]") || !is_last
+    };
+    let found: Vec<_> = sources()
+        .filter(|(_, text)| text.lines().any(|line| line.trim_start() == "#[test]"))
+        .filter(|(path, text)| is_misplaced(path, text))
+        .map(|(path, _)| path)
+        .collect();
+    none("tests outside of a module named tests", &found);
+}
+
 /// The names that serde would have taken instead of an unknown one.
 fn known_keys(text: &str) -> Vec<String> {
     let refused = toml::from_str::<Config>(text).unwrap_err().to_string();

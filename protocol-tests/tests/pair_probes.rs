@@ -68,7 +68,7 @@ fn probes_from_the_partners_host_do_not_keep_a_node_closed() -> Result<()> {
         })?;
         // Whoever looked whether the port is bound counts, too, once he has gone.
         eventually("the connection is counted", || {
-            Ok(node.log().contains("stranger"))
+            Ok(node.log().contains("unauthenticated"))
         })?;
         let done = AtomicBool::new(false);
         let opened = thread::scope(|scope| {
@@ -84,8 +84,8 @@ fn probes_from_the_partners_host_do_not_keep_a_node_closed() -> Result<()> {
         });
         ensure!(opened.is_ok(), "{name} keeps it closed:\n{}", node.log());
         ensure!(!node.log().contains(KEYS_DIFFER), "{name}:\n{}", node.log());
-        let strangers: u32 = pair.stat(1, "strangers")?.parse()?;
-        ensure!(strangers > 1, "{name} is not counted as a stranger");
+        let strangers: u32 = pair.stat(1, "unauthenticated_links")?.parse()?;
+        ensure!(strangers > 1, "{name} is not counted");
     }
     Ok(())
 }

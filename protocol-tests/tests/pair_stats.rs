@@ -26,7 +26,7 @@ fn owed_in(stats: &HashMap<String, String>) -> Result<(u64, u64)> {
         Ok(value.parse()?)
     };
     let on_their_way = number("queue_keys")? + number("unconfirmed_records")?;
-    Ok((on_their_way, number("pass_pending")?))
+    Ok((on_their_way, number("sync_pending")?))
 }
 
 fn until_nothing_is_owed(client: &mut Client) -> Result<()> {

@@ -121,7 +121,7 @@ fn a_peer_with_the_key_that_says_no_hello_is_a_stranger() -> Result<()> {
         // Hung up on, at the latest when the proof is overdue.
         let _ = peer.read_to_end();
         let strangers = (count + 1).to_string();
-        pair.wait_for_stat(1, "strangers", &strangers)?;
+        pair.wait_for_stat(1, "unauthenticated_links", &strangers)?;
     }
     let mut peer = LinkPeer::connect(link_port(&pair)?, Some(&pair.key()), &[ALPN])?;
     peer.say_hello(Hello {

@@ -163,7 +163,7 @@ fn a_damaged_certificate_is_refused_wherever_it_stands() -> Result<()> {
             let log = second.log();
             ensure!(log.contains("Error loading the certificate chain"), "{log}");
             ensure!(
-                kind != Kind::Memtwin || log.contains("write the file anew"),
+                kind != Kind::Memtwin || log.contains("write the file again"),
                 "{log}"
             );
         }

@@ -1,8 +1,8 @@
-//! memcached's two files of `user:password` lines.
+//! memcached's two kinds of files with `user:password` lines.
 //!
-//! That of `-Y` (its `authfile.c`) is strict: one malformed line, and the file is refused. That of
-//! `MEMCACHED_SASL_PWDB` (its `sasl_defs.c`) is not: lines without a colon are ignored, and what
-//! follows a second colon may belong to the password or not.
+//! The file of `-Y` (memcached's `authfile.c`) is strict: with one malformed line it is refused.
+//! The file of `MEMCACHED_SASL_PWDB` (its `sasl_defs.c`) is not: lines without a colon are ignored,
+//! and what follows a second colon may belong to the password or not.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -15,13 +15,13 @@ use crate::limits::{
     AUTH_FILE_ENTRIES_MAX, AUTH_FILE_LINE_BYTES_MAX, PASSWORD_FILE_BYTES_MAX, SASL_USERS_MAX,
 };
 
-/// A line that is not obeyed, and what to do.
+/// What is wrong with a line, and what to do.
 type Wrong = &'static str;
 
 const TOO_LONG: Wrong = "is longer than 255 bytes: shorten it";
 const ZERO: Wrong = "has a zero byte: write text";
 
-/// Reads a file of passwords, and warns if others can, too.
+/// Reads a password file, and warns if other users can read it, too.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = files::open(path)?;
     warn_if_exposed(path, file.metadata()?.permissions().mode());
@@ -103,7 +103,7 @@ pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Resul
     Ok(())
 }
 
-/// The lines from 1 on, each without its end; the last needs none.
+/// The lines, numbered from 1, without their ends; the last line needs none.
 fn lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let content = content.strip_suffix(b"\n").unwrap_or(content);
     let all = content.split(|&byte| byte == b'\n');

@@ -1,4 +1,4 @@
-//! Where passwords come from, at the start and on every SIGHUP.
+//! The sources of passwords, read at the start and on SIGHUP.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::users::Users;
 use super::{file, warn_if_exposed};
 use crate::config::{Config, Sasl, read_file};
 
-/// Where the passwords of one protocol are read; paths are absolute, for a daemon leaves its
+/// The source of the passwords of one protocol. Paths are absolute, because a daemon changes its
 /// directory.
 #[derive(Debug)]
 pub(super) enum Source {
@@ -36,7 +36,7 @@ impl Source {
         })
     }
 
-    /// This host's name, where users may be named with it.
+    /// This host's name, if it may be part of users' names.
     pub(super) fn host(&self) -> Option<&[u8]> {
         match self {
             Self::AuthFile(_) => None,
@@ -44,10 +44,10 @@ impl Source {
         }
     }
 
-    /// Reads everything; the configuration that is `given` is not read again.
+    /// Reads all passwords. If the configuration is `given`, its file is not read again.
     ///
     /// # Errors
-    /// Where, what and the cure.
+    /// The place, the error and a hint.
     pub(super) fn read(&self, given: Option<&Config>) -> Result<Users, String> {
         let mut users = Users::new()?;
         match self {
@@ -97,7 +97,7 @@ impl Source {
     }
 }
 
-/// The `[sasl]` section of today.
+/// The present `[sasl]` section of the configuration file.
 fn configured(given: Option<&Config>, config_file: Option<&Path>) -> Result<Sasl, String> {
     let sasl = match (given, config_file) {
         (Some(config), _) => config.sasl.clone(),

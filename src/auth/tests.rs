@@ -1,30 +1,30 @@
-//! Files of passwords as they are, and what becomes of them.
+//! Password files, and how they are reloaded.
 
 use std::fs;
 use std::path::PathBuf;
 
 use super::*;
 
-/// A folder with a file of passwords, and a configuration that names it.
-struct Stage {
+/// A folder with a password file, and a configuration that names it.
+struct Fixture {
     folder: tempfile::TempDir,
     config: Config,
 }
 
-impl Stage {
+impl Fixture {
     fn of_text(content: &str) -> Self {
-        let mut stage = Self::empty();
-        let path = stage.write("users", content);
-        stage.config.client.auth_file = Some(path);
-        stage
+        let mut fixture = Self::empty();
+        let path = fixture.write("users", content);
+        fixture.config.client.auth_file = Some(path);
+        fixture
     }
 
     fn of_sasl(content: &str) -> Self {
-        let mut stage = Self::empty();
-        let path = stage.write("users", content);
-        stage.config.client.sasl = true;
-        stage.config.sasl.password_file = Some(path);
-        stage
+        let mut fixture = Self::empty();
+        let path = fixture.write("users", content);
+        fixture.config.client.sasl = true;
+        fixture.config.sasl.password_file = Some(path);
+        fixture
     }
 
     fn empty() -> Self {
@@ -54,7 +54,7 @@ impl Stage {
 }
 
 #[test]
-fn who_is_asked_for_nothing_has_no_passwords() {
+fn without_authentication_there_are_no_passwords() {
     let access = Access::load(&Config::default()).unwrap();
     assert!(access.text.is_none() && access.sasl.is_none());
 }
@@ -63,7 +63,7 @@ fn who_is_asked_for_nothing_has_no_passwords() {
 #[test]
 fn every_line_of_an_auth_file_is_an_entry() {
     for content in ["foo:bar\nbaz:a b:c\n", "foo:bar\r\nbaz:a b:c"] {
-        let users = Stage::of_text(content).text();
+        let users = Fixture::of_text(content).text();
         assert!(users.admit(b"foo", b"bar"), "{content:?}");
         assert!(users.admit(b"baz", b"a b:c"), "{content:?}");
         for (user, password) in [
@@ -87,7 +87,7 @@ fn every_line_of_an_auth_file_is_an_entry() {
 #[test]
 fn eight_entries_of_an_auth_file_count() {
     let content: String = (1..=9).map(|user| format!("u{user}:p\n")).collect();
-    let users = Stage::of_text(&content).text();
+    let users = Fixture::of_text(&content).text();
     assert!(users.admit(b"u8", b"p"));
     assert!(!users.admit(b"u9", b"p"));
 }
@@ -104,32 +104,32 @@ fn a_bad_auth_file_is_refused_with_its_line() {
         (&long, "line 2 is longer than 255"),
         ("", "nobody could authenticate"),
     ] {
-        let problem = Stage::of_text(content).refused();
+        let problem = Fixture::of_text(content).refused();
         assert_eq!(problem.exit, 1);
         assert!(problem.text.contains(says), "{content:?}: {problem}");
     }
     let longest = format!("user:{}\n", "x".repeat(250));
     assert!(
-        Stage::of_text(&longest)
+        Fixture::of_text(&longest)
             .text()
             .admit(b"user", "x".repeat(250).as_bytes())
     );
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
-    let mut stage = Stage::of_text("a:b\n");
-    let folder = stage.folder.path().to_owned();
+fn a_missing_or_special_file_is_refused() {
+    let mut fixture = Fixture::of_text("a:b\n");
+    let folder = fixture.folder.path().to_owned();
     for path in [folder.join("none"), folder] {
-        stage.config.client.auth_file = Some(path);
-        let words = stage.refused().text;
+        fixture.config.client.auth_file = Some(path);
+        let words = fixture.refused().text;
         assert!(words.starts_with("Could not open authfile ["), "{words}");
     }
 }
 
 #[test]
 fn a_sasl_file_is_read_as_memcached_does() {
-    let users = Stage::of_sasl("# comment\n\nnonsense\na:pass:::::\nb:x:y\r\nc@realm:z").sasl();
+    let users = Fixture::of_sasl("# comment\n\nnonsense\na:pass:::::\nb:x:y\r\nc@realm:z").sasl();
     for (user, password, admitted) in [
         ("a", "pass", true),
         ("a", "pass:::::", true),
@@ -155,7 +155,7 @@ fn a_sasl_file_is_read_as_memcached_does() {
 fn a_user_without_a_realm_is_also_one_of_this_host() {
     let host = rustix::system::uname();
     let host = host.nodename().to_str().unwrap();
-    let users = Stage::of_sasl(&format!("a@{host}:x\nb:y\n")).sasl();
+    let users = Fixture::of_sasl(&format!("a@{host}:x\nb:y\n")).sasl();
     assert!(users.admit(b"a", b"x"));
     assert!(users.admit(format!("a@{host}").as_bytes(), b"x"));
     assert!(users.admit(b"b", b"y"));
@@ -172,43 +172,43 @@ fn bad_sasl_files_are_refused() {
         (&many, ":1025: 1024 users"),
         ("nonsense\n", "nobody could authenticate"),
     ] {
-        let problem = Stage::of_sasl(content).refused();
+        let problem = Fixture::of_sasl(content).refused();
         assert!(problem.text.contains(says), "{content:?}: {problem}");
     }
 }
 
 #[test]
-fn reading_anew_takes_all_or_nothing() {
-    let stage = Stage::of_text("a:old\nb:old\n");
-    let users = stage.text();
-    stage.write("users", "a:new\nb:new\n");
+fn a_reload_replaces_all_passwords_or_none() {
+    let fixture = Fixture::of_text("a:old\nb:old\n");
+    let users = fixture.text();
+    fixture.write("users", "a:new\nb:new\n");
     assert!(users.admit(b"a", b"old"));
     users.reload().unwrap();
     assert!(users.admit(b"b", b"new") && !users.admit(b"b", b"old"));
-    stage.write("users", "a:newer\nnonsense\n");
+    fixture.write("users", "a:newer\nnonsense\n");
     let error = users.reload().unwrap_err();
     assert!(error.contains("line 2"), "{error}");
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"newer"));
-    fs::remove_file(stage.folder.path().join("users")).unwrap();
+    fs::remove_file(fixture.folder.path().join("users")).unwrap();
     assert!(users.reload().is_err());
     assert!(users.admit(b"a", b"new"));
 }
 
 #[test]
-fn users_of_the_configuration_are_read_anew_with_it() {
-    let mut stage = Stage::of_sasl("filed:1\n");
+fn users_of_the_configuration_are_reloaded_with_it() {
+    let mut fixture = Fixture::of_sasl("filed:1\n");
     let toml =
         |word: &str| format!("[client]\nsasl = true\n[sasl]\nusers = {{ a = \"{word}\" }}\n");
-    let path = stage.write("config.toml", &toml("old"));
-    stage.config.sasl.users = crate::config::read_file(&path).unwrap().config.sasl.users;
-    stage.config.file = Some(path);
-    let users = stage.sasl();
+    let path = fixture.write("config.toml", &toml("old"));
+    fixture.config.sasl.users = crate::config::read_file(&path).unwrap().config.sasl.users;
+    fixture.config.file = Some(path);
+    let users = fixture.sasl();
     assert!(users.admit(b"a", b"old") && users.admit(b"filed", b"1"));
-    stage.write("config.toml", &toml("new"));
+    fixture.write("config.toml", &toml("new"));
     users.reload().unwrap();
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"old"));
     assert!(users.admit(b"filed", b"1"));
-    stage.write("config.toml", "[sasl]\nuser = 1\n");
+    fixture.write("config.toml", "[sasl]\nuser = 1\n");
     let error = users.reload().unwrap_err();
     assert!(error.contains("config.toml:2"), "{error}");
     assert!(users.admit(b"a", b"new"));
@@ -216,18 +216,18 @@ fn users_of_the_configuration_are_read_anew_with_it() {
 
 #[test]
 fn no_password_is_shown() {
-    let mut stage = Stage::of_sasl("filed:secret\n");
+    let mut fixture = Fixture::of_sasl("filed:secret\n");
     let toml = "sasl.users.a = \"secret\"";
-    stage.config.sasl = toml::from_str::<Config>(toml).unwrap().sasl;
-    let shown = format!("{:?}", stage.config);
+    fixture.config.sasl = toml::from_str::<Config>(toml).unwrap().sasl;
+    let shown = format!("{:?}", fixture.config);
     assert!(!shown.contains("secret"), "{shown}");
-    let path = stage.write(
+    let path = fixture.write(
         "bad.toml",
         "[sasl]\nusers = { a = \"secret\" b = \"secret\" }\n",
     );
     let problem = crate::config::read_file(&path).unwrap_err();
     assert!(!problem.text.contains("secret"), "{problem}");
-    stage.config.sasl.password_file = Some(stage.write("users", "filed:secret\n"));
-    let shown = format!("{:?}", stage.sasl());
+    fixture.config.sasl.password_file = Some(fixture.write("users", "filed:secret\n"));
+    let shown = format!("{:?}", fixture.sasl());
     assert!(!shown.contains("secret"), "{shown}");
 }

@@ -1,5 +1,5 @@
-//! Users and passwords, as tags: nothing here can be turned back into a password, and comparing
-//! takes the same time whatever is wrong with one.
+//! Users and passwords as keyed hashes: no password can be recovered from them, and a comparison
+//! takes the same time whatever differs.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use ring::hmac::{self, HMAC_SHA256, Tag};
 use ring::rand::SystemRandom;
 use subtle::{Choice, ConstantTimeEq};
 
-/// A set of users with their passwords.
+/// A set of users with the hashes of their passwords.
 pub(super) struct Users {
     key: hmac::Key,
     tags: Vec<Tag>,
 }
 
 impl Users {
-    /// Nobody yet, under a key of its own.
+    /// An empty set with a key of its own.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -36,7 +36,7 @@ impl Users {
         self.tags.is_empty()
     }
 
-    /// Looks at every tag, found or not.
+    /// Compares with every hash, even after a match.
     pub(super) fn admit(&self, user: &[u8], password: &[u8]) -> bool {
         let asked = self.tag(user, password);
         let found = self.tags.iter().fold(Choice::from(0), |found, known| {
@@ -47,7 +47,7 @@ impl Users {
 
     fn tag(&self, user: &[u8], password: &[u8]) -> Tag {
         let mut context = hmac::Context::with_key(&self.key);
-        // The length first, or "a b" and "c" would be "a" and "b c".
+        // The length comes first, so that "a b" with "c" differs from "a" with "b c".
         context.update(&(user.len() as u64).to_be_bytes());
         context.update(user);
         context.update(password);

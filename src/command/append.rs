@@ -7,7 +7,7 @@ use super::outcome::{StoreEvent, Stored};
 use super::rewrite::{Rewritten, rewrite};
 use super::store::Put;
 use super::store_request::{StoreMode, StoreRequest};
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NoRoom, Store};
+use crate::store::{Action, Item, ItemHead, Miss, NoRoom, PendingItem, Store};
 
 /// Replaces the item by a longer one, and describes that one in `event`.
 pub(super) fn join(
@@ -31,7 +31,7 @@ pub(super) fn join(
             let draft = joined(store, old, request, value)?;
             event.set(StoreEvent {
                 deadline_ms: old.deadline_ms(),
-                seen: draft.seen(),
+                seen: draft.summary(),
                 ..of_value
             });
             Ok(Action::Put(draft))
@@ -39,7 +39,7 @@ pub(super) fn join(
         None if store.puts_as_removal(request.deadline_ms, now) => Ok(Action::Remove),
         None => {
             event.set(of_value);
-            let mut draft = store.draft(key, &request.head(), value.len())?;
+            let mut draft = store.pending_item(key, &request.head(), value.len())?;
             draft.fill(|room| room.copy_from_slice(value));
             Ok(Action::Put(draft))
         }
@@ -57,18 +57,18 @@ fn joined<'s>(
     old: &Item,
     request: &StoreRequest,
     value: &[u8],
-) -> Result<Draft<'s>, NoRoom> {
+) -> Result<PendingItem<'s>, NoRoom> {
     let head = ItemHead {
         client_flags: old.client_flags(),
         deadline_ms: old.deadline_ms(),
-        marks: 0,
+        item_flags: 0,
         cas: request.cas,
     };
     let len = old.value().len() + value.len();
     if !store.fits(old.key().len(), old.client_flags(), len) {
         return Err(NoRoom);
     }
-    let mut draft = store.draft(old.key(), &head, len)?;
+    let mut draft = store.pending_item(old.key(), &head, len)?;
     let (first, second) = match request.mode {
         StoreMode::Prepend => (value, old.value()),
         _ => (old.value(), value),

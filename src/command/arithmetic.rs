@@ -3,7 +3,7 @@
 use super::context::{CommandContext, count_miss};
 use super::number::number_of;
 use super::outcome::{STORED, StoreEvent};
-use crate::store::{Action, Draft, Item, ItemHead, Miss, NEVER, NoRoom, Now, Store};
+use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, PendingItem, Store};
 
 /// How to change a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,7 +177,7 @@ fn create<'s>(
     };
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(initial.number).as_bytes();
-    let Ok(mut draft) = store.draft(key, &head, digits.len()) else {
+    let Ok(mut draft) = store.pending_item(key, &head, digits.len()) else {
         return keep(ArithmeticOutcome::NoMemory { is_initial: true });
     };
     draft.fill(|value| value.copy_from_slice(digits));
@@ -185,7 +185,7 @@ fn create<'s>(
     let event = Some(StoreEvent {
         command: "add",
         deadline_ms: initial.logged_deadline_ms,
-        seen: draft.seen(),
+        seen: draft.summary(),
     });
     (Action::Put(draft), Decision { event, ..decision })
 }
@@ -229,7 +229,7 @@ fn with_number<'s>(
     number: u64,
     deadline_ms: u64,
     cas: Option<u64>,
-) -> Result<(Draft<'s>, bool), NoRoom> {
+) -> Result<(PendingItem<'s>, bool), NoRoom> {
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(number).as_bytes();
     let len = digits.len().max(item.value().len());
@@ -237,10 +237,10 @@ fn with_number<'s>(
     let head = ItemHead {
         client_flags: item.client_flags(),
         deadline_ms,
-        marks: if in_place { item.marks() } else { 0 },
+        item_flags: if in_place { item.item_flags() } else { 0 },
         cas,
     };
-    let mut draft = store.draft(item.key(), &head, len)?;
+    let mut draft = store.pending_item(item.key(), &head, len)?;
     draft.fill(|value| {
         value[..digits.len()].copy_from_slice(digits);
         value[digits.len()..].fill(b' ');

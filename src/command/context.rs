@@ -2,7 +2,7 @@
 
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES};
 use crate::stats::{ClassCounts, Prefixes, WorkerCounters};
-use crate::store::{Batch, Draft, ItemHead, Miss, NoRoom, Now, Stamp, Store};
+use crate::store::{ItemHead, Miss, NoRoom, Now, OpContext, PendingItem, Store, Timestamp};
 
 /// The store, the time, the changes so far, and the counters of this worker.
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub struct CommandContext<'t> {
     /// The node's items.
     pub store: &'t Store,
     /// The time and the changes of this turn.
-    pub batch: &'t mut Batch,
+    pub batch: &'t mut OpContext,
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
@@ -39,9 +39,9 @@ impl<'t> CommandContext<'t> {
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-    ) -> Result<Draft<'t>, NoRoom> {
+    ) -> Result<PendingItem<'t>, NoRoom> {
         let store = self.store;
-        self.retry(|_| store.draft(key, head, value_len), Result::is_err)
+        self.retry(|_| store.pending_item(key, head, value_len), Result::is_err)
     }
 
     /// The time of this turn.
@@ -82,17 +82,17 @@ impl<'t> CommandContext<'t> {
 
     /// The CAS unique of an item just put: the client's own or its stamp; 0 if CAS is disabled. An
     /// item that has expired already may not have been put; it gets a new stamp.
-    pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Stamp>) -> u64 {
+    pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Timestamp>) -> u64 {
         if !self.store.has_cas() {
             return 0;
         }
-        let stamp_of_none = || self.store.stamps().next(self.now());
+        let stamp_of_none = || self.store.hybrid_clock().next(self.now());
         own.unwrap_or_else(|| stamp.unwrap_or_else(stamp_of_none).get())
     }
 
     /// The counters of the slab class of the item that was last looked up.
     pub(super) fn met(&self) -> &ClassCounts {
-        self.counters.class(self.batch.met_class)
+        self.counters.class(self.batch.found_class)
     }
 }
 

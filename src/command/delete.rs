@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::context::{CommandContext, count_miss};
 use super::outcome::{STORED, StoreEvent};
 use super::rewrite::{Rewritten, rewrite};
-use crate::store::{Action, Item, ItemHead, Miss, NoRoom, Now, Seen, Store, marks};
+use crate::store::{Action, Item, ItemHead, ItemSummary, Miss, NoRoom, Now, Store, item_flags};
 
 /// How to delete an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,9 +98,12 @@ fn remove(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &DeleteRequest,
-) -> Result<Seen, Refusal> {
+) -> Result<ItemSummary, Refusal> {
     let decide = |entry: Result<&Item, Miss>| match refuse(entry, request) {
-        None => (Action::Remove, Ok(entry.map(Seen::of).unwrap_or_default())),
+        None => (
+            Action::Remove,
+            Ok(entry.map(ItemSummary::of).unwrap_or_default()),
+        ),
         Some(why @ Refusal::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(why)),
         Some(why) => (Action::Keep, Err(why)),
     };
@@ -114,7 +117,7 @@ fn reduce(
     key: &[u8],
     request: &DeleteRequest,
     remains: &Remains,
-) -> Result<Seen, Refusal> {
+) -> Result<ItemSummary, Refusal> {
     let (store, now) = (ctx.store, ctx.now());
     let emptied = Cell::new(None);
     let make = |old: Option<&Item>| match old {
@@ -130,9 +133,9 @@ fn reduce(
         ctx.counters.total_items.count();
     }
     let Some(event) = emptied.get() else {
-        return Ok(Seen::default());
+        return Ok(ItemSummary::default());
     };
-    ctx.batch.met_class = event.seen.class;
+    ctx.batch.found_class = event.seen.class;
     ctx.tell_stored(key, STORED, event);
     Ok(event.seen)
 }
@@ -149,15 +152,15 @@ fn reduced<'s>(
     let mut head = ItemHead {
         client_flags: remains.emptied.unwrap_or_else(|| old.client_flags()),
         deadline_ms: remains.deadline_ms.unwrap_or_else(|| old.deadline_ms()),
-        marks: if remains.emptied.is_some() {
+        item_flags: if remains.emptied.is_some() {
             0
         } else {
-            old.marks()
+            old.item_flags()
         },
         cas: remains.cas,
     };
     if remains.stale {
-        head.marks = (head.marks | marks::STALE) & !marks::TOKEN_SENT;
+        head.item_flags = (head.item_flags | item_flags::STALE) & !item_flags::TOKEN_SENT;
     } else {
         head.cas = head.cas.or_else(|| Some(old.inherited_cas()));
     }
@@ -168,13 +171,13 @@ fn reduced<'s>(
         Some(_) => &[],
         None => old.value(),
     };
-    let mut draft = store.draft(old.key(), &head, value.len())?;
+    let mut draft = store.pending_item(old.key(), &head, value.len())?;
     draft.fill(|bytes| bytes.copy_from_slice(value));
     if remains.emptied.is_some() {
         emptied.set(Some(StoreEvent {
             command: "set",
             deadline_ms: head.deadline_ms,
-            seen: draft.seen(),
+            seen: draft.summary(),
         }));
     } else {
         draft.keep_history_of(old);

@@ -2,11 +2,11 @@
 
 use super::context::CommandContext;
 use super::exptime::deadline_ms;
-use crate::store::{EPOCH_UNIX_MS, Stamp};
+use crate::store::{EPOCH_UNIX_MS, Timestamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
-/// absolute time in the past kills what was stored before it. Returns the floor if it was raised.
-pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Stamp> {
+/// absolute time in the past kills what was stored before it. Returns the flush watermark if it was raised.
+pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Timestamp> {
     ctx.counters.cmd_flush.count();
     if exptime <= 0 {
         ctx.batch.flushed = true;
@@ -17,9 +17,9 @@ pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Stamp> {
         ctx.store.flush_later(at_ms);
         return None;
     }
-    let floor = ctx
+    let flush_watermark = ctx
         .store
         .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS));
-    ctx.batch.flushed |= floor.is_some();
-    floor
+    ctx.batch.flushed |= flush_watermark.is_some();
+    flush_watermark
 }

@@ -6,7 +6,7 @@
 
 use super::context::{CommandContext, count_miss};
 use super::get_request::{Found, GetRequest, Vivify};
-use crate::store::{Action, Item, ItemHead, Miss, Now, Store, marks};
+use crate::store::{Action, Item, ItemHead, Miss, Now, Store, item_flags};
 
 /// `get`: shows an item; false if there is none.
 pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
@@ -110,9 +110,9 @@ fn read(
         return Ok(());
     }
     // Watchers see one lookup per command.
-    let witness = ctx.batch.witness.take();
+    let observer = ctx.batch.observer.take();
     let changed = change(ctx, key, request, show);
-    ctx.batch.witness = witness;
+    ctx.batch.observer = observer;
     changed
 }
 
@@ -143,7 +143,7 @@ fn change(
     );
     if let Some((miss, class)) = found? {
         // The hit counts for the class of the new item.
-        ctx.batch.met_class = class;
+        ctx.batch.found_class = class;
         count_miss(ctx.counters, miss);
         ctx.counters.total_items.count();
         let cas = request.vivify.and_then(|vivify| vivify.cas);
@@ -160,7 +160,7 @@ fn changed<'s>(item: &Item, request: &GetRequest, won: bool, is_removal: bool) -
         None if !won => Action::Read,
         touch => Action::Amend {
             deadline_ms: touch.unwrap_or_else(|| item.deadline_ms()),
-            marks: item.marks() | if won { marks::TOKEN_SENT } else { 0 },
+            item_flags: item.item_flags() | if won { item_flags::TOKEN_SENT } else { 0 },
             is_read: !request.is_unused,
         },
     }
@@ -177,14 +177,14 @@ fn create<'s>(
     let head = ItemHead {
         client_flags: 0,
         deadline_ms: vivify.deadline_ms,
-        marks: marks::TOKEN_SENT,
+        item_flags: item_flags::TOKEN_SENT,
         cas: vivify.cas,
     };
     let class = store.class_of(key, &head, 0);
     if store.puts_as_removal(head.deadline_ms, now) {
         return Some((Action::Remove, class));
     }
-    let draft = store.draft(key, &head, 0).ok()?;
+    let draft = store.pending_item(key, &head, 0).ok()?;
     if !is_unused {
         draft.count_as_read();
     }

@@ -1,7 +1,7 @@
 //! The request of a lookup, and its result.
 
 use super::exptime::is_due;
-use crate::store::{Item, Now, marks};
+use crate::store::{Item, Now, item_flags};
 
 /// How to look an item up, and what else to do with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl GetRequest {
 
 impl<'a> Found<'a> {
     pub(super) fn of(item: &'a Item, request: &GetRequest, now: Now) -> Self {
-        let stale = item.marks() & marks::STALE != 0;
-        let token_sent = item.marks() & marks::TOKEN_SENT != 0;
+        let stale = item.item_flags() & item_flags::STALE != 0;
+        let token_sent = item.item_flags() & item_flags::TOKEN_SENT != 0;
         let wins = |recache: Recache| {
             let touched = request.touch.filter(|_| recache.after_touch);
             let deadline_ms = touched.unwrap_or_else(|| item.deadline_ms());

@@ -1,7 +1,7 @@
 //! The outcome of storing, and the `watch` events of storing and deleting.
 
 use super::context::CommandContext;
-use crate::store::{NEVER, Seen, Storing};
+use crate::store::{ItemSummary, NEVER, StoreEventView};
 
 /// The outcome of a storage command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,13 @@ pub(super) struct StoreEvent {
     pub(super) command: &'static str,
     /// Boot-time milliseconds.
     pub(super) deadline_ms: u64,
-    pub(super) seen: Seen,
+    pub(super) seen: ItemSummary,
 }
 
 impl CommandContext<'_> {
     /// Emits the event of a storage command; `status` is [`STORED`] or why it was not.
     pub(super) fn tell_stored(&self, key: &[u8], status: &'static str, event: StoreEvent) {
-        let Some(witness) = &self.batch.witness else {
+        let Some(observer) = &self.batch.observer else {
             return;
         };
         let ttl_secs = match event.deadline_ms {
@@ -62,19 +62,19 @@ impl CommandContext<'_> {
             // Shown unsigned, as there, when it has passed.
             deadline_ms => self.now().secs_until(deadline_ms) as u32,
         };
-        witness.stored(&Storing {
+        observer.stored(&StoreEventView {
             key,
             status,
             command: event.command,
             ttl_secs,
-            seen: event.seen,
+            item: event.seen,
         });
     }
 
     /// Emits the event of a deletion.
-    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: Seen) {
-        if let Some(witness) = &self.batch.witness {
-            witness.deleted(key, command, seen);
+    pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: ItemSummary) {
+        if let Some(observer) = &self.batch.observer {
+            observer.deleted(key, command, seen);
         }
     }
 }

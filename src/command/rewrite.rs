@@ -2,12 +2,12 @@
 
 use super::context::CommandContext;
 use crate::limits::OPTIMISTIC_TRIES;
-use crate::store::{Action, Batch, Item, Miss, NoRoom, Stamp};
+use crate::store::{Action, Item, Miss, NoRoom, OpContext, Timestamp};
 
 /// The outcome of a rewrite.
 pub(super) enum Rewritten<R> {
     /// The new item is stored.
-    Done(Option<Stamp>),
+    Done(Option<Timestamp>),
     /// The entry is not to be rewritten for this reason.
     Refused(R),
     /// There is no memory for the new item.
@@ -38,7 +38,7 @@ fn rewrite_once<'t, R>(
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
-            let peek = |batch: &mut Batch| {
+            let peek = |batch: &mut OpContext| {
                 let look = |entry: Result<&Item, Miss>| {
                     let old = refuse(entry).ok_or_else(|| entry.ok().cloned());
                     (Action::Keep, old)
@@ -48,7 +48,7 @@ fn rewrite_once<'t, R>(
             // Watchers see one lookup per command.
             let peeked = match attempt {
                 0 => peek(ctx.batch),
-                _ => ctx.batch.unseen(peek),
+                _ => ctx.batch.without_observer(peek),
             };
             let old = match peeked {
                 Ok(why) => return Rewritten::Refused(why),
@@ -73,7 +73,9 @@ fn rewrite_once<'t, R>(
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
         };
-        let (outcome, stamp) = ctx.batch.unseen(|batch| store.update(key, batch, put));
+        let (outcome, stamp) = ctx
+            .batch
+            .without_observer(|batch| store.update(key, batch, put));
         match outcome {
             Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
             Some(other) => return other,

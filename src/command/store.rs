@@ -1,4 +1,4 @@
-//! Storing a value under a key: the one operation behind every storage command.
+//! StoreEventView a value under a key: the one operation behind every storage command.
 
 use std::cell::Cell;
 
@@ -6,7 +6,9 @@ use super::append::join;
 use super::context::{CommandContext, count_miss};
 use super::outcome::{StoreEvent, Stored};
 use super::store_request::{StoreMode, StoreRequest};
-use crate::store::{Action, Draft, Item, Miss, NEVER, NoRoom, Seen, Stamp, Upload, marks};
+use crate::store::{
+    Action, Item, ItemSummary, Miss, NEVER, NoRoom, PendingItem, Timestamp, Upload, item_flags,
+};
 
 /// Stores a value that has arrived whole.
 pub fn store(
@@ -44,7 +46,13 @@ pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Uplo
     } else {
         Vec::new()
     };
-    put(ctx, &key, request, upload.into_draft(ctx.store), &value)
+    put(
+        ctx,
+        &key,
+        request,
+        upload.into_pending_item(ctx.store),
+        &value,
+    )
 }
 
 /// Refuses a value that is too large or for which there is no memory; returns `why`.
@@ -61,7 +69,7 @@ pub fn refuse(
     let event = StoreEvent {
         command: request.name(),
         deadline_ms: NEVER,
-        seen: Seen::default(),
+        seen: ItemSummary::default(),
     };
     ctx.tell_stored(key, why.word(), event);
     if request.refusal_removes {
@@ -71,20 +79,20 @@ pub fn refuse(
 }
 
 /// The stamp of the new item or why there is none, and why the lookup missed.
-pub(super) type Put = (Result<Option<Stamp>, Stored>, Option<Miss>);
+pub(super) type Put = (Result<Option<Timestamp>, Stored>, Option<Miss>);
 
 fn put(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
-    draft: Draft<'_>,
+    draft: PendingItem<'_>,
     value: &[u8],
 ) -> Stored {
     ctx.counters.class(draft.class()).cmd_set.count();
     let event = Cell::new(StoreEvent {
         command: request.name(),
         deadline_ms: request.deadline_ms,
-        seen: draft.seen(),
+        seen: draft.summary(),
     });
     let (put, miss) = if request.joins() {
         drop(draft);
@@ -126,7 +134,7 @@ fn replace(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
-    draft: Draft<'_>,
+    draft: PendingItem<'_>,
 ) -> Put {
     use StoreMode::{Add, Replace, Set};
     let is_removal = ctx.store.puts_as_removal(request.deadline_ms, ctx.now());
@@ -155,7 +163,7 @@ fn replace(
 }
 
 /// Between two nodes an item that has expired already is a removal.
-fn fresh(draft: Option<Draft<'_>>, is_removal: bool) -> Action<'_> {
+fn fresh(draft: Option<PendingItem<'_>>, is_removal: bool) -> Action<'_> {
     match draft {
         Some(draft) if !is_removal => Action::Put(draft),
         _ => Action::Remove,
@@ -163,11 +171,14 @@ fn fresh(draft: Option<Draft<'_>>, is_removal: bool) -> Action<'_> {
 }
 
 /// Keeps the deadline and the token mark of the old item, and marks the new one as stale.
-fn stale<'s>(draft: Option<Draft<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
+fn stale<'s>(draft: Option<PendingItem<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
     let Some(draft) = draft else {
         return Action::Keep;
     };
-    let kept = old.marks() & marks::TOKEN_SENT;
-    draft.amend(old.deadline_ms(), request.marks | kept | marks::STALE);
+    let kept = old.item_flags() & item_flags::TOKEN_SENT;
+    draft.amend(
+        old.deadline_ms(),
+        request.item_flags | kept | item_flags::STALE,
+    );
     Action::Put(draft)
 }

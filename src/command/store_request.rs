@@ -33,7 +33,7 @@ pub struct StoreRequest {
     /// Boot-time milliseconds. `Append` and `Prepend` keep the deadline of the item.
     pub deadline_ms: u64,
     /// See [`crate::store::marks`].
-    pub marks: u8,
+    pub item_flags: u8,
     /// `Append` and `Prepend` create a missing item.
     pub vivify: bool,
     /// A CAS unique lower than the item's stores, too, and marks the new item as stale.
@@ -73,7 +73,7 @@ impl StoreRequest {
         ItemHead {
             client_flags: self.client_flags,
             deadline_ms: self.deadline_ms,
-            marks: self.marks,
+            item_flags: self.item_flags,
             cas: self.cas,
         }
     }

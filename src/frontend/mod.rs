@@ -5,25 +5,17 @@
 //! share; [`text_auth`] asks for the password of the text protocol, [`control`] is what a frontend
 //! may ask of the node.
 
-#[cfg(test)]
-mod access_tests;
 mod binary;
-#[cfg(test)]
-mod budget_tests;
 pub(crate) mod control;
 pub(crate) mod crawler;
-#[cfg(test)]
-mod deadline_tests;
 mod dispatch;
 mod executor;
-#[cfg(test)]
-mod fragmentation_tests;
-#[cfg(test)]
-mod hand_over_tests;
 mod meta;
 mod output;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 mod text_auth;
 pub(crate) mod wait_state;

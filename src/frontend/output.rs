@@ -102,17 +102,19 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Batch, ItemHead, Store, StoreConfig};
+    use crate::store::{ItemHead, OpContext, Store, StoreConfig};
 
     #[test]
     fn large_values_keep_their_place_among_the_bytes() {
         let store = Store::new(&StoreConfig::of_a_test());
-        let mut batch = Batch::default();
+        let mut batch = OpContext::default();
         let head = ItemHead {
             deadline_ms: u64::MAX,
             ..ItemHead::default()
         };
-        let mut draft = store.draft(b"k", &head, VALUE_COPY_BYTES + 1).unwrap();
+        let mut draft = store
+            .pending_item(b"k", &head, VALUE_COPY_BYTES + 1)
+            .unwrap();
         draft.fill(|value| value.fill(b'v'));
         store.update(b"k", &mut batch, |_| (crate::store::Action::Put(draft), ()));
         let mut output = Output::default();

@@ -8,7 +8,7 @@ use crate::frontend::Output;
 use crate::limits::TURN_OUTPUT_BYTES;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};
-use crate::store::{Batch, Now, Store, StoreConfig};
+use crate::store::{Now, OpContext, Store, StoreConfig};
 
 /// The moment at which all of them take place.
 pub(crate) const NOW: Now = Now {
@@ -68,7 +68,7 @@ impl Harness {
         replies: &mut Vec<u8>,
         run: impl FnOnce(&mut CommandContext<'_>, &mut Output) -> (usize, Flow),
     ) -> (usize, Flow) {
-        let mut batch = Batch::at(NOW);
+        let mut batch = OpContext::at(NOW);
         let mut ctx = CommandContext {
             store: &self.store,
             batch: &mut batch,

@@ -1,5 +1,5 @@
-//! Log lines that clients cause. Any client can cause as many as it likes, so all are limited: see
-//! [`Repeated`]. The statistics count every one.
+//! Log lines that clients cause. A client can cause any number, so all are limited by [`Repeated`].
+//! The statistics count every one.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use tracing::Level;
 
 use crate::logs::Repeated;
 
-/// A client has shown no good password; `protocol` is the one it spoke.
+/// A client failed to authenticate; `protocol` is the one it used.
 pub(crate) fn login_failed(protocol: &'static str) {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
     if tracing::enabled!(Level::DEBUG)
@@ -19,7 +19,7 @@ pub(crate) fn login_failed(protocol: &'static str) {
     }
 }
 
-/// A client has not finished its TLS handshake.
+/// A client's TLS handshake failed.
 pub(crate) fn handshake_failed(error: &dyn Display) {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
     if tracing::enabled!(Level::DEBUG)
@@ -29,16 +29,13 @@ pub(crate) fn handshake_failed(error: &dyn Display) {
     }
 }
 
-/// Unfinished input of a client has given way to others.
-pub(crate) fn input_gave_way() {
+/// Unfinished input of a client was dropped for others.
+pub(crate) fn input_dropped() {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
     if tracing::enabled!(Level::DEBUG)
         && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
     {
-        tracing::debug!(
-            suppressed,
-            "a value or line that had stalled made room for others"
-        );
+        tracing::debug!(suppressed, "a stalled value or line was dropped for others");
     }
 }
 
@@ -54,15 +51,15 @@ pub(crate) fn memory_limit_changed(megabytes: u32) {
     }
 }
 
-/// A client has had the certificates read anew.
+/// The certificates were reloaded for a client.
 pub(crate) fn certificates_refreshed() {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
     if let Some(suppressed) = log_change(&LIMIT) {
-        tracing::info!(suppressed, "the certificates were read anew for a client");
+        tracing::info!(suppressed, "the certificates were reloaded for a client");
     }
 }
 
-/// Each is a change of state.
+/// Each event is a change of state.
 fn log_change(limit: &Mutex<Repeated>) -> Option<u64> {
     let mut limit = limit.lock();
     limit.changed();

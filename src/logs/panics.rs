@@ -1,10 +1,10 @@
-//! Panic messages: std prints them itself, and would wait for stderr.
+//! Panic messages. By default std prints them to stderr, and would block on it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write;
 use std::{panic, thread};
 
-/// Has the message of a panic, of whichever thread, logged like everything else, in std's words.
+/// Logs the message of each panic like everything else, in std's words.
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current();

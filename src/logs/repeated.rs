@@ -1,11 +1,11 @@
-//! A limiter for log lines that a loop, a stranger or a broken resource could repeat: one line for
-//! each change of state, and a reminder at most once a minute that says how many were left out.
+//! A limiter for log lines that a loop, a client or a failing resource could repeat: one line for
+//! each change of state, and at most once a minute a reminder with the number of suppressed events.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::{LOG_CHANGES_MAX, LOG_REMINDER_MS};
 
-/// Decides whether an event that may repeat is logged now. It reads no clock itself.
+/// Decides whether an event is logged now. It reads no clock itself.
 ///
 /// ```
 /// # use std::time::Instant;
@@ -22,13 +22,13 @@ use crate::limits::{LOG_CHANGES_MAX, LOG_REMINDER_MS};
 /// ```
 #[derive(Debug, Default)]
 pub struct Repeated {
-    /// When the present minute began; `None` before the first line.
+    /// The start of the present minute; `None` before the first line.
     minute: Option<Instant>,
     /// Lines of this minute.
     lines: u32,
-    /// Events left out since the last line.
+    /// Events suppressed since the last line.
     suppressed: u64,
-    /// The state is one that the log has already.
+    /// The present state was logged.
     is_known: bool,
 }
 
@@ -44,11 +44,11 @@ impl Repeated {
         }
     }
 
-    /// An event has happened. `Some`: log it now, with the number of events that were left out
-    /// since the last line. `None`: it was counted and is not to be logged.
+    /// An event has happened. `Some`: log it now, with the number of events suppressed since the
+    /// last line. `None`: it was counted and is not to be logged.
     ///
-    /// The first event after a change of state is logged at once, but no more than
-    /// [`LOG_CHANGES_MAX`] lines a minute: a state can flap. The same state again is logged when
+    /// The first event after a change of state is logged at once, but at most [`LOG_CHANGES_MAX`]
+    /// lines a minute, because a state can flap. Further events of the same state are logged when
     /// the last reminder is a minute old.
     #[must_use]
     pub fn log_now(&mut self, now: Instant) -> Option<u64> {
@@ -68,13 +68,13 @@ impl Repeated {
         Some(std::mem::take(&mut self.suppressed))
     }
 
-    /// The state has changed (another reason, another error): the next event is news.
+    /// The state has changed (another reason, another error): the next event is logged.
     pub fn changed(&mut self) {
         self.is_known = false;
     }
 
-    /// The trouble is over. `Some`: the log has a line of it, so log its end too, with the number
-    /// of events that were left out since. `None`: the log knows of none.
+    /// The failure has ended. `Some`: it was logged, so log its end, too, with the number of events
+    /// suppressed since. `None`: it was not logged.
     #[must_use]
     pub fn resolved(&mut self) -> Option<u64> {
         std::mem::replace(&mut self.is_known, false).then(|| std::mem::take(&mut self.suppressed))
@@ -87,9 +87,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A loop that failed ten times a second wrote ten lines a second for as long as it failed.
+    /// Regression: a loop that failed ten times a second wrote ten lines a second.
     #[test]
-    fn what_repeats_is_logged_once_and_then_once_a_minute_with_its_count() {
+    fn a_repeated_event_is_logged_once_and_then_once_a_minute_with_its_count() {
         let start = Instant::now();
         let mut repeated = Repeated::new();
         let logged: Vec<_> = (0..2000)
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_logged_if_the_trouble_was() {
+    fn the_end_of_a_failure_is_logged_if_the_failure_was() {
         let start = Instant::now();
         let mut repeated = Repeated::new();
         assert_eq!(repeated.resolved(), None);
@@ -122,9 +122,9 @@ mod tests {
         assert_eq!(repeated.log_now(start), Some(0));
     }
 
-    /// A state that flaps is always news, and would fill the log all the same.
+    /// A flapping state changes each time, and would fill the log.
     #[test]
-    fn a_state_that_flaps_is_limited_too() {
+    fn a_flapping_state_is_limited() {
         let start = Instant::now();
         let mut repeated = Repeated::new();
         let (mut begun, mut ended) = (0, 0);

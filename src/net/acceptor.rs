@@ -1,4 +1,5 @@
-//! The acceptor: one thread that deals connections round-robin to the workers.
+//! The acceptor: one thread that accepts connections and dispatches them round-robin to the
+//! workers.
 
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -8,42 +9,42 @@ use std::time::{Duration, Instant};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
 
-use super::connection_slot::Arrival;
-use super::listener::{self, Bound, Door, Listener};
-use super::stream::Accepted;
+use super::connection_slot::AcceptedConnection;
+use super::listener::{self, Bound, Listener, ListenerOptions};
+use super::stream::ClientSocket;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
 use crate::logs::Repeated;
 use crate::node::Node;
-use crate::node::connections::Address;
+use crate::node::connections::Endpoint;
 
-/// What a client over the limit is told, in memcached's words.
+/// The reply to a client over the connection limit, in memcached's words.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
-/// Deals sockets to workers.
+/// Dispatches sockets to workers.
 #[derive(Debug)]
-struct Dealer {
+struct Dispatcher {
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Arrival>>,
+    workers: Vec<mpsc::Sender<AcceptedConnection>>,
     next: usize,
-    /// Since when accepting fails.
+    /// The time since which accepting has failed.
     failing_since: Option<Instant>,
     failures: Repeated,
 }
 
 /// A client's socket and its two addresses.
-type Client = (Accepted, Address, Address);
+type Client = (ClientSocket, Endpoint, Endpoint);
 
-/// Accepts while the gate is open; ends when the node stops (the gate's sender is gone).
+/// Accepts while the gate is open. Ends when the node stops, which drops the gate's sender.
 pub(crate) async fn accept(
     node: Arc<Node>,
-    workers: Vec<mpsc::Sender<Arrival>>,
+    workers: Vec<mpsc::Sender<AcceptedConnection>>,
     bound: Vec<Bound>,
     mut gate: watch::Receiver<bool>,
 ) -> io::Result<()> {
     if gate.wait_for(|open| *open).await.is_err() {
         return Ok(());
     }
-    let dealer = std::rc::Rc::new(std::cell::RefCell::new(Dealer {
+    let dispatcher = std::rc::Rc::new(std::cell::RefCell::new(Dispatcher {
         node,
         workers,
         next: 0,
@@ -53,23 +54,23 @@ pub(crate) async fn accept(
     let mut tasks = tokio::task::JoinSet::new();
     for socket in &bound {
         let listener = socket.open()?;
-        listener.enter(&dealer.borrow().node);
-        let door = socket.door();
-        let dealer = std::rc::Rc::clone(&dealer);
+        listener.enter(&dispatcher.borrow().node);
+        let options = socket.options();
+        let dispatcher = std::rc::Rc::clone(&dispatcher);
         tasks.spawn_local(async move {
             loop {
                 let accepted = listener.accept().await;
-                let pause = dealer.borrow_mut().deal(accepted, door);
+                let pause = dispatcher.borrow_mut().dispatch(accepted, options);
                 if pause {
                     tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
                 }
             }
         });
     }
-    if let Some(path) = &dealer.borrow().node.config.client.port_file {
+    if let Some(path) = &dispatcher.borrow().node.config.client.port_file {
         listener::announce(path, &bound);
     }
-    // Only the gate ends this.
+    // Waits for the end of the gate.
     while gate.changed().await.is_ok() {}
     Ok(())
 }
@@ -81,34 +82,37 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 let stream = stream.into_std()?;
                 let local = stream.local_addr().unwrap_or(peer);
-                let socket = Accepted::Tcp(stream);
-                (socket, Address::Tcp(peer), Address::Tcp(local))
+                let socket = ClientSocket::Tcp(stream);
+                (socket, Endpoint::Tcp(peer), Endpoint::Tcp(local))
             }
             Self::Unix(listener, path) => {
                 let stream = listener.accept().await?.0.into_std()?;
-                let local = Address::Unix(path.clone());
-                (Accepted::Unix(stream), Address::Unnamed, local)
+                let local = Endpoint::Unix(path.clone());
+                (ClientSocket::Unix(stream), Endpoint::Unnamed, local)
             }
         })
     }
 
-    /// Shows it in `stats conns`, for as long as the node runs.
+    /// Registers the listener, so that `stats conns` shows it.
     fn enter(&self, node: &Node) {
         let (fd, address) = match self {
             Self::Tcp(listener) => {
-                let address = listener.local_addr().map_or(Address::Unnamed, Address::Tcp);
+                let address = listener
+                    .local_addr()
+                    .map_or(Endpoint::Unnamed, Endpoint::Tcp);
                 (listener.as_raw_fd(), address)
             }
-            Self::Unix(listener, path) => (listener.as_raw_fd(), Address::Unix(path.clone())),
+            Self::Unix(listener, path) => (listener.as_raw_fd(), Endpoint::Unix(path.clone())),
         };
         let now_boot_ms = node.clock.now().boot_ms;
         node.registry.enter(fd, address, None, now_boot_ms);
     }
 }
 
-impl Dealer {
-    /// Hands a socket to the next worker; true if accepting should pause (no descriptors left).
-    fn deal(&mut self, accepted: io::Result<Client>, door: Door) -> bool {
+impl Dispatcher {
+    /// Sends a socket to the next worker. True if accepting should pause because no descriptor is
+    /// left.
+    fn dispatch(&mut self, accepted: io::Result<Client>, options: ListenerOptions) -> bool {
         let (socket, peer, local) = match accepted {
             Ok(client) => client,
             Err(error) => {
@@ -124,9 +128,9 @@ impl Dealer {
             return false;
         }
         prepare(&socket);
-        let arrival = Arrival::new(&self.node, socket, peer, local, door);
+        let accepted = AcceptedConnection::new(&self.node, socket, peer, local, options);
         self.next = (self.next + 1) % self.workers.len();
-        if let Err(refused) = self.workers[self.next].try_send(arrival) {
+        if let Err(refused) = self.workers[self.next].try_send(accepted) {
             counters.rejected_connections.count_shared();
             refuse(refused.into_inner().socket);
         }
@@ -165,9 +169,9 @@ impl Dealer {
     }
 }
 
-/// Options that cannot hurt if they fail.
-fn prepare(socket: &Accepted) {
-    if let Accepted::Tcp(stream) = socket {
+/// Sets socket options. A connection works without them, so errors are ignored.
+fn prepare(socket: &ClientSocket) {
+    if let ClientSocket::Tcp(stream) = socket {
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(KEEPALIVE_SECS))
             .with_interval(Duration::from_secs(KEEPALIVE_INTERVAL_SECS));
@@ -176,10 +180,10 @@ fn prepare(socket: &Accepted) {
     }
 }
 
-/// Says why and closes. A fresh socket takes a line without waiting.
-fn refuse(socket: Accepted) {
+/// Sends the reason and closes. A new socket takes a line without blocking.
+fn refuse(socket: ClientSocket) {
     let _ = match socket {
-        Accepted::Tcp(mut stream) => stream.write(TOO_MANY),
-        Accepted::Unix(mut stream) => stream.write(TOO_MANY),
+        ClientSocket::Tcp(mut stream) => stream.write(TOO_MANY),
+        ClientSocket::Unix(mut stream) => stream.write(TOO_MANY),
     };
 }

@@ -1,36 +1,36 @@
-//! A client's place in a node: one of those of `-c`, shown by `stats conns`, with what is spoken
-//! there.
+//! A client's place among the connections of `-c`, with the options of its listener. `stats conns`
+//! shows it.
 
 use std::sync::Arc;
 
-use super::listener::Door;
-use super::stream::Accepted;
+use super::listener::ListenerOptions;
+use super::stream::ClientSocket;
 use crate::node::Node;
-use crate::node::connections::{Address, Entry};
+use crate::node::connections::{Endpoint, Entry};
 
-/// See the module; dropping it frees the place.
+/// A place among the connections; dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct ConnectionSlot {
     node: Arc<Node>,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) door: Door,
+    pub(crate) options: ListenerOptions,
 }
 
-/// A client on its way to a worker.
+/// An accepted connection on its way to a worker.
 #[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) socket: Accepted,
-    pub(crate) seat: Seat,
+pub(crate) struct AcceptedConnection {
+    pub(crate) socket: ClientSocket,
+    pub(crate) slot: ConnectionSlot,
 }
 
-impl Arrival {
-    /// Gives a client that was accepted its place; whether there is one must be known.
+impl AcceptedConnection {
+    /// Gives an accepted client its place. The caller has checked that one is free.
     pub(crate) fn new(
         node: &Arc<Node>,
-        socket: Accepted,
-        peer: Address,
-        local: Address,
-        door: Door,
+        socket: ClientSocket,
+        peer: Endpoint,
+        local: Endpoint,
+        options: ListenerOptions,
     ) -> Self {
         let now_boot_ms = node.clock.now().boot_ms;
         let entry = node
@@ -38,16 +38,16 @@ impl Arrival {
             .enter(socket.fd(), peer, Some(local), now_boot_ms);
         node.counters.curr_connections.count_shared();
         node.counters.total_connections.count_shared();
-        let seat = Seat {
+        let slot = ConnectionSlot {
             node: Arc::clone(node),
             entry,
-            door,
+            options,
         };
-        Self { socket, seat }
+        Self { socket, slot }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.node.registry.leave(&self.entry);
         self.node.counters.curr_connections.uncount_shared();

@@ -1,9 +1,9 @@
-//! TLS handshakes of one worker: bounded in number, bytes and time, and patient with everybody
-//! else.
+//! TLS handshakes of one worker, limited in number, bytes and time.
 //!
-//! A step of a handshake may sign or verify, which takes a millisecond. Only one of them is taken
-//! before all other tasks of the worker have had their turn. A client that has said nothing costs
-//! its socket; one that never finishes is let go, the oldest first when there are too many.
+//! A step of a handshake may sign or verify, which takes a millisecond, so a worker takes only one
+//! such step before its other tasks have had their turn. A client that has sent nothing costs only
+//! its socket. An unfinished handshake is closed after a time limit, and the oldest one when there
+//! are too many.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,27 +22,27 @@ use tokio::task::{AbortHandle, yield_now};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection_slot::Seat;
+use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
-use super::worker::Worker;
+use super::worker::WorkerContext;
 use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_MS, HANDSHAKES_MAX};
 use crate::logs::clients;
-use crate::tls::limited_stream::Metered;
-use crate::tls::{ClientTls, Offer};
+use crate::tls::limited_stream::LimitedStream;
+use crate::tls::{ClientTls, TlsPolicy};
 
 /// The handshakes of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
-    /// Those that are not finished, the oldest first.
+    /// The unfinished ones, the oldest first.
     open: RefCell<BTreeMap<u64, AbortHandle>>,
     begun: Cell<u64>,
-    /// Who takes the next step; fair.
+    /// Held by the handshake that takes the next step. Fair.
     turn: Mutex<()>,
 }
 
-/// A handshake that is not finished, or has been given up.
+/// An unfinished handshake. Dropping it removes it from the list.
 struct Open {
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     id: u64,
 }
 
@@ -52,12 +52,12 @@ impl Drop for Open {
     }
 }
 
-/// Shakes hands with a client and then serves it, as a task of its own.
+/// Starts a task that runs the handshake and then serves the client.
 pub(crate) fn begin(
-    worker: &Rc<Worker>,
+    worker: &Rc<WorkerContext>,
     socket: std::net::TcpStream,
-    offer: Offer,
-    seat: Seat,
+    policy: TlsPolicy,
+    slot: ConnectionSlot,
 ) -> AbortHandle {
     let this = &worker.handshakes;
     this.make_room(worker);
@@ -69,10 +69,10 @@ pub(crate) fn begin(
     };
     let task = tokio::task::spawn_local(async move {
         let worker = Rc::clone(&open.worker);
-        let admitted = admit(&worker, socket, offer).await;
+        let admitted = admit(&worker, socket, policy).await;
         drop(open);
         if let Some(stream) = admitted {
-            super::worker::converse(stream, seat, worker).await;
+            super::worker::serve_client(stream, slot, worker).await;
         }
     });
     let task = task.abort_handle();
@@ -81,7 +81,7 @@ pub(crate) fn begin(
 }
 
 impl Handshakes {
-    fn make_room(&self, worker: &Worker) {
+    fn make_room(&self, worker: &WorkerContext) {
         let mut open = self.open.borrow_mut();
         if open.len() < HANDSHAKES_MAX {
             return;
@@ -91,17 +91,21 @@ impl Handshakes {
         if let Some((_, oldest)) = oldest {
             oldest.abort();
             worker.node.counters.ssl_handshake_errors.count_shared();
-            clients::handshake_failed(&"it was the oldest unfinished one and made room for others");
+            clients::handshake_failed(&"the oldest unfinished handshake was closed for a new one");
         }
     }
 }
 
-/// The stream of a client that has finished its handshake; the others are counted.
-async fn admit(worker: &Worker, socket: std::net::TcpStream, offer: Offer) -> Option<Stream> {
+/// Runs the handshake with a time limit. `None` if it failed, which is counted.
+async fn admit(
+    worker: &WorkerContext,
+    socket: std::net::TcpStream,
+    policy: TlsPolicy,
+) -> Option<Stream> {
     let tls = worker.node.tls.as_deref()?;
     let fd = socket.as_raw_fd();
     let time = Duration::from_millis(HANDSHAKE_MS);
-    let shaken = timeout(time, shake(&worker.handshakes, tls, socket, offer)).await;
+    let shaken = timeout(time, shake(&worker.handshakes, tls, socket, policy)).await;
     let counters = &worker.node.counters;
     match shaken {
         Ok(Ok((stream, kind))) => {
@@ -128,12 +132,12 @@ async fn shake(
     handshakes: &Handshakes,
     tls: &ClientTls,
     socket: std::net::TcpStream,
-    offer: Offer,
+    policy: TlsPolicy,
 ) -> io::Result<(Stream, Option<HandshakeKind>)> {
     let socket = TcpStream::from_std(socket)?;
     socket.readable().await?;
-    let socket = Metered::new(socket, HANDSHAKE_BYTES_MAX);
-    let accept = TlsAcceptor::from(tls.config(offer)).accept_with(socket, |session| {
+    let socket = LimitedStream::new(socket, HANDSHAKE_BYTES_MAX);
+    let accept = TlsAcceptor::from(tls.config(policy)).accept_with(socket, |session| {
         session.set_buffer_limit(Some(tls.write_bytes()));
     });
     let mut accept = pin!(accept);
@@ -145,7 +149,7 @@ async fn shake(
         if let Poll::Ready(shaken) = step {
             let mut stream = shaken?;
             let (socket, session) = stream.get_mut();
-            socket.lift();
+            socket.lift_limit();
             let kind = session.handshake_kind();
             return Ok((Stream::Tls(Box::new(stream)), kind));
         }
@@ -153,7 +157,7 @@ async fn shake(
     }
 }
 
-/// Waits until this task is woken, by whatever it has asked to wake it.
+/// Waits until this task is woken for any reason.
 async fn woken() {
     let mut waited = false;
     poll_fn(|_| {

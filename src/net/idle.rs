@@ -1,5 +1,5 @@
-//! The idle timeout: once a second each worker looks through its connections and ends those that
-//! have asked nothing for too long. A connection pays a note of the time per turn, and no timer.
+//! The idle timeout. Once a second each worker checks its connections and closes those that have
+//! sent no command for too long. A connection costs one store of the time per turn, and no timer.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::worker::Worker;
+use super::worker::WorkerContext;
 use crate::limits::IDLE_SWEEP_MS;
 use crate::node::connections::{CloseReason, Entry};
 
-/// The connections of one worker that the timeout is about.
+/// The connections of one worker that may time out.
 #[derive(Debug)]
 pub(crate) struct IdleTimeout {
     timeout_ms: u64,
@@ -27,15 +27,15 @@ impl IdleTimeout {
         }
     }
 
-    /// Looks after a connection that `task` serves. As in memcached, clients of a unix socket may
-    /// be idle for ever.
+    /// Watches a connection that `task` serves. As in memcached, clients of a unix socket never
+    /// time out.
     pub(crate) fn watch(&self, entry: &Arc<Entry>, task: AbortHandle) {
         if entry.peer.is_tcp() {
             self.watched.borrow_mut().push((Arc::clone(entry), task));
         }
     }
 
-    /// Ends who has been idle for too long; how many those were.
+    /// Closes connections that have been idle for too long; returns how many.
     fn sweep(&self, now_boot_ms: u64) -> u64 {
         let mut ended = 0;
         self.watched.borrow_mut().retain(|(entry, task)| {
@@ -54,8 +54,8 @@ impl IdleTimeout {
     }
 }
 
-/// Sweeps for as long as the worker runs.
-pub(crate) async fn keep_sweeping(worker: Rc<Worker>) {
+/// Sweeps as long as the worker runs.
+pub(crate) async fn keep_sweeping(worker: Rc<WorkerContext>) {
     let Some(idle) = &worker.idle else { return };
     loop {
         tokio::time::sleep(Duration::from_millis(IDLE_SWEEP_MS)).await;

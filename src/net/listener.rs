@@ -1,5 +1,5 @@
-//! Listening sockets: bound at the start, so that a taken port is told at once; opened when the
-//! node serves.
+//! Listening sockets. They are bound at the start, so that an occupied port is reported at once,
+//! and opened when the node serves.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,34 +10,34 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::socket_file::SocketFile;
 use crate::config::{Config, Listen, ListenTls, Protocol};
-use crate::tls::Offer;
+use crate::tls::TlsPolicy;
 
-/// A socket that is bound but does not listen: clients are refused, not kept waiting.
+/// A socket that is bound and does not listen: clients are refused instead of waiting.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// Of a unix socket; it goes before the socket does.
+    /// The file of a unix socket, removed before the socket is closed.
     file: Option<SocketFile>,
     socket: Socket,
     backlog: i32,
-    door: Door,
+    options: ListenerOptions,
 }
 
-/// What is spoken at a socket.
+/// The protocol and TLS policy of a listening address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Door {
+pub(crate) struct ListenerOptions {
     pub(crate) protocol: Protocol,
-    /// `None`: whatever is said is said openly.
-    pub(crate) tls: Option<Offer>,
+    /// `None`: no TLS.
+    pub(crate) tls: Option<TlsPolicy>,
 }
 
-impl Door {
-    /// Of an address, which may say what is to be different there.
+impl ListenerOptions {
+    /// The options of an address, which may override those of the node.
     fn new(config: &Config, listen: &Listen) -> Self {
         let tls = match listen.tls {
-            None => Some(Offer::Usual),
+            None => Some(TlsPolicy::Usual),
             Some(ListenTls::Plain) => None,
-            Some(ListenTls::Mutual) => Some(Offer::Mutual),
-            Some(ListenTls::Basic) => Some(Offer::Basic),
+            Some(ListenTls::Mutual) => Some(TlsPolicy::Mutual),
+            Some(ListenTls::Basic) => Some(TlsPolicy::Basic),
         };
         Self {
             protocol: listen.protocol.unwrap_or(config.client.protocol),
@@ -52,27 +52,27 @@ impl Door {
 pub struct BindError {
     /// The address or path.
     pub address: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// A socket that accepts.
+/// A socket that listens.
 #[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    /// With its path.
+    /// A unix socket with its path.
     Unix(UnixListener, PathBuf),
 }
 
-/// Binds everything the configuration names. Of a name's addresses one must be bound at least.
+/// Binds all configured addresses. Of the addresses of one name at least one must be bound.
 pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     let backlog = config.client.backlog;
     if let Some(path) = &config.client.socket {
-        let door = Door {
+        let options = ListenerOptions {
             protocol: config.client.protocol,
             tls: None,
         };
-        let bound = bind_unix(path, config.client.socket_mode, backlog, door);
+        let bound = bind_unix(path, config.client.socket_mode, backlog, options);
         return bound.map(|bound| vec![bound]).map_err(|source| BindError {
             address: path.display().to_string(),
             source,
@@ -80,12 +80,12 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     }
     let mut all = Vec::new();
     for (group, listen) in config.client.addresses.iter().zip(&config.client.listen) {
-        let door = Door::new(config, listen);
+        let options = ListenerOptions::new(config, listen);
         let mut failed = None;
         let before = all.len();
         for address in group {
             let bound = refuse_twice(*address, &all[..before])
-                .and_then(|()| bind_tcp(*address, backlog, door));
+                .and_then(|()| bind_tcp(*address, backlog, options));
             match bound {
                 Ok(bound) => all.push(bound),
                 Err(source) => {
@@ -106,8 +106,8 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
     Ok(all)
 }
 
-/// The system lets several sockets have one address until the first of them listens, which is too
-/// late for a node to say that its addresses overlap.
+/// Refuses an address that was bound before. The system reports overlapping addresses only when the
+/// first socket listens, which is too late for a start that must fail.
 fn refuse_twice(address: SocketAddr, earlier: &[Bound]) -> io::Result<()> {
     let overlaps = |bound: &Bound| {
         let other = bound.socket.local_addr().ok().and_then(|a| a.as_socket());
@@ -126,7 +126,7 @@ fn refuse_twice(address: SocketAddr, earlier: &[Bound]) -> io::Result<()> {
     Ok(())
 }
 
-/// `-o sock_cookie_id`: firewalls know the sockets by it.
+/// `-o sock_cookie_id`: marks the sockets for firewalls.
 fn mark(all: &[Bound], mark: u32) {
     for bound in all.iter().filter(|_| mark != 0) {
         if let Err(error) = bound.socket.set_mark(mark) {
@@ -135,7 +135,8 @@ fn mark(all: &[Bound], mark: u32) {
     }
 }
 
-/// Tells test programs the ports, as memcached does: a line for each, under another name first.
+/// Writes the ports to a file for test programs, as memcached does: a line for each. The file is
+/// written under another name and renamed.
 pub(crate) fn announce(path: &Path, all: &[Bound]) {
     let addresses = all
         .iter()
@@ -159,7 +160,7 @@ pub(crate) fn announce(path: &Path, all: &[Bound]) {
     }
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> {
+fn bind_tcp(address: SocketAddr, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -175,11 +176,11 @@ fn bind_tcp(address: SocketAddr, backlog: i32, door: Door) -> io::Result<Bound> 
         file: None,
         socket,
         backlog,
-        door,
+        options,
     })
 }
 
-fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bound> {
+fn bind_unix(path: &Path, mode: u32, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     let file = SocketFile::bind(&socket, path, mode)?;
@@ -187,7 +188,7 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32, door: Door) -> io::Result<Bou
         file: Some(file),
         socket,
         backlog,
-        door,
+        options,
     })
 }
 
@@ -205,12 +206,12 @@ impl Bound {
         }
     }
 
-    /// What is spoken there.
-    pub(crate) fn door(&self) -> Door {
-        self.door
+    /// Its options.
+    pub(crate) fn options(&self) -> ListenerOptions {
+        self.options
     }
 
-    /// Lets clients in; on the reactor of the calling thread.
+    /// Starts to listen, on the reactor of the calling thread.
     pub(crate) fn open(&self) -> io::Result<Listener> {
         self.socket.listen(self.backlog)?;
         let socket = self.socket.try_clone()?;

@@ -1,4 +1,4 @@
-//! The only place with client sockets: acceptor, workers, connections, drain.
+//! Client sockets: acceptor, workers and connections. No other part of the crate touches them.
 
 mod acceptor;
 mod connection;
@@ -6,10 +6,10 @@ mod connection_slot;
 mod handshake;
 mod idle;
 mod listener;
-#[cfg(test)]
-mod panic_tests;
 mod socket_file;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod watcher;
 mod worker;
 mod write_queue;
@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::node::Node;
 use listener::Bound;
 
-/// Sockets that are bound and not open yet.
+/// Sockets that are bound and do not listen yet.
 #[derive(Debug)]
 pub struct Listeners(Vec<Bound>);
 
@@ -54,13 +54,13 @@ pub struct Server {
     acceptor: JoinHandle<io::Result<()>>,
     housekeeping: JoinHandle<()>,
     watch: JoinHandle<()>,
-    /// Housekeeping and watch end when it is gone.
+    /// Housekeeping and watch end when it is dropped.
     run: crossbeam_channel::Sender<()>,
     workers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Starts all threads. Clients are let in when `gate` says so.
+    /// Starts all threads. The client port opens when `gate` becomes true.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Server {
         })
     }
 
-    /// Waits for all threads to end. The gate's sender must be gone: it is what they wait for.
+    /// Waits for all threads to end. The gate's sender must be dropped before: that ends them.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Server {
     }
 }
 
-/// A node that nobody can reach must not look alive to whoever would start it again.
+/// Stops the process: a node without a client port must not look alive to its supervisor.
 fn stop_process() {
     if let Err(error) = kill_process(getpid(), Signal::USR1) {
         tracing::error!(%error, "the stop cannot be signalled; send SIGTERM");

@@ -1,4 +1,4 @@
-//! The name of a unix socket in the file system, which goes with the socket that has it.
+//! The file of a unix socket, removed with the socket.
 
 use std::fs::{self, Metadata, Permissions};
 use std::io;
@@ -7,13 +7,13 @@ use std::path::{self, Path, PathBuf};
 
 use socket2::{SockAddr, Socket};
 
-/// The name that a socket was given; removed in the end unless another process has taken it over.
-/// The socket must live as long: the system gives its inode to no other file then.
+/// The file of a socket. It is removed at the end unless another process has replaced it. The
+/// socket must live as long as this: until then the system gives its inode to no other file.
 #[derive(Debug)]
 pub(crate) struct SocketFile {
-    /// As it was written.
+    /// The path as configured.
     pub(crate) path: PathBuf,
-    /// Where that is, for a daemon leaves its folder.
+    /// The absolute path, because a daemon changes its folder.
     absolute: PathBuf,
     device_inode: (u64, u64),
 }
@@ -21,7 +21,7 @@ pub(crate) struct SocketFile {
 impl SocketFile {
     /// Binds a socket to a path, with this access mode.
     pub(crate) fn bind(socket: &Socket, path: &Path, mode: u32) -> io::Result<Self> {
-        // A socket that an earlier run left behind is in the way; any other file is left alone.
+        // A socket left by an earlier run is replaced; any other file is kept.
         if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
             fs::remove_file(path)?;
         }
@@ -44,7 +44,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         let present = fs::symlink_metadata(&self.absolute);
         if present.is_ok_and(|present| device_inode(&present) == self.device_inode) {
-            // Best effort: the next start removes a socket that is left.
+            // Best effort: the next start replaces a socket that is left.
             let _ = fs::remove_file(&self.absolute);
         }
     }
@@ -61,10 +61,10 @@ mod tests {
         (SocketFile::bind(&socket, path, mode).unwrap(), socket)
     }
 
-    /// A process that ended removed the socket of the one that had taken its place, which nobody
-    /// could reach from then on.
+    /// Regression: a process that ended removed the socket of the process that had replaced it, so
+    /// that no client could connect any more.
     #[test]
-    fn the_socket_of_another_process_stays() {
+    fn the_socket_of_a_newer_process_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         let first = bound(&path, 0o700);
@@ -75,9 +75,9 @@ mod tests {
         assert!(!path.exists(), "its own is left");
     }
 
-    /// `-a 7777` gave the socket the setuid bits, too.
+    /// Regression: `-a 7777` set the setuid bits of the socket, too.
     #[test]
-    fn the_mode_is_access_and_nothing_else() {
+    fn a_socket_mode_sets_no_setuid_bits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
         for (mode, expected) in [(0o7777, 0o777), (0o755, 0o755), (u32::MAX, 0o777)] {

@@ -9,17 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
-use crate::tls::limited_stream::Metered;
+use crate::tls::limited_stream::LimitedStream;
 
-/// An accepted socket that no runtime owns yet: it is registered by the worker that serves it.
+/// An accepted socket that is not registered with a runtime yet; the worker that serves it does
+/// that.
 #[derive(Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum ClientSocket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
 }
 
-impl Accepted {
-    /// Its file descriptor, which it keeps on its worker.
+impl ClientSocket {
+    /// Its file descriptor, which does not change when it is registered.
     pub(crate) fn fd(&self) -> RawFd {
         match self {
             Self::Tcp(stream) => stream.as_raw_fd(),
@@ -41,8 +42,8 @@ impl Accepted {
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    /// Boxed: most of it is encryption that other clients do not have.
-    Tls(Box<TlsStream<Metered>>),
+    /// Boxed: a TLS session is large, and most clients have none.
+    Tls(Box<TlsStream<LimitedStream>>),
 }
 
 impl Stream {
@@ -88,7 +89,7 @@ impl Stream {
         }
     }
 
-    /// Sends what was taken by the writes above and is encrypted, but not sent.
+    /// Sends bytes that the writes above have encrypted but not sent.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
@@ -96,8 +97,8 @@ impl Stream {
         }
     }
 
-    /// Whether the client sends no more, and what it has sent is less than `wanted_bytes`: what it
-    /// was sending will never be whole. Asked of a socket that is not read meanwhile.
+    /// Whether the client has closed its side and fewer than `wanted_bytes` are unread: its value
+    /// will never be complete. Used while the socket is not read.
     pub(crate) fn ends_within(&self, cx: &mut Context<'_>, wanted_bytes: usize) -> bool {
         let (ready, unread_bytes) = match self {
             Self::Tcp(stream) => (readiness(stream.ready(READABLE), cx), unread_bytes(stream)),
@@ -111,17 +112,17 @@ impl Stream {
         ready.is_some_and(|ready| ready.is_read_closed()) && unread_bytes < wanted_bytes as u64
     }
 
-    /// Tells a TLS client that nothing follows, if its socket takes that now.
-    pub(crate) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
+    /// Sends close_notify to a TLS client, if its socket takes that now.
+    pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
         if let Self::Tls(stream) = self {
-            // A client that is gone, or that does not read, has no use for it.
+            // A client that is gone or does not read does not need it.
             let _ = Pin::new(stream).poll_shutdown(cx);
         }
     }
 }
 
 const READABLE: Interest = Interest::READABLE;
-/// More than a TLS session may have read from its socket and not handed out yet.
+/// More than a TLS session can have read from its socket and not returned yet.
 const SESSION_BYTES: u64 = 64 << 10;
 
 fn readiness(
@@ -138,12 +139,12 @@ fn unread_bytes(socket: impl AsFd) -> u64 {
     rustix::io::ioctl_fionread(socket).unwrap_or(u64::MAX)
 }
 
-/// One read decrypts all records that have come in, and hands out the first: the rest is taken
-/// here, so that many small records are one turn.
-fn take_decrypted(stream: &mut TlsStream<Metered>, buf: &mut ReadBuf<'_>) {
+/// One read decrypts all records that have arrived and returns the first. This takes the others, so
+/// that many small records are handled in one turn.
+fn take_decrypted(stream: &mut TlsStream<LimitedStream>, buf: &mut ReadBuf<'_>) {
     while !buf.filled().is_empty() && buf.remaining() > 0 {
         match stream.get_mut().1.reader().read(buf.initialize_unfilled()) {
-            // The end, or a broken stream, is told by the next read.
+            // The next read reports the end or the error.
             Ok(0) | Err(_) => return,
             Ok(len) => buf.advance(len),
         }

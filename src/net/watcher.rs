@@ -1,16 +1,16 @@
-//! A client that watches: it is sent its lines, and what it sends is thrown away.
+//! A client that watches: lines are sent to it, and its input is discarded.
 
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
 use super::stream::Stream;
-use super::write_queue::Pending;
+use super::write_queue::WriteQueue;
 use crate::frontend::Output;
 use crate::limits::WATCHER_INPUT_BYTES;
 use crate::node::watch::Watcher;
 
-/// Sends lines until the client leaves.
+/// Sends lines until the client disconnects.
 pub(crate) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<()> {
     let mut sending = Some(output(b"OK\r\n".to_vec(), watcher));
     poll_fn(|cx| poll_serve(stream, watcher, &mut sending, cx)).await
@@ -19,7 +19,7 @@ pub(crate) async fn serve(stream: &mut Stream, watcher: &Watcher) -> io::Result<
 fn poll_serve(
     stream: &mut Stream,
     watcher: &Watcher,
-    sending: &mut Option<Pending>,
+    sending: &mut Option<WriteQueue>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     let mut input = [0; WATCHER_INPUT_BYTES];
@@ -44,8 +44,8 @@ fn poll_serve(
     }
 }
 
-fn output(bytes: Vec<u8>, watcher: &Watcher) -> Pending {
+fn output(bytes: Vec<u8>, watcher: &Watcher) -> WriteQueue {
     let mut output = Output::default();
     output.bytes = bytes;
-    Pending::new(output, 0, &watcher.node.store)
+    WriteQueue::new(output, 0, &watcher.node.store)
 }

@@ -1,4 +1,4 @@
-//! A worker: one thread, one runtime of its own, one task per connection. No work is stolen.
+//! A worker: one thread with a runtime of its own and one task per connection. No work is stolen.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -13,10 +13,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
-use super::connection_slot::{Arrival, Seat};
+use super::connection_slot::{AcceptedConnection, ConnectionSlot};
 use super::handshake::{self, Handshakes};
 use super::idle::{self, IdleTimeout};
-use super::stream::{Accepted, Stream};
+use super::stream::{ClientSocket, Stream};
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;
 use crate::frontend::Output;
 use crate::limits::{
@@ -25,34 +25,34 @@ use crate::limits::{
 use crate::logs::Repeated;
 use crate::node::Node;
 use crate::node::connections::Entry;
-use crate::node::watch::Log;
+use crate::node::watch::EventLog;
 use crate::protocol::text::Events;
 use crate::stats::WorkerCounters;
-use crate::store::{Batch, Witness};
+use crate::store::{Observer, OpContext};
 
-/// What the connections of one worker share.
+/// The state that the connections of one worker share.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct WorkerContext {
     pub(crate) node: Arc<Node>,
     index: usize,
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) requests_per_turn: u32,
     pub(crate) handshakes: Handshakes,
-    /// `None`: connections may be idle for ever.
+    /// `None`: connections never time out.
     pub(crate) idle: Option<IdleTimeout>,
 }
 
-/// Buffers used within one poll and never held across one.
+/// Buffers used within one poll. No connection keeps them across polls.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,
-    pub(crate) batch: Batch,
+    pub(crate) context: OpContext,
 }
 
 impl Scratch {
-    /// Makes the buffers fit for a turn, whatever became of the one before: it may have ended in
-    /// a broken socket or a panic, and its replies belong to nobody else.
+    /// Prepares the buffers for a turn. The turn before may have ended in an error or a panic, and
+    /// its replies must not reach another client.
     pub(crate) fn begin_turn(&mut self, node: &Node) {
         if !self.output.is_empty() {
             self.output.clear();
@@ -60,12 +60,12 @@ impl Scratch {
         if self.input.len() != SCRATCH_BYTES {
             self.input.resize(SCRATCH_BYTES, 0);
         }
-        if self.batch.is_to_be_handed_over() || !self.batch.promoted.is_empty() {
-            node.hand_over(&mut self.batch);
+        if self.context.has_changes() || !self.context.promoted.is_empty() {
+            node.send_changes(&mut self.context);
         }
     }
 
-    /// Forgets the replies; an outgrown buffer goes.
+    /// Clears the replies, and frees a buffer that has grown large.
     pub(crate) fn recycle_output(&mut self) {
         if self.output.bytes.capacity() > OUTPUT_KEPT_BYTES {
             self.output = Output::default();
@@ -74,9 +74,10 @@ impl Scratch {
     }
 }
 
-impl Worker {
+impl WorkerContext {
     fn new(node: Arc<Node>, index: usize) -> Self {
-        // memcached's default is too small for pipelines; a number that was asked for is kept.
+        // memcached's default is too small for pipelines, so it means ours; any other number is
+        // used.
         let requests_per_turn = match node.config.client.requests_per_event {
             REQUESTS_PER_EVENT_DEFAULT => TURN_REQUESTS,
             asked => u32::try_from(asked).unwrap_or(u32::MAX).max(1),
@@ -90,33 +91,33 @@ impl Worker {
             scratch: RefCell::new(Scratch {
                 input: vec![0; SCRATCH_BYTES],
                 output: Output::default(),
-                batch: Batch::default(),
+                context: OpContext::default(),
             }),
         }
     }
 
-    /// Where lines for watchers go.
-    pub(crate) fn log(&self) -> &Arc<Log> {
+    /// The event log of this worker.
+    pub(crate) fn log(&self) -> &Arc<EventLog> {
         self.node.watch.log(self.index)
     }
 
-    /// Has whoever watches be told of what follows, which is done for this client.
-    pub(crate) fn attend(&self, batch: &mut Batch, client: &Entry) {
+    /// Sets or removes the observer for the commands of this client, as the watchers require.
+    pub(crate) fn update_observer(&self, context: &mut OpContext, client: &Entry) {
         let events = self.node.watch.events();
-        if events != Events::default() || batch.witness.is_some() {
-            self.change_witness(batch, client, events);
+        if events != Events::default() || context.observer.is_some() {
+            self.set_observer(context, client, events);
         }
     }
 
     #[cold]
-    fn change_witness(&self, batch: &mut Batch, client: &Entry, events: Events) {
+    fn set_observer(&self, context: &mut OpContext, client: &Entry, events: Events) {
         self.log().set_client(client.fd);
-        batch.witness = events
+        context.observer = events
             .meets(Events::ITEMS)
-            .then(|| Arc::clone(self.log()) as Arc<dyn Witness>);
+            .then(|| Arc::clone(self.log()) as Arc<dyn Observer>);
     }
 
-    /// What a turn may answer: little while clients leave much unread.
+    /// The bytes of replies a turn may make: fewer while clients leave much unread.
     pub(crate) fn turn_output_bytes(&self) -> usize {
         if self.node.store.is_output_scarce() {
             TURN_OUTPUT_SCARCE_BYTES
@@ -130,11 +131,11 @@ impl Worker {
     }
 }
 
-/// Starts a worker; it serves what it is sent and ends when the sender is gone.
+/// Starts a worker. It serves the connections it receives, and ends when the sender is dropped.
 pub(crate) fn start(
     node: Arc<Node>,
     index: usize,
-) -> io::Result<(mpsc::Sender<Arrival>, JoinHandle<()>)> {
+) -> io::Result<(mpsc::Sender<AcceptedConnection>, JoinHandle<()>)> {
     let (sender, receiver) = mpsc::channel(node.config.client.connections_max.max(1));
     let thread = std::thread::Builder::new().name(format!("worker-{index}"));
     let runtime_is_up = std::sync::mpsc::sync_channel(1);
@@ -153,7 +154,7 @@ pub(crate) fn start(
                 return;
             }
         };
-        runtime.block_on(serve(Rc::new(Worker::new(node, index)), receiver));
+        runtime.block_on(serve(Rc::new(WorkerContext::new(node, index)), receiver));
     })?;
     is_up
         .recv()
@@ -161,21 +162,23 @@ pub(crate) fn start(
     Ok((sender, handle))
 }
 
-async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
+async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedConnection>) {
     if worker.idle.is_some() {
         tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
     }
     let mut unregistered = Repeated::new();
-    while let Some(Arrival { socket, seat }) = arrivals.recv().await {
-        let entry = Arc::clone(&seat.entry);
-        let task = match (socket, seat.door.tls) {
-            (Accepted::Tcp(socket), Some(offer)) => handshake::begin(&worker, socket, offer, seat),
+    while let Some(AcceptedConnection { socket, slot }) = accepted.recv().await {
+        let entry = Arc::clone(&slot.entry);
+        let task = match (socket, slot.options.tls) {
+            (ClientSocket::Tcp(socket), Some(policy)) => {
+                handshake::begin(&worker, socket, policy, slot)
+            }
             (socket, _) => match socket.register() {
                 Ok(stream) => {
                     if let Some(suppressed) = unregistered.resolved() {
                         tracing::info!(suppressed, "connections can be registered again");
                     }
-                    let conversation = converse(stream, seat, Rc::clone(&worker));
+                    let conversation = serve_client(stream, slot, Rc::clone(&worker));
                     tokio::task::spawn_local(conversation).abort_handle()
                 }
                 Err(error) => {
@@ -197,24 +200,24 @@ async fn serve(worker: Rc<Worker>, mut arrivals: mpsc::Receiver<Arrival>) {
     }
 }
 
-/// Serves a client until it leaves or must leave.
-pub(crate) async fn converse(stream: Stream, seat: Seat, worker: Rc<Worker>) {
+/// Serves a client until either side ends the connection.
+pub(crate) async fn serve_client(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) {
     let speaks_tls = matches!(stream, Stream::Tls(_));
-    let fd = seat.entry.fd;
-    let mut connection = Connection::new(stream, seat, Rc::clone(&worker));
+    let fd = slot.entry.fd;
+    let mut connection = Connection::new(stream, slot, Rc::clone(&worker));
     tracing::trace!("a client connected");
     let mut ended = poll_fn(|cx| connection.poll_serve(cx)).await;
     if let Ok(Some(watcher)) = ended {
         ended = connection.send_to(watcher).await.map(|()| None);
     }
     poll_fn(|cx| {
-        connection.say_goodbye(cx);
+        connection.send_close(cx);
         Poll::Ready(())
     })
     .await;
     match ended {
         Ok(_) => tracing::trace!("a client left"),
-        // Many clients of TLS leave without a word.
+        // Many TLS clients disconnect without close_notify.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             tracing::trace!("a client left");
         }

@@ -1,4 +1,4 @@
-//! Replies on their way out: what a socket does not take at once waits here.
+//! Replies that a socket has not taken yet.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -7,19 +7,20 @@ use super::stream::Stream;
 use crate::frontend::Output;
 use crate::store::{Purpose, Reservation, Store};
 
-/// Runs of reply bytes that one system call may carry.
+/// Slices passed to one system call, of the 1,024 that Linux takes: most replies have fewer, and
+/// the next call sends the rest.
 const RUNS_PER_WRITE: usize = 32;
 
-/// Replies that the client has not taken yet. While there are any, it is not read from.
+/// The unsent replies of a client. While there are any, its socket is not read.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct WriteQueue {
     output: Output,
     sent: usize,
-    /// Charges what the replies take, large values aside, which are charged as items.
+    /// Charges the memory of the replies. Large values are charged as items already.
     _reservation: Reservation,
 }
 
-impl Pending {
+impl WriteQueue {
     pub(crate) fn new(output: Output, sent: usize, store: &Store) -> Self {
         let mut reservation = store.reservation(Purpose::Output);
         reservation.resize(output.bytes.capacity() as u64);
@@ -30,7 +31,7 @@ impl Pending {
         }
     }
 
-    /// Sends the rest.
+    /// Sends what the socket takes.
     pub(crate) fn poll_flush(
         &mut self,
         stream: &mut Stream,

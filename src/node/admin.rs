@@ -1,7 +1,7 @@
-//! Carries out the commands that look after the server.
+//! The administrative commands of clients.
 //!
-//! Where memcached turns a screw that is not here (slab pages, parts of an LRU), the command is
-//! judged as memcached judges it, remembered for `stats settings`, and changes nothing else.
+//! Commands that tune what does not exist here (slab pages, parts of an LRU) are checked as
+//! memcached checks them and shown in `stats settings`, and change nothing else.
 
 use std::sync::atomic::Ordering;
 
@@ -16,7 +16,7 @@ use crate::protocol::text::{
 };
 use crate::tls::TlsError;
 
-/// What is more is taken for this, as memcached does.
+/// Higher levels are treated as this one, as in memcached.
 const VERBOSITY_MAX: u32 = 2;
 
 impl Node {
@@ -148,8 +148,8 @@ impl Node {
         ControlReply::OK
     }
 
-    /// Whatever is overdue goes at once, whichever class it would be in: it would go within a
-    /// second anyway.
+    /// Lets housekeeping remove all expired items at once, whatever the classes: it would remove
+    /// them within a second anyway.
     fn crawl(&self, classes: Option<ClassFilter>) -> &'static str {
         match classes {
             None => BAD_CLASS,
@@ -191,7 +191,8 @@ const BAD_CLASS: &str = "BADCLASS invalid class id";
 const NO_CLASS: &str = "NOTSTARTED no items to crawl";
 const CRAWLING: &str = "BUSY currently processing crawler request";
 
-/// There are no slab pages that could be moved. Class 0 is memcached's pool of free ones.
+/// The reply to `slabs reassign`: there are no slab pages to move. Class 0 is memcached's pool of
+/// free pages.
 fn reassign(classes: Option<(i32, i32)>, last: i32) -> &'static str {
     let exists = |class| (0..=last).contains(&class);
     match classes {

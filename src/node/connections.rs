@@ -1,8 +1,7 @@
-//! The connections of a node, each under its file descriptor: what `stats conns` shows and what
-//! the idle timeout looks at.
+//! The open sockets of a node by their file descriptors, for `stats conns` and the idle timeout.
 //!
-//! A connection is entered when it is accepted and leaves when it ends. In between its worker
-//! notes, once or twice per turn and without a lock, what it is doing.
+//! A connection is registered when it is accepted, and removed when it ends. Its worker records
+//! what it is doing once or twice per turn, without a lock.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
-pub(crate) use super::address::Address;
+pub(crate) use super::endpoint::Endpoint;
 
 use crate::frontend::wait_state::WaitState;
 use crate::limits::STALLED_INPUT_MS;
@@ -23,13 +22,13 @@ use crate::protocol::text::reply::stat;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum CloseReason {
-    /// The socket broke, or what came in was no request.
+    /// The socket failed, or the input was not a request.
     Error,
-    /// The client left, or said so.
+    /// The client disconnected or sent `quit`.
     Normal,
-    /// It was idle for too long.
+    /// It exceeded the idle timeout.
     Idle,
-    /// It stopped the server.
+    /// It sent `shutdown`.
     Shutdown,
 }
 
@@ -42,34 +41,34 @@ impl CloseReason {
     ];
 }
 
-/// A socket that is open.
+/// An open socket.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) fd: RawFd,
-    /// Who it leads to; of a listening socket, itself.
-    pub(crate) peer: Address,
-    /// Where the client has come to; `None` of a listening socket.
-    pub(crate) local: Option<Address>,
+    /// The address of the client; of a listening socket, its own.
+    pub(crate) peer: Endpoint,
+    /// The address the client connected to; `None` for a listening socket.
+    pub(crate) local: Option<Endpoint>,
     state: AtomicU8,
     close_reason: AtomicU8,
     last_command_boot_ms: AtomicU64,
-    unfinished: Unfinished,
+    unfinished: UnfinishedInput,
 }
 
 /// The value or long line that a connection is receiving.
 #[derive(Debug, Default)]
-struct Unfinished {
+struct UnfinishedInput {
     held_bytes: AtomicU64,
     grown_boot_ms: AtomicU64,
-    /// It waits for memory: that it does not grow is not its client's fault.
+    /// It waits for memory, so it is not the client's fault that it does not grow.
     is_waiting: AtomicBool,
     is_to_give_up: AtomicBool,
-    /// Of the connection's task; set when it first holds anything.
+    /// The waker of the connection's task; set when it first holds anything.
     waker: OnceLock<Waker>,
 }
 
 impl Entry {
-    fn new(fd: RawFd, peer: Address, local: Option<Address>, now_boot_ms: u64) -> Self {
+    fn new(fd: RawFd, peer: Endpoint, local: Option<Endpoint>, now_boot_ms: u64) -> Self {
         let state = if local.is_some() {
             WaitState::New
         } else {
@@ -82,11 +81,11 @@ impl Entry {
             state: AtomicU8::new(state as u8),
             close_reason: AtomicU8::new(CloseReason::Error as u8),
             last_command_boot_ms: AtomicU64::new(now_boot_ms),
-            unfinished: Unfinished::default(),
+            unfinished: UnfinishedInput::default(),
         }
     }
 
-    /// Notes what its unfinished input holds.
+    /// Records what its unfinished input holds.
     pub(crate) fn note_unfinished(&self, bytes: u64, waker: &Waker) {
         let unfinished = &self.unfinished;
         unfinished.waker.get_or_init(|| waker.clone());
@@ -96,7 +95,8 @@ impl Entry {
         }
     }
 
-    /// Notes that its unfinished input has begun or grown: nobody asks it to give that up any more.
+    /// Records that its unfinished input has started or grown, which withdraws a request to drop
+    /// it.
     pub(crate) fn note_growth(&self, now_boot_ms: u64) {
         let unfinished = &self.unfinished;
         unfinished
@@ -105,7 +105,7 @@ impl Entry {
         unfinished.is_to_give_up.store(false, Ordering::Relaxed);
     }
 
-    /// Notes that its unfinished input begins or ends to wait for memory.
+    /// Records whether its unfinished input waits for memory.
     pub(crate) fn note_waits_for_memory(&self, waits: bool, now_boot_ms: u64) {
         let unfinished = &self.unfinished;
         unfinished
@@ -114,16 +114,17 @@ impl Entry {
         unfinished.is_waiting.store(waits, Ordering::Relaxed);
     }
 
-    /// Whether its unfinished input is to make room for others.
+    /// Whether its unfinished input must be dropped for others.
     pub(crate) fn must_give_up(&self) -> bool {
         self.unfinished.is_to_give_up.load(Ordering::Relaxed)
     }
 
-    /// Since when unfinished input of this connection has not grown, and what it holds.
+    /// The time since which its unfinished input has not grown, and what it holds, if it has
+    /// stalled.
     fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
         let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
         let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
-        // That it waits is not its client's fault; but if all wait, somebody must make room.
+        // One that waits for memory gets longer; but if all wait, one must be dropped.
         let grown_before_boot_ms = if self.unfinished.is_waiting.load(Ordering::Relaxed) {
             grown_before_boot_ms.saturating_sub(STALLED_INPUT_MS)
         } else {
@@ -133,7 +134,7 @@ impl Entry {
         is_stalled.then_some((grown_ms, held_bytes))
     }
 
-    /// Asks the connection to give up its unfinished input.
+    /// Asks the connection to drop its unfinished input.
     fn give_up(&self) {
         self.unfinished.is_to_give_up.store(true, Ordering::Relaxed);
         if let Some(waker) = self.unfinished.waker.get() {
@@ -141,23 +142,23 @@ impl Entry {
         }
     }
 
-    /// Notes what the connection is doing.
+    /// Records what the connection is doing.
     pub(crate) fn note(&self, state: WaitState) {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    /// Notes that a request has come in.
+    /// Records the time of a request.
     pub(crate) fn note_command(&self, now_boot_ms: u64) {
         self.last_command_boot_ms
             .store(now_boot_ms, Ordering::Relaxed);
     }
 
-    /// Notes why the connection is about to end.
+    /// Records why the connection is about to end.
     pub(crate) fn note_close(&self, reason: CloseReason) {
         self.close_reason.store(reason as u8, Ordering::Relaxed);
     }
 
-    /// Whether a client sends and receives nothing right now, and for how long.
+    /// How long the connection has been idle; `None` while a request is running.
     pub(crate) fn idle_ms(&self, now_boot_ms: u64) -> Option<u64> {
         let state = self.state.load(Ordering::Relaxed);
         let waits = state == WaitState::New as u8 || state == WaitState::Read as u8;
@@ -193,19 +194,19 @@ fn word<T>(all: &[(T, &'static str)], is: impl Fn(&T) -> bool) -> &'static str {
     found.map_or("conn_closed", |(_, word)| word)
 }
 
-/// See the module.
+/// The open sockets by their file descriptors.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     open: Mutex<BTreeMap<RawFd, Arc<Entry>>>,
 }
 
 impl Registry {
-    /// Enters a socket. One that had the same descriptor has been closed.
+    /// Registers a socket. An earlier one with the same descriptor is closed already.
     pub(crate) fn enter(
         &self,
         fd: RawFd,
-        peer: Address,
-        local: Option<Address>,
+        peer: Endpoint,
+        local: Option<Endpoint>,
         now_boot_ms: u64,
     ) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(fd, peer, local, now_boot_ms));
@@ -214,7 +215,7 @@ impl Registry {
         entry
     }
 
-    /// Takes a socket out, unless another one has its descriptor by now.
+    /// Removes a socket, unless its descriptor belongs to a newer one.
     pub(crate) fn leave(&self, entry: &Arc<Entry>) {
         let mut open = self.open.lock();
         let is_there = open
@@ -225,15 +226,15 @@ impl Registry {
         drop(left);
     }
 
-    /// Asks connections whose unfinished input has not grown since before that moment to give it
-    /// up, those first that have waited longest, until so many bytes are free.
+    /// Asks connections to drop unfinished input that has not grown since `grown_before_boot_ms`,
+    /// the longest stalled first, until `wanted_bytes` are free.
     pub(crate) fn drop_stalled(&self, grown_before_boot_ms: u64, wanted_bytes: u64) {
         let open: Vec<_> = self.open.lock().values().cloned().collect();
         let mut stalled: Vec<_> = open
             .iter()
             .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
             .collect();
-        // Of equals the largest first: then fewer must go.
+        // Of equally old ones the largest first, so that fewer are dropped.
         stalled.sort_unstable_by_key(|((since, held_bytes), _)| (*since, Reverse(*held_bytes)));
         let mut freed_bytes = 0;
         for ((_, held_bytes), entry) in stalled {
@@ -259,11 +260,11 @@ mod tests {
     use super::*;
 
     fn enter(registry: &Registry, fd: RawFd) -> Arc<Entry> {
-        registry.enter(fd, Address::Unnamed, Some(Address::Unnamed), 1000)
+        registry.enter(fd, Endpoint::Unnamed, Some(Endpoint::Unnamed), 1000)
     }
 
     #[test]
-    fn a_descriptor_that_is_used_again_keeps_its_new_owner() {
+    fn a_reused_descriptor_stays_registered_for_its_new_socket() {
         let registry = Registry::default();
         let first = enter(&registry, 7);
         let second = enter(&registry, 7);
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_waits_for_a_request_is_idle() {
+    fn only_a_connection_without_a_running_request_is_idle() {
         let registry = Registry::default();
         let entry = enter(&registry, 7);
         assert_eq!(entry.idle_ms(4000), Some(3000));
@@ -293,9 +294,9 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_shown_by_their_descriptors() {
+    fn stats_conns_shows_sockets_by_their_descriptors() {
         let registry = Registry::default();
-        registry.enter(9, Address::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
+        registry.enter(9, Endpoint::Tcp(([127, 0, 0, 1], 11211).into()), None, 0);
         enter(&registry, 8).note(WaitState::Read);
         let mut out = Vec::new();
         registry.print(3999, &mut out);

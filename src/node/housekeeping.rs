@@ -1,5 +1,5 @@
-//! The housekeeping thread: refreshes the clock, fires delayed flushes, expires items, and evicts
-//! when the memory limit has been lowered.
+//! The housekeeping thread: refreshes the clock, fires delayed flushes, removes expired items, and
+//! evicts after the memory limit was lowered.
 
 use std::io;
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::Node;
 use crate::limits::{EXPIRY_ROUNDS, HOUSEKEEPING_MS, STALLED_INPUT_MS, WAITING_CHECK_MS};
 
-/// While clients wait to send more of what they have begun, those that have stalled give way.
-/// `waiting_ms` is how long somebody has waited since all who wait were last woken.
+/// Drops stalled input while other clients wait for memory to continue theirs. `waiting_ms` is the
+/// time since all waiting inputs were last woken, while any waits.
 fn make_room_for_input(node: &Node, now_boot_ms: u64, waiting_ms: &mut u64) {
     let excess_bytes = node.store.excess_input_bytes();
     if excess_bytes > 0 {
-        // Items would have no memory left: whoever has grown least recently gives way.
+        // Input exceeds its bound and would leave no memory for items: drop what has grown least
+        // recently.
         node.registry.drop_stalled(now_boot_ms, excess_bytes);
     }
     let Some(lacking_bytes) = node.store.lacking_input_bytes() else {
@@ -33,7 +34,7 @@ fn make_room_for_input(node: &Node, now_boot_ms: u64, waiting_ms: &mut u64) {
     }
 }
 
-/// Starts the thread; it ends when the other end of `stop` is gone.
+/// Starts the thread. It ends when the sender of `stop` is dropped.
 pub(crate) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("housekeeping".to_owned())
@@ -48,11 +49,11 @@ pub(crate) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
                     node.wake_link();
                 }
                 make_room_for_input(&node, now.boot_ms, &mut waiting_ms);
-                node.store.shrink(now, |batch| node.hand_over(batch));
+                node.store.shrink(now, |context| node.send_changes(context));
                 round = (round + 1) % EXPIRY_ROUNDS;
                 let is_asked = node.crawler.is_asked_for_expiry();
                 if round == 0 || is_asked {
-                    node.store.expire(now, |batch| node.hand_over(batch));
+                    node.store.expire(now, |context| node.send_changes(context));
                 }
                 if is_asked {
                     node.crawler.finish_expiry();

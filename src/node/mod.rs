@@ -1,8 +1,8 @@
-//! What all threads of a running node share.
+//! The state that all threads of a running node share.
 
-pub(crate) mod address;
 pub(crate) mod admin;
 pub(crate) mod connections;
+pub(crate) mod endpoint;
 pub(crate) mod housekeeping;
 pub(crate) mod watch;
 
@@ -18,39 +18,39 @@ use crate::frontend::control::{ControlReply, ServerControl};
 use crate::frontend::crawler::Crawler;
 use crate::limits::VERSION_ANSWERED;
 use crate::protocol::text::Admin;
-use crate::replication::change_queue::Handover;
+use crate::replication::change_queue::ChangeSender;
 use crate::stats::{NodeCounters, NodeView, Prefixes, WorkerCounters};
-use crate::store::{Batch, Clock, Store, Witness};
+use crate::store::{Clock, Observer, OpContext, Store};
 use connections::Registry;
 use watch::Watch;
 
-/// See the module.
+/// A running node.
 #[derive(Debug)]
 pub struct Node {
-    /// The configuration it was started with.
+    /// The configuration of its start.
     pub config: Config,
-    /// Whose passwords it asks for.
+    /// The users of its clients.
     pub access: Access,
-    /// Encryption of clients' connections, where there is any.
+    /// TLS for clients, if it is on.
     pub tls: Option<Arc<ClientTls>>,
     /// Its items.
     pub store: Arc<Store>,
     /// Its clocks.
     pub clock: Clock,
-    /// What each worker counts.
+    /// The counters of each worker.
     pub workers: Vec<WorkerCounters>,
-    /// What the node counts beside them.
+    /// The counters of the node.
     pub counters: NodeCounters,
-    /// What `stats detail` counts.
+    /// The counters of `stats detail`.
     pub prefixes: Prefixes,
-    /// To the link; `None` on a node that is alone.
-    pub handover: Option<Handover>,
+    /// The queue of changes for the link; `None` on a standalone node.
+    pub change_queue: Option<ChangeSender>,
     /// Prints `stats replication`.
     pub replication_stats: ReplicationStats,
     pub(crate) registry: Registry,
     pub(crate) watch: Watch,
     pub(crate) verbosity: AtomicU32,
-    /// What clients may change while the node runs.
+    /// Settings that clients may change while the node runs.
     pub(crate) tuning: Mutex<Tuning>,
     pub(crate) crawler: Arc<Crawler>,
     started_boot_ms: u64,
@@ -69,11 +69,11 @@ impl std::fmt::Debug for ReplicationStats {
 }
 
 impl Node {
-    /// A node that asks for no password, with its store and, in a pair, its hand-over to the link.
+    /// A node without passwords, with its store and, in a pair, the change queue to the link.
     pub fn new(
         config: Config,
         store: Arc<Store>,
-        handover: Option<Handover>,
+        change_queue: Option<ChangeSender>,
         replication_stats: ReplicationStats,
     ) -> Self {
         let clock = Clock::new();
@@ -83,7 +83,7 @@ impl Node {
             config.client.worker_logbuf_size,
             config.client.watcher_logbuf_size,
         );
-        store.tell_bystander(Arc::clone(watch.log(threads)) as Arc<dyn Witness>);
+        store.set_background_observer(Arc::clone(watch.log(threads)) as Arc<dyn Observer>);
         Self {
             workers: (0..threads).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
@@ -99,33 +99,33 @@ impl Node {
             tls: None,
             store,
             clock,
-            handover,
+            change_queue,
             replication_stats,
         }
     }
 
-    /// Hands a batch's news to the link; forgets them on a node that is alone.
-    pub fn hand_over(&self, batch: &mut Batch) {
-        let flushed = std::mem::take(&mut batch.flushed);
-        match &self.handover {
-            Some(handover) => {
-                handover.hand_over(&mut batch.dirty);
-                handover.promoted(&mut batch.promoted);
+    /// Sends the changes in a context to the link; a standalone node drops them.
+    pub fn send_changes(&self, context: &mut OpContext) {
+        let flushed = std::mem::take(&mut context.flushed);
+        match &self.change_queue {
+            Some(change_queue) => {
+                change_queue.send(&mut context.dirty);
+                change_queue.send_promotions(&mut context.promoted);
                 if flushed {
-                    handover.wake();
+                    change_queue.wake();
                 }
             }
             None => {
-                batch.dirty.clear();
-                batch.promoted.clear();
+                context.dirty.clear();
+                context.promoted.clear();
             }
         }
     }
 
-    /// Tells the link to look at once: a flush changes no key.
+    /// Wakes the link after a flush, which changes no key.
     pub fn wake_link(&self) {
-        if let Some(handover) = &self.handover {
-            handover.wake();
+        if let Some(change_queue) = &self.change_queue {
+            change_queue.wake();
         }
     }
 
@@ -155,7 +155,7 @@ impl ServerControl for Node {
 
     fn stats(&self, args: &[&[u8]], out: &mut Vec<u8>) {
         let view = self.view();
-        let others = crate::stats::Others {
+        let others = crate::stats::StatSources {
             replication: &self.replication_stats.0,
             connections: &|out| self.registry.print(view.now.boot_ms, out),
         };

@@ -1,7 +1,7 @@
 //! The key of a pair: one PEM file with a private key and its self-signed certificate.
 //!
-//! Both nodes hold the same file. Who holds it is the partner, who does not is a stranger; there
-//! is nothing else to trust, so nothing expires and no name is compared.
+//! Both nodes hold the same file. A node is trusted if it holds the key; nothing else counts, so
+//! nothing expires and no name is compared.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -91,7 +91,7 @@ pub fn generate(path: &Path) -> Result<(), KeyError> {
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|cause| {
-            // Half a key would only puzzle; that it cannot be removed either changes nothing.
+            // An incomplete key file is of no use. If it cannot be removed, the error is the same.
             let _ = fs::remove_file(path);
             failed(cause)
         })
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused_with_the_cure() {
+    fn a_key_that_others_can_read_is_refused_with_a_hint() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pair.pem");
         generate(&path).unwrap();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn a_malformed_key_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pair.pem");
         assert!(matches!(PairKey::load(&path), Err(KeyError::Io { .. })));

@@ -1,19 +1,19 @@
-//! The life of a node: when it opens its client port.
+//! When a starting node opens its client port.
 //!
-//! A node starts empty, and an empty node that answers misses throws users out. So it first fetches
-//! what its partner has, and opens when the partner's end mark has arrived; without a partner it
-//! opens after a while, alone. A partner that answers but refuses is not absent: the port stays
-//! closed until a person has mended the configuration. Once open, it stays open: from then on the
-//! clients' writes are here.
+//! A node starts empty, and an empty node that answers misses logs users out. So it first receives
+//! the partner's table and opens when the full sync has ended. If the partner is absent, it opens
+//! alone after a configured time. A partner that answers and refuses is not absent: the port stays
+//! closed until the configuration is corrected. An open port stays open, because from then on the
+//! node holds writes of its clients.
 //!
-//! Pure: events and time (milliseconds of any steady clock) in, [`Life::is_serving`] out.
+//! Pure: events and time (milliseconds of any steady clock) in, [`StartupGate::is_serving`] out.
 
 use crate::limits::REFUSAL_HOLDS_MS;
 
-/// What a node tells of itself in `stats replication`.
+/// The row `node_state` of `stats replication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeState {
-    /// The client port is closed: the partner's table is on its way, or awaited.
+    /// The client port is closed until the partner's table is here.
     Starting,
     /// The client port is open.
     Serving,
@@ -22,28 +22,28 @@ pub enum NodeState {
 /// What happens to a node's partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartnerEvent {
-    /// The link is up; the partner's pass begins.
+    /// The link is up; the partner's full sync begins.
     Up,
     /// The partner's end mark arrived: its table is here.
-    PassDone,
+    SyncDone,
     /// The link is gone.
     Down,
     /// The partner answered and refused, or was refused.
     Refused,
 }
 
-/// The life of one node.
+/// The state of one node's start.
 #[derive(Clone, Debug)]
-pub struct Life {
+pub struct StartupGate {
     state: NodeState,
-    /// How long to wait for an absent partner; `None`: for ever.
+    /// How long to wait for an absent partner before serving alone; `None`: for ever.
     patience_ms: Option<u64>,
     /// Since when the partner counts as absent; `None` while the link is up.
     absent_since_ms: Option<u64>,
 }
 
-impl Life {
-    /// A node that starts now: one of a pair, which waits for an absent partner for `patience_ms`.
+impl StartupGate {
+    /// A node of a pair that starts now and waits `patience_ms` for an absent partner.
     #[must_use]
     pub fn of_pair(patience_ms: Option<u64>, now_ms: u64) -> Self {
         Self {
@@ -63,21 +63,21 @@ impl Life {
         }
     }
 
-    /// Something happened to the partner.
+    /// Handles an event of the partner.
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
             PartnerEvent::Up => self.absent_since_ms = None,
-            PartnerEvent::PassDone => self.state = NodeState::Serving,
+            PartnerEvent::SyncDone => self.state = NodeState::Serving,
             PartnerEvent::Down => self.absent_since_ms = Some(now_ms),
-            // It may come again for as long as a partner's retries are apart; only when it has
-            // not does the wait for an absent partner begin.
+            // The refused partner tries again within this time. If it does not, it is absent.
             PartnerEvent::Refused => {
                 self.absent_since_ms = Some(now_ms.saturating_add(REFUSAL_HOLDS_MS));
             }
         }
     }
 
-    /// Time has passed; whether it just ran out, and the node serves alone from now on.
+    /// Checks the time. True once, when the wait for the partner is over and the node starts to
+    /// serve alone.
     pub fn tick(&mut self, now_ms: u64) -> bool {
         let (Some(since_ms), Some(patience_ms)) = (self.absent_since_ms, self.patience_ms) else {
             return false;
@@ -118,72 +118,79 @@ mod tests {
     use super::*;
 
     /// Ticks every 100 ms; when the node began to serve, if it did within a minute.
-    fn serves_at(life: &mut Life, from_ms: u64) -> Option<u64> {
+    fn serves_at(startup: &mut StartupGate, from_ms: u64) -> Option<u64> {
         (from_ms..from_ms + 60_000).step_by(100).find(|now_ms| {
-            life.tick(*now_ms);
-            life.is_serving()
+            startup.tick(*now_ms);
+            startup.is_serving()
         })
     }
 
     #[test]
     fn a_node_without_a_partner_serves_at_once() {
-        assert!(Life::alone().is_serving());
+        assert!(StartupGate::alone().is_serving());
     }
 
     #[test]
-    fn a_pair_node_serves_when_the_end_mark_is_there_and_not_before() {
-        let mut life = Life::of_pair(Some(2000), 0);
-        life.on(PartnerEvent::Up, 100);
-        assert_eq!(serves_at(&mut life, 100), None, "a long pass is no absence");
-        life.on(PartnerEvent::PassDone, 90_000);
-        assert!(life.is_serving());
-    }
-
-    #[test]
-    fn an_absent_partner_is_awaited_as_long_as_told() {
+    fn a_node_of_a_pair_serves_once_the_full_sync_has_ended() {
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        startup.on(PartnerEvent::Up, 100);
         assert_eq!(
-            serves_at(&mut Life::of_pair(Some(2000), 500), 500),
+            serves_at(&mut startup, 100),
+            None,
+            "a partner with a long full sync is not absent"
+        );
+        startup.on(PartnerEvent::SyncDone, 90_000);
+        assert!(startup.is_serving());
+    }
+
+    #[test]
+    fn a_node_waits_the_configured_time_for_an_absent_partner() {
+        assert_eq!(
+            serves_at(&mut StartupGate::of_pair(Some(2000), 500), 500),
             Some(2500)
         );
-        assert_eq!(serves_at(&mut Life::of_pair(Some(0), 500), 500), Some(500));
-        assert_eq!(serves_at(&mut Life::of_pair(None, 500), 500), None);
+        assert_eq!(
+            serves_at(&mut StartupGate::of_pair(Some(0), 500), 500),
+            Some(500)
+        );
+        assert_eq!(serves_at(&mut StartupGate::of_pair(None, 500), 500), None);
     }
 
     #[test]
-    fn a_partner_lost_before_the_end_mark_starts_the_wait_anew() {
-        let mut life = Life::of_pair(Some(2000), 0);
-        life.on(PartnerEvent::Up, 1900);
-        life.tick(5000);
-        life.on(PartnerEvent::Down, 10_000);
-        assert_eq!(serves_at(&mut life, 10_000), Some(12_000));
+    fn losing_the_partner_before_the_full_sync_ends_restarts_the_wait() {
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        startup.on(PartnerEvent::Up, 1900);
+        startup.tick(5000);
+        startup.on(PartnerEvent::Down, 10_000);
+        assert_eq!(serves_at(&mut startup, 10_000), Some(12_000));
     }
 
     #[test]
     fn a_partner_that_refuses_keeps_the_port_closed() {
-        let mut life = Life::of_pair(Some(2000), 0);
+        let mut startup = StartupGate::of_pair(Some(2000), 0);
         for now_ms in (0..60_000).step_by(1000) {
-            life.on(PartnerEvent::Refused, now_ms);
-            life.tick(now_ms + 999);
-            assert!(!life.is_serving());
+            startup.on(PartnerEvent::Refused, now_ms);
+            startup.tick(now_ms + 999);
+            assert!(!startup.is_serving());
         }
         let gone_ms = 59_000 + REFUSAL_HOLDS_MS + 2000;
-        assert_eq!(serves_at(&mut life, gone_ms - 1000), Some(gone_ms));
+        assert_eq!(serves_at(&mut startup, gone_ms - 1000), Some(gone_ms));
     }
 
     #[test]
     fn a_serving_node_keeps_serving() {
-        let mut life = Life::of_pair(Some(0), 0);
-        life.tick(0);
+        let mut startup = StartupGate::of_pair(Some(0), 0);
+        startup.tick(0);
         for event in [PartnerEvent::Refused, PartnerEvent::Up, PartnerEvent::Down] {
-            life.on(event, 1);
-            assert!(life.is_serving(), "{event:?}");
+            startup.on(event, 1);
+            assert!(startup.is_serving(), "{event:?}");
         }
     }
 
     #[test]
-    fn running_out_is_told_once() {
-        let mut life = Life::of_pair(Some(0), 0);
-        assert!(life.tick(0));
-        assert!(!life.tick(1));
+    fn the_end_of_the_wait_is_reported_once() {
+        let mut startup = StartupGate::of_pair(Some(0), 0);
+        assert!(startup.tick(0));
+        assert!(!startup.tick(1));
     }
 }

@@ -1,8 +1,7 @@
 //! The encryption of the link: TLS 1.3 only, both sides prove that they hold the pair's key.
 //!
-//! The only certificate either side accepts is its own. No name, date or authority is looked at:
-//! holding the private key of exactly this certificate is the whole proof, and rustls checks the
-//! signature that shows it.
+//! Each side accepts exactly one certificate: its own. No name, date or authority is checked. The
+//! other side must sign with the private key of that certificate, which rustls verifies.
 
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl LinkTls {
             .with_single_cert(chain, key.private())?;
         client.alpn_protocols = vec![LINK_ALPN.to_vec()];
         server.alpn_protocols = vec![LINK_ALPN.to_vec()];
-        // Each link proves itself anew; a link is made once in months.
+        // No resumption: links are rare, so each one can afford a full handshake.
         client.resumption = Resumption::disabled();
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_of_one_key_meet() {
+    fn nodes_with_the_same_key_complete_the_handshake() {
         let pair = tls("a");
         let mut client = ClientConnection::new(pair.client, LinkTls::name()).unwrap();
         let mut server = ServerConnection::new(pair.server).unwrap();
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_refused_and_both_sides_know_why() {
+    fn a_node_with_another_key_is_refused_with_an_error_on_both_sides() {
         let (one, two) = (tls("a"), tls("b"));
         let mut client = ClientConnection::new(one.client, LinkTls::name()).unwrap();
         let mut server = ServerConnection::new(two.server).unwrap();
@@ -261,7 +260,7 @@ mod tests {
         );
     }
 
-    /// A client that would talk to anybody, but does not hold the key.
+    /// A client that accepts any server and does not hold the key.
     #[test]
     fn a_client_without_the_key_is_refused_by_the_server() {
         let (one, two) = (tls("a"), tls("b"));
@@ -276,9 +275,9 @@ mod tests {
             .unwrap()
             .dangerous()
             .with_custom_certificate_verifier(pinned);
-        let stranger = Arc::clone(&two.client.client_auth_cert_resolver);
+        let other_certificate = Arc::clone(&two.client.client_auth_cert_resolver);
         let naked = trusting.clone().with_no_client_auth();
-        for config in [naked, trusting.with_client_cert_resolver(stranger)] {
+        for config in [naked, trusting.with_client_cert_resolver(other_certificate)] {
             let mut client = ClientConnection::new(Arc::new(config), LinkTls::name()).unwrap();
             let mut server = ServerConnection::new(Arc::clone(&one.server)).unwrap();
             let (client_error, server_error) = shake(&mut client, &mut server);
@@ -296,7 +295,7 @@ mod tests {
         }
     }
 
-    /// The certificate a node shows, as anybody can see who connects to it.
+    /// The certificate a node presents to anyone who connects.
     fn shown_by(node: &LinkTls) -> CertificateDer<'static> {
         let mut client = ClientConnection::new(Arc::clone(&node.client), LinkTls::name()).unwrap();
         let mut server = ServerConnection::new(Arc::clone(&node.server)).unwrap();

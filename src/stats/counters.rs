@@ -1,13 +1,14 @@
-//! Counters: one set per worker for what its clients do, one per node for the rest.
+//! Counters: one set per worker for its clients, one per node for the rest.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::store::classes::{CLASSES, index};
 
-/// A count that one thread writes and others read: an addition without a locked instruction.
+/// A counter that one thread writes and others read, so that an addition needs no locked
+/// instruction.
 ///
-/// A reset notes where the count stands instead of writing it, or an addition under way on another
-/// thread would bring the old count back.
+/// A reset records the present count instead of writing 0: a concurrent addition would restore the
+/// old count.
 #[derive(Debug, Default)]
 pub struct Counter {
     count: AtomicU64,
@@ -20,7 +21,7 @@ impl Counter {
         self.add(1);
     }
 
-    /// Counts several. Only the owning thread may.
+    /// Adds a number. Only the owning thread may call it.
     pub fn add(&self, amount: u64) {
         let count = self.count.load(Ordering::Relaxed);
         self.count
@@ -32,7 +33,7 @@ impl Counter {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes one back from any thread.
+    /// Subtracts one from any thread.
     pub fn uncount_shared(&self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
@@ -43,7 +44,7 @@ impl Counter {
         self.count.load(Ordering::Relaxed).wrapping_sub(reset_at)
     }
 
-    /// Starts again (`stats reset`).
+    /// Resets the count (`stats reset`).
     pub fn reset(&self) {
         let count = self.count.load(Ordering::Relaxed);
         self.reset_at.store(count, Ordering::Relaxed);
@@ -57,7 +58,7 @@ macro_rules! counters {
     ) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
-        // Sets of different writers share no cache line, and no pair of lines fetched as one.
+        // Sets of different writers share no cache line, nor two lines that are fetched together.
         #[repr(align(128))]
         pub struct $name {
             $($(#[$field_doc])* pub $field: Counter,)*
@@ -65,7 +66,7 @@ macro_rules! counters {
         }
 
         impl $name {
-            /// Every counter with its name.
+            /// All counters with their names.
             pub fn each(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
                 [$((stringify!($field), &self.$field),)*].into_iter()
             }
@@ -74,15 +75,15 @@ macro_rules! counters {
 }
 
 counters! {
-    /// What one worker's clients did. Named as memcached names them.
+    /// Counters of one worker's clients, with memcached's names.
     WorkerCounters {
-        /// Keys asked for by `get` and `gets`.
+        /// Keys of `get` and `gets`.
         cmd_get,
-        /// Of these, not found; see [`ClassCounts::get_hits`] for the others.
+        /// Keys of `get` and `gets` that were not found; see [`ClassCounts::get_hits`].
         get_misses,
-        /// Lookups that met an expired item.
+        /// Lookups that found an expired item.
         get_expired,
-        /// Lookups that met a flushed item.
+        /// Lookups that found a flushed item.
         get_flushed,
         /// Items put into the table.
         total_items,
@@ -92,19 +93,19 @@ counters! {
         cmd_touch,
         /// `me` commands; memcached does not count the others here.
         cmd_meta,
-        /// Of these, not found; see [`ClassCounts::touch_hits`] for the others.
+        /// Keys of touching commands that were not found; see [`ClassCounts::touch_hits`].
         touch_misses,
-        /// Deletions of what was not.
+        /// Deletions of absent keys.
         delete_misses,
-        /// Increments of what was not.
+        /// Increments of absent keys.
         incr_misses,
-        /// Decrements of what was not.
+        /// Decrements of absent keys.
         decr_misses,
-        /// `cas` on what was not there.
+        /// `cas` on absent keys.
         cas_misses,
         /// Attempts to authenticate.
         auth_cmds,
-        /// Of these, failed.
+        /// Failed attempts to authenticate.
         auth_errors,
         /// Items refused by `-I`.
         store_too_large,
@@ -119,38 +120,38 @@ counters! {
         /// Connections closed because they were idle for too long.
         idle_kicks,
     }
-    /// What they did with items, by the class of the item.
+    /// Counters by slab class.
     with by_class: ByClass
 }
 
 counters! {
-    /// What one worker's clients did with items of one class.
+    /// Counters of one worker's clients for the items of one class.
     ClassCounts {
         /// Keys found by `get` and `gets`.
         get_hits,
-        /// Storage commands whose data was taken.
+        /// Storage commands whose data was read.
         cmd_set,
-        /// Deletions of what was there.
+        /// Deletions of items.
         delete_hits,
-        /// Increments of what was there.
+        /// Increments of items.
         incr_hits,
-        /// Decrements of what was there.
+        /// Decrements of items.
         decr_hits,
-        /// `cas` on the version held.
+        /// `cas` with the item's CAS unique.
         cas_hits,
-        /// `cas` on another version.
+        /// `cas` with another CAS unique.
         cas_badval,
         /// Keys found by `touch`, `gat`, `gats`.
         touch_hits,
     }
 }
 
-/// Counts of every class.
+/// Counters of all classes.
 #[derive(Debug)]
 pub struct ByClass([ClassCounts; CLASSES]);
 
 impl ByClass {
-    /// All of them, from class 0 on: what was done with no item at hand.
+    /// All classes from 0 on; class 0 counts commands without an item.
     pub fn each(&self) -> impl Iterator<Item = &ClassCounts> {
         self.0.iter()
     }
@@ -163,14 +164,14 @@ impl Default for ByClass {
 }
 
 impl WorkerCounters {
-    /// Those of one class, see [`crate::store::Item::class`].
+    /// The counters of a class, see [`crate::store::Item::class`].
     pub fn class(&self, class: u8) -> &ClassCounts {
         &self.by_class.0[index(class)]
     }
 }
 
 counters! {
-    /// What the node counts beside its workers; written by any thread.
+    /// Counters of the node, written by any thread.
     NodeCounters {
         /// Client connections that are open now; no reset changes it.
         curr_connections,
@@ -178,29 +179,29 @@ counters! {
         total_connections,
         /// Connections refused at `-c`.
         rejected_connections,
-        /// Whether accepting fails right now, 0 or 1; no reset changes it.
+        /// Whether accepting fails now, 0 or 1; no reset changes it.
         listen_disabled,
-        /// How often accepting began to fail, for want of descriptors.
+        /// How often accepting started to fail, for want of descriptors.
         listen_disabled_num,
         /// How long it failed, in microseconds.
         time_in_listen_disabled_us,
-        /// Lines for watchers that workers have made.
+        /// Lines written to event logs.
         log_worker_written,
-        /// Lines that workers had no room for.
+        /// Lines dropped because an event log was full.
         log_worker_dropped,
-        /// Lines that watchers were sent.
+        /// Lines sent to watchers.
         log_watcher_sent,
         /// Lines that watchers missed because they did not read.
         log_watcher_skipped,
         /// Clients that watch now; no reset changes it.
         log_watchers,
-        /// Connections closed because long lines held their share of memory.
+        /// Connections closed because unfinished lines held their share of memory.
         requests_refused,
-        /// TLS handshakes that failed or were let go.
+        /// TLS handshakes that failed or were aborted.
         ssl_handshake_errors,
-        /// TLS connections that broke its rules after the handshake.
+        /// TLS connections with a protocol error after the handshake.
         ssl_proto_errors,
-        /// TLS sessions that were not resumed ones.
+        /// TLS sessions that were not resumed.
         ssl_new_sessions,
     }
 }

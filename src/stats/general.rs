@@ -7,7 +7,7 @@ use super::NodeView;
 use crate::limits::{OWN_FILES, SCRATCH_BYTES, VERSION_ANSWERED};
 use crate::protocol::text::reply::stat;
 
-/// Prints them.
+/// Prints all general statistics.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     process(view, out);
     connections(view, out);
@@ -17,21 +17,21 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     contents(view, out);
 }
 
-/// Prints counters of the workers; each has the name of its key.
+/// Prints counters of the workers, each under its own name.
 macro_rules! counts {
     ($view:ident, $out:ident: $($name:ident)*) => {
         $(stat($out, stringify!($name), $view.sum(|counters| &counters.$name));)*
     };
 }
 
-/// The same of counters that each class has.
+/// Prints counters that each class has, summed over the classes.
 macro_rules! class_counts {
     ($view:ident, $out:ident: $($name:ident)*) => {
         $(stat($out, stringify!($name), $view.sum_of_classes(|counts| &counts.$name));)*
     };
 }
 
-/// memcached's thread that moves slab pages: there is none here.
+/// memcached's thread that moves slab pages, which does not exist here.
 const SLAB_MOVER: [(&str, &str); 9] = [
     ("slab_reassign_rescues", "0"),
     ("slab_reassign_chunk_rescues", "0"),
@@ -54,13 +54,13 @@ fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "log_watchers", counters.log_watchers.get());
 }
 
-/// Its thread that moves items between LRUs.
+/// memcached's thread that moves items between LRUs, which does not exist here.
 const MAINTAINER: [(&str, &str); 1] = [("lru_maintainer_juggles", "0")];
 
-/// Its choice of workers.
+/// memcached's choice of workers.
 const ACCEPTING: [(&str, &str); 2] = [("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")];
 
-/// Threads that a flag has turned off have no keys, as in memcached.
+/// As in memcached, threads that are turned off have no keys.
 fn machinery(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let tuning = &view.tuning;
     if tuning.slabs.reassign {
@@ -85,7 +85,7 @@ fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
     }
 }
 
-/// Only where clients' connections are encrypted, as in memcached.
+/// As in memcached, only with TLS.
 fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let Some(refreshed_boot_ms) = view.tls_refreshed_boot_ms else {
         return;
@@ -103,8 +103,8 @@ fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
 
 fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "pid", std::process::id());
-    // Never 0, as in memcached: tools divide by it. They also take it from the time, for the moment
-    // of the start: both are of one clock, or that would be another moment every second time.
+    // Never 0, as in memcached, because tools divide by it. Tools also subtract it from `time` to
+    // get the time of the start, so both come from one clock: the difference must not change.
     let time_secs = view.now.unix_secs();
     let started_unix_secs = view.now.unix_ms_at(view.started_boot_ms) / 1000;
     stat(
@@ -141,11 +141,11 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
         stat(out, "rejected_connections", rejected);
     }
     stat(out, "connection_structures", open);
-    // Replies are no objects here.
+    // memcached's response objects do not exist here.
     stat(out, "response_obj_oom", 0);
     stat(out, "response_obj_count", 0);
     stat(out, "response_obj_bytes", 0);
-    // One buffer for all connections of a worker.
+    // All connections of a worker share one buffer.
     stat(out, "read_buf_count", workers);
     stat(out, "read_buf_bytes", workers * SCRATCH_BYTES);
     stat(out, "read_buf_bytes_free", 0);
@@ -178,7 +178,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let limit_bytes = view.store.limit_bytes();
     counts!(view, out: bytes_read bytes_written);
     stat(out, "limit_maxbytes", limit_bytes);
-    // At the limit of -c a client is told so and closed; only a lack of descriptors ends accepting.
+    // At the limit of `-c` a client is refused; accepting stops only for want of descriptors.
     let counters = view.counters;
     stat(
         out,
@@ -197,7 +197,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     );
     stat(out, "threads", view.workers.len());
     counts!(view, out: conn_yields);
-    // The table of tables; each grows by itself, a little at a time.
+    // The array of shards; each table grows by itself, in small steps.
     stat(
         out,
         "hash_power_level",
@@ -233,7 +233,7 @@ fn contents(view: &NodeView<'_>, out: &mut Vec<u8>) {
         stat(out, "moves_to_cold", 0);
         stat(out, "moves_to_warm", 0);
         stat(out, "moves_within_lru", 0);
-        // Whoever needs room makes it: there is no thread that does it for others.
+        // Writers evict by themselves: no thread does it for them.
         stat(out, "direct_reclaims", evictions + reclaimed);
         stat(out, "lru_bumps_dropped", 0);
     }

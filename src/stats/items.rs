@@ -1,7 +1,7 @@
-//! `stats items`: what the classes of items hold and what happened to it, in memcached's order.
+//! `stats items`: the totals and counters of each class, in memcached's order.
 //!
-//! There is one LRU here where memcached has HOT, WARM and COLD ones for each class: all of it is
-//! told as COLD, where items wait for their eviction.
+//! There is one LRU here; memcached has HOT, WARM and COLD ones for each class. All items are shown
+//! as COLD, from which memcached evicts.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use super::NodeView;
 use crate::protocol::text::reply::stat;
 use crate::store::ClassCounters;
 
-/// Prints them for every class that holds something.
+/// Prints the statistics of each class that holds items.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let idle_secs = view.store.idle_secs_by_class(view.now);
     for (class, _) in view.store.classes().each() {
@@ -69,7 +69,7 @@ fn print_class(view: &NodeView<'_>, class: u8, age_secs: u64, out: &mut Vec<u8>)
         for name in ["moves_to_cold", "moves_to_warm", "moves_within_lru"] {
             say(name, 0);
         }
-        // Whoever needs room makes it.
+        // Writers evict by themselves.
         say("direct_reclaims", evicted + reclaimed);
         say("hits_to_hot", 0);
         say("hits_to_warm", 0);

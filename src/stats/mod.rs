@@ -1,7 +1,7 @@
-//! Counters, and what `stats` prints of them. Reads everything, changes nothing but on `reset`.
+//! Counters, and the output of `stats`. It only reads the node, except for `stats reset`.
 //!
-//! The keys and their order are memcached 1.6.45's, whether or not the thing they name exists here:
-//! a key that an exporter knows is never missing. What each prints is told in COMPATIBILITY.md.
+//! Keys and their order are those of memcached 1.6.45, even for things that do not exist here, so
+//! that exporters find every key. COMPATIBILITY.md says what each prints.
 
 mod counters;
 mod general;
@@ -16,4 +16,4 @@ mod view;
 
 pub use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
 pub use prefixes::Prefixes;
-pub use view::{NodeView, Others, answer};
+pub use view::{NodeView, StatSources, answer};

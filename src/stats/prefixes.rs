@@ -1,4 +1,4 @@
-//! `stats detail`: what clients do, by the prefix of the key.
+//! `stats detail`: commands of clients by the prefix of the key.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,13 +11,13 @@ use crate::limits::{PREFIX_BYTES_MAX, PREFIXES_MAX};
 use crate::logs::Repeated;
 use crate::protocol::text::reply;
 
-/// Counts by prefix, while they are asked for. A key without the delimiter has no prefix.
+/// Counters by prefix, while they are on. A key without the delimiter has no prefix.
 #[derive(Debug)]
 pub struct Prefixes {
     delimiter: u8,
     is_on: AtomicBool,
     counts: Mutex<Counts>,
-    /// Clients can fill and clear them again and again.
+    /// Limits the log lines, because clients can fill and clear the table repeatedly.
     overflows: Mutex<Repeated>,
 }
 
@@ -25,7 +25,7 @@ pub struct Prefixes {
 struct Counts {
     by_prefix: BTreeMap<Box<[u8]>, PrefixCounts>,
     prefix_bytes: usize,
-    /// Whether a prefix has found no room since they were last cleared.
+    /// Whether a prefix was left out since the table was last cleared.
     is_full: bool,
 }
 
@@ -38,7 +38,7 @@ struct PrefixCounts {
 }
 
 impl Prefixes {
-    /// None yet; counted from the start or not.
+    /// An empty table, which counts from the start if `is_on`.
     pub fn new(delimiter: u8, is_on: bool) -> Self {
         Self {
             delimiter,
@@ -48,17 +48,17 @@ impl Prefixes {
         }
     }
 
-    /// Itself while it counts.
+    /// The table, while it is on.
     pub fn if_on(&self) -> Option<&Self> {
         self.is_on.load(Ordering::Relaxed).then_some(self)
     }
 
-    /// Begins or ends counting; what has been counted stays.
+    /// Starts or stops counting; the counts stay.
     pub fn turn(&self, on: bool) {
         self.is_on.store(on, Ordering::Relaxed);
     }
 
-    /// A key that was asked for.
+    /// Counts a lookup.
     pub fn count_get(&self, key: &[u8], found: bool) {
         self.count(key, |counts| {
             counts.gets += 1;
@@ -66,23 +66,23 @@ impl Prefixes {
         });
     }
 
-    /// A key that was to be stored.
+    /// Counts a storage command.
     pub fn count_set(&self, key: &[u8]) {
         self.count(key, |counts| counts.sets += 1);
     }
 
-    /// A key that was to be deleted.
+    /// Counts a deletion.
     pub fn count_delete(&self, key: &[u8]) {
         self.count(key, |counts| counts.deletes += 1);
     }
 
-    /// Forgets all counts.
+    /// Clears all counts.
     pub fn clear(&self) {
         let old = std::mem::take(&mut *self.counts.lock());
         drop(old);
     }
 
-    /// Prints them in the order of the prefixes.
+    /// Prints all counts in the order of the prefixes.
     pub fn dump(&self, out: &mut Vec<u8>) {
         for (prefix, counts) in &self.counts.lock().by_prefix {
             let PrefixCounts {
@@ -161,8 +161,8 @@ mod tests {
         assert_eq!(dumped(&prefixes), "END\r\n");
     }
 
-    /// memcached took any number of them until 1.6.41: clients could fill the machine's memory
-    /// with keys that nobody stored.
+    /// memcached had no bound until 1.6.41: clients could fill the machine's memory with keys that
+    /// were never stored.
     #[test]
     fn prefixes_take_bounded_memory() {
         let prefixes = Prefixes::new(b':', true);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_on_counts() {
+    fn nothing_is_counted_while_it_is_off() {
         let prefixes = Prefixes::new(b':', false);
         assert!(prefixes.if_on().is_none());
         prefixes.turn(true);

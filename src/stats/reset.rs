@@ -1,9 +1,9 @@
-//! `stats reset`: what memcached sets back. What there is (items, bytes, open connections) and what
-//! the link has done stay.
+//! `stats reset`: resets what memcached resets. Present totals (items, bytes, open connections) and
+//! the link's counters stay.
 
 use super::{NodeCounters, NodeView};
 
-/// Starts the counters again.
+/// Resets the counters.
 pub(super) fn reset(view: &NodeView<'_>) {
     for worker in view.workers {
         worker.each().for_each(|(_, counter)| counter.reset());

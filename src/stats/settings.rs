@@ -1,6 +1,6 @@
-//! `stats settings`: what the node was started with, in memcached's order.
+//! `stats settings`: the configuration of the node, in memcached's order.
 //!
-//! What has no meaning here prints what the command line said of it, else memcached's default.
+//! Settings without a meaning here print the value of the command line, else memcached's default.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::config::tuning::Slabs;
 use crate::config::{Config, Listen, Protocol, Tls, TlsVersion};
 use crate::limits::UNFINISHED_PERCENT;
 use crate::protocol::text::reply::stat;
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
-/// Prints them.
+/// Prints all settings.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     addresses(view, out);
     service(view, out);
@@ -82,7 +82,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
         "num_threads_per_udp",
         if many { 1 } else { client.threads },
     );
-    // One byte, whatever it is.
+    // The delimiter may be any byte.
     out.extend_from_slice(b"STAT stat_key_prefix ");
     out.extend_from_slice(&[client.prefix_delimiter, b'\r', b'\n']);
     stat(
@@ -148,7 +148,7 @@ fn lru(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "inline_ascii_response", "no");
 }
 
-/// memcached prints these when it is built with external storage, as it is by default.
+/// Printed by memcached with external storage, which is built by default.
 fn storage(slabs: &Slabs, out: &mut Vec<u8>) {
     for (name, value) in STORAGE {
         stat(out, name, value);
@@ -170,7 +170,7 @@ const STORAGE: [(&str, &str); 9] = [
     ("ext_max_frag", "0.80"),
 ];
 
-/// memcached prints these when it is built with TLS.
+/// Printed by memcached with TLS.
 fn tls(tls: &Tls, out: &mut Vec<u8>) {
     stat(out, "ssl_enabled", yes_no(tls.enabled));
     stat(
@@ -188,19 +188,19 @@ fn tls(tls: &Tls, out: &mut Vec<u8>) {
     stat(out, "ssl_wbuf_size", tls.wbuf_bytes);
     stat(out, "ssl_session_cache", yes_no(tls.session_cache));
     stat(out, "ssl_kernel_tls", yes_no(tls.kernel_tls));
-    // What is enforced: there is nothing older than 1.2.
+    // The version that is enforced: nothing older than 1.2 exists here.
     let min_version = tls.min_version.max(TlsVersion::V1_2);
     stat(out, "ssl_min_version", min_version.name());
 }
 
-/// The port as `-p` gave it, else that of the first address.
+/// The port of `-p`, else that of the first address.
 fn tcp_port(config: &Config) -> i64 {
     let first = config.client.listen.first();
     let port = first.map_or(0, |first| first.address.port.unwrap_or(PORT_DEFAULT));
     config.tuning.port.unwrap_or_else(|| i64::from(port))
 }
 
-/// The addresses as `-l` takes them; a port only where it is not `tcpport`.
+/// The addresses in the form of `-l`, with a port only where it is not `tcpport`.
 fn interfaces(listen: &[Listen], port: i64) -> String {
     let shown = listen.iter().filter(|one| one.address.host != "*");
     let shown: Vec<_> = shown
@@ -219,12 +219,12 @@ fn interfaces(listen: &[Listen], port: i64) -> String {
     shown.join(",")
 }
 
-/// When the last flush fired, in seconds since the start, 1 at least; 0 if none has.
+/// When the last flush fired, in seconds since the start, at least 1; 0 if none has.
 fn flushed_at_secs(view: &NodeView<'_>) -> u64 {
-    let floor = view.store.floor();
-    if floor == Stamp::ZERO {
+    let flush_watermark = view.store.flush_watermark();
+    if flush_watermark == Timestamp::ZERO {
         return 0;
     }
     let started_wall_ms = view.now.wall_ms.saturating_sub(view.uptime_ms());
-    (floor.wall_ms().saturating_sub(started_wall_ms) / 1000).max(1)
+    (flush_watermark.wall_ms().saturating_sub(started_wall_ms) / 1000).max(1)
 }

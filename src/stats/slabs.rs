@@ -1,19 +1,19 @@
 //! `stats slabs`: commands by class of item, and the pages memcached would need for the items.
 //!
-//! There are no pages here. What is printed of them is computed from the items that there are, so
-//! that tools which multiply and subtract come to the right numbers.
+//! There are no pages here. Their numbers are computed from the items, so that tools which multiply
+//! and subtract them get consistent results.
 
 use super::NodeView;
 use crate::protocol::text::reply::stat;
 use crate::store::classes::PAGE_BYTES;
 
-/// Prints them for every class that holds something or has been used.
+/// Prints the statistics of each class that holds items or has been used.
 pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let last = view.store.classes().each().last().map(|(class, _)| class);
     let mut active = 0;
     for (class, chunk_bytes) in view.store.classes().each() {
         let figures = view.store.classes().figures(class);
-        // What is larger than the largest chunk takes several.
+        // An item larger than the largest chunk takes several chunks.
         let used_chunks = if Some(class) == last {
             figures.items.max(figures.item_bytes.div_ceil(chunk_bytes))
         } else {

@@ -8,20 +8,20 @@ use crate::config::{Config, Tuning};
 use crate::protocol::text::reply;
 use crate::store::{Now, Store};
 
-/// Everything statistics are made of.
+/// The parts of a node that statistics show.
 #[derive(Clone, Debug)]
 pub struct NodeView<'n> {
-    /// What the node was started with.
+    /// The configuration of the node.
     pub config: &'n Config,
     /// Its items.
     pub store: &'n Store,
-    /// What each worker counted.
+    /// The counters of each worker.
     pub workers: &'n [WorkerCounters],
-    /// What the node counted beside them.
+    /// The counters of the node.
     pub counters: &'n NodeCounters,
-    /// What `stats detail` counts.
+    /// The counters of `stats detail`.
     pub prefixes: &'n Prefixes,
-    /// The moment of the question.
+    /// The time of the command.
     pub now: Now,
     /// When the node started, on the boot-time clock.
     pub started_boot_ms: u64,
@@ -29,11 +29,11 @@ pub struct NodeView<'n> {
     pub verbosity: u32,
     /// When the certificates were last read, on the boot-time clock; `None` without TLS.
     pub tls_refreshed_boot_ms: Option<u64>,
-    /// What clients may change, as it is now.
+    /// The present settings that clients may change.
     pub tuning: Tuning,
-    /// Crawls and dumps that clients have asked for.
+    /// The number of crawls and dumps that clients have started.
     pub crawls: u64,
-    /// Whether one is under way.
+    /// Whether one is running.
     pub is_crawling: bool,
 }
 
@@ -55,7 +55,7 @@ impl NodeView<'_> {
         classes.map(|class| counter(class).get()).sum()
     }
 
-    /// The same of one class.
+    /// A counter of one class, summed over the workers.
     pub(super) fn sum_of_class(
         &self,
         class: u8,
@@ -64,12 +64,12 @@ impl NodeView<'_> {
         self.sum(|worker| counter(worker.class(class)))
     }
 
-    /// Whether there are the keys of memcached's HOT, WARM and COLD.
+    /// Whether to print the keys of memcached's HOT, WARM and COLD.
     pub(super) fn has_segments(&self) -> bool {
         self.tuning.lru.maintainer
     }
 
-    /// Whether there are those of its TEMP.
+    /// Whether to print the keys of memcached's TEMP.
     pub(super) fn has_temp_lru(&self) -> bool {
         self.tuning.lru.temporary
     }
@@ -80,25 +80,25 @@ impl NodeView<'_> {
     }
 }
 
-/// Prints statistics that are kept elsewhere.
+/// A function that prints rows.
 type Print<'n> = dyn Fn(&mut Vec<u8>) + 'n;
 
-/// Statistics that this module does not know.
+/// Sources of statistics outside of this module.
 #[allow(
     missing_debug_implementations,
     reason = "functions have nothing to show"
 )]
-pub struct Others<'n> {
-    /// The lines of `stats replication`.
+pub struct StatSources<'n> {
+    /// The rows of `stats replication`.
     pub replication: &'n Print<'n>,
-    /// The lines of `stats conns`.
+    /// The rows of `stats conns`.
     pub connections: &'n Print<'n>,
 }
 
 /// Answers `stats <args>`.
 ///
-/// memcached takes the beginning of a word for the word: `stats res` resets, and so does `stats r`.
-pub fn answer(view: &NodeView<'_>, others: &Others<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
+/// As in memcached, the beginning of a word is enough: `stats res` and `stats r` reset, too.
+pub fn answer(view: &NodeView<'_>, others: &StatSources<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
     match args.first().copied() {
         None => general::print(view, out),
         Some(word) if b"reset".starts_with(word) => {
@@ -111,7 +111,7 @@ pub fn answer(view: &NodeView<'_>, others: &Others<'_>, args: &[&[u8]], out: &mu
         Some(b"slabs") => slabs::print(view, out),
         Some(b"sizes") => sizes(view, out),
         Some(word) if b"conns".starts_with(word) => (others.connections)(out),
-        // There is no such storage: it has nothing to tell, as there where none is used.
+        // There is no external storage. As in memcached without it, there are no rows.
         Some(word) if b"extstore".starts_with(word) => {}
         Some(b"replication") => (others.replication)(out),
         Some(_) => return reply::line(out, "ERROR"),
@@ -119,7 +119,7 @@ pub fn answer(view: &NodeView<'_>, others: &Others<'_>, args: &[&[u8]], out: &mu
     out.extend_from_slice(reply::END);
 }
 
-/// `stats detail on|off|dump`; here too the beginning of a word is enough.
+/// `stats detail on|off|dump`; the beginning of a word is enough here, too.
 fn detail(view: &NodeView<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
     if !view.config.client.dumps {
         return reply::line(out, "CLIENT_ERROR stats detail not allowed");
@@ -133,7 +133,7 @@ fn detail(view: &NodeView<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
     reply::line(out, "OK");
 }
 
-/// `stats sizes`: how many items there are of each 32 bytes of size.
+/// `stats sizes`: the number of items of each size, in steps of 32 bytes.
 fn sizes(view: &NodeView<'_>, out: &mut Vec<u8>) {
     match view.store.classes().sizes() {
         None => reply::stat(out, "sizes_status", "disabled"),

@@ -1,12 +1,12 @@
-//! How long the items of each class have waited, for `stats items`.
+//! How long items of each class have been unused, for `stats items`.
 
 use super::classes::{CLASSES, index};
 use super::{Now, Store};
 use crate::limits;
 
 impl Store {
-    /// Seconds since the longest unused item of each class was used. Looks at the cold end of
-    /// every shard only, where those items are; [`limits::AGE_ENTRIES`] of all shards together.
+    /// Seconds since the last use of the longest unused item of each class. Looks only at the cold
+    /// end of each shard, at [`limits::AGE_ENTRIES`] items of all shards together.
     pub fn idle_secs_by_class(&self, now: Now) -> [u64; CLASSES] {
         let entries = (limits::AGE_ENTRIES / self.shards.len()).max(1);
         let mut idle_ms = [0; CLASSES];

@@ -1,4 +1,4 @@
-//! Whether the books are true: for tests and fuzzing only.
+//! Checks of the store's accounts against its tables, for tests and fuzzing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use super::shard::Shard;
 use super::{ClassFigures, Now, Store, classes, hash};
 
 impl Store {
-    /// Recomputes every figure from the table itself. No item may be unfinished or pinned.
+    /// Recomputes every account from the tables. No item may be unfinished or pinned.
     pub fn audit(&self, now: Now) {
         self.shared.sweep_pinned();
         let mut sum = Sum::default();
@@ -54,7 +54,7 @@ impl Store {
                 let figures = sum.classes.entry(item.class()).or_default();
                 figures.items += 1;
                 figures.item_bytes += item_bytes as u64;
-                shard.wheel.audit(slot, item, now);
+                shard.expiry_buckets.audit(slot, item, now);
             }
         }
         let tombstones = (sum.tombstones - before) as usize;
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// What [`Store::audit`] counts.
+/// The totals of [`Store::audit`].
 #[derive(Default)]
 struct Sum {
     used_bytes: u64,

@@ -1,32 +1,32 @@
-//! memcached's slab classes: there are no slabs here, but statistics, `me` and dumps name them.
+//! memcached's slab classes. There are no slabs here, but statistics, `me` and dumps show classes.
 //!
-//! An item is of the class memcached would choose for it. What each class holds is counted at the
-//! door, so that nobody has to walk the store to tell.
+//! An item has the class memcached would choose for it. The totals of each class are counted at
+//! every change of an entry, so that statistics need no walk of the store.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::item::Item;
 
-/// As many classes as memcached has; the first is 1, and 0 is none.
+/// memcached's number of classes; the first is 1, and 0 means none.
 pub const CLASSES: usize = 64;
-/// A page of memcached.
+/// The size of memcached's slab pages.
 pub const PAGE_BYTES: u64 = 1 << 20;
 
 /// memcached's header of an item.
 const HEADER_BYTES: usize = 48;
-/// The CAS unique that it keeps behind it.
+/// The CAS unique that memcached stores after the header.
 pub(super) const CAS_BYTES: usize = 8;
-/// The end of the key, and the line end of the value.
+/// The NUL after the key, and CR LF after the value.
 const ENDS_BYTES: usize = 1 + 2;
 /// Client flags other than 0.
 const FLAGS_BYTES: usize = 4;
-/// Its chunks are multiples of this.
+/// memcached's chunk sizes are multiples of this.
 const ALIGN_BYTES: usize = 8;
-/// One bucket of `stats sizes` is so wide.
+/// The width of a bucket of `stats sizes`.
 const SIZE_STEP_BYTES: usize = 32;
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// How memcached would size its classes.
+/// How memcached's classes are sized.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassPlan {
     /// `-f`: each class is larger than the one before by this factor.
@@ -54,37 +54,37 @@ impl Default for ClassPlan {
     }
 }
 
-/// What the live items of a class amount to, those included that are overdue and not yet met.
+/// The totals of a class, including expired items that were not removed yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassFigures {
-    /// How many there are.
+    /// The number of items.
     pub items: u64,
     /// Their bytes, as memcached counts them.
     pub item_bytes: u64,
 }
 
-/// See the module.
+/// The classes of a store and their totals.
 #[derive(Debug)]
 pub struct Classes {
     /// Bytes of a chunk of each class, from class 1 on.
     chunks: Vec<u32>,
     /// The first class (less 1) to look at for a size, by its highest bit.
     first: [u8; usize::BITS as usize],
-    held: Box<[Held; CLASSES]>,
+    held: Box<[ClassTotals; CLASSES]>,
     /// How many items there are of each 32 bytes of size; empty unless they are tracked.
     sizes: Box<[AtomicU32]>,
 }
 
-/// A class is written by all workers: none shares a line with another.
+/// The totals of one class. All workers write them, so no two classes share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Held {
+struct ClassTotals {
     items: AtomicU64,
     item_bytes: AtomicU64,
 }
 
 impl Classes {
-    /// Empty ones for items up to a size.
+    /// Empty classes for items up to a size.
     pub(super) fn new(plan: &ClassPlan, item_bytes_max: usize) -> Self {
         let chunks = chunks(plan);
         let class_for = |bytes: usize| chunks.iter().take_while(|&&c| (c as usize) < bytes).count();
@@ -97,12 +97,12 @@ impl Classes {
         Self {
             first,
             chunks,
-            held: Box::new(std::array::from_fn(|_| Held::default())),
+            held: Box::new(std::array::from_fn(|_| ClassTotals::default())),
             sizes: (0..buckets).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
-    /// The class of an item of so many bytes; the last one takes what is larger than its chunks.
+    /// The class of an item of so many bytes. The last class takes larger items, too.
     pub fn of(&self, item_bytes: usize) -> u8 {
         let last = self.chunks.len() - 1;
         let mut class = usize::from(self.first[item_bytes.max(1).ilog2() as usize]);
@@ -112,12 +112,12 @@ impl Classes {
         class.min(last) as u8 + 1
     }
 
-    /// Every class with the bytes of its chunks.
+    /// All classes with the bytes of their chunks.
     pub fn each(&self) -> impl Iterator<Item = (u8, u64)> {
         (1u8..).zip(self.chunks.iter().map(|&bytes| u64::from(bytes)))
     }
 
-    /// What a class holds.
+    /// The totals of a class.
     pub fn figures(&self, class: u8) -> ClassFigures {
         let held = &self.held[index(class)];
         ClassFigures {
@@ -126,15 +126,15 @@ impl Classes {
         }
     }
 
-    /// How many items there are of each size that there is, in bytes: `None` unless they are
-    /// tracked. A size is rounded up to 32 bytes.
+    /// The sizes of items in bytes, rounded up to 32, with the number of items of each: `None`
+    /// unless sizes are tracked.
     pub fn sizes(&self) -> Option<impl Iterator<Item = (usize, u32)>> {
         let counts = self.sizes.iter().map(|count| count.load(RELAXED));
         let sizes = (0..).step_by(SIZE_STEP_BYTES).zip(counts);
         (!self.sizes.is_empty()).then(|| sizes.filter(|(_, count)| *count != 0))
     }
 
-    /// Counts what a slot holds now instead of what it held.
+    /// Counts the change of a slot.
     pub(super) fn count(&self, old: Option<&Item>, new: Option<&Item>) {
         let old = old.filter(|item| !item.is_tombstone());
         let new = new.filter(|item| !item.is_tombstone());
@@ -175,7 +175,7 @@ pub fn item_bytes(key_len: usize, client_flags: u32, value_len: usize) -> usize 
     HEADER_BYTES + CAS_BYTES + ENDS_BYTES + key_len + flags_len + value_len
 }
 
-/// The same of an item that exists.
+/// The bytes of an existing item as memcached counts them.
 pub fn counted_bytes(item: &Item) -> usize {
     let bytes = item_bytes(item.key().len(), item.client_flags(), item.value().len());
     if item.has_cas() {
@@ -185,7 +185,7 @@ pub fn counted_bytes(item: &Item) -> usize {
     }
 }
 
-/// The chunks of all classes, in bytes: 63 at most, the last of them the largest chunk there is.
+/// The chunk sizes of all classes in bytes: at most 63, the last of them the largest.
 fn chunks(plan: &ClassPlan) -> Vec<u32> {
     let aligned = |bytes: usize| bytes.next_multiple_of(ALIGN_BYTES) as u32;
     let mut chunks = Vec::with_capacity(CLASSES);
@@ -213,7 +213,7 @@ mod tests {
         Classes::new(plan, 1 << 20)
     }
 
-    /// As `-vv` of memcached 1.6.45 names them.
+    /// As `memcached -vv` 1.6.45 prints them.
     #[test]
     fn the_default_classes_are_those_of_memcached() {
         let classes = classes(&ClassPlan::default());
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn factor_and_smallest_size_shape_them() {
+    fn classes_follow_the_growth_factor_and_the_smallest_size() {
         let plan = |growth_factor, min_bytes| ClassPlan {
             growth_factor,
             min_bytes,

@@ -1,5 +1,5 @@
-//! Time as the store sees it: handed in once per turn, so that tests and the simulator can make it
-//! up.
+//! The clocks of a node. The time is passed to the store once per turn, so that tests and the
+//! simulator can set it.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,16 +8,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{WALL_JITTER_MS, WALL_READS};
 
-/// 2020-01-01T00:00:00Z in Unix milliseconds: where stamps begin to count.
+/// 2020-01-01T00:00:00Z in Unix milliseconds: where timestamps begin to count.
 pub const EPOCH_UNIX_MS: u64 = 1_577_836_800_000;
 
-/// One moment on both of a node's clocks.
+/// One time, on both clocks of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Milliseconds since this machine's boot, suspended time included. Deadlines live on it:
     /// it never steps.
     pub boot_ms: u64,
-    /// Milliseconds since 2020-01-01 UTC. Only stamps and absolute expiry times use it.
+    /// Milliseconds since 2020-01-01 UTC. Only timestamps and absolute expiry times use it.
     pub wall_ms: u64,
 }
 
@@ -32,29 +32,28 @@ impl Now {
         self.unix_ms() / 1000
     }
 
-    /// The Unix time, in milliseconds, of another moment on the boot-time clock.
+    /// The Unix time, in milliseconds, of another time on the boot-time clock.
     ///
-    /// The sum of two milliseconds: whoever shows seconds rounds it once. The sum of two rounded
-    /// times would be another one a second later.
+    /// Callers that show seconds round this sum. A sum of rounded times would change from one
+    /// second to the next.
     pub fn unix_ms_at(self, boot_ms: u64) -> u64 {
         let unix_minus_boot_ms = self.unix_ms() as i64 - self.boot_ms as i64;
         boot_ms.saturating_add_signed(unix_minus_boot_ms)
     }
 
-    /// Seconds until a deadline on the boot-time clock, rounded up so that what was just set shows
-    /// as it was set; negative once it has passed.
+    /// Seconds until a deadline on the boot-time clock, negative once it has passed. Rounded up, so
+    /// that a time to live that was just set shows unchanged.
     pub fn secs_until(self, deadline_ms: u64) -> i64 {
         let left_ms = deadline_ms as i64 - self.boot_ms as i64;
         left_ms.saturating_add(999).div_euclid(1000)
     }
 }
 
-/// The machine's clocks. A turn reads one of them; the distance between the two is measured again
-/// by housekeeping, so that a stepped wall clock is followed within a second.
+/// The machine's clocks. A turn reads only the boot-time clock. Housekeeping measures the distance
+/// of the wall clock from it, so a step of the wall clock is followed within a second.
 ///
-/// Two clocks are not read at one moment, so each measurement is off by a little. A distance that
-/// is within [`WALL_JITTER_MS`] of the one in use is the same distance: times that are shown to
-/// clients do not change because of it.
+/// The two clocks cannot be read at the same instant, so each measurement is inexact. A distance
+/// within [`WALL_JITTER_MS`] of the one in use is ignored: times shown to clients do not jitter.
 #[derive(Debug)]
 pub struct Clock {
     wall_minus_boot_ms: AtomicI64,
@@ -68,14 +67,14 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that knows today's wall time.
+    /// Measures the wall clock.
     pub fn new() -> Self {
         let clock = Self::measured(0);
         clock.refresh();
         clock
     }
 
-    /// A clock with this distance between the two.
+    /// A clock with this distance of the wall clock from the boot-time clock.
     pub(crate) fn measured(wall_minus_boot_ms: i64) -> Self {
         Self {
             wall_minus_boot_ms: AtomicI64::new(wall_minus_boot_ms),
@@ -83,7 +82,7 @@ impl Clock {
         }
     }
 
-    /// Asks the wall clock again. Cheap; called about ten times a second.
+    /// Measures the wall clock again. Called about ten times a second.
     pub fn refresh(&self) {
         self.take(measure_wall_minus_boot_ms());
         self.recent_boot_ms.store(boot_ms(), Ordering::Relaxed);
@@ -94,7 +93,7 @@ impl Clock {
         self.recent_boot_ms.load(Ordering::Relaxed)
     }
 
-    /// Takes a measured distance unless it is the one in use, give or take the jitter.
+    /// Uses a measured distance if it differs from the one in use by more than the jitter.
     pub(crate) fn take(&self, measured_ms: i64) {
         let in_use_ms = self.wall_minus_boot_ms.load(Ordering::Relaxed);
         if measured_ms.abs_diff(in_use_ms) > WALL_JITTER_MS {
@@ -103,12 +102,12 @@ impl Clock {
         }
     }
 
-    /// The present moment: one system clock read.
+    /// The present time; reads the boot-time clock.
     pub fn now(&self) -> Now {
         self.at(boot_ms())
     }
 
-    /// A moment of the boot-time clock.
+    /// The time at which the boot-time clock shows `boot_ms`.
     pub(crate) fn at(&self, boot_ms: u64) -> Now {
         let offset_ms = self.wall_minus_boot_ms.load(Ordering::Relaxed);
         Now {
@@ -118,7 +117,7 @@ impl Clock {
     }
 }
 
-/// Reads both clocks, again if the thread was interrupted in between.
+/// Reads both clocks, and again if the thread was interrupted between the two reads.
 fn measure_wall_minus_boot_ms() -> i64 {
     let readings = (0..WALL_READS).map(|_| {
         let before_ms = boot_ms();
@@ -152,10 +151,10 @@ fn boot_ms() -> u64 {
 mod tests {
     use super::*;
 
-    /// Every tenth of a second the wall clock jumped a millisecond to and fro, and with it every
-    /// absolute time that was shown.
+    /// Regression: the measured distance jittered by a millisecond ten times a second, and with it
+    /// every absolute time that was shown.
     #[test]
-    fn jitter_moves_no_clock_and_a_step_does() {
+    fn jitter_is_ignored_and_a_step_is_followed() {
         let clock = Clock::measured(1_000_000);
         for jitter_ms in [
             1,
@@ -175,7 +174,7 @@ mod tests {
         }
     }
 
-    /// However slowly the two drift apart, they are never further off than the jitter.
+    /// However slowly the two clocks drift apart, the error never exceeds the jitter.
     #[test]
     fn a_drift_is_followed() {
         let clock = Clock::measured(0);
@@ -186,7 +185,7 @@ mod tests {
         }
     }
 
-    /// What was just set shows as it was set, not a second less; what has passed is negative.
+    /// A time to live that was just set shows unchanged, not a second less.
     #[test]
     fn seconds_until_a_deadline_are_rounded_up() {
         let now = Clock::measured(0).at(10_000);

@@ -1,4 +1,4 @@
-//! What happened to entries without a client asking for it.
+//! Counters of evictions, expiry and refusals.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,33 +8,33 @@ use super::item::{Item, NEVER};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// Counts since the start (or the last `stats reset`).
+/// Counters since the start. `stats reset` resets those of the classes.
 #[derive(Debug)]
 pub struct Counters {
-    /// Those of items, by their class.
+    /// The counters of items, by slab class.
     classes: Box<[ClassCounters; CLASSES]>,
-    /// Deletions forgotten before the partner confirmed them, for want of memory.
+    /// Tombstones dropped for want of memory before the partner confirmed them.
     pub tombstones_dropped: AtomicU64,
     /// Records of the partner refused for want of memory.
     pub records_refused: AtomicU64,
-    /// Unfinished values and lines that had not grown for long and gave way to others.
+    /// Unfinished values and lines dropped for others because they had stopped growing.
     pub unfinished_dropped: AtomicU64,
 }
 
 /// What happened to the items of one class.
 #[derive(Debug, Default)]
 pub struct ClassCounters {
-    /// Live items removed to make room, or because eight keys shared their 64-bit hash.
+    /// Live items evicted for memory, or because a key with the same hash needed their slot.
     pub evicted: AtomicU64,
-    /// Of these, those that had a deadline.
+    /// Evicted items that had a deadline.
     pub evicted_nonzero: AtomicU64,
-    /// Seconds that the last of these had not been used.
+    /// Seconds for which the last evicted item had not been used.
     pub evicted_idle_secs: AtomicU64,
     /// Evicted items that no client had read.
     pub evicted_unfetched: AtomicU64,
     /// Items refused for want of memory.
     pub out_of_memory: AtomicU64,
-    /// Expired items whose memory was taken back by a set or an eviction.
+    /// Expired items that a set replaced or an eviction removed.
     pub reclaimed: AtomicU64,
     /// Expired items that no client had read.
     pub expired_unfetched: AtomicU64,
@@ -52,23 +52,23 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// Counts unfinished input that gave way.
+    /// Counts dropped unfinished input.
     pub fn count_unfinished_dropped(&self) {
         self.unfinished_dropped.fetch_add(1, RELAXED);
     }
 
-    /// Those of a class.
+    /// The counters of a class.
     pub fn class(&self, class: u8) -> &ClassCounters {
         &self.classes[index(class)]
     }
 
-    /// One of them, summed over all classes.
+    /// A counter, summed over all classes.
     pub fn sum(&self, counter: impl Fn(&ClassCounters) -> &AtomicU64) -> u64 {
         let counts = self.classes.iter().map(counter);
         counts.map(|count| count.load(RELAXED)).sum()
     }
 
-    /// Starts those of items again.
+    /// Resets the counters of all classes.
     pub fn reset(&self) {
         for class in self.classes.iter() {
             let ClassCounters {
@@ -93,7 +93,7 @@ impl Counters {
         }
     }
 
-    /// Counts a live item that had to go.
+    /// Counts the eviction of a live item.
     pub(super) fn count_eviction(&self, item: &Item, now: Now) {
         let class = self.class(item.class());
         class.evicted.fetch_add(1, RELAXED);

@@ -1,7 +1,7 @@
-//! The expiry wheel of a shard: slots (table keys) by the time their item may expire.
+//! The expiry buckets of a shard: slots (table keys) by the time their item may expire.
 //!
-//! A touch does not move an entry: when its old bucket fires, an item that lives longer is queued
-//! anew. Nothing is queued further ahead than the wheel's horizon, which bounds the stale entries
+//! A touch to a later deadline does not move an entry: when its old bucket fires, the item is
+//! queued again. Nothing is queued further ahead than the horizon, which bounds the stale entries
 //! that one key can leave behind.
 
 use std::collections::BTreeMap;
@@ -10,39 +10,41 @@ use super::clock::Now;
 use super::item::{Item, NEVER};
 use super::table::Table;
 
-/// A bucket spans 16.4 s of deadlines.
+/// A bucket spans 16.4 s of deadlines (a shift of 14 bits): few enough buckets to cost nothing, and
+/// [`ExpiryBuckets::next_to_fire`] expires items of the current bucket earlier where that is cheap.
 const BUCKET_SHIFT: u32 = 14;
-/// How many buckets ahead an entry may be queued: about 70 minutes.
+/// How many buckets ahead an entry may be queued: about 70 minutes, longer than most sessions live.
 const HORIZON_BUCKETS: u64 = 256;
-/// Stale entries that are kept before they are swept out.
+/// How many stale entries may exceed twice the table before they are swept: a small shard need not
+/// sweep at every set.
 const STALE_KEPT: usize = 64;
 
 /// Buckets hold table keys; only occupied ones take memory.
 #[derive(Debug, Default)]
-pub(crate) struct Wheel {
+pub(crate) struct ExpiryBuckets {
     pub(super) buckets: BTreeMap<u32, Vec<u64>>,
     /// Entries in all buckets, stale ones included.
     pub(super) len: usize,
 }
 
-impl Wheel {
-    /// The bucket in which an item of this deadline is to be queued; never 0.
+impl ExpiryBuckets {
+    /// The bucket for an item with this deadline; never 0, which means that it is not queued.
     fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
         let bucket = deadline_ms >> BUCKET_SHIFT;
         let current = now.boot_ms >> BUCKET_SHIFT;
         (bucket.clamp(current, current + HORIZON_BUCKETS) + 1) as u32
     }
 
-    /// Queues an item of the table for its deadline unless it is queued no later already.
+    /// Queues an item for its deadline, unless it is queued in that bucket or an earlier one.
     pub(crate) fn watch(&mut self, table: &Table, slot: u64, item: &Item, now: Now) {
         let deadline_ms = item.deadline_ms();
         if deadline_ms == NEVER {
             return;
         }
         let bucket = Self::bucket_of(deadline_ms, now);
-        let queued = item.wheel_slot();
+        let queued = item.expiry_bucket();
         if queued == 0 || queued > bucket {
-            item.set_wheel_slot(bucket);
+            item.set_expiry_bucket(bucket);
             self.queue(bucket, slot);
             if self.len > 2 * table.len() + STALE_KEPT {
                 self.sweep(table);
@@ -50,15 +52,15 @@ impl Wheel {
         }
     }
 
-    /// Throws out what was queued for entries that are gone or queued elsewhere: a key that is set
-    /// and deleted again and again would fill the memory with them.
+    /// Removes stale slots, whose entries are gone or queued in another bucket. Without it, a key
+    /// that is set and deleted repeatedly would fill the memory with them.
     fn sweep(&mut self, table: &Table) {
         self.len = 0;
         self.buckets.retain(|&bucket, slots| {
             slots.retain(|&slot| {
                 table
                     .peek(slot)
-                    .is_some_and(|item| item.wheel_slot() == bucket)
+                    .is_some_and(|item| item.expiry_bucket() == bucket)
             });
             slots.sort_unstable();
             slots.dedup();
@@ -73,8 +75,8 @@ impl Wheel {
         self.buckets.entry(bucket).or_default().push(slot);
     }
 
-    /// Moves at most `most` slots of fired buckets to `out`, each with its bucket; false when
-    /// nothing more has fired.
+    /// Moves at most `most` slots of fired buckets to `out`, each with its bucket. False if no more
+    /// have fired.
     pub(crate) fn fired(&mut self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) -> bool {
         let fired_before = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
         while let Some(mut first) = self.buckets.first_entry() {
@@ -95,9 +97,9 @@ impl Wheel {
     }
 }
 
-impl Wheel {
-    /// Shows the slots of the bucket that fires next, in which some items may be overdue already,
-    /// unless they are more than `most`.
+impl ExpiryBuckets {
+    /// Appends the slots of the bucket that fires next to `out`, unless they are more than `most`.
+    /// Some of their items may be expired already.
     pub(crate) fn next_to_fire(&self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) {
         let bucket = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
         if let Some(slots) = self
@@ -111,14 +113,14 @@ impl Wheel {
 }
 
 #[cfg(any(test, fuzzing))]
-impl Wheel {
-    /// An item with a deadline is queued in the bucket it names, which fires by its deadline's.
+impl ExpiryBuckets {
+    /// Checks that an item with a deadline is queued in the bucket it names, and not too late.
     pub(super) fn audit(&self, slot: u64, item: &Item, now: Now) {
         if item.deadline_ms() == NEVER {
             return;
         }
-        let bucket = item.wheel_slot();
-        // One that had passed when it was queued fires next.
+        let bucket = item.expiry_bucket();
+        // An item that was expired when it was queued is in the next bucket to fire.
         let latest = (item.deadline_ms().max(now.boot_ms) >> BUCKET_SHIFT) + 1;
         assert!(bucket != 0, "an item with a deadline is not queued");
         let queued = self.buckets.get(&bucket);
@@ -145,27 +147,27 @@ mod tests {
 
     #[test]
     fn a_bucket_fires_only_when_all_its_deadlines_have_passed() {
-        let mut wheel = Wheel::default();
+        let mut buckets = ExpiryBuckets::default();
         let deadline_ms = 100_000;
-        wheel.queue(Wheel::bucket_of(deadline_ms, at(0)), 7);
+        buckets.queue(ExpiryBuckets::bucket_of(deadline_ms, at(0)), 7);
         let mut out = Vec::new();
-        assert!(!wheel.fired(at(deadline_ms), 64, &mut out));
+        assert!(!buckets.fired(at(deadline_ms), 64, &mut out));
         assert!(out.is_empty());
-        wheel.fired(at(deadline_ms + (1 << BUCKET_SHIFT)), 64, &mut out);
+        buckets.fired(at(deadline_ms + (1 << BUCKET_SHIFT)), 64, &mut out);
         assert_eq!(out.len(), 1);
-        assert!(wheel.buckets.is_empty());
+        assert!(buckets.buckets.is_empty());
     }
 
     #[test]
-    fn work_is_bounded_and_goes_on_where_it_stopped() {
-        let mut wheel = Wheel::default();
+    fn a_call_moves_a_bounded_number_of_slots_and_the_next_call_continues() {
+        let mut buckets = ExpiryBuckets::default();
         for slot in 0..100 {
-            wheel.queue(1 + (slot % 3) as u32, slot);
+            buckets.queue(1 + (slot % 3) as u32, slot);
         }
         let mut seen = Vec::new();
         loop {
             let mut out = Vec::new();
-            let more = wheel.fired(at(1 << 20), 64, &mut out);
+            let more = buckets.fired(at(1 << 20), 64, &mut out);
             assert!(out.len() <= 64);
             seen.extend(out.into_iter().map(|(_, slot)| slot));
             if !more {
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn a_far_deadline_is_queued_at_the_horizon() {
         assert_eq!(
-            Wheel::bucket_of(u64::MAX - 1, at(0)),
+            ExpiryBuckets::bucket_of(u64::MAX - 1, at(0)),
             HORIZON_BUCKETS as u32 + 1
         );
     }

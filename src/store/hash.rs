@@ -1,21 +1,22 @@
-//! One hash per request: 128 bits of SipHash-1-3, keyed by a secret, and what its bits are for.
+//! The hash of a key: 128 bits of SipHash-1-3, keyed by a secret, and the use of its bits.
 //!
-//! Bits 40 to 55 of the first half name the shard (the table inside uses the low bits as index
-//! and the top seven as tag, so a shard picked from those would make every miss slow).
+//! Bits 40 to 55 of the first half select the shard. The hash table inside uses the low bits as
+//! index and the top seven as tag: if the shard were selected by those, all keys of a shard would
+//! share them, and every miss would be slow.
 
 use std::hash::{BuildHasher, Hasher};
 
 use siphasher::sip128::SipHasher13;
 
-/// The bits that name shard and digest bucket; every slot of a key keeps them.
+/// The bits that select the shard; all slots of a key share them.
 const BUCKET_SHIFT: u32 = 40;
 const BUCKET_MASK: u64 = 0xffff << BUCKET_SHIFT;
 
-/// How many places of the table a key may live in. All but the first serve keys whose 64-bit
-/// hash another live key already has.
+/// The number of slots a key may use. All but the first are for keys whose 64-bit hash is that of
+/// another key in the table.
 pub(crate) const SLOTS_PER_KEY: u64 = 8;
 
-/// A key's hash: its place in the table, and the seed of its other places.
+/// The hash of a key: its first slot, and the seed of its other slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyHash {
     first: u64,
@@ -23,12 +24,12 @@ pub struct KeyHash {
 }
 
 impl KeyHash {
-    /// The table key ("slot") of a key that shares its hash with no other.
+    /// The first slot of the key.
     pub fn slot(self) -> u64 {
         self.first
     }
 
-    /// The `index`-th place the key may live in, [`SLOTS_PER_KEY`] in all.
+    /// The `index`-th of the key's [`SLOTS_PER_KEY`] slots.
     pub(crate) fn nth_slot(self, index: u64) -> u64 {
         if index == 0 {
             return self.first;
@@ -39,7 +40,7 @@ impl KeyHash {
     }
 }
 
-/// Hashes keys under a secret: random on a node that is alone, shared by the nodes of a pair.
+/// Hashes keys with a secret: random on a standalone node, shared by the nodes of a pair.
 #[derive(Clone, Debug)]
 pub struct KeyHasher {
     sip: SipHasher13,
@@ -48,7 +49,7 @@ pub struct KeyHasher {
 }
 
 impl KeyHasher {
-    /// A hasher under a 16-byte secret.
+    /// A hasher with a 16-byte secret.
     pub fn new(secret: &[u8; 16]) -> Self {
         Self {
             sip: SipHasher13::new_with_key(secret),
@@ -57,7 +58,7 @@ impl KeyHasher {
         }
     }
 
-    /// Gives every key the same hash: what an attacker who knew the secret could do.
+    /// Gives every key the same hash, as an attacker who knows the secret could.
     #[cfg(test)]
     pub(crate) fn colliding() -> Self {
         Self {
@@ -83,16 +84,16 @@ impl KeyHasher {
     }
 }
 
-/// Which of `1 << shard_bits` shards a slot belongs to.
+/// The shard of a slot, of `1 << shard_bits`.
 pub(crate) fn shard_of(slot: u64, shard_bits: u32) -> usize {
     ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + 16 - shard_bits)) as usize
 }
 
-/// Table keys are hashes already.
+/// Hashes slots to themselves: they are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BuildIdentity;
 
-/// Gives back the one `u64` it is fed.
+/// Returns the `u64` it was given.
 #[derive(Default)]
 pub(crate) struct Identity(u64);
 

@@ -1,38 +1,38 @@
 //! Stamps: the order of all writes of a pair, and the CAS unique that clients see.
 //!
-//! They live in the store, not beside the link, because a stamp is taken under the shard lock of
-//! its key (table order is stamp order) and the store imports nothing above it.
+//! They live in the store, not beside the link, because a timestamp is taken under the shard lock
+//! of its key (table order is timestamp order) and the store imports nothing above it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::Now;
 
-/// Bits of a stamp below the milliseconds: an 11-bit counter and the side.
+/// Bits of a timestamp below the milliseconds: an 11-bit counter and the side.
 const BELOW_MS_BITS: u32 = 12;
-/// Bits of the counter that tell lives of a node apart, see [`StampClock::begin_life`].
+/// Bits of the counter that tell lives of a node apart, see [`HybridClock::begin_incarnation`].
 const FIRST_COUNT_BITS: u32 = 10;
-/// Bits of a whole stamp: CAS uniques survive clients that keep them in a double.
-pub(crate) const STAMP_BITS: u32 = 53;
+/// Bits of a whole timestamp: CAS uniques survive clients that keep them in a double.
+pub(crate) const TIMESTAMP_BITS: u32 = 53;
 
-/// `milliseconds since 2020 (41 bits) | counter (11) | side (1)`.
+/// A timestamp: `milliseconds since 2020 (41 bits) | counter (11) | side (1)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Stamp(u64);
+pub struct Timestamp(u64);
 
-impl Stamp {
-    /// Lower than every stamp a clock gives.
+impl Timestamp {
+    /// Lower than every timestamp of a clock.
     pub const ZERO: Self = Self(0);
 
-    /// A stamp as it was read from the wire; `None` if it has more than 53 bits.
+    /// A timestamp as it was read from the wire; `None` if it has more than 53 bits.
     pub fn from_wire(raw: u64) -> Option<Self> {
-        (raw >> STAMP_BITS == 0).then_some(Self(raw))
+        (raw >> TIMESTAMP_BITS == 0).then_some(Self(raw))
     }
 
-    /// A stamp from its 53 bits; higher bits are dropped.
+    /// A timestamp from its 53 bits; higher bits are dropped.
     pub fn from_raw(raw: u64) -> Self {
-        Self(raw & ((1 << STAMP_BITS) - 1))
+        Self(raw & ((1 << TIMESTAMP_BITS) - 1))
     }
 
-    /// The lowest stamp of a millisecond since 2020.
+    /// The lowest timestamp of a millisecond since 2020.
     pub fn at_wall_ms(wall_ms: u64) -> Self {
         Self::from_raw(wall_ms << BELOW_MS_BITS)
     }
@@ -48,41 +48,41 @@ impl Stamp {
     }
 }
 
-/// What a key's state is called: the later of two versions wins.
+/// The version of a key's state. Of two versions the higher one wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     /// When the value was written.
-    pub stamp: Stamp,
-    /// When its deadline was last changed by a touch; [`Stamp::ZERO`] if never.
-    pub touched: Stamp,
+    pub timestamp: Timestamp,
+    /// When its deadline was last changed by a touch; [`Timestamp::ZERO`] if never.
+    pub touched: Timestamp,
 }
 
 impl Version {
-    /// The version of a value that no touch has changed yet.
-    pub fn written(stamp: Stamp) -> Self {
+    /// The version of a value that was not touched yet.
+    pub fn written(timestamp: Timestamp) -> Self {
         Self {
-            stamp,
-            touched: Stamp::ZERO,
+            timestamp,
+            touched: Timestamp::ZERO,
         }
     }
 
-    /// The later of its two stamps.
-    pub fn latest(self) -> Stamp {
-        self.stamp.max(self.touched)
+    /// The later of its two timestamps.
+    pub fn latest(self) -> Timestamp {
+        self.timestamp.max(self.touched)
     }
 }
 
-/// The node's hybrid logical clock: never goes back, absorbs whatever stamp it sees.
+/// The node's hybrid logical clock. It never goes back, and absorbs the timestamps of the partner.
 #[derive(Debug)]
-pub struct StampClock {
-    /// The last stamp given or absorbed, without its side bit.
+pub struct HybridClock {
+    /// The last timestamp given or absorbed, without its side bit.
     last: AtomicU64,
     side: u64,
-    /// Where the counter of a new millisecond begins in this life of the node.
+    /// Where the counter of a new millisecond starts in this incarnation.
     first_count: AtomicU64,
 }
 
-impl StampClock {
+impl HybridClock {
     /// A clock for one side (0 or 1) of a pair.
     pub fn new(side: u8) -> Self {
         Self {
@@ -92,18 +92,18 @@ impl StampClock {
         }
     }
 
-    /// Lets the counter of each millisecond begin elsewhere than in other lives of this node, in
-    /// the lower half of its 2,048. A node that starts again alone with its clock set back lives
-    /// through the same milliseconds twice, and no two values of a key may get the same stamp.
-    pub fn begin_life(&self, incarnation: u64) {
+    /// Makes the counter of each millisecond start at another value than in other incarnations of
+    /// this node, in the lower half of its 2,048. A node that restarts alone with its clock set
+    /// back sees the same milliseconds again, and no two values of a key may have one timestamp.
+    pub fn begin_incarnation(&self, incarnation: u64) {
         let spread = incarnation.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let first_count = spread >> (u64::BITS - FIRST_COUNT_BITS);
         self.first_count.store(first_count, Ordering::Relaxed);
     }
 
-    /// A stamp above every stamp given or absorbed before. A full counter carries into the
-    /// milliseconds, so it never waits.
-    pub fn next(&self, now: Now) -> Stamp {
+    /// A timestamp above all given or absorbed before. A full counter carries into the
+    /// milliseconds, so this never waits.
+    pub fn next(&self, now: Now) -> Timestamp {
         let wall = now.wall_ms << (BELOW_MS_BITS - 1) | self.first_count.load(Ordering::Relaxed);
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
@@ -112,20 +112,20 @@ impl StampClock {
                 .last
                 .compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed)
             {
-                Ok(_) => return Stamp::from_raw(next << 1 | self.side),
+                Ok(_) => return Timestamp::from_raw(next << 1 | self.side),
                 Err(seen) => last = seen,
             }
         }
     }
 
-    /// Makes every later stamp higher than `stamp`, whatever it says.
-    pub fn absorb(&self, stamp: Stamp) {
-        self.last.fetch_max(stamp.0 >> 1, Ordering::Relaxed);
+    /// Makes every later timestamp higher than `timestamp`, however far that is ahead.
+    pub fn absorb(&self, timestamp: Timestamp) {
+        self.last.fetch_max(timestamp.0 >> 1, Ordering::Relaxed);
     }
 
-    /// The highest stamp given or absorbed.
-    pub fn highest(&self) -> Stamp {
-        Stamp::from_raw(self.last.load(Ordering::Relaxed) << 1 | self.side)
+    /// The highest timestamp given or absorbed.
+    pub fn highest(&self) -> Timestamp {
+        Timestamp::from_raw(self.last.load(Ordering::Relaxed) << 1 | self.side)
     }
 }
 
@@ -135,22 +135,22 @@ mod tests {
 
     #[test]
     fn a_full_counter_carries_into_the_milliseconds() {
-        let clock = StampClock::new(1);
+        let clock = HybridClock::new(1);
         let now = Now {
             boot_ms: 0,
             wall_ms: 77,
         };
-        let stamps: Vec<_> = (0..5000).map(|_| clock.next(now)).collect();
-        assert!(stamps.is_sorted_by(|a, b| a < b));
-        assert_eq!(stamps[0].wall_ms(), 77);
-        assert_eq!(stamps[4999].wall_ms(), 77 + 4999 / 2048);
-        assert!(stamps.iter().all(|stamp| stamp.get() & 1 == 1));
+        let timestamps: Vec<_> = (0..5000).map(|_| clock.next(now)).collect();
+        assert!(timestamps.is_sorted_by(|a, b| a < b));
+        assert_eq!(timestamps[0].wall_ms(), 77);
+        assert_eq!(timestamps[4999].wall_ms(), 77 + 4999 / 2048);
+        assert!(timestamps.iter().all(|timestamp| timestamp.get() & 1 == 1));
     }
 
     #[test]
-    fn an_absorbed_stamp_is_never_reached_again_even_if_the_wall_clock_is_behind() {
-        let clock = StampClock::new(0);
-        let ahead = Stamp::from_raw(u64::MAX >> 12);
+    fn later_timestamps_are_above_an_absorbed_one_even_if_the_wall_clock_is_behind() {
+        let clock = HybridClock::new(0);
+        let ahead = Timestamp::from_raw(u64::MAX >> 12);
         clock.absorb(ahead);
         assert!(
             clock.next(Now {
@@ -162,11 +162,11 @@ mod tests {
     }
 
     #[test]
-    fn two_lives_in_the_same_milliseconds_take_different_stamps() {
+    fn two_incarnations_use_different_timestamps_in_the_same_milliseconds() {
         let wall_ms = 77;
-        let stamps = |incarnation| {
-            let clock = StampClock::new(0);
-            clock.begin_life(incarnation);
+        let timestamps = |incarnation| {
+            let clock = HybridClock::new(0);
+            clock.begin_incarnation(incarnation);
             (0..100u64)
                 .map(|nth| {
                     let now = Now {
@@ -177,23 +177,23 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        let first = stamps(1);
+        let first = timestamps(1);
         assert!(first.is_sorted_by(|a, b| a < b));
         assert_eq!(first[99].wall_ms(), wall_ms + 9);
         for incarnation in 2..20 {
-            let later = stamps(incarnation);
-            assert!(later.iter().all(|stamp| !first.contains(stamp)));
+            let later = timestamps(incarnation);
+            assert!(later.iter().all(|timestamp| !first.contains(timestamp)));
         }
     }
 
     #[test]
-    fn a_stamp_fits_a_double() {
+    fn a_timestamp_fits_a_double() {
         let year_2089 = Now {
             boot_ms: 0,
             wall_ms: (1 << 41) - 1,
         };
-        let raw = StampClock::new(1).next(year_2089).get();
+        let raw = HybridClock::new(1).next(year_2089).get();
         assert_eq!(raw as f64 as u64, raw);
-        assert_eq!(Stamp::from_wire(1 << 53), None);
+        assert_eq!(Timestamp::from_wire(1 << 53), None);
     }
 }

@@ -1,43 +1,46 @@
-//! What a housekeeping thread does about once a second: expire, free, fire.
+//! The store's part of housekeeping, once a second: removes expired and flushed items.
 
 use std::sync::atomic::Ordering;
 
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::{Item, Now, Store};
 use crate::limits;
 
 impl Store {
-    /// Removes what has expired, shard by shard, a few entries per hold of a lock. `hand_over`
-    /// gets the batch whenever it carries news for the partner.
-    pub fn expire(&self, now: Now, mut hand_over: impl FnMut(&mut Batch)) {
-        let mut batch = Batch::at(now);
+    /// Removes what has expired, shard by shard, a few entries per hold of a lock. `send_changes`
+    /// gets the context whenever it carries news for the partner.
+    pub fn expire(&self, now: Now, mut send_changes: impl FnMut(&mut OpContext)) {
+        let mut context = OpContext::at(now);
         let mut fired = Vec::with_capacity(limits::EXPIRY_STEP_ENTRIES);
         let mut early_left = limits::EXPIRY_EARLY_ENTRIES;
         for index in 0..self.shards.len() {
-            while self.expire_step(index, &mut batch, &mut fired) {}
-            self.expire_early(index, &mut batch, &mut fired, &mut early_left);
-            if batch.dirty.len() >= limits::EXPIRY_STEP_ENTRIES {
-                hand_over(&mut batch);
+            while self.expire_step(index, &mut context, &mut fired) {}
+            self.expire_early(index, &mut context, &mut fired, &mut early_left);
+            if context.dirty.len() >= limits::EXPIRY_STEP_ENTRIES {
+                send_changes(&mut context);
             }
         }
-        hand_over(&mut batch);
-        self.reclaim_flushed(&mut batch);
+        send_changes(&mut context);
+        self.reclaim_flushed(&mut context);
         self.shared.sweep_pinned();
     }
 
-    /// Frees what the last flush killed, once per flush: without deadlines and under `-M` nothing
-    /// else would. Tombstones, too: whatever older value the partner may still hold dies by the
-    /// floor, which it is told before any record, and a record below the floor is refused here.
-    fn reclaim_flushed(&self, batch: &mut Batch) {
-        let floor = self.floor();
-        let before = self.reclaimed_floor.swap(floor.get(), Ordering::Relaxed);
-        if before == floor.get() {
+    /// Removes everything below the flush watermark, once per flush: without deadlines and under
+    /// `-M` nothing else would. That includes tombstones: the partner gets the watermark before any
+    /// record, which invalidates its older values, and records below the watermark are refused
+    /// here.
+    fn reclaim_flushed(&self, context: &mut OpContext) {
+        let flush_watermark = self.flush_watermark();
+        let before = self
+            .reclaimed_watermark
+            .swap(flush_watermark.get(), Ordering::Relaxed);
+        if before == flush_watermark.get() {
             return;
         }
         let mut dead = Vec::new();
         for shard in &self.shards {
             dead.clear();
-            let is_dead = |item: &Item| item.stamp() < floor;
+            let is_dead = |item: &Item| item.timestamp() < flush_watermark;
             let locked = shard.lock();
             dead.extend(
                 locked
@@ -50,64 +53,74 @@ impl Store {
                 let mut locked = shard.lock();
                 for &slot in step {
                     if locked.peek(slot).is_some_and(is_dead) {
-                        self.bury(&mut locked, slot, batch);
+                        self.remove_expired(&mut locked, slot, context);
                     }
                 }
                 drop(locked);
-                self.shared.free_retired(batch);
+                self.shared.free_retired(context);
             }
         }
     }
 
-    /// Where few items are about to expire, those that are overdue go before their bucket fires:
-    /// a small cache gives their memory back within a second.
+    /// Removes expired items of the bucket that fires next, in shards where these are few: a small
+    /// cache frees their memory within a second instead of up to 16.
     fn expire_early(
         &self,
         index: usize,
-        batch: &mut Batch,
+        context: &mut OpContext,
         next: &mut Vec<(u32, u64)>,
         entries_left: &mut usize,
     ) {
         next.clear();
         let most = limits::EXPIRY_STEP_ENTRIES.min(*entries_left);
         let mut shard = self.shards[index].lock();
-        shard.wheel.next_to_fire(batch.now, most, next);
+        shard.expiry_buckets.next_to_fire(context.now, most, next);
         *entries_left -= next.len();
         for &(bucket, slot) in next.iter() {
             let is_overdue = |item: &&Item| {
-                item.wheel_slot() == bucket && !item.is_tombstone() && item.is_expired(batch.now)
+                item.expiry_bucket() == bucket
+                    && !item.is_tombstone()
+                    && item.is_expired(context.now)
             };
             if shard.peek(slot).filter(is_overdue).is_some() {
-                self.bury(&mut shard, slot, batch);
+                self.remove_expired(&mut shard, slot, context);
             }
         }
         drop(shard);
-        self.shared.free_retired(batch);
+        self.shared.free_retired(context);
     }
 
-    /// One hold of one shard's lock; true if more has fired.
-    fn expire_step(&self, index: usize, batch: &mut Batch, fired: &mut Vec<(u32, u64)>) -> bool {
+    /// Removes fired items in one hold of the shard's lock. True if more have fired.
+    fn expire_step(
+        &self,
+        index: usize,
+        context: &mut OpContext,
+        fired: &mut Vec<(u32, u64)>,
+    ) -> bool {
         let mut shard = self.shards[index].lock();
         fired.clear();
         let more = shard
-            .wheel
-            .fired(batch.now, limits::EXPIRY_STEP_ENTRIES, fired);
+            .expiry_buckets
+            .fired(context.now, limits::EXPIRY_STEP_ENTRIES, fired);
         for &(bucket, slot) in fired.iter() {
-            let Some(item) = shard.peek(slot).filter(|item| item.wheel_slot() == bucket) else {
+            let Some(item) = shard
+                .peek(slot)
+                .filter(|item| item.expiry_bucket() == bucket)
+            else {
                 continue;
             };
-            item.set_wheel_slot(0);
+            item.set_expiry_bucket(0);
             if item.is_tombstone() {
                 continue;
             }
-            if self.shared.is_flushed(item) || item.is_expired(batch.now) {
-                self.bury(&mut shard, slot, batch);
+            if self.shared.is_flushed(item) || item.is_expired(context.now) {
+                self.remove_expired(&mut shard, slot, context);
             } else {
-                shard.requeue(slot, batch.now);
+                shard.requeue(slot, context.now);
             }
         }
         drop(shard);
-        self.shared.free_retired(batch);
+        self.shared.free_retired(context);
         more
     }
 }

@@ -1,34 +1,35 @@
-//! One entry of the table in one allocation: header, key, value; live or a tombstone.
+//! One entry of the table, an item or a tombstone: header, key and value in one allocation.
 //!
-//! Handles are cheap clones. What changes while others hold one (deadline, touch, access times,
-//! marks) is atomic; key and value never change once the item is in the table.
+//! Handles are counted references. Fields that change while others hold one (deadline, version of a
+//! touch, access times, item flags) are atomic; key and value never change once the item is in the
+//! table.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use triomphe::ThinArc;
 
 use super::clock::Now;
-use super::hlc::{Stamp, Version};
+use super::hlc::{Timestamp, Version};
 
 /// Bytes of an item's allocation before its key: reference count, header, length.
 pub(crate) const ITEM_HEADER_BYTES: usize = 8 + size_of::<Header>() + 8;
 /// Bytes kept between key and value when the CAS unique was set by the client.
 const CAS_BYTES: usize = 8;
-/// What items up to `-I`'s default begin as. A copy of it compiles to one `memset`; filling byte
-/// by byte costs a short item twice that, and a build without optimisation a hundred times.
+/// The initial contents of items up to the default of `-I`. Copying it compiles to one `memset`;
+/// filling byte by byte takes twice as long for a short item, and a hundred times in a debug build.
 static ZEROES: [u8; 1 << 20] = [0; 1 << 20];
-/// Access times count in units of 64 ms, so that 32 bits last for years.
+/// Access times are in units of 64 ms (a shift of 6 bits), so that 32 bits last for years.
 const TICK_SHIFT: u32 = 6;
 const RELAXED: Ordering = Ordering::Relaxed;
 
 /// The deadline of an item that never expires.
 pub const NEVER: u64 = u64::MAX;
 
-/// Marks of an entry that travel to the partner, as a bit set.
-pub mod marks {
+/// The flags of an item that the partner gets, too, as a bit set.
+pub mod item_flags {
     /// Set by a meta delete with invalidation: the value is stale.
     pub const STALE: u8 = 1;
-    /// Some client has been told to recache a stale value.
+    /// A client was asked to refresh the stale value.
     pub const TOKEN_SENT: u8 = 2;
     /// The key was given in base64.
     pub const BASE64_KEY: u8 = 4;
@@ -36,46 +37,46 @@ pub mod marks {
     pub const ALL: u8 = STALE | TOKEN_SENT | BASE64_KEY;
 }
 
-/// What only this node knows of an entry.
+/// Flags that only this node uses.
 mod local {
     pub(super) const TOMBSTONE: u8 = 1;
     /// The partner holds this version.
     pub(super) const CONFIRMED: u8 = 2;
-    /// Lives in another slot than its hash's first.
+    /// It is not in the first slot of its key.
     pub(super) const DISPLACED: u8 = 4;
     pub(super) const FETCHED: u8 = 8;
     pub(super) const CAS_OVERRIDE: u8 = 16;
     /// The node gives its items no CAS unique.
     pub(super) const NO_CAS: u8 = 32;
-    /// The partner holds this value with the same marks; its deadline is this one or an earlier.
+    /// The partner holds this value with the same item flags, and its deadline is not later.
     pub(super) const VALUE_CONFIRMED: u8 = 64;
 }
 
 #[derive(Debug)]
 struct Header {
-    stamp: AtomicU64,
+    timestamp: AtomicU64,
     touched: AtomicU64,
     deadline_ms: AtomicU64,
     client_flags: u32,
     promoted: AtomicU32,
     accessed: AtomicU32,
-    wheel_slot: AtomicU32,
+    expiry_bucket: AtomicU32,
     local: AtomicU8,
-    marks: AtomicU8,
+    item_flags: AtomicU8,
     class: AtomicU8,
     key_len: u8,
 }
 
-/// What a client or a record says of an item beside key and value.
+/// An item without its key and value.
 #[derive(Clone, Copy, Debug)]
 pub struct ItemHead {
     /// The client's opaque 32 bits.
     pub client_flags: u32,
     /// Milliseconds on the boot-time clock, or [`NEVER`].
     pub deadline_ms: u64,
-    /// See [`marks`].
-    pub marks: u8,
-    /// A CAS unique set by the client instead of the stamp.
+    /// See [`item_flags`](mod@item_flags).
+    pub item_flags: u8,
+    /// A CAS unique set by the client instead of the timestamp.
     pub cas: Option<u64>,
 }
 
@@ -85,32 +86,32 @@ impl Default for ItemHead {
         Self {
             client_flags: 0,
             deadline_ms: NEVER,
-            marks: 0,
+            item_flags: 0,
             cas: None,
         }
     }
 }
 
-/// A handle to one entry.
+/// A counted reference to one entry.
 #[derive(Clone, Debug)]
 pub struct Item(ThinArc<Header, u8>);
 
 impl Item {
-    /// Allocates an item whose value is still zeroes. `None` if the machine has no memory.
+    /// Allocates an item with a zeroed value. `None` if the machine has no memory.
     pub(crate) fn allocate(key: &[u8], head: &ItemHead, value_len: usize) -> Option<Self> {
         debug_assert!(key.len() <= usize::from(u8::MAX));
         let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
         let len = key.len() + cas_len + value_len;
         let header = Header {
-            stamp: AtomicU64::new(0),
+            timestamp: AtomicU64::new(0),
             touched: AtomicU64::new(0),
             deadline_ms: AtomicU64::new(head.deadline_ms),
             client_flags: head.client_flags,
             promoted: AtomicU32::new(0),
             accessed: AtomicU32::new(0),
-            wheel_slot: AtomicU32::new(0),
+            expiry_bucket: AtomicU32::new(0),
             local: AtomicU8::new(if cas_len == 0 { 0 } else { local::CAS_OVERRIDE }),
-            marks: AtomicU8::new(head.marks & marks::ALL),
+            item_flags: AtomicU8::new(head.item_flags & item_flags::ALL),
             class: AtomicU8::new(0),
             key_len: key.len() as u8,
         };
@@ -128,7 +129,7 @@ impl Item {
         Some(item)
     }
 
-    /// A tombstone of `version`: it keeps the key, so that the partner can find its copy.
+    /// A tombstone of `version`. It keeps the key, which the partner needs to find its copy.
     pub(crate) fn tombstone(key: &[u8], version: Version) -> Option<Self> {
         let item = Self::allocate(key, &ItemHead::default(), 0)?;
         item.set_local(local::TOMBSTONE, true);
@@ -136,7 +137,7 @@ impl Item {
         Some(item)
     }
 
-    /// Writes into an item that nobody else holds yet; does nothing otherwise.
+    /// Writes into an item that has only this handle; does nothing otherwise.
     fn write(&mut self, write: impl FnOnce(&mut [u8])) {
         self.0.with_arc_mut(|arc| {
             if let Some(inner) = triomphe::Arc::get_mut(arc) {
@@ -145,7 +146,7 @@ impl Item {
         });
     }
 
-    /// Hands out the value of an item that nobody else holds yet, to be filled.
+    /// Calls `fill` with the value of an item that has only this handle.
     pub(crate) fn with_value_mut(&mut self, fill: impl FnOnce(&mut [u8])) {
         let start = self.value_start();
         self.write(|bytes| fill(&mut bytes[start..]));
@@ -181,27 +182,29 @@ impl Item {
 
     /// Its version.
     pub fn version(&self) -> Version {
-        // Touched first: whoever sees a touch sees the deadline it set.
-        let touched = Stamp::from_raw(self.header().touched.load(Ordering::Acquire));
+        // Acquire, paired with `set_version`: a reader that sees the touch sees its deadline.
+        let touched = Timestamp::from_raw(self.header().touched.load(Ordering::Acquire));
         Version {
-            stamp: Stamp::from_raw(self.header().stamp.load(RELAXED)),
+            timestamp: Timestamp::from_raw(self.header().timestamp.load(RELAXED)),
             touched,
         }
     }
 
-    /// The stamp of its value.
-    pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::from_raw(self.header().stamp.load(RELAXED))
+    /// The timestamp of its value.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp::from_raw(self.header().timestamp.load(RELAXED))
     }
 
     pub(crate) fn set_version(&self, version: Version) {
-        self.header().stamp.store(version.stamp.get(), RELAXED);
+        self.header()
+            .timestamp
+            .store(version.timestamp.get(), RELAXED);
         self.header()
             .touched
             .store(version.touched.get(), Ordering::Release);
     }
 
-    /// The CAS unique: the one a client set, else the stamp; 0 on a node without.
+    /// The CAS unique: the one a client set, else the timestamp; 0 on a node without CAS.
     pub fn cas(&self) -> u64 {
         if self.has_cas() {
             self.inherited_cas()
@@ -210,17 +213,19 @@ impl Item {
         }
     }
 
-    /// The CAS unique for what takes its place: a partner may show it where this node does not.
+    /// The CAS unique that a rewritten item inherits: the partner may show it even if this node has
+    /// no CAS.
     pub fn inherited_cas(&self) -> u64 {
-        self.cas_override().unwrap_or_else(|| self.stamp().get())
+        self.cas_override()
+            .unwrap_or_else(|| self.timestamp().get())
     }
 
-    /// Whether it has a CAS unique at all.
+    /// Whether it has a CAS unique.
     pub fn has_cas(&self) -> bool {
         !self.local(local::NO_CAS)
     }
 
-    /// From now on it has no CAS unique.
+    /// Makes it have no CAS unique.
     pub(crate) fn hide_cas(&self) {
         self.set_local(local::NO_CAS, true);
     }
@@ -239,7 +244,7 @@ impl Item {
         )
     }
 
-    /// Whether it says that its key is gone.
+    /// Whether it is a tombstone.
     pub fn is_tombstone(&self) -> bool {
         self.local(local::TOMBSTONE)
     }
@@ -258,16 +263,18 @@ impl Item {
         self.deadline_ms() <= now.boot_ms
     }
 
-    /// The marks that travel, see [`marks`].
-    pub fn marks(&self) -> u8 {
-        self.header().marks.load(RELAXED)
+    /// Its flags, see [`item_flags`](mod@item_flags).
+    pub fn item_flags(&self) -> u8 {
+        self.header().item_flags.load(RELAXED)
     }
 
-    pub(crate) fn set_marks(&self, marks: u8) {
-        self.header().marks.store(marks & marks::ALL, RELAXED);
+    pub(crate) fn set_item_flags(&self, item_flags: u8) {
+        self.header()
+            .item_flags
+            .store(item_flags & item_flags::ALL, RELAXED);
     }
 
-    /// The class memcached would choose for it, see [`super::classes`]; 0 for a tombstone.
+    /// Its slab class, see [`super::classes`]; 0 for a tombstone.
     pub fn class(&self) -> u8 {
         self.header().class.load(RELAXED)
     }
@@ -291,12 +298,12 @@ impl Item {
         self.set_local(local::CONFIRMED | local::VALUE_CONFIRMED, true);
     }
 
-    /// Whether the partner holds at least the value, and lets it go no later.
+    /// Whether the partner holds the value, with a deadline that is not later.
     pub(crate) fn is_value_confirmed(&self) -> bool {
         self.local(local::VALUE_CONFIRMED)
     }
 
-    /// The partner does not hold this version, nor its value unless it `has_value`.
+    /// The partner does not hold this version. `has_value`: it still holds the value.
     pub(crate) fn unconfirm(&self, has_value: bool) {
         let lost = if has_value { 0 } else { local::VALUE_CONFIRMED };
         self.set_local(local::CONFIRMED | lost, false);
@@ -314,7 +321,7 @@ impl Item {
         self.header().local.load(RELAXED) & bit != 0
     }
 
-    /// Only called by who owns the item or holds its shard's lock.
+    /// Called only by the owner of the item or under the lock of its shard.
     fn set_local(&self, bit: u8, on: bool) {
         let bits = self.header().local.load(RELAXED);
         let bits = if on { bits | bit } else { bits & !bit };
@@ -331,20 +338,21 @@ impl Item {
         }
     }
 
-    /// Takes over whether and when an entry was last read: the same item to its readers.
+    /// Copies from another entry whether and when it was last read, for a rewrite that readers take
+    /// for the same item.
     pub(crate) fn set_history_of(&self, other: &Self) {
         self.set_local(local::FETCHED, other.is_fetched());
         self.set_accessed(other.header().accessed.load(RELAXED));
     }
 
-    /// Counts as used now, unless it has taken over another entry's history.
+    /// Sets the access time, unless it was copied from another entry.
     pub(crate) fn begin_history(&self, tick: u32) {
         if self.header().accessed.load(RELAXED) == 0 {
             self.set_accessed(tick);
         }
     }
 
-    /// Takes over when an entry was last promoted and used.
+    /// Copies the times of the last promotion and use of another entry.
     pub(crate) fn set_times_of(&self, other: &Self) {
         self.set_promoted(other.promoted());
         self.set_accessed(other.header().accessed.load(RELAXED));
@@ -365,8 +373,8 @@ impl Item {
         u64::from(ticks_since(tick_of(now), accessed)) << TICK_SHIFT
     }
 
-    /// When a client last used it, in boot-time milliseconds, to 64 ms: the same at every moment
-    /// `now` of the asking.
+    /// When a client last used it, in boot-time milliseconds, to 64 ms. It does not depend on the
+    /// time `now` of the call.
     pub fn used_boot_ms(&self, now: Now) -> u64 {
         let accessed = self.header().accessed.load(RELAXED);
         let since = tick_of(now).wrapping_sub(accessed) as i32;
@@ -378,20 +386,20 @@ impl Item {
         self.header().accessed.store(tick, RELAXED);
     }
 
-    pub(crate) fn wheel_slot(&self) -> u32 {
-        self.header().wheel_slot.load(RELAXED)
+    pub(crate) fn expiry_bucket(&self) -> u32 {
+        self.header().expiry_bucket.load(RELAXED)
     }
 
-    pub(crate) fn set_wheel_slot(&self, slot: u32) {
-        self.header().wheel_slot.store(slot, RELAXED);
+    pub(crate) fn set_expiry_bucket(&self, slot: u32) {
+        self.header().expiry_bucket.store(slot, RELAXED);
     }
 
-    /// Bytes of its allocation as asked for.
+    /// Bytes requested for its allocation.
     pub(crate) fn allocated_bytes(&self) -> usize {
         ITEM_HEADER_BYTES + self.0.slice.len()
     }
 
-    /// The same before it is allocated.
+    /// Bytes to request for an item's allocation.
     pub(crate) fn bytes_to_allocate(key: &[u8], head: &ItemHead, value_len: usize) -> usize {
         let cas_len = head.cas.map_or(0, |_| CAS_BYTES);
         ITEM_HEADER_BYTES + key.len() + cas_len + value_len
@@ -413,7 +421,7 @@ pub(crate) fn tick_of(now: Now) -> u32 {
     (now.boot_ms >> TICK_SHIFT) as u32
 }
 
-/// Ticks from `earlier` to `tick`; none if it is later. Turns of several threads overlap, so an
+/// Ticks from `earlier` to `tick`; 0 if `earlier` is later: turns of several threads overlap, so an
 /// entry may have been used a tick after this turn began.
 pub(crate) fn ticks_since(tick: u32, earlier: u32) -> u32 {
     (tick.wrapping_sub(earlier) as i32).max(0) as u32

@@ -59,7 +59,7 @@ impl LruList {
         self.items.peek_mut(&slot)
     }
 
-    /// Puts an item at the hot end; what was in its slot.
+    /// Puts an item at the hot end. Returns the item it replaces.
     #[inline(always)]
     pub(super) fn put(&mut self, slot: u64, item: Item) -> Option<Item> {
         let old = self.items.put(slot, item);

@@ -1,8 +1,8 @@
-//! How much memory the machine lets this process have.
+//! The limit of the process's address space (`ulimit -v`).
 //!
-//! An allocation of an item may fail and is tried again, but what belongs to it (its place in the
-//! table, say) may not: the process ends. So where the address space is limited (`ulimit -v`),
-//! items are granted memory step by step, as long as the limit leaves a margin.
+//! If the allocation of an item fails, others are evicted and it is tried again. But if the
+//! allocation of its place in the table fails, the process aborts. So where the address space is
+//! limited, the account grants memory step by step, as long as the limit leaves a margin.
 
 use rustix::process::{Resource, getrlimit};
 
@@ -13,7 +13,7 @@ pub(super) fn is_limited() -> bool {
     getrlimit(Resource::As).current.is_some()
 }
 
-/// Whether the limit leaves room for so many bytes, and the margin.
+/// Whether the limit allows so many more bytes and the margin.
 pub(super) fn has_room(bytes: u64) -> bool {
     let (Some(limit_bytes), Some(used_bytes)) = (getrlimit(Resource::As).current, used_bytes())
     else {
@@ -35,7 +35,7 @@ fn used_bytes() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn this_process_knows_what_it_uses() {
+    fn the_used_address_space_is_read() {
         let used_bytes = super::used_bytes().unwrap();
         assert!(used_bytes > 1 << 20, "{used_bytes}");
     }

@@ -4,23 +4,24 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::item::Item;
 use super::machine;
-use super::unfinished::Unfinished;
+use super::unfinished::UnfinishedInputs;
 use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// What the node's memory holds, in bytes and entries.
+/// The memory account of a node, in bytes and entries.
 #[derive(Debug)]
 pub(crate) struct Account {
-    /// What items may take: `-m` less the tables.
+    /// What items may take: `-m` without the tables and the process itself.
     budget_bytes: AtomicU64,
-    /// Of the budget, what the machine has memory for: all of it unless its memory is limited.
+    /// The part of the budget that the machine has memory for: all of it, unless the address space
+    /// of the process is limited.
     granted_bytes: AtomicU64,
     is_machine_limited: bool,
-    /// How often nothing more is granted without asking the machine again.
+    /// How many further requests are denied without asking the machine again.
     denials_left: AtomicU32,
     used_bytes: AtomicU64,
-    pub(crate) unfinished: Unfinished,
+    pub(crate) unfinished: UnfinishedInputs,
     /// Bytes of replies that clients have not read.
     pub(crate) output_bytes: AtomicU64,
     pub(crate) live_items: AtomicU64,
@@ -28,16 +29,16 @@ pub(crate) struct Account {
     pub(super) tombstone_bytes: AtomicU64,
 }
 
-/// What `stats` says of the memory.
+/// A snapshot of the memory account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Bytes taken by items and tombstones, with their overhead.
     pub used_bytes: u64,
     /// Bytes they may take.
     pub budget_bytes: u64,
-    /// Of the bytes taken, those of values and long lines that clients have not sent whole.
+    /// The part of these bytes taken by values and long lines that are still being received.
     pub unfinished_bytes: u64,
-    /// Items in the table, expired ones included until they are met.
+    /// Items in the table, including expired ones that were not removed yet.
     pub live_items: u64,
     /// Deletions that the partner has not confirmed.
     pub tombstones: u64,
@@ -47,7 +48,8 @@ impl Account {
     pub(crate) fn new(budget_bytes: u64) -> Self {
         let is_machine_limited = machine::is_limited();
         let granted_bytes = if is_machine_limited {
-            // Without asking: a process that is near its limit at its start keeps some items, too.
+            // Granted without asking, so that a process that starts near its limit can hold some
+            // items.
             budget_bytes.min(limits::MACHINE_MARGIN_BYTES)
         } else {
             budget_bytes
@@ -58,7 +60,7 @@ impl Account {
             is_machine_limited,
             denials_left: AtomicU32::new(0),
             used_bytes: AtomicU64::new(0),
-            unfinished: Unfinished::default(),
+            unfinished: UnfinishedInputs::default(),
             output_bytes: AtomicU64::new(0),
             live_items: AtomicU64::new(0),
             tombstones: AtomicU64::new(0),
@@ -83,7 +85,8 @@ impl Account {
         self.used_bytes.fetch_add(bytes, RELAXED);
     }
 
-    /// Charges if it fits. What does not is seen by nobody: another thread would evict for it.
+    /// Charges the bytes if they fit. If not, the account is not exceeded even for a moment:
+    /// another thread would evict for that.
     pub(crate) fn try_charge(&self, bytes: u64) -> bool {
         let try_charge = || {
             let granted = self.granted_bytes.load(RELAXED);
@@ -94,8 +97,8 @@ impl Account {
         bytes == 0 || try_charge() || (self.grant_more(bytes) && try_charge())
     }
 
-    /// Lets items take more of the budget, if the machine has memory for it. False if it has not,
-    /// or all of the budget is granted.
+    /// Grants more of the budget if the machine has memory for it. False if it has not, or if all
+    /// of the budget is granted.
     pub(crate) fn grant_more(&self, bytes: u64) -> bool {
         let granted = self.granted_bytes.load(RELAXED);
         if granted >= self.budget_bytes() {
@@ -120,7 +123,7 @@ impl Account {
         true
     }
 
-    /// Counts what a slot held and holds.
+    /// Counts the change of a slot.
     pub(crate) fn count_live(&self, was_live: bool, is_live: bool) {
         match (was_live, is_live) {
             (false, true) => _ = self.live_items.fetch_add(1, RELAXED),
@@ -164,18 +167,18 @@ impl Account {
     }
 }
 
-/// What an item costs: its size class and its part of the table and the expiry wheel.
+/// What an item costs: its size class and its part of the table and the expiry buckets.
 pub(crate) fn cost_bytes(item: &Item) -> u64 {
     cost_of_allocation(item.allocated_bytes())
 }
 
-/// The same for an allocation that is still to be made.
+/// The cost of an item with an allocation of so many bytes.
 pub(crate) fn cost_of_allocation(bytes: usize) -> u64 {
     (size_class_bytes(bytes) + limits::ENTRY_OVERHEAD_BYTES) as u64
 }
 
-/// The bytes jemalloc takes for a request of 1 byte or more: 16-byte steps to 128, then four
-/// classes per doubling to 32 KiB, then whole pages.
+/// The bytes jemalloc uses for a request: 16-byte steps up to 128, then four classes per doubling
+/// up to 32 KiB, then whole pages.
 pub const fn size_class_bytes(bytes: usize) -> usize {
     const PAGE_BYTES: usize = 4096;
     match bytes {

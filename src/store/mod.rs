@@ -1,15 +1,16 @@
-//! The store: a sharded LRU of items under one memory budget. No sockets, no tokio.
+//! The store: a sharded LRU of items under one memory budget. It knows neither sockets nor tokio.
 //!
-//! - [`ops`] is what commands use: read, update, flush.
-//! - [`replica`] is what the link uses: records, verdicts, confirmations, table walks.
-//! - [`door`] is the one place where an entry changes; [`table`] holds the entries of a shard.
-//! - [`upload`] is a client's value that arrives over several turns; [`unfinished`] bounds what
-//!   such values and long lines hold.
-//! - [`walk`] shows all items, for dumps and statistics.
-//! - [`resize`] changes the budget; [`evict`] keeps it; [`relief`] makes room where the machine has
-//!   less memory; [`wheel`] finds what has expired.
+//! - [`ops`]: the operations of commands: read, update, flush.
+//! - [`replica`]: the operations of the link: records, confirmations, walks of the table.
+//! - [`mutate`]: the one function that changes an entry. [`table`]: the entries of a shard.
+//! - [`upload`]: a client's value that arrives over several turns. [`unfinished`]: the bound on the
+//!   memory of such values and of long lines.
+//! - [`walk`]: visits all items, for dumps and statistics.
+//! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
+//!   when the machine has less memory than the budget.
+//! - [`expiry_buckets`]: finds expired items.
 //!
-//! **Invariant:** no code holds two shard locks; nothing is freed under one.
+//! **Invariant:** no code holds two shard locks, and no entry is freed under one.
 
 mod ages;
 #[cfg(any(test, fuzzing))]
@@ -54,17 +55,17 @@ pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
 pub use counters::{ClassCounters, Counters};
 pub use hash::{KeyHash, KeyHasher};
-pub use hlc::{Stamp, StampClock, Version};
-pub use item::{Item, ItemHead, NEVER, marks};
+pub use hlc::{HybridClock, Timestamp, Version};
+pub use item::{Item, ItemHead, NEVER, item_flags};
 pub use memory::{Memory, size_class_bytes};
-pub use observer::{Seen, Storing, Witness};
-pub use op_context::Batch;
+pub use observer::{ItemSummary, Observer, StoreEventView};
+pub use op_context::OpContext;
 pub use ops::{Action, Miss};
-pub use pending_item::{Draft, Incoming, NoRoom};
-pub use replica::{Origin, RecordHead, Shortage, Verdict};
+pub use pending_item::{NoRoom, PartialItem, PendingItem};
+pub use replica::{ApplyResult, Origin, RecordHead, RefuseReason};
 pub use reservation::{Purpose, Reservation};
-pub use unfinished::Held;
-pub use unreplicated::Owed;
+pub use unfinished::InputReservation;
+pub use unreplicated::Unreplicated;
 pub use upload::Upload;
 pub use walk::Walk;
 
@@ -73,7 +74,7 @@ use memory::Account;
 use shard::Shard;
 use shared::Shared;
 
-/// How a store is to be.
+/// The configuration of a store.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     /// Bytes of `-m`.
@@ -82,7 +83,7 @@ pub struct StoreConfig {
     pub item_bytes_max: usize,
     /// False for `-M`: refuse instead of evicting.
     pub evicting: bool,
-    /// Keys the hash; both nodes of a pair share it.
+    /// The secret of the keyed hash; the same on both nodes of a pair.
     pub hash_secret: [u8; 16],
     /// 0 or 1.
     pub side: u8,
@@ -117,12 +118,12 @@ pub struct Store {
     item_bytes_max: usize,
     has_cas: bool,
     limit_bytes: AtomicU64,
-    /// Who is told of evictions that are no client's doing.
-    bystander: OnceLock<Arc<dyn Witness>>,
+    /// Told of evictions that no client's command caused.
+    background_observer: OnceLock<Arc<dyn Observer>>,
     /// Boot-time milliseconds of a delayed flush, or [`NEVER`].
     flush_at_ms: AtomicU64,
-    /// The flush floor below which all memory has been taken back.
-    reclaimed_floor: AtomicU64,
+    /// The flush watermark below which all items have been freed.
+    reclaimed_watermark: AtomicU64,
 }
 
 impl Store {
@@ -131,8 +132,8 @@ impl Store {
         Self::with_hasher(config, KeyHasher::new(&config.hash_secret))
     }
 
-    /// The same, whose items have no CAS unique (`-C`). Each takes 8 bytes less of what memcached
-    /// counts.
+    /// Makes the items of an empty store have no CAS unique (`-C`). As memcached counts them, each
+    /// item is 8 bytes smaller.
     #[must_use]
     pub fn without_cas(mut self) -> Self {
         self.has_cas = false;
@@ -162,9 +163,9 @@ impl Store {
             item_bytes_max: config.item_bytes_max,
             has_cas: true,
             limit_bytes: AtomicU64::new(config.limit_bytes),
-            bystander: OnceLock::new(),
+            background_observer: OnceLock::new(),
             flush_at_ms: AtomicU64::new(NEVER),
-            reclaimed_floor: AtomicU64::new(0),
+            reclaimed_watermark: AtomicU64::new(0),
         }
     }
 
@@ -172,46 +173,47 @@ impl Store {
         &self.shards[hash::shard_of(slot, self.shard_bits)]
     }
 
-    /// The stamp clock of this node.
-    pub fn stamps(&self) -> &StampClock {
-        &self.shared.stamps
+    /// The timestamp clock of this node.
+    pub fn hybrid_clock(&self) -> &HybridClock {
+        &self.shared.hybrid_clock
     }
 
-    /// What the memory holds.
+    /// The state of the memory account.
     pub fn memory(&self) -> Memory {
         self.shared.account.snapshot()
     }
 
-    /// Bytes that must be freed for the first client whose input waits for room; `None` if none
+    /// Bytes that must be freed for the first client whose input waits for memory; `None` if none
     /// waits.
     pub fn lacking_input_bytes(&self) -> Option<u64> {
         let account = &self.shared.account;
         account.unfinished.lacking_bytes(account.budget_bytes())
     }
 
-    /// Bytes that unfinished input holds beyond its bound, as after the memory limit was lowered.
+    /// Bytes that unfinished input holds over its bound, which happens when the memory limit was
+    /// lowered.
     pub fn excess_input_bytes(&self) -> u64 {
         let account = &self.shared.account;
         account.unfinished.excess_bytes(account.budget_bytes())
     }
 
-    /// Wakes the clients whose input waits for room.
+    /// Wakes the clients whose input waits for memory.
     pub fn wake_waiting_input(&self) {
         self.shared.account.unfinished.wake_all();
     }
 
-    /// Whether unfinished input holds so much that reads are to be short.
+    /// Whether unfinished input holds so much memory that reads should be short.
     pub fn is_input_scarce(&self) -> bool {
         let account = &self.shared.account;
         !account.unfinished.is_ample(0, account.budget_bytes())
     }
 
-    /// What happened without a client asking for it.
+    /// Counters of evictions, expiry and refusals.
     pub fn counters(&self) -> &Counters {
         &self.shared.counters
     }
 
-    /// The classes of items, and what they hold.
+    /// The slab classes and their totals.
     pub fn classes(&self) -> &Classes {
         &self.shared.classes
     }
@@ -221,13 +223,14 @@ impl Store {
         self.limit_bytes.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// The slot ("table key") of a key that shares its 64-bit hash with no other.
+    /// The first slot of a key: its slot unless other keys have the same 64-bit hash.
     pub fn slot_of(&self, key: &[u8]) -> u64 {
         self.shared.hasher.hash(key).slot()
     }
 }
 
-/// One shard per 256 KiB, at least 256 and at most 16,384.
+/// One shard per 256 KiB of memory, at least 256 and at most 16,384: enough for workers to meet
+/// rarely at one lock, and few enough for their tables to cost little.
 fn shard_bits_for(limit_bytes: u64) -> u32 {
     let wanted = (limit_bytes / limits::SHARD_BYTES).max(1);
     wanted

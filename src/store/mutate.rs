@@ -1,48 +1,50 @@
-//! The one door: every change of an entry passes [`Shard::change`].
+//! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
-//! It sees the old and the new entry; memory account, expiry wheel, tombstones, dirty marks and
-//! tail ticks hang here and nowhere else. Old entries are handed to the batch and freed after the
-//! lock is released.
+//! It sees the old and the new entry, and updates everything that depends on them: memory account,
+//! class totals, expiry buckets, tombstones, dirty keys and the published tail. No other code does.
+//! Old entries are put into the context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
 
-use super::hlc::{Stamp, Version};
+use super::hlc::{Timestamp, Version};
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
 use crate::limits;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// Who changes an entry.
+/// Why an entry changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// A client's command: takes a new stamp.
+    /// A client's command. The change gets a new timestamp.
     Client,
-    /// A record of the partner: brings its version; the partner holds it.
+    /// A record of the partner. It has its own version, and the partner holds that.
     Record,
-    /// The deadline passed.
+    /// The deadline has passed.
     Expiry,
     /// Memory is needed.
     Eviction,
-    /// Nobody needs the entry: confirmed or overdue tombstones, items under the flush floor.
+    /// The entry is not needed any more: a confirmed tombstone, or an item below the flush
+    /// watermark.
     Reclaim,
 }
 
-/// A place in the table.
+/// A slot of the table, and how its key came to it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct At {
+pub(crate) struct SlotRef {
     pub(crate) slot: u64,
-    /// Whether its key's own slot is another one, which some other key holds or held.
+    /// Whether this is not the first slot of the key, because other keys with the same hash hold or
+    /// held those before it.
     pub(crate) displaced: bool,
-    /// Whether it holds another key's entry, which must yield.
+    /// Whether another key's entry is in it and is to be replaced.
     pub(crate) full: bool,
 }
 
-impl At {
-    /// The place of an entry that is in the table.
+impl SlotRef {
+    /// The slot of an entry that is in the table.
     pub(crate) fn of(slot: u64, item: &Item) -> Self {
         Self {
             slot,
@@ -51,7 +53,7 @@ impl At {
         }
     }
 
-    /// The place of a key whose own slot is `home`.
+    /// The slot of a key whose first slot is `home`.
     pub(crate) fn new(place: &Place<'_>, home: u64) -> Self {
         let (&slot, full) = match place {
             Place::Held(slot, _) | Place::Vacant(slot) => (slot, false),
@@ -65,84 +67,91 @@ impl At {
     }
 }
 
-/// What is to become of a slot.
+/// What to do with a slot.
 #[derive(Debug)]
 pub(crate) enum Change<'k> {
-    /// Holds this item, which is charged to the account already. A cold one enters at the cold
-    /// end, or keeps the place of the entry it replaces.
+    /// Put this item, which is charged to the account already. A cold one goes to the cold end of
+    /// the LRU list, or to the place of the live item it replaces.
     Put { item: Item, cold: bool },
-    /// Holds `key` no longer.
+    /// Remove the entry of `key`.
     Remove { key: &'k [u8] },
-    /// Lives until another deadline, or bears other marks.
-    Touch { deadline_ms: u64, marks: u8 },
-    /// The partner holds the same version; the earlier deadline counts.
-    Meet { deadline_ms: u64 },
+    /// Set another deadline and other item flags.
+    Touch { deadline_ms: u64, item_flags: u8 },
+    /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
+    ConfirmEqual { deadline_ms: u64 },
 }
 
 impl Shard {
-    /// Changes one entry and everything that depends on it. Returns the stamp of what was put,
-    /// touched or left as a tombstone.
-    pub(crate) fn change(
+    /// Changes one entry and everything that depends on it. Returns the timestamp of the item that
+    /// was put or touched, or of the tombstone that was left.
+    pub(crate) fn mutate(
         &mut self,
         shared: &Shared,
-        batch: &mut Batch,
-        at: At,
+        context: &mut OpContext,
+        at: SlotRef,
         change: Change<'_>,
         cause: Cause,
-    ) -> Option<Stamp> {
+    ) -> Option<Timestamp> {
         let slot = at.slot;
-        let (stamp, news) = match change {
-            Change::Touch { deadline_ms, marks } => {
-                let touched = self.touch(shared, batch, slot, (deadline_ms, marks));
+        // The change itself; `is_news`: the partner must be sent the entry.
+        let (timestamp, is_news) = match change {
+            Change::Touch {
+                deadline_ms,
+                item_flags,
+            } => {
+                let touched = self.touch(shared, context, slot, (deadline_ms, item_flags));
                 (touched, true)
             }
-            Change::Meet { deadline_ms } => {
-                self.meet(batch, slot, deadline_ms);
+            Change::ConfirmEqual { deadline_ms } => {
+                self.confirm_equal(context, slot, deadline_ms);
                 (None, false)
             }
             Change::Put { item, cold } => {
                 if cause == Cause::Client {
-                    item.set_version(Version::written(shared.stamps.next(batch.now)));
+                    item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
                 } else {
                     item.confirm();
                 }
-                let stamp = item.stamp();
-                batch.written = Some(self.index);
-                self.put(shared, batch, at, item, cold);
-                (Some(stamp), cause == Cause::Client)
+                let timestamp = item.timestamp();
+                context.written = Some(self.index);
+                self.put(shared, context, at, item, cold);
+                (Some(timestamp), cause == Cause::Client)
             }
             Change::Remove { .. } if at.full => {
+                // The key has no slot for its tombstone, and no entry.
                 shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
                 (None, false)
             }
-            Change::Remove { key } => match self.tombstone_for(shared, batch, slot, key, cause) {
+            Change::Remove { key } => match self.tombstone_for(shared, context, slot, key, cause) {
                 Some(tombstone) => {
-                    let stamp = tombstone.stamp();
-                    self.put(shared, batch, at, tombstone, false);
-                    (Some(stamp), true)
+                    let timestamp = tombstone.timestamp();
+                    self.put(shared, context, at, tombstone, false);
+                    (Some(timestamp), true)
                 }
                 None => {
-                    self.take_out(shared, batch, slot);
+                    self.take_out(shared, context, slot);
                     (None, cause == Cause::Client)
                 }
             },
         };
-        if news && shared.replicated {
-            batch.dirty.push(slot);
+        // What depends on it.
+        if is_news && shared.replicated {
+            context.dirty.push(slot);
         }
         if self.table.tombstones_len() > 0 && cause != Cause::Reclaim {
-            self.limit_tombstones(shared, batch);
+            self.limit_tombstones(shared, context);
         }
-        stamp
+        timestamp
     }
 
-    /// Whatever removes a version that the partner has not confirmed leaves a tombstone: a
-    /// client's removal with a new stamp, others with the removed version. An eviction spares the
-    /// value that the partner holds, too, if only a longer life is forgotten with it.
+    /// The tombstone that a removal leaves, if it needs one. A client's removal always does, with a
+    /// new timestamp. Expiry and eviction do if the partner has not confirmed the version, which
+    /// the tombstone then has. An eviction leaves none if the partner has confirmed the value and
+    /// lacks only a touch: a tombstone of that touch would delete the partner's copy.
     fn tombstone_for(
         &self,
         shared: &Shared,
-        batch: &Batch,
+        context: &OpContext,
         slot: u64,
         key: &[u8],
         cause: Cause,
@@ -151,7 +160,7 @@ impl Shard {
             return None;
         }
         let version = match cause {
-            Cause::Client => Version::written(shared.stamps.next(batch.now)),
+            Cause::Client => Version::written(shared.hybrid_clock.next(context.now)),
             Cause::Expiry | Cause::Eviction => {
                 let old = self.table.peek(slot)?;
                 let stays = cause == Cause::Eviction && old.is_value_confirmed();
@@ -170,11 +179,19 @@ impl Shard {
         Some(item)
     }
 
-    /// Puts an item into a slot, whatever was in it.
-    fn put(&mut self, shared: &Shared, batch: &mut Batch, at: At, item: Item, cold: bool) {
+    /// Puts an item into a slot and retires the entry that was in it.
+    fn put(
+        &mut self,
+        shared: &Shared,
+        context: &mut OpContext,
+        at: SlotRef,
+        item: Item,
+        cold: bool,
+    ) {
+        // The new entry's own fields.
         let slot = at.slot;
         let is_live = !item.is_tombstone();
-        let tick = tick_of(batch.now);
+        let tick = tick_of(context.now);
         item.begin_history(tick);
         item.set_promoted(tick);
         if at.displaced {
@@ -184,6 +201,7 @@ impl Shard {
         if !is_live {
             shared.account.add_tombstone(&item);
         }
+        // The table.
         let old = if cold {
             self.insert_cold(shared, slot, item)
         } else {
@@ -194,23 +212,26 @@ impl Shard {
         } else {
             self.table.hottest()
         };
+        // Expiry buckets and totals. An old entry may have queued the slot already.
         if let (Some(new), Some(old)) = (new, &old) {
-            new.set_wheel_slot(old.wheel_slot());
+            new.set_expiry_bucket(old.expiry_bucket());
         }
         if let Some(new) = new.filter(|_| is_live) {
-            self.wheel.watch(&self.table, slot, new, batch.now);
+            self.expiry_buckets
+                .watch(&self.table, slot, new, context.now);
         }
         let was_live = old.as_ref().is_some_and(|old| !old.is_tombstone());
         shared.account.count_live(was_live, is_live);
         shared.classes.count(old.as_ref(), new);
         match old {
-            Some(old) => self.leave(shared, batch, old, at.full),
+            Some(old) => self.retire(shared, context, old, at.full),
             None if self.table.live_len() == 1 => self.publish_tail(shared),
             None => {}
         }
     }
 
-    /// Inserts at the cold end; what replaces an entry takes over its place and its times.
+    /// Puts an item at the cold end, as old as the coldest item there. If it replaces a live item,
+    /// it takes that item's place and times.
     fn insert_cold(&mut self, shared: &Shared, slot: u64, item: Item) -> Option<Item> {
         let place = self.table.peek(slot);
         match place.filter(|place| !place.is_tombstone()) {
@@ -226,16 +247,17 @@ impl Shard {
     }
 
     /// Empties a slot.
-    fn take_out(&mut self, shared: &Shared, batch: &mut Batch, slot: u64) {
+    fn take_out(&mut self, shared: &Shared, context: &mut OpContext, slot: u64) {
         if let Some(old) = self.table.remove(slot) {
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
-            self.leave(shared, batch, old, false);
+            self.retire(shared, context, old, false);
         }
     }
 
-    /// Takes an entry that is out of the table off the books.
-    fn leave(&mut self, shared: &Shared, batch: &mut Batch, old: Item, yielded: bool) {
+    /// Updates the accounts for an entry that has left the table, and puts it into the context to
+    /// be freed. `yielded`: another key took its slot.
+    fn retire(&mut self, shared: &Shared, context: &mut OpContext, old: Item, yielded: bool) {
         if old.is_displaced() {
             self.displaced -= 1;
         }
@@ -244,46 +266,48 @@ impl Shard {
         }
         match (yielded, old.is_tombstone()) {
             (false, _) => {}
-            (true, false) => shared.counters.count_eviction(&old, batch.now),
+            (true, false) => shared.counters.count_eviction(&old, context.now),
             (true, true) => _ = shared.counters.tombstones_dropped.fetch_add(1, RELAXED),
         }
         if old.promoted() == shared.tail(self.index) || self.table.live_len() <= 1 {
             self.publish_tail(shared);
         }
-        batch.retired.push(old);
+        context.retired.push(old);
     }
 
-    /// Changes deadline and marks in place: a touch must not change the CAS, so it takes a second
-    /// stamp.
+    /// Changes deadline and item flags in place. A touch must not change the CAS unique, so it has
+    /// a timestamp of its own.
     fn touch(
         &mut self,
         shared: &Shared,
-        batch: &Batch,
+        context: &OpContext,
         slot: u64,
-        (deadline_ms, marks): (u64, u8),
-    ) -> Option<Stamp> {
+        (deadline_ms, item_flags): (u64, u8),
+    ) -> Option<Timestamp> {
         let item = self.table.peek(slot)?;
-        let touched = shared.stamps.next(batch.now);
-        let outlives = deadline_ms >= item.deadline_ms() && marks == item.marks();
+        let touched = shared.hybrid_clock.next(context.now);
+        let outlives = deadline_ms >= item.deadline_ms() && item_flags == item.item_flags();
         item.set_deadline_ms(deadline_ms);
-        item.set_marks(marks);
+        item.set_item_flags(item_flags);
         item.set_version(Version {
             touched,
             ..item.version()
         });
         item.unconfirm(outlives);
-        self.wheel.watch(&self.table, slot, item, batch.now);
+        self.expiry_buckets
+            .watch(&self.table, slot, item, context.now);
         Some(touched)
     }
 
-    fn meet(&mut self, batch: &Batch, slot: u64, deadline_ms: u64) {
+    fn confirm_equal(&mut self, context: &OpContext, slot: u64, deadline_ms: u64) {
         let Some(item) = self.table.peek(slot) else {
             return;
         };
         item.confirm();
         if deadline_ms < item.deadline_ms() {
             item.set_deadline_ms(deadline_ms);
-            self.wheel.watch(&self.table, slot, item, batch.now);
+            self.expiry_buckets
+                .watch(&self.table, slot, item, context.now);
         }
     }
 
@@ -303,9 +327,9 @@ impl Shard {
         shared.publish_tail(self.index, self.tail_tick());
     }
 
-    /// Beyond their share of memory the oldest tombstones go and are counted: their keys may
-    /// return from the partner.
-    fn limit_tombstones(&mut self, shared: &Shared, batch: &mut Batch) {
+    /// Drops the oldest tombstones when all together exceed their share of memory, and counts them:
+    /// their keys may return from the partner.
+    fn limit_tombstones(&mut self, shared: &Shared, context: &mut OpContext) {
         for _ in 0..limits::TOMBSTONES_DROPPED {
             if !shared.account.tombstones_over_limit() {
                 return;
@@ -314,7 +338,7 @@ impl Shard {
                 return;
             };
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
-            self.take_out(shared, batch, slot);
+            self.take_out(shared, context, slot);
         }
     }
 }

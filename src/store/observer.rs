@@ -1,37 +1,37 @@
-//! Somebody who is told what commands and memory pressure do to items, without the store knowing
-//! why: `watch` asks for it. Told without a lock; mostly there is nobody.
+//! Observers: told what commands and evictions do to items. `watch` is the only one, and usually
+//! there is none. They are called without a lock.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::item::Item;
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::ops::Miss;
 use super::{Now, Store};
 
-/// See the module.
-pub trait Witness: Debug + Send + Sync {
-    /// A key was looked up by a command of whatever kind.
-    fn looked_up(&self, key: &[u8], found: Result<Seen, Miss>);
-    /// A storage command has been decided.
-    fn stored(&self, storing: &Storing<'_>);
-    /// An item was deleted by this command.
-    fn deleted(&self, key: &[u8], command: &str, seen: Seen);
-    /// An item made room for others.
+/// Receives what happens to items.
+pub trait Observer: Debug + Send + Sync {
+    /// A command looked a key up.
+    fn looked_up(&self, key: &[u8], found: Result<ItemSummary, Miss>);
+    /// A storage command was carried out or refused.
+    fn stored(&self, storing: &StoreEventView<'_>);
+    /// A command deleted an item.
+    fn deleted(&self, key: &[u8], command: &str, item: ItemSummary);
+    /// An item was evicted.
     fn evicted(&self, item: &Item, now: Now);
 }
 
-/// What a log line tells of an item.
+/// What log lines show of an item.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ItemSummary {
     /// Its slab class, as memcached would choose it; 0 for none.
     pub class: u8,
     /// The length of its value.
     pub value_len: usize,
 }
 
-impl Seen {
-    /// As it is.
+impl ItemSummary {
+    /// The summary of an item.
     pub fn of(item: &Item) -> Self {
         Self {
             class: item.class(),
@@ -40,9 +40,9 @@ impl Seen {
     }
 }
 
-/// A storage command and what became of it, in memcached's words.
+/// A storage command and its result, in memcached's words.
 #[derive(Clone, Copy, Debug)]
-pub struct Storing<'a> {
+pub struct StoreEventView<'a> {
     /// The key.
     pub key: &'a [u8],
     /// `stored`, `not_stored`, ...
@@ -52,43 +52,46 @@ pub struct Storing<'a> {
     /// Seconds to live; 0 for ever.
     pub ttl_secs: u32,
     /// The item that was to be stored.
-    pub seen: Seen,
+    pub item: ItemSummary,
 }
 
-impl Batch {
-    /// Does something without telling it.
-    pub(crate) fn unseen<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
-        let witness = self.witness.take();
+impl OpContext {
+    /// Does something without reporting it.
+    pub(crate) fn without_observer<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        let observer = self.observer.take();
         let result = act(self);
-        self.witness = witness;
+        self.observer = observer;
         result
     }
 
-    pub(super) fn tell_lookup(&self, key: &[u8], found: Result<Seen, Miss>) {
-        if let Some(witness) = &self.witness {
-            witness.looked_up(key, found);
+    pub(super) fn report_lookup(&self, key: &[u8], found: Result<ItemSummary, Miss>) {
+        if let Some(observer) = &self.observer {
+            observer.looked_up(key, found);
         }
     }
 }
 
 impl Store {
-    /// Has somebody told of evictions that are no client's doing: the partner's writes and a lower
-    /// memory limit cause them, too. Counts once.
-    pub fn tell_bystander(&self, witness: Arc<dyn Witness>) {
-        let _ = self.bystander.set(witness);
+    /// Sets the observer of evictions that no client's command causes: the partner's writes and a
+    /// lower memory limit do. Only the first call has an effect.
+    pub fn set_background_observer(&self, observer: Arc<dyn Observer>) {
+        let _ = self.background_observer.set(observer);
     }
 
-    /// Tells of the live items among those that an eviction has just taken out.
+    /// Reports the live items among those that an eviction has just removed.
     #[cold]
-    pub(super) fn tell_evicted(&self, batch: &Batch) {
-        let bystander = self.bystander.get().filter(|_| batch.is_background);
-        let Some(witness) = batch.witness.as_ref().or(bystander) else {
+    pub(super) fn report_evictions(&self, context: &OpContext) {
+        let background_observer = self
+            .background_observer
+            .get()
+            .filter(|_| context.is_background);
+        let Some(observer) = context.observer.as_ref().or(background_observer) else {
             return;
         };
-        for item in &batch.retired {
-            let is_dead = self.shared.is_flushed(item) || item.is_expired(batch.now);
+        for item in &context.retired {
+            let is_dead = self.shared.is_flushed(item) || item.is_expired(context.now);
             if !item.is_tombstone() && !is_dead {
-                witness.evicted(item, batch.now);
+                observer.evicted(item, context.now);
             }
         }
     }

@@ -1,41 +1,41 @@
-//! What one turn of a connection (or of the link, or of housekeeping) carries along.
+//! The context of store operations during one turn of a connection, the link or housekeeping.
 
 use std::sync::Arc;
 
 use super::clock::Now;
 use super::item::Item;
-use super::observer::Witness;
+use super::observer::Observer;
 
-/// The moment of a turn and what its changes leave to do after the locks are released.
+/// The time of a turn, and what its changes leave to do once the locks are released.
 #[derive(Debug, Default)]
-pub struct Batch {
-    /// The moment; taken once per turn.
+pub struct OpContext {
+    /// The time; read once per turn.
     pub now: Now,
-    /// Slots of entries that the partner must be sent, in the order of their changes.
+    /// Slots of entries to send to the partner, in the order of their changes.
     pub dirty: Vec<u64>,
     /// Slots of entries that were promoted by a hit.
     pub promoted: Vec<u64>,
-    /// Everything was flushed, which changes no entry.
+    /// A flush happened. It changes no entry, so nothing is dirty by it.
     pub flushed: bool,
-    /// The class of the live item that was last met.
-    pub met_class: u8,
-    /// Entries that left the table; freed outside the locks.
+    /// The class of the live item that the last lookup found.
+    pub found_class: u8,
+    /// Entries that left the table, to be freed without a lock.
     pub(crate) retired: Vec<Item>,
     /// The shard that was last written to.
     pub(crate) written: Option<usize>,
-    /// Who is told what happens to items, if anybody.
-    pub witness: Option<Arc<dyn Witness>>,
-    /// What happens is no client's doing.
+    /// Told what commands do to items, while a client watches.
+    pub observer: Option<Arc<dyn Observer>>,
+    /// No client's command runs in it.
     pub(crate) is_background: bool,
 }
 
-impl Batch {
-    /// Whether it holds changes that the partner must be sent.
-    pub fn is_to_be_handed_over(&self) -> bool {
+impl OpContext {
+    /// Whether it holds changes to send to the partner.
+    pub fn has_changes(&self) -> bool {
         self.flushed || !self.dirty.is_empty()
     }
 
-    /// An empty batch at a moment, of the link or of housekeeping.
+    /// An empty context of the link or of housekeeping.
     pub fn at(now: Now) -> Self {
         Self {
             now,

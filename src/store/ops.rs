@@ -1,13 +1,14 @@
-//! What commands do with the store. Each operation holds one shard lock for its short length.
+//! The operations that commands use: read, update, flush. Each holds one shard lock, for a short
+//! time.
 
 use std::sync::atomic::Ordering;
 
-use super::hlc::Stamp;
+use super::hlc::Timestamp;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
-use super::mutate::{At, Cause, Change};
-use super::observer::Seen;
-use super::op_context::Batch;
-use super::pending_item::Draft;
+use super::mutate::{Cause, Change, SlotRef};
+use super::observer::ItemSummary;
+use super::op_context::OpContext;
+use super::pending_item::PendingItem;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::{Now, Store};
 use crate::limits;
@@ -17,212 +18,226 @@ use crate::limits;
 pub enum Miss {
     /// It is not there.
     Absent,
-    /// It was there until its deadline.
+    /// Its deadline has passed.
     Expired,
-    /// A flush has killed it.
+    /// A flush has invalidated it.
     Flushed,
 }
 
-/// What a command wants done with the entry it was shown.
+/// What a command does with the entry of its key.
 #[derive(Debug)]
 pub enum Action<'s> {
     /// Nothing.
     Keep,
-    /// Count as used: a failed `add` promotes.
+    /// Counts it as used without a read: a failed `add` promotes.
     Promote,
-    /// Hold this item instead.
-    Put(Draft<'s>),
-    /// Be gone; with a partner also when nothing was there.
+    /// Puts this item in its place.
+    Put(PendingItem<'s>),
+    /// Removes it. With a partner a tombstone is left even if there was no entry.
     Remove,
-    /// Count as read.
+    /// Counts it as read.
     Read,
-    /// Live until another deadline, in boot-time milliseconds; counts as read.
+    /// Sets another deadline, in boot-time milliseconds, and counts it as read.
     Touch(u64),
-    /// The same with other marks, counted as read or not.
+    /// Sets another deadline and other item flags.
     Amend {
         /// Boot-time milliseconds.
         deadline_ms: u64,
-        /// See [`super::marks`].
-        marks: u8,
+        /// See [`super::item_flags`].
+        item_flags: u8,
         /// Whether it counts as read.
         is_read: bool,
     },
 }
 
-/// What a command met under its key.
+/// What a lookup found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Met {
+enum LookupState {
     Live,
-    /// Dead by its deadline or by a flush: it must go.
+    /// An item that is expired or flushed: it must be removed.
     Dead,
+    /// No entry, or a tombstone.
     Nothing,
 }
 
 impl Store {
-    /// Shows a live item and counts it as used. `show` runs under the lock of the item's shard.
+    /// Calls `show` with the live item of a key, and counts the item as read. `show` runs under the
+    /// lock of the shard.
     pub fn read<R>(
         &self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         show: impl FnOnce(&Item) -> R,
     ) -> Result<R, Miss> {
-        if batch.witness.is_none() {
-            return self.read_unseen(key, batch, show);
+        if context.observer.is_none() {
+            return self.read_unobserved(key, context, show);
         }
-        let mut seen = Seen::default();
-        let read = self.read_unseen(key, batch, |item| {
-            seen = Seen::of(item);
+        let mut summary = ItemSummary::default();
+        let read = self.read_unobserved(key, context, |item| {
+            summary = ItemSummary::of(item);
             show(item)
         });
-        batch.tell_lookup(key, read.as_ref().map(|_| seen).map_err(|miss| *miss));
+        context.report_lookup(key, read.as_ref().map(|_| summary).map_err(|miss| *miss));
         read
     }
 
-    fn read_unseen<R>(
+    fn read_unobserved<R>(
         &self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         show: impl FnOnce(&Item) -> R,
     ) -> Result<R, Miss> {
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let (slot, item) = shard.find(hash, key).ok_or(Miss::Absent)?;
-        if let Err(miss) = self.check_life(item, batch.now) {
+        if let Err(miss) = self.check_live(item, context.now) {
             if miss != Miss::Absent {
-                self.forget(&mut shard, slot, batch);
+                self.remove_dead(&mut shard, slot, context);
                 drop(shard);
-                self.shared.free_retired(batch);
+                self.shared.free_retired(context);
             }
             return Err(miss);
         }
-        batch.met_class = item.class();
-        let tick = tick_of(batch.now);
+        context.found_class = item.class();
+        let tick = tick_of(context.now);
         item.mark_fetched(tick);
         let shown = show(item);
         if self.promotion_is_due(shard.index, item, tick) {
-            self.promote_in(&mut shard, slot, tick, batch);
+            self.promote_in(&mut shard, slot, tick, context);
         }
         Ok(shown)
     }
 
-    /// Shows the entry of a key, or that there is none, and does what `decide` says, in one hold
-    /// of the lock. Returns the stamp of what was put, touched or left as a tombstone.
+    /// Calls `decide` with the live item of a key, or why there is none, and carries out the action
+    /// it returns, all under one lock. Returns the timestamp of the item that was put or touched,
+    /// or of the tombstone that was left.
     ///
-    /// A draft that `decide` owns but does not return is freed under the lock: keep it outside and
-    /// take it from there.
+    /// A pending item that `decide` owns but does not return would be freed under the lock: keep it
+    /// outside and take it from there.
     pub fn update<'s, R>(
         &'s self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
-    ) -> (R, Option<Stamp>) {
-        if batch.witness.is_none() {
-            return self.update_unseen(key, batch, decide);
+    ) -> (R, Option<Timestamp>) {
+        if context.observer.is_none() {
+            return self.update_unobserved(key, context, decide);
         }
         let mut found = Err(Miss::Absent);
-        let updated = self.update_unseen(key, batch, |entry| {
-            found = entry.map(Seen::of);
+        let updated = self.update_unobserved(key, context, |entry| {
+            found = entry.map(ItemSummary::of);
             decide(entry)
         });
-        batch.tell_lookup(key, found);
+        context.report_lookup(key, found);
         updated
     }
 
-    fn update_unseen<'s, R>(
+    fn update_unobserved<'s, R>(
         &'s self,
         key: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
         decide: impl FnOnce(Result<&Item, Miss>) -> (Action<'s>, R),
-    ) -> (R, Option<Stamp>) {
+    ) -> (R, Option<Timestamp>) {
+        // Look the key up.
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
-        let at = At::new(&place, hash.slot());
+        let at = SlotRef::new(&place, hash.slot());
         let shown = match place {
-            Place::Held(_, item) => self.check_life(item, batch.now).map(|()| item),
+            Place::Held(_, item) => self.check_live(item, context.now).map(|()| item),
             Place::Vacant(_) | Place::Full(_) => Err(Miss::Absent),
         };
-        let met = match shown {
+        let found = match shown {
             Ok(item) => {
-                batch.met_class = item.class();
-                Met::Live
+                context.found_class = item.class();
+                LookupState::Live
             }
-            Err(Miss::Absent) => Met::Nothing,
-            Err(Miss::Expired | Miss::Flushed) => Met::Dead,
+            Err(Miss::Absent) => LookupState::Nothing,
+            Err(Miss::Expired | Miss::Flushed) => LookupState::Dead,
         };
+        // Decide and act.
         let (action, result) = decide(shown);
-        let stamp = self.act(&mut shard, at, met, key, action, batch);
+        let timestamp = self.carry_out(&mut shard, at, found, key, action, context);
         drop(shard);
-        self.settle(batch);
-        (result, stamp)
+        // Without the lock: free what was replaced, evict what is over the budget.
+        self.free_and_evict(context);
+        (result, timestamp)
     }
 
-    fn act(
+    fn carry_out(
         &self,
         shard: &mut Shard,
-        at: At,
-        met: Met,
+        at: SlotRef,
+        found: LookupState,
         key: &[u8],
         action: Action<'_>,
-        batch: &mut Batch,
-    ) -> Option<Stamp> {
-        let change = match (action, met) {
-            (Action::Put(draft), _) => Change::Put {
-                item: draft.into_item()?,
+        context: &mut OpContext,
+    ) -> Option<Timestamp> {
+        // The change that the action means for what was found.
+        let change = match (action, found) {
+            (Action::Put(item), _) => Change::Put {
+                item: item.into_item()?,
                 cold: false,
             },
-            (Action::Remove, Met::Live) => Change::Remove { key },
+            (Action::Remove, LookupState::Live) => Change::Remove { key },
             (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
-            (Action::Touch(deadline_ms), Met::Live) => {
-                let marks = shard.peek(at.slot)?.marks();
-                self.count_use(shard, at.slot, true, batch);
-                Change::Touch { deadline_ms, marks }
+            (Action::Touch(deadline_ms), LookupState::Live) => {
+                let item_flags = shard.peek(at.slot)?.item_flags();
+                self.count_use(shard, at.slot, true, context);
+                Change::Touch {
+                    deadline_ms,
+                    item_flags,
+                }
             }
             (
                 Action::Amend {
                     deadline_ms,
-                    marks,
+                    item_flags,
                     is_read,
                 },
-                Met::Live,
+                LookupState::Live,
             ) => {
                 if is_read {
-                    self.count_use(shard, at.slot, true, batch);
+                    self.count_use(shard, at.slot, true, context);
                 }
-                Change::Touch { deadline_ms, marks }
+                Change::Touch {
+                    deadline_ms,
+                    item_flags,
+                }
             }
-            (Action::Promote, Met::Live) => {
-                self.count_use(shard, at.slot, false, batch);
+            (Action::Promote, LookupState::Live) => {
+                self.count_use(shard, at.slot, false, context);
                 return None;
             }
-            (Action::Read, Met::Live) => {
-                self.count_use(shard, at.slot, true, batch);
+            (Action::Read, LookupState::Live) => {
+                self.count_use(shard, at.slot, true, context);
                 return None;
             }
-            (_, Met::Dead) => {
-                self.forget(shard, at.slot, batch);
+            (_, LookupState::Dead) => {
+                self.remove_dead(shard, at.slot, context);
                 return None;
             }
-            (_, Met::Live | Met::Nothing) => return None,
+            (_, LookupState::Live | LookupState::Nothing) => return None,
         };
-        if met == Met::Dead && matches!(change, Change::Put { .. }) {
+        // memcached counts an expired item that a set replaces as reclaimed.
+        if found == LookupState::Dead && matches!(change, Change::Put { .. }) {
             shard.peek(at.slot).inspect(|item| {
                 self.count_reclaimed(item);
-                self.count_death(item);
+                self.count_expired_unfetched(item);
             });
         }
-        shard.change(&self.shared, batch, at, change, Cause::Client)
+        shard.mutate(&self.shared, context, at, change, Cause::Client)
     }
 
-    /// Whether an item of this deadline, stored or touched, is the same as removing what is there.
-    /// Between two nodes a removal is one record; alone a node keeps even what is overdue until it
-    /// is met, so that it is counted as memcached counts it.
+    /// Whether storing an item with this deadline, or touching one, is done as a removal. In a pair
+    /// it is if the deadline has passed, because a removal is the smaller record. A standalone node
+    /// keeps the expired item until it is looked up, so that statistics count it as memcached does.
     pub fn puts_as_removal(&self, deadline_ms: u64, now: Now) -> bool {
         self.shared.replicated && deadline_ms <= now.boot_ms
     }
 
-    /// Whether an entry is a live item; else why its key is a miss.
-    fn check_life(&self, item: &Item, now: Now) -> Result<(), Miss> {
+    /// Checks that an entry is a live item.
+    fn check_live(&self, item: &Item, now: Now) -> Result<(), Miss> {
         if item.is_tombstone() {
             Err(Miss::Absent)
         } else if self.shared.is_flushed(item) {
@@ -234,14 +249,18 @@ impl Store {
         }
     }
 
-    /// Removes an entry that is dead by its deadline or by a flush: one that was looked for.
-    pub(super) fn bury(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
-        shard.peek(slot).inspect(|item| self.count_death(item));
-        self.forget(shard, slot, batch);
+    /// Removes an expired or flushed item that housekeeping or an eviction has found, and counts it
+    /// as expired if no client had read it.
+    pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
+        shard
+            .peek(slot)
+            .inspect(|item| self.count_expired_unfetched(item));
+        self.remove_dead(shard, slot, context);
     }
 
-    /// The same of one that a lookup has met, which memcached counts as a miss only.
-    fn forget(&self, shard: &mut Shard, slot: u64, batch: &mut Batch) {
+    /// Removes an expired or flushed item that a lookup has found. As in memcached, the lookup
+    /// counts a miss and the item is not counted as expired.
+    fn remove_dead(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
         let Some(item) = shard.peek(slot).cloned() else {
             return;
         };
@@ -251,10 +270,16 @@ impl Store {
             Cause::Expiry
         };
         let removal = Change::Remove { key: item.key() };
-        shard.change(&self.shared, batch, At::of(slot, &item), removal, cause);
+        shard.mutate(
+            &self.shared,
+            context,
+            SlotRef::of(slot, &item),
+            removal,
+            cause,
+        );
     }
 
-    fn count_death(&self, item: &Item) {
+    fn count_expired_unfetched(&self, item: &Item) {
         if !self.shared.is_flushed(item) && !item.is_fetched() {
             let counters = self.shared.counters.class(item.class());
             counters.expired_unfetched.fetch_add(1, Ordering::Relaxed);
@@ -266,9 +291,9 @@ impl Store {
         counters.reclaimed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an entry as used by a client, as a read or (a failed `add`) not.
-    fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, batch: &mut Batch) {
-        let tick = tick_of(batch.now);
+    /// Notes that a client used an item: read it, or failed to `add` it.
+    fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, context: &mut OpContext) {
+        let tick = tick_of(context.now);
         let Some(item) = shard.peek(slot) else {
             return;
         };
@@ -278,12 +303,13 @@ impl Store {
             item.set_accessed(tick);
         }
         if self.promotion_is_due(shard.index, item, tick) {
-            self.promote_in(shard, slot, tick, batch);
+            self.promote_in(shard, slot, tick, context);
         }
     }
 
-    /// A use promotes when the last promotion is older than an eighth of the coldest entry's, at
-    /// most a minute: a fixed minute would turn a small busy cache into a queue.
+    /// Whether a use promotes the item: if its last promotion is longer ago than an eighth of the
+    /// coldest item's, but at most a minute. With a fixed minute a small busy cache, whose items
+    /// live for less, would evict in the order of their writing.
     fn promotion_is_due(&self, shard: usize, item: &Item, tick: u32) -> bool {
         let age = ticks_since(tick, item.promoted());
         if age == 0 {
@@ -296,34 +322,38 @@ impl Store {
         age > (tail_age / 8).min(ticks(limits::PROMOTION_MS_MAX))
     }
 
-    fn promote_in(&self, shard: &mut Shard, slot: u64, tick: u32, batch: &mut Batch) {
+    fn promote_in(&self, shard: &mut Shard, slot: u64, tick: u32, context: &mut OpContext) {
         shard.promote(&self.shared, slot, tick);
         if self.shared.replicated {
-            batch.promoted.push(slot);
+            context.promoted.push(slot);
         }
     }
 
-    /// Kills everything that is stored now. Later writes survive, however soon they come.
-    pub fn flush(&self, batch: &mut Batch) -> Stamp {
+    /// Invalidates everything stored until now. Later writes are not affected, even in the same
+    /// millisecond.
+    pub fn flush(&self, context: &mut OpContext) -> Timestamp {
         self.flush_at_ms.store(NEVER, Ordering::Relaxed);
-        let floor = self.shared.stamps.next(batch.now);
-        self.shared.raise_floor(floor);
-        floor
+        let flush_watermark = self.shared.hybrid_clock.next(context.now);
+        self.shared.raise_flush_watermark(flush_watermark);
+        flush_watermark
     }
 
-    /// Kills what was stored before a moment of the past, in milliseconds since 2020.
-    pub fn flush_before(&self, wall_ms: u64) -> Option<Stamp> {
-        let floor = Stamp::at_wall_ms(wall_ms);
-        self.shared.raise_floor(floor).then_some(floor)
+    /// Invalidates everything stored before a moment of the past, in milliseconds since 2020.
+    /// `None` if an earlier flush did so already.
+    pub fn flush_before(&self, wall_ms: u64) -> Option<Timestamp> {
+        let flush_watermark = Timestamp::at_wall_ms(wall_ms);
+        self.shared
+            .raise_flush_watermark(flush_watermark)
+            .then_some(flush_watermark)
     }
 
-    /// Registers a flush for later; it replaces one that has not fired.
+    /// Schedules a flush; it replaces one that has not fired.
     pub fn flush_later(&self, at_ms: u64) {
         self.flush_at_ms.store(at_ms, Ordering::Relaxed);
     }
 
     /// Fires a delayed flush whose time has come. Called at the start of every turn.
-    pub fn flush_if_due(&self, now: Now) -> Option<Stamp> {
+    pub fn flush_if_due(&self, now: Now) -> Option<Timestamp> {
         let at_ms = self.flush_at_ms.load(Ordering::Relaxed);
         if at_ms > now.boot_ms {
             return None;
@@ -331,6 +361,6 @@ impl Store {
         let fired =
             self.flush_at_ms
                 .compare_exchange(at_ms, NEVER, Ordering::Relaxed, Ordering::Relaxed);
-        fired.ok().map(|_| self.flush(&mut Batch::at(now)))
+        fired.ok().map(|_| self.flush(&mut OpContext::at(now)))
     }
 }

@@ -1,4 +1,5 @@
-//! Items on their way into the table. They count in the memory account from their allocation on.
+//! Items that are allocated but not in the table yet. The memory account counts them from their
+//! allocation on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,59 +7,59 @@ use std::sync::atomic::Ordering;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
-use super::observer::Seen;
-use super::op_context::Batch;
-use super::relief::{self, Lack};
+use super::observer::ItemSummary;
+use super::op_context::OpContext;
+use super::relief::{self, FailedAllocation};
 use super::shared::Shared;
-use super::{Shortage, Store, replica};
+use super::{RefuseReason, Store, replica};
 
-/// The item does not fit: under `-M`, or the machine is out of memory. Clients are told
+/// There is no memory for the item: under `-M`, or because the machine has none. Clients get
 /// `SERVER_ERROR out of memory storing object`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for the item")]
 pub struct NoRoom;
 
-/// An item that is filled within one turn.
+/// An item that is filled and put within one turn.
 #[derive(Debug)]
-pub struct Draft<'s> {
+pub struct PendingItem<'s> {
     shared: &'s Shared,
     /// `None` once it is in the table.
     item: Option<Item>,
 }
 
-impl Draft<'_> {
-    /// Hands out the value, zeroes at first, to be filled.
+impl PendingItem<'_> {
+    /// Calls `fill` with the value, which is zeroed.
     pub fn fill(&mut self, fill: impl FnOnce(&mut [u8])) {
         if let Some(item) = &mut self.item {
             item.with_value_mut(fill);
         }
     }
 
-    /// Gives the item another deadline and other marks.
-    pub fn amend(&self, deadline_ms: u64, marks: u8) {
+    /// Sets another deadline and other item flags.
+    pub fn amend(&self, deadline_ms: u64, item_flags: u8) {
         if let Some(item) = &self.item {
             item.set_deadline_ms(deadline_ms);
-            item.set_marks(marks);
+            item.set_item_flags(item_flags);
         }
     }
 
-    /// Counts the item as read: whoever made it has been shown it.
+    /// Counts the item as read, because the client that wrote it is also shown it.
     pub fn count_as_read(&self) {
         if let Some(item) = &self.item {
             item.mark_fetched(0);
         }
     }
 
-    /// Takes over whether and when `old` was last read.
+    /// Copies from `old` whether and when it was last read.
     pub fn keep_history_of(&self, old: &Item) {
         if let Some(item) = &self.item {
             item.set_history_of(old);
         }
     }
 
-    /// What a log line tells of it.
-    pub fn seen(&self) -> Seen {
-        self.item.as_ref().map(Seen::of).unwrap_or_default()
+    /// What log lines show of it.
+    pub fn summary(&self) -> ItemSummary {
+        self.item.as_ref().map(ItemSummary::of).unwrap_or_default()
     }
 
     /// The class of the item.
@@ -71,7 +72,7 @@ impl Draft<'_> {
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for PendingItem<'_> {
     fn drop(&mut self) {
         if let Some(item) = self.item.take() {
             self.shared.account.refund(cost_bytes(&item));
@@ -79,19 +80,19 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// A record of the partner, which may arrive in pieces.
+/// The item of a record of the partner, which may arrive in chunks.
 #[derive(Debug)]
-pub struct Incoming {
+pub struct PartialItem {
     shared: Arc<Shared>,
     item: Option<Item>,
     filled_bytes: usize,
-    /// Of its cost, the part that is in the account already.
+    /// The part of its cost that is charged already.
     pub(super) charged_bytes: u64,
     pub(super) version: super::Version,
 }
 
-impl Incoming {
-    /// Appends bytes of the value; what exceeds its length is ignored and said so.
+impl PartialItem {
+    /// Appends bytes of the value. False if they exceed its length; the rest is ignored.
     pub fn push(&mut self, bytes: &[u8]) -> bool {
         let taken = bytes.len().min(self.missing_bytes());
         let start = self.filled_bytes;
@@ -104,7 +105,7 @@ impl Incoming {
         taken == bytes.len()
     }
 
-    /// Bytes of the value that have not come yet.
+    /// Bytes of the value that are still missing.
     pub fn missing_bytes(&self) -> usize {
         self.item.as_ref().map_or(0, |item| item.value().len()) - self.filled_bytes
     }
@@ -114,7 +115,7 @@ impl Incoming {
     }
 }
 
-impl Drop for Incoming {
+impl Drop for PartialItem {
     fn drop(&mut self) {
         if self.finish().is_some() {
             self.shared.account.refund(self.charged_bytes);
@@ -129,61 +130,63 @@ impl Store {
     }
 
     /// Allocates an item to be filled within this turn.
-    pub fn draft(
+    pub fn pending_item(
         &self,
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-    ) -> Result<Draft<'_>, NoRoom> {
-        Ok(self.draft_of(Some(self.allocate(key, head, value_len)?)))
+    ) -> Result<PendingItem<'_>, NoRoom> {
+        Ok(self.pending_item_of(Some(self.allocate(key, head, value_len)?)))
     }
 
-    /// A draft of an item that is allocated and charged.
-    pub(super) fn draft_of(&self, item: Option<Item>) -> Draft<'_> {
-        Draft {
+    /// Wraps an item that is allocated and charged.
+    pub(super) fn pending_item_of(&self, item: Option<Item>) -> PendingItem<'_> {
+        PendingItem {
             shared: &self.shared,
             item,
         }
     }
 
-    /// Allocates the item of a record, which may arrive in pieces. A live one is charged whole and
-    /// evicts once it is applied. What may not evict reserves what it takes more than the entry it
-    /// replaces, or is refused: whatever is charged beyond the budget, other threads evict for.
-    /// What had to go because the machine has no memory is in the batch.
-    pub fn incoming_record(
+    /// Allocates the item of a record, which may arrive in chunks.
+    ///
+    /// A live record is charged in full, and evicts when it is applied. A record of a full sync may
+    /// not evict: it is charged what it needs beyond the entry it replaces, or refused if that is
+    /// over the budget, because other threads would evict for it. Items evicted because the machine
+    /// has no memory are in the context.
+    pub fn partial_item(
         &self,
         key: &[u8],
         head: &replica::RecordHead,
         value_len: usize,
         origin: replica::Origin,
-        batch: &mut Batch,
-    ) -> Result<Incoming, Shortage> {
+        context: &mut OpContext,
+    ) -> Result<PartialItem, RefuseReason> {
         if value_len > self.item_bytes_max {
-            return Err(Shortage::TooLarge);
+            return Err(RefuseReason::TooLarge);
         }
         let account = &self.shared.account;
         let item_head = head.item_head();
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, &item_head, value_len));
-        let shortage = Shortage::Memory { bytes: cost };
+        let reason = RefuseReason::Memory { bytes: cost };
         let charged_bytes = if self.may_evict_for(origin) {
             account.charge(cost);
             cost
         } else {
             let more = cost.saturating_sub(self.cost_of_entry(key));
-            account.try_charge(more).then_some(more).ok_or(shortage)?
+            account.try_charge(more).then_some(more).ok_or(reason)?
         };
         let class = self.class_of(key, &item_head, value_len);
         let allocate = || {
             let item = self.machine_allocates(key, &item_head, value_len);
             if item.is_none() && self.may_evict_for(origin) {
-                relief::note(Lack { bytes: cost, class });
+                relief::note(FailedAllocation { bytes: cost, class });
             }
             item
         };
-        let allocated = self.retry(batch, |batch| batch, |_| allocate(), Option::is_none);
+        let allocated = self.retry(context, |context| context, |_| allocate(), Option::is_none);
         let Some(item) = allocated else {
             account.refund(charged_bytes);
-            return Err(shortage);
+            return Err(reason);
         };
         item.set_class(class);
         if !self.has_cas {
@@ -191,7 +194,7 @@ impl Store {
         }
         item.set_version(head.version);
         let shared = Arc::clone(&self.shared);
-        Ok(Incoming {
+        Ok(PartialItem {
             shared,
             item: Some(item),
             filled_bytes: 0,
@@ -200,7 +203,7 @@ impl Store {
         })
     }
 
-    /// Bytes that the entry of a key takes, live or a tombstone; 0 if there is none.
+    /// Bytes that the entry of a key takes; 0 if there is none.
     fn cost_of_entry(&self, key: &[u8]) -> u64 {
         let hash = self.shared.hasher.hash(key);
         let shard = self.shard(hash.slot()).lock();
@@ -209,7 +212,7 @@ impl Store {
             .map_or(0, |(_, item)| cost_bytes(item))
     }
 
-    /// Charges before it allocates: under `-M` nothing may go over the budget.
+    /// Allocates an item and charges it. Charged first: under `-M` nothing may exceed the budget.
     pub(super) fn allocate(
         &self,
         key: &[u8],
@@ -228,7 +231,7 @@ impl Store {
             .machine_allocates(key, head, value_len)
             .ok_or_else(|| {
                 account.refund(cost);
-                relief::note(Lack { bytes: cost, class });
+                relief::note(FailedAllocation { bytes: cost, class });
                 NoRoom
             })?;
         item.set_class(class);
@@ -238,7 +241,7 @@ impl Store {
         Ok(item)
     }
 
-    /// The class of an item of this kind.
+    /// The slab class of an item with this key and value.
     pub fn class_of(&self, key: &[u8], head: &ItemHead, value_len: usize) -> u8 {
         let bytes = item_bytes(key.len(), head.client_flags, value_len);
         let bytes = if self.has_cas {

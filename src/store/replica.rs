@@ -1,58 +1,58 @@
-//! What the link does with the store: records in and out, confirmations, walks of the table.
+//! The operations that the link uses: records in and out, confirmations, walks of the table.
 
 use std::sync::atomic::Ordering;
 
 use super::hash::KeyHash;
-use super::hlc::{Stamp, Version};
+use super::hlc::{Timestamp, Version};
 use super::item::{Item, ItemHead, NEVER, tick_of};
 use super::memory::cost_bytes;
-use super::mutate::{At, Cause, Change};
-use super::op_context::Batch;
-use super::pending_item::Incoming;
+use super::mutate::{Cause, Change, SlotRef};
+use super::op_context::OpContext;
+use super::pending_item::PartialItem;
 use super::shard::Shard;
 use super::{Now, Store};
 
 /// Where a record comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A write of the partner's clients: enters at the hot end and may evict.
+    /// The live lane: writes of the partner's clients. They enter at the hot end and may evict.
     Live,
-    /// A pass over the partner's table: enters at the cold end and never evicts.
-    Resync,
+    /// The sync lane: a full sync of the partner. Its items enter at the cold end and never evict.
+    Sync,
 }
 
-/// What became of a record.
+/// The result of applying a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ApplyResult {
     /// This node's table holds it.
     Applied,
     /// This node's table holds something newer.
     Superseded(Version),
-    /// Refused; an older version was removed all the same.
-    NoRoom(Shortage),
+    /// It was refused. An older version was removed nevertheless.
+    NoRoom(RefuseReason),
 }
 
 /// Why a record is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shortage {
+pub enum RefuseReason {
     /// It is over `-I`, however much memory there is.
     TooLarge,
     /// There is no memory for it.
     Memory {
-        /// What must be free.
+        /// Bytes that must be free.
         bytes: u64,
     },
 }
 
-/// A record's state beside key and value.
+/// A record without its key and value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordHead {
-    /// Decides who wins.
+    /// The version: of two records the higher one wins.
     pub version: Version,
     /// The client's opaque 32 bits.
     pub client_flags: u32,
-    /// See [`super::marks`].
-    pub marks: u8,
+    /// See [`super::item_flags`].
+    pub item_flags: u8,
     /// A CAS unique set by a client.
     pub cas: Option<u64>,
     /// Milliseconds on the boot-time clock of the node that reads it; `None` for ever.
@@ -60,14 +60,14 @@ pub struct RecordHead {
 }
 
 impl RecordHead {
-    /// What to send of an item; the deadline is on this node's clock.
+    /// The head of an item; the deadline is on this node's clock.
     pub fn of(item: &Item) -> Self {
-        // Before the deadline: a touch sets it first.
+        // Read before the deadline, because a touch sets the deadline first.
         let version = item.version();
         Self {
             version,
             client_flags: item.client_flags(),
-            marks: item.marks(),
+            item_flags: item.item_flags(),
             cas: item.cas_override(),
             deadline_ms: Some(item.deadline_ms()).filter(|&deadline_ms| deadline_ms != NEVER),
         }
@@ -77,42 +77,48 @@ impl RecordHead {
         ItemHead {
             client_flags: self.client_flags,
             deadline_ms: self.deadline_ms.unwrap_or(NEVER),
-            marks: self.marks,
+            item_flags: self.item_flags,
             cas: self.cas,
         }
     }
 }
 
-/// How an arriving version compares with what is here.
-enum Standing {
+/// How the version of a record compares with the entry here.
+enum VersionOrder {
     Newer,
     Equal,
     Older(Version),
 }
 
 impl Store {
-    /// Whatever is in a slot, live or a tombstone.
+    /// The entry of a slot, an item or a tombstone.
     pub fn entry(&self, slot: u64) -> Option<Item> {
         self.shard(slot).lock().peek(slot).cloned()
     }
 
-    /// Applies a record whose value is whole. Entries of our own that had to make room for it
-    /// are dirty in the batch, if the partner must hear of it.
-    pub fn apply(&self, mut incoming: Incoming, origin: Origin, batch: &mut Batch) -> Verdict {
-        let version = incoming.version;
-        let mut charged = incoming.charged_bytes;
-        let Some(item) = incoming.finish() else {
-            return self.refused(Shortage::TooLarge);
+    /// Applies a complete record. Items evicted for it are dirty in the context if the partner must
+    /// be told.
+    pub fn apply(
+        &self,
+        mut partial: PartialItem,
+        origin: Origin,
+        context: &mut OpContext,
+    ) -> ApplyResult {
+        let version = partial.version;
+        let mut charged = partial.charged_bytes;
+        let Some(item) = partial.finish() else {
+            return self.refused(RefuseReason::TooLarge);
         };
-        drop(incoming);
+        drop(partial);
         let cost = cost_bytes(&item);
-        self.shared.stamps.absorb(version.latest());
+        self.shared.hybrid_clock.absorb(version.latest());
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
-        let (verdict, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, batch);
+        let (result, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, context);
         drop(shard);
-        // What it replaced first, so that nobody else sees both and evicts for one of them.
-        self.shared.free_retired(batch);
+        // The replaced item is refunded before the new one is charged, so that no other thread sees
+        // both and evicts for one of them.
+        self.shared.free_retired(context);
         match unused {
             Some(unused) => {
                 drop(unused);
@@ -121,16 +127,17 @@ impl Store {
             None => self.shared.account.charge(cost - charged),
         }
         if self.may_evict_for(origin) {
-            self.settle(batch);
+            self.free_and_evict(context);
         }
-        verdict
+        result
     }
 
     pub(super) fn may_evict_for(&self, origin: Origin) -> bool {
         self.shared.evicting && origin == Origin::Live
     }
 
-    /// Returns the item if the table did not take it. `charged` is what is in the account for it.
+    /// The part of [`Self::apply`] under the lock. Returns the item if the table did not take it.
+    /// `charged` is what the account holds for it.
     fn apply_in(
         &self,
         shard: &mut Shard,
@@ -138,127 +145,147 @@ impl Store {
         item: Item,
         origin: Origin,
         charged: &mut u64,
-        batch: &mut Batch,
-    ) -> (Verdict, Option<Item>) {
+        context: &mut OpContext,
+    ) -> (ApplyResult, Option<Item>) {
+        // Compare the versions.
         let place = shard.locate(hash, item.key());
-        let at = At::new(&place, hash.slot());
+        let at = SlotRef::new(&place, hash.slot());
         let held = place.held();
-        match self.standing(held, item.version()) {
-            Standing::Older(newer) => return (Verdict::Superseded(newer), Some(item)),
-            Standing::Equal => return (self.meet(shard, at, &item, batch), Some(item)),
-            Standing::Newer => {}
+        match self.order_of(held, item.version()) {
+            VersionOrder::Older(newer) => return (ApplyResult::Superseded(newer), Some(item)),
+            VersionOrder::Equal => {
+                return (self.confirm_equal(shard, at, &item, context), Some(item));
+            }
+            VersionOrder::Newer => {}
         }
-        // What it replaces may have become smaller, or gone, since it was reserved.
+        // Charge what is missing: the entry it replaces may have become smaller since its memory
+        // was reserved.
         let cost = cost_bytes(&item);
         let more = cost.saturating_sub(held.map_or(0, cost_bytes));
         let lacking = more.saturating_sub(*charged);
         if !self.may_evict_for(origin) && !self.shared.account.try_charge(lacking) {
             if held.is_some() {
                 let removal = Change::Remove { key: item.key() };
-                shard.change(&self.shared, batch, at, removal, Cause::Record);
+                shard.mutate(&self.shared, context, at, removal, Cause::Record);
             }
-            return (self.refused(Shortage::Memory { bytes: cost }), Some(item));
+            return (
+                self.refused(RefuseReason::Memory { bytes: cost }),
+                Some(item),
+            );
         }
         *charged += lacking;
         let put = Change::Put {
             item,
-            cold: origin == Origin::Resync,
+            cold: origin == Origin::Sync,
         };
-        shard.change(&self.shared, batch, at, put, Cause::Record);
-        (Verdict::Applied, None)
+        shard.mutate(&self.shared, context, at, put, Cause::Record);
+        (ApplyResult::Applied, None)
     }
 
-    /// Applies a deletion: an older entry goes, and no tombstone of our own is kept.
-    pub fn apply_tombstone(&self, key: &[u8], version: Version, batch: &mut Batch) -> Verdict {
-        match self.remove_older(key, version, batch) {
-            Some((newer, _)) if newer > version => Verdict::Superseded(newer),
-            _ => Verdict::Applied,
+    /// Applies a deletion: removes an older entry, and keeps no tombstone.
+    pub fn apply_tombstone(
+        &self,
+        key: &[u8],
+        version: Version,
+        context: &mut OpContext,
+    ) -> ApplyResult {
+        match self.remove_older(key, version, context) {
+            Some((newer, _)) if newer > version => ApplyResult::Superseded(newer),
+            _ => ApplyResult::Applied,
         }
     }
 
-    /// A record that does not fit here: the older version held is removed all the same.
+    /// Refuses a record that does not fit. An older version of the key is removed nevertheless:
+    /// clients must not read what was replaced.
     pub fn refuse(
         &self,
         key: &[u8],
         version: Version,
-        shortage: Shortage,
-        batch: &mut Batch,
-    ) -> Verdict {
-        // If it was the machine that had no memory for it, the next one finds some.
-        self.relieve(batch);
-        match self.remove_older(key, version, batch) {
-            None => self.refused(shortage),
-            Some((held, is_live)) if held == version && is_live => Verdict::Applied,
-            Some((held, _)) => Verdict::Superseded(held),
+        reason: RefuseReason,
+        context: &mut OpContext,
+    ) -> ApplyResult {
+        // If the machine had no memory for it, evict for the next one.
+        self.relieve(context);
+        match self.remove_older(key, version, context) {
+            None => self.refused(reason),
+            Some((held, is_live)) if held == version && is_live => ApplyResult::Applied,
+            Some((held, _)) => ApplyResult::Superseded(held),
         }
     }
 
-    fn refused(&self, shortage: Shortage) -> Verdict {
+    fn refused(&self, reason: RefuseReason) -> ApplyResult {
         let counters = &self.shared.counters;
         counters.records_refused.fetch_add(1, Ordering::Relaxed);
-        Verdict::NoRoom(shortage)
+        ApplyResult::NoRoom(reason)
     }
 
-    /// Removes what is older than `version`. If that or a newer version is here, returns which,
-    /// and whether it is live.
+    /// Removes an entry older than `version`. If `version` or a newer one is here, returns it, and
+    /// whether it is a live item of exactly that version.
     fn remove_older(
         &self,
         key: &[u8],
         version: Version,
-        batch: &mut Batch,
+        context: &mut OpContext,
     ) -> Option<(Version, bool)> {
-        self.shared.stamps.absorb(version.latest());
+        self.shared.hybrid_clock.absorb(version.latest());
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
-        let at = At::new(&place, hash.slot());
+        let at = SlotRef::new(&place, hash.slot());
         let held = place.held();
-        let stays = match self.standing(held, version) {
-            Standing::Older(newer) => Some((newer, false)),
-            // What was confirmed here stays; it must not die with the sender's copy.
-            Standing::Equal => held.map(|item| (version, !item.is_tombstone())),
-            Standing::Newer => None,
+        let stays = match self.order_of(held, version) {
+            VersionOrder::Older(newer) => Some((newer, false)),
+            // The partner has a tombstone of this version: it evicted or expired its copy. Ours
+            // stays.
+            VersionOrder::Equal => held.map(|item| (version, !item.is_tombstone())),
+            VersionOrder::Newer => None,
         };
         if stays.is_none() && held.is_some() {
             let removal = Change::Remove { key };
-            shard.change(&self.shared, batch, at, removal, Cause::Record);
+            shard.mutate(&self.shared, context, at, removal, Cause::Record);
         }
         drop(shard);
-        self.settle(batch);
+        self.free_and_evict(context);
         stays
     }
 
-    fn standing(&self, held: Option<&Item>, version: Version) -> Standing {
-        let floor = self.shared.floor();
-        if version.stamp < floor {
-            return Standing::Older(Version::written(floor));
+    fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
+        let flush_watermark = self.shared.flush_watermark();
+        if version.timestamp < flush_watermark {
+            return VersionOrder::Older(Version::written(flush_watermark));
         }
         let Some(held) = held.map(Item::version) else {
-            return Standing::Newer;
+            return VersionOrder::Newer;
         };
         match held.cmp(&version) {
-            std::cmp::Ordering::Less => Standing::Newer,
-            std::cmp::Ordering::Equal => Standing::Equal,
-            std::cmp::Ordering::Greater => Standing::Older(held),
+            std::cmp::Ordering::Less => VersionOrder::Newer,
+            std::cmp::Ordering::Equal => VersionOrder::Equal,
+            std::cmp::Ordering::Greater => VersionOrder::Older(held),
         }
     }
 
-    /// Both sides hold this version: the earlier deadline wins. A tombstone here stays: what has
-    /// expired or was evicted does not return.
-    fn meet(&self, shard: &mut Shard, at: At, item: &Item, batch: &mut Batch) -> Verdict {
+    /// Both sides hold this version: the earlier deadline wins. A tombstone here stays, so that an
+    /// expired or evicted item does not return.
+    fn confirm_equal(
+        &self,
+        shard: &mut Shard,
+        at: SlotRef,
+        item: &Item,
+        context: &mut OpContext,
+    ) -> ApplyResult {
         if shard.peek(at.slot).is_some_and(Item::is_tombstone) {
-            return Verdict::Superseded(item.version());
+            return ApplyResult::Superseded(item.version());
         }
-        let meeting = Change::Meet {
+        let confirmation = Change::ConfirmEqual {
             deadline_ms: item.deadline_ms(),
         };
-        shard.change(&self.shared, batch, at, meeting, Cause::Record);
-        Verdict::Applied
+        shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
+        ApplyResult::Applied
     }
 
-    /// The partner holds this version or a newer one.
+    /// Confirms a version: the partner holds it or a newer one.
     pub fn confirm(&self, slot: u64, version: Version) {
-        let mut batch = Batch::default();
+        let mut context = OpContext::default();
         let mut shard = self.shard(slot).lock();
         let Some(held) = shard.peek(slot).filter(|item| item.version() == version) else {
             return;
@@ -266,23 +293,23 @@ impl Store {
         if held.is_tombstone() {
             let held = held.clone();
             let removal = Change::Remove { key: held.key() };
-            let at = At::of(slot, &held);
-            shard.change(&self.shared, &mut batch, at, removal, Cause::Reclaim);
+            let at = SlotRef::of(slot, &held);
+            shard.mutate(&self.shared, &mut context, at, removal, Cause::Reclaim);
         } else {
             held.confirm();
         }
         drop(shard);
-        self.shared.free_retired(&mut batch);
+        self.shared.free_retired(&mut context);
     }
 
-    /// A client of the partner used the entry: it must not be evicted first here.
+    /// Promotes an item that a client of the partner has read.
     pub fn promote(&self, slot: u64, now: Now) {
         self.shard(slot)
             .lock()
             .promote(&self.shared, slot, tick_of(now));
     }
 
-    /// How many shards there are to walk.
+    /// The number of shards.
     pub fn shard_count(&self) -> usize {
         self.shards.len()
     }
@@ -294,13 +321,13 @@ impl Store {
         }
     }
 
-    /// The flush floor: everything with a lower stamp is dead.
-    pub fn floor(&self) -> Stamp {
-        self.shared.floor()
+    /// The flush watermark: everything with a lower timestamp is invalid.
+    pub fn flush_watermark(&self) -> Timestamp {
+        self.shared.flush_watermark()
     }
 
-    /// Takes over a partner's flush floor; false if ours was as high.
-    pub fn raise_floor(&self, floor: Stamp) -> bool {
-        self.shared.raise_floor(floor)
+    /// Raises the flush watermark to the partner's; false if it was as high already.
+    pub fn raise_flush_watermark(&self, flush_watermark: Timestamp) -> bool {
+        self.shared.raise_flush_watermark(flush_watermark)
     }
 }

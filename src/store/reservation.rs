@@ -1,5 +1,6 @@
-//! Memory that holds no item but grows with traffic: replies that clients have not read, changes
-//! that the partner has not taken. It is charged, so that items make room for it.
+//! Memory that is not an item but grows with traffic: replies that clients have not read, and
+//! changes that the partner has not confirmed. It is charged to the account, so items are evicted
+//! for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,11 +14,11 @@ use crate::limits::OUTPUT_SHARE;
 pub enum Purpose {
     /// Replies that a client has not read yet.
     Output,
-    /// Keys and records on their way to the partner.
+    /// Keys and records that the partner has not confirmed.
     Replication,
 }
 
-/// Memory charged for one purpose; given back when it is dropped.
+/// Memory charged for one purpose; refunded when it is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     shared: Arc<Shared>,
@@ -26,8 +27,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Charges another number of bytes in place of the present one, however much memory is left:
-    /// the next change of the store evicts for it.
+    /// Changes the number of bytes charged, even beyond the budget: the next change of the store
+    /// evicts for it.
     pub fn resize(&mut self, bytes: u64) {
         if bytes == self.bytes {
             return;
@@ -58,7 +59,7 @@ impl Drop for Reservation {
 }
 
 impl Store {
-    /// A reservation of nothing yet.
+    /// A reservation of no bytes.
     pub fn reservation(&self, purpose: Purpose) -> Reservation {
         Reservation {
             shared: Arc::clone(&self.shared),
@@ -67,8 +68,7 @@ impl Store {
         }
     }
 
-    /// Whether replies that clients do not read hold their share of memory: then each client is
-    /// given less at once.
+    /// Whether unread replies hold more than their share of memory: then each turn may answer less.
     pub fn is_output_scarce(&self) -> bool {
         let account = &self.shared.account;
         let held_bytes = account.output_bytes.load(Ordering::Relaxed);

@@ -1,12 +1,12 @@
-//! Another memory limit while the store is in use.
+//! Changing the memory limit while the store is in use.
 //!
-//! More memory counts at once. Less memory does so in steps: each lowers the budget a little under
-//! what is used and evicts down to it, so that no writer ever has to evict much. The number of
-//! shards stays: a store that grows to many times its first size has large ones.
+//! More memory is available at once. Less memory is reached in steps: each sets the budget a little
+//! below what is used and evicts down to it, so that no client's write has to evict much. The
+//! number of shards does not change.
 
 use std::sync::atomic::Ordering;
 
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::{Now, Store};
 use crate::limits;
 
@@ -16,17 +16,17 @@ impl Store {
         self.limit_bytes.store(limit_bytes, Ordering::Relaxed);
         let account = &self.shared.account;
         let wanted_bytes = self.wanted_budget_bytes();
-        // Without evictions there is nothing to do in steps: what does not fit is refused.
+        // Without evictions no steps are needed: what does not fit is refused.
         if wanted_bytes >= account.budget_bytes() || !self.shared.evicting {
             account.set_budget_bytes(wanted_bytes);
         }
     }
 
     /// Goes on with what [`Self::set_limit_bytes`] has begun, a bounded number of bytes. Called by
-    /// housekeeping only. `hand_over` gets the batch with news for the partner.
-    pub fn shrink(&self, now: Now, mut hand_over: impl FnMut(&mut Batch)) {
+    /// housekeeping only. `send_changes` gets the context with news for the partner.
+    pub fn shrink(&self, now: Now, mut send_changes: impl FnMut(&mut OpContext)) {
         let account = &self.shared.account;
-        let mut batch = Batch::at(now);
+        let mut context = OpContext::at(now);
         for _ in 0..limits::SHRINK_STEPS {
             let wanted_bytes = self.wanted_budget_bytes();
             let memory = account.snapshot();
@@ -36,12 +36,12 @@ impl Store {
             let used_bytes = memory.used_bytes.min(memory.budget_bytes);
             let lower_bytes = used_bytes.saturating_sub(limits::SHRINK_STEP_BYTES);
             account.set_budget_bytes(lower_bytes.max(wanted_bytes));
-            self.evict_to_budget(&mut batch);
-            hand_over(&mut batch);
+            self.evict_to_budget(&mut context);
+            send_changes(&mut context);
         }
     }
 
-    /// What of `-m` is not for items.
+    /// The part of `-m` that is not for items.
     pub fn kept_bytes(&self) -> u64 {
         kept_bytes(
             self.limit_bytes(),
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// What of `-m` is not for items: the empty tables, and the process itself.
+/// The part of `-m` that is not for items: the empty tables, and the process itself.
 pub(super) fn kept_bytes(limit_bytes: u64, shards: usize, replicated: bool) -> u64 {
     let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
     let process_bytes = (limit_bytes / limits::PROCESS_SHARE)

@@ -1,34 +1,34 @@
-//! One shard: a table, its expiry wheel, and what is needed to keep them true.
+//! One shard: a table and its expiry buckets.
 //!
 //! Lookups are here; every change of an entry goes through [`super::mutate`].
 
 use super::clock::Now;
-use super::expiry_buckets::Wheel;
+use super::expiry_buckets::ExpiryBuckets;
 use super::hash::{KeyHash, SLOTS_PER_KEY};
 use super::item::Item;
 use super::table::Table;
 
-/// Published as the tail of an empty shard.
+/// The published tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;
 
-/// See the module. `index` is its place among the shards.
+/// One shard. `index` is its place among the shards.
 #[derive(Debug)]
 pub(crate) struct Shard {
     pub(super) index: usize,
     pub(super) table: Table,
-    pub(super) wheel: Wheel,
-    /// Entries that live in another slot than their hash's first.
+    pub(super) expiry_buckets: ExpiryBuckets,
+    /// The number of entries that are not in the first slot of their key.
     pub(super) displaced: usize,
 }
 
-/// Where a key's entry is, or goes.
+/// The slot of a key's entry, or the slot where it would be put.
 pub(crate) enum Place<'a> {
-    /// Its entry, live or a tombstone.
+    /// The key has this entry, an item or a tombstone.
     Held(u64, &'a Item),
-    /// It has none; this slot is free.
+    /// The key has no entry; this slot is free.
     Vacant(u64),
-    /// It has none, and other keys have all its slots: the one in this slot must yield. It takes
-    /// eight keys of one 64-bit hash.
+    /// The key has no entry, and other keys are in all of its slots: the entry in this one is to be
+    /// replaced. That takes nine keys with the same hash.
     Full(u64),
 }
 
@@ -46,12 +46,12 @@ impl Shard {
         Self {
             index,
             table: Table::default(),
-            wheel: Wheel::default(),
+            expiry_buckets: ExpiryBuckets::default(),
             displaced: 0,
         }
     }
 
-    /// The slot that holds `key`, live or as a tombstone. Keys are compared whole.
+    /// The entry of `key` and its slot. Keys are compared whole.
     #[inline(always)]
     pub(crate) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<(u64, &Item)> {
         let slot = hash.slot();
@@ -71,7 +71,7 @@ impl Shard {
         })
     }
 
-    /// The entry of `key`, or where it goes.
+    /// The entry of `key`, or the slot where it would be put.
     pub(crate) fn locate(&self, hash: KeyHash, key: &[u8]) -> Place<'_> {
         let slot = hash.slot();
         match self.table.peek(slot) {
@@ -81,7 +81,7 @@ impl Shard {
         }
     }
 
-    /// The first of the key's slots that no other key has; if all are taken, one with a tombstone.
+    /// The first of the key's slots that is free; if none is, one with a tombstone, else the last.
     #[cold]
     fn locate_displaced(&self, hash: KeyHash, key: &[u8]) -> Place<'_> {
         if let Some((slot, item)) = self.find_displaced(hash, key) {
@@ -96,7 +96,7 @@ impl Shard {
         Place::Full(slots.find(is_tombstone).unwrap_or(last))
     }
 
-    /// Whatever is in a slot.
+    /// The entry of a slot.
     pub(crate) fn peek(&self, slot: u64) -> Option<&Item> {
         self.table.peek(slot)
     }
@@ -106,10 +106,10 @@ impl Shard {
         self.table.entries()
     }
 
-    /// Queues an entry whose bucket has fired too early for its deadline.
+    /// Queues an entry again whose bucket has fired before its deadline.
     pub(crate) fn requeue(&mut self, slot: u64, now: Now) {
         if let Some(item) = self.table.peek(slot) {
-            self.wheel.watch(&self.table, slot, item, now);
+            self.expiry_buckets.watch(&self.table, slot, item, now);
         }
     }
 

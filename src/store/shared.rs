@@ -1,4 +1,4 @@
-//! What all shards share: account, stamps, flush floor, hasher, counters, tail ticks.
+//! What all shards share: account, clock, flush watermark, hasher, counters, tail ticks.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -7,34 +7,34 @@ use parking_lot::Mutex;
 use super::classes::Classes;
 use super::counters::Counters;
 use super::hash::KeyHasher;
-use super::hlc::{Stamp, StampClock};
+use super::hlc::{HybridClock, Timestamp};
 use super::item::Item;
 use super::memory::{Account, cost_bytes};
-use super::op_context::Batch;
+use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
-/// See the module.
+/// Shared by all shards, uploads and reservations.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) hasher: KeyHasher,
-    pub(crate) stamps: StampClock,
+    pub(crate) hybrid_clock: HybridClock,
     pub(crate) account: Account,
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
-    /// Whether there is a partner; without one there are no tombstones and no dirty marks.
+    /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
     pub(crate) evicting: bool,
-    floor: AtomicU64,
+    flush_watermark: AtomicU64,
     /// Ticks of the coldest live item of each shard, read without their locks.
     tails: Box<[AtomicU32]>,
-    /// Entries out of the table that somebody still reads: charged until they are let go.
+    /// Removed items that are still being sent to clients. They stay charged until then.
     pinned: Mutex<Vec<Item>>,
-    /// How many those are, read without their lock.
+    /// The length of `pinned`, read without its lock.
     pinned_count: AtomicUsize,
-    /// Spreads the samples of evictions over the shards.
+    /// Seeds the samples of evictions.
     evictions_tried: AtomicU32,
     /// Bytes of items that the machine has memory for.
     #[cfg(test)]
@@ -44,7 +44,8 @@ pub(crate) struct Shared {
     pub(crate) evictions_tried_in_shards: AtomicU64,
 }
 
-/// Where a walk over all shards begins and how it goes on, for a seed: every order meets each once.
+/// The start and the stride of a walk over all shards. The stride is odd and the number of shards a
+/// power of two, so a walk visits each shard once.
 pub(crate) fn walk_of(seed: u64) -> (usize, usize) {
     ((seed >> 32) as usize, (seed >> 8) as usize | 1)
 }
@@ -59,13 +60,13 @@ impl Shared {
     ) -> Self {
         Self {
             hasher,
-            stamps: StampClock::new(side),
+            hybrid_clock: HybridClock::new(side),
             account,
             counters: Counters::default(),
             classes,
             replicated,
             evicting,
-            floor: AtomicU64::new(0),
+            flush_watermark: AtomicU64::new(0),
             tails: (0..shards).map(|_| AtomicU32::new(EMPTY_TAIL)).collect(),
             pinned: Mutex::new(Vec::new()),
             pinned_count: AtomicUsize::new(0),
@@ -77,20 +78,22 @@ impl Shared {
         }
     }
 
-    /// Everything with a lower stamp is dead.
-    pub(crate) fn floor(&self) -> Stamp {
-        Stamp::from_raw(self.floor.load(RELAXED))
+    /// Everything with a lower timestamp is invalid.
+    pub(crate) fn flush_watermark(&self) -> Timestamp {
+        Timestamp::from_raw(self.flush_watermark.load(RELAXED))
     }
 
-    /// Raises the floor; false if it was as high already.
-    pub(crate) fn raise_floor(&self, floor: Stamp) -> bool {
-        self.stamps.absorb(floor);
-        self.floor.fetch_max(floor.get(), RELAXED) < floor.get()
+    /// Raises the flush watermark; false if it was as high already.
+    pub(crate) fn raise_flush_watermark(&self, flush_watermark: Timestamp) -> bool {
+        self.hybrid_clock.absorb(flush_watermark);
+        self.flush_watermark
+            .fetch_max(flush_watermark.get(), RELAXED)
+            < flush_watermark.get()
     }
 
-    /// Whether a flush has killed the item.
+    /// Whether a flush has invalidated the item.
     pub(crate) fn is_flushed(&self, item: &Item) -> bool {
-        item.stamp() < self.floor()
+        item.timestamp() < self.flush_watermark()
     }
 
     pub(crate) fn tail(&self, shard: usize) -> u32 {
@@ -101,9 +104,9 @@ impl Shared {
         self.tails[shard].store(tick, RELAXED);
     }
 
-    /// Frees what left the table during a turn. Called without any lock held.
-    pub(crate) fn free_retired(&self, batch: &mut Batch) {
-        for item in batch.retired.drain(..) {
+    /// Frees the entries that have left the table. Called without a lock.
+    pub(crate) fn free_retired(&self, context: &mut OpContext) {
+        for item in context.retired.drain(..) {
             self.free(item);
         }
     }
@@ -118,16 +121,16 @@ impl Shared {
         }
     }
 
-    /// Frees entries whose last reader is gone.
+    /// Frees pinned items that no client is being sent any more.
     pub(crate) fn sweep_pinned(&self) {
         if self.pinned_count.load(RELAXED) == 0 {
             return;
         }
         let mut pinned = self.pinned.lock();
-        let let_go: Vec<_> = pinned.extract_if(.., |item| item.is_unique()).collect();
+        let released: Vec<_> = pinned.extract_if(.., |item| item.is_unique()).collect();
         self.pinned_count.store(pinned.len(), RELAXED);
         drop(pinned);
-        for item in let_go {
+        for item in released {
             self.account.refund(cost_bytes(&item));
         }
     }

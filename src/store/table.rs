@@ -1,12 +1,13 @@
 //! The entries of one shard: live items in LRU order, and tombstones beside them.
 //!
-//! A tombstone must outlive the item whose removal it carries, so no eviction may take it. Among
-//! the items in LRU order tombstones filled the cold end, and every eviction had to pass them.
+//! A tombstone may not be evicted, because the partner would not learn of the deletion. Tombstones
+//! are in a list of their own: among the items they would collect at the cold end, and every
+//! eviction would have to skip them.
 
 use super::item::Item;
 use super::lru_list::LruList;
 
-/// A slot holds one entry of either kind, or none.
+/// The entries of one shard. A slot holds one entry of either kind, or none.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     live: LruList,
@@ -33,7 +34,7 @@ impl Table {
         self.tombstones.coldest().map(|(slot, _)| slot)
     }
 
-    /// Whatever is in a slot.
+    /// The entry of a slot.
     #[inline(always)]
     pub(crate) fn peek(&self, slot: u64) -> Option<&Item> {
         match self.live.peek(slot) {
@@ -46,7 +47,7 @@ impl Table {
         self.peek(slot).is_some()
     }
 
-    /// Puts an item into its slot, a live one at the hot end; what was in it.
+    /// Puts an entry into its slot, a live item at the hot end. Returns the entry it replaces.
     pub(crate) fn put(&mut self, slot: u64, item: Item) -> Option<Item> {
         if item.is_tombstone() {
             let old = self.live.remove(slot);
@@ -56,8 +57,8 @@ impl Table {
         self.live.put(slot, item).or(old)
     }
 
-    /// Puts a live item in the place of the one that is there, or at the cold end; what was in its
-    /// slot.
+    /// Puts a live item in the place of the live item in its slot, else at the cold end. Returns
+    /// the entry it replaces.
     pub(crate) fn put_cold(&mut self, slot: u64, item: Item) -> Option<Item> {
         if let Some(place) = self.live.peek_mut(slot) {
             return Some(std::mem::replace(place, item));
@@ -67,7 +68,7 @@ impl Table {
         old
     }
 
-    /// Empties a slot; what was in it.
+    /// Empties a slot. Returns the entry that was in it.
     pub(crate) fn remove(&mut self, slot: u64) -> Option<Item> {
         let live = self.live.remove(slot);
         live.or_else(|| self.remove_tombstone(slot))
@@ -85,12 +86,12 @@ impl Table {
         self.live.promote(slot)
     }
 
-    /// The live item that was used last.
+    /// The live item that was promoted last.
     pub(crate) fn hottest(&self) -> Option<&Item> {
         self.live.hottest()
     }
 
-    /// The live item that has not been used for longest.
+    /// The live item whose last promotion is the longest ago.
     pub(crate) fn coldest(&self) -> Option<(u64, &Item)> {
         self.live.coldest()
     }

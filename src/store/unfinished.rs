@@ -1,9 +1,10 @@
-//! Input of clients that has not arrived whole: how much memory all of it holds, and who waits.
+//! Unfinished input: values and long lines of which a part has arrived. This bounds the memory they
+//! hold together, and queues the inputs that wait for memory.
 //!
-//! Values and long lines count here with what is allocated for them. An input may go on while all
-//! that is still to come of it would fit below a limit; one at a time may go on beyond it, up to
-//! another one, so that clients that send are served, one after the other. The others wait. The
-//! first bytes of an input always come in: only what has brought some may go beyond the limit.
+//! An input counts with the memory allocated for it. It may continue while the rest of it would fit
+//! below a limit. One input at a time may continue beyond that, up to a second limit (the
+//! overdraft), so that inputs are completed one after the other when memory is short. The others
+//! wait. An input that has brought no bytes yet needs little, and gets no overdraft.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -17,15 +18,15 @@ use crate::limits::{
     UNFINISHED_SMALL_BYTES, UNFINISHED_SMALL_PERCENT, UPLOAD_STEP_BYTES,
 };
 
-/// Who waits registers and looks again; who frees counts down and then looks for who waits. In this
-/// order one of the two sees the other.
+/// A waiter registers and then checks again; a thread that frees memory counts it and then looks
+/// for waiters. With this ordering at least one of the two sees the other.
 const SEQ: Ordering = Ordering::SeqCst;
 
-/// See the module.
+/// All unfinished input of a node.
 #[derive(Debug, Default)]
-pub(crate) struct Unfinished {
+pub(crate) struct UnfinishedInputs {
     bytes: AtomicU64,
-    /// One input goes on beyond the limit.
+    /// An input has the overdraft.
     overdraft_taken: AtomicBool,
     waiting: AtomicUsize,
     waiters: Mutex<Vec<Waiter>>,
@@ -33,18 +34,18 @@ pub(crate) struct Unfinished {
 
 #[derive(Debug)]
 struct Waiter {
-    /// Bytes that it is going to hold in addition.
+    /// Bytes that it needs in addition.
     more_bytes: u64,
     percent: u64,
     waker: Waker,
 }
 
-impl Unfinished {
+impl UnfinishedInputs {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(SEQ)
     }
 
-    /// Whether buffers may be generous.
+    /// Whether there is so much memory left that buffers may be large.
     pub(crate) fn is_ample(&self, more_bytes: u64, budget_bytes: u64) -> bool {
         self.bytes() + more_bytes <= part(budget_bytes, UNFINISHED_AMPLE_PERCENT)
     }
@@ -62,7 +63,7 @@ impl Unfinished {
         self.waiting.store(waiters.len(), SEQ);
     }
 
-    /// Wakes those who fit now, the first one that does not if nobody goes beyond the limit.
+    /// Wakes the inputs that fit now, and the first one that does not if the overdraft is free.
     fn wake_fitting(&self, budget_bytes: u64) {
         if self.waiting.load(SEQ) == 0 {
             return;
@@ -88,12 +89,12 @@ impl Unfinished {
         }
     }
 
-    /// Wakes all who wait: they look whether their clients are still there.
+    /// Wakes all waiting inputs, to check whether their clients are still connected.
     pub(crate) fn wake_all(&self) {
         self.wake_if(|_| true);
     }
 
-    /// Bytes that must be freed for the first of those who wait; `None` if nobody does.
+    /// Bytes that must be freed for the first waiting input; `None` if none waits.
     pub(crate) fn lacking_bytes(&self, budget_bytes: u64) -> Option<u64> {
         if self.waiting.load(SEQ) == 0 {
             return None;
@@ -104,7 +105,7 @@ impl Unfinished {
         Some(wanted.saturating_sub(part(budget_bytes, first.percent)))
     }
 
-    /// Bytes beyond what unfinished input may hold at most.
+    /// Bytes beyond the most that unfinished input may hold.
     pub(crate) fn excess_bytes(&self, budget_bytes: u64) -> u64 {
         let most_bytes = part(budget_bytes, UNFINISHED_SMALL_PERCENT);
         self.bytes().saturating_sub(most_bytes)
@@ -115,18 +116,18 @@ fn part(bytes: u64, percent: u64) -> u64 {
     bytes / 100 * percent
 }
 
-/// What one unfinished input holds; given back when it is dropped.
+/// The memory of one unfinished input; refunded when it is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct InputReservation {
     shared: Arc<Shared>,
     bytes: u64,
-    /// It goes on beyond the limit.
+    /// It has the overdraft.
     overdraws: bool,
-    /// Under which it is listed among those who wait.
+    /// The waker under which it is in the list of waiters.
     listed_as: Option<Waker>,
 }
 
-impl Held {
+impl InputReservation {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -141,7 +142,7 @@ impl Held {
         self.bytes
     }
 
-    /// Charges it with another number of bytes, whatever the limits.
+    /// Changes the number of bytes it holds, whatever the limits.
     pub fn hold(&mut self, bytes: u64) {
         let account = &self.shared.account;
         if bytes >= self.bytes {
@@ -152,13 +153,13 @@ impl Held {
         self.count(bytes);
     }
 
-    /// From now on it holds what has been charged already, and nothing else.
+    /// Replaces what it holds by bytes that are charged to the account already.
     pub(super) fn take_over(&mut self, charged_bytes: u64) {
         self.shared.account.refund(self.bytes);
         self.count(charged_bytes);
     }
 
-    /// It is whole: what it holds stays charged for somebody else to refund.
+    /// The input is complete: what it holds stays charged, and its item is refunded later.
     pub(super) fn finish(&mut self) {
         self.count(0);
     }
@@ -181,8 +182,8 @@ impl Held {
         }
     }
 
-    /// Whether the input, which is going to hold `whole_bytes`, may go on now. Else the waker is
-    /// called as soon as it is worth another look.
+    /// Whether the input, which will hold `whole_bytes` when complete, may continue now. If not,
+    /// the waker is called when it should ask again.
     pub fn poll_room(&mut self, whole_bytes: u64, waker: &Waker) -> Poll<()> {
         if self.may_go_on(whole_bytes) {
             self.leave();
@@ -203,14 +204,14 @@ impl Held {
         Poll::Pending
     }
 
-    /// Is not listed any more among those who wait: a call for it would be lost to the others.
+    /// Removes it from the list of waiters: a wake-up for it would be lost to the others.
     fn leave(&mut self) {
         if let Some(waker) = self.listed_as.take() {
             self.shared.account.unfinished.leave(&waker);
         }
     }
 
-    /// What it needs now, and below which limit: the first bytes of an input need little.
+    /// The bytes it needs now, and the limit that applies, in percent of the budget.
     fn need(&self, whole_bytes: u64) -> (u64, u64) {
         let more_bytes = whole_bytes.saturating_sub(self.bytes);
         if self.bytes == 0 {
@@ -230,7 +231,7 @@ impl Held {
             return true;
         }
         let most_bytes = part(account.budget_bytes(), UNFINISHED_OVERDRAFT_PERCENT);
-        // Alone it may take what it needs.
+        // If no other input holds anything, it may take what it needs.
         let is_too_much = wanted_bytes > most_bytes && held_bytes > self.bytes;
         if self.bytes == 0 || is_too_much {
             return false;
@@ -240,16 +241,16 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for InputReservation {
     fn drop(&mut self) {
-        // First: what it gives back is for others.
+        // Before the refund, which wakes other waiters.
         self.leave();
         self.hold(0);
     }
 }
 
 fn percent(whole_bytes: u64) -> u64 {
-    // The key and the header of an item do not make it a large one.
+    // A quarter more than the limit for values: key and header do not make an item a large one.
     if whole_bytes <= UNFINISHED_SMALL_BYTES as u64 * 5 / 4 {
         UNFINISHED_SMALL_PERCENT
     } else {

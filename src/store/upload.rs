@@ -1,29 +1,29 @@
 //! A client's value that arrives over several turns.
 //!
-//! What counts is what has arrived, not what was announced: a large value is received into a buffer
-//! that grows with it, and its item is allocated once a good part is there. Values of common size
-//! are received straight into their item.
+//! Memory is taken for what has arrived, not for what was announced: a large value is received into
+//! a buffer that grows with it, and its item is allocated once a good part has arrived. Values of
+//! common sizes are received straight into their item.
 
 use super::Store;
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
-use super::op_context::Batch;
-use super::pending_item::{Draft, NoRoom};
-use super::relief::{self, Lack};
-use super::unfinished::Held;
+use super::op_context::OpContext;
+use super::pending_item::{NoRoom, PendingItem};
+use super::relief::{self, FailedAllocation};
+use super::unfinished::InputReservation;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
 
-/// See the module.
+/// A value that is being received.
 #[derive(Debug)]
 pub struct Upload {
     body: Body,
     filled_bytes: usize,
-    held: Held,
+    held: InputReservation,
 }
 
 #[derive(Debug)]
 enum Body {
-    /// Shorter than the value.
+    /// A buffer that is shorter than the value.
     Buffer {
         key: Box<[u8]>,
         head: ItemHead,
@@ -51,7 +51,7 @@ impl Upload {
         }
     }
 
-    /// The value; empty as long as it is in a buffer.
+    /// The value; empty while it is in a buffer.
     pub fn value(&self) -> &[u8] {
         match &self.body {
             Body::Buffer { .. } => &[],
@@ -59,12 +59,12 @@ impl Upload {
         }
     }
 
-    /// Bytes of the value that have come.
+    /// Bytes of the value received.
     pub fn received_bytes(&self) -> usize {
         self.filled_bytes
     }
 
-    /// Bytes of the value that have not come yet.
+    /// Bytes of the value that are still missing.
     pub fn missing_bytes(&self) -> usize {
         self.value_len() - self.filled_bytes
     }
@@ -77,13 +77,13 @@ impl Upload {
         }
     }
 
-    /// What its memory counts as.
-    pub fn held(&self) -> &Held {
+    /// The reservation of its memory.
+    pub fn held(&self) -> &InputReservation {
         &self.held
     }
 
-    /// What its memory counts as, and how much that will be in the end.
-    pub fn held_mut(&mut self) -> (&mut Held, u64) {
+    /// The reservation of its memory, and the bytes it will reserve once the value is complete.
+    pub fn held_mut(&mut self) -> (&mut InputReservation, u64) {
         let whole_bytes = match &self.body {
             Body::Buffer {
                 key,
@@ -96,7 +96,7 @@ impl Upload {
         (&mut self.held, whole_bytes)
     }
 
-    /// Hands out the room that is allocated, to be filled.
+    /// Calls `fill` with the part of the allocated memory that is not filled yet.
     pub fn rest(&mut self, fill: impl FnOnce(&mut [u8]) -> usize) {
         let start = self.filled_bytes;
         let mut filled = 0;
@@ -111,8 +111,8 @@ impl Upload {
         self.filled_bytes += filled;
     }
 
-    /// As an item of one turn: whole now.
-    pub fn into_draft(mut self, store: &Store) -> Draft<'_> {
+    /// The complete value as a pending item.
+    pub fn into_pending_item(mut self, store: &Store) -> PendingItem<'_> {
         let item = match self.body {
             Body::Whole(item) => Some(item),
             Body::Buffer { .. } => None,
@@ -120,19 +120,19 @@ impl Upload {
         if item.is_some() {
             self.held.finish();
         }
-        store.draft_of(item)
+        store.pending_item_of(item)
     }
 }
 
 impl Store {
-    /// Begins to receive a value. Under `-M` all of it is allocated at once or refused, as in
-    /// memcached: nothing could make room for it later.
+    /// Starts to receive a value. Under `-M` all of it is allocated at once or refused, as in
+    /// memcached, because nothing can be evicted for it later.
     pub fn upload(
         &self,
         key: &[u8],
         head: &ItemHead,
         value_len: usize,
-        batch: &mut Batch,
+        context: &mut OpContext,
     ) -> Result<Upload, NoRoom> {
         let account = &self.shared.account;
         let cost = cost_of_allocation(Item::bytes_to_allocate(key, head, value_len));
@@ -140,9 +140,9 @@ impl Store {
         let mut held = self.unfinished_input();
         let body = if !self.shared.evicting || (is_ample && value_len <= UPLOAD_AT_ONCE_BYTES) {
             let allocate = |_: &mut _| self.allocate(key, head, value_len);
-            let item = self.retry(batch, |batch| batch, allocate, Result::is_err)?;
+            let item = self.retry(context, |context| context, allocate, Result::is_err)?;
             held.take_over(cost);
-            self.evict_to_budget(batch);
+            self.evict_to_budget(context);
             Body::Whole(item)
         } else {
             Body::Buffer {
@@ -159,12 +159,12 @@ impl Store {
         })
     }
 
-    /// Counts what a client's unfinished line holds.
-    pub fn unfinished_input(&self) -> Held {
-        Held::new(std::sync::Arc::clone(&self.shared))
+    /// A reservation for a client's unfinished line.
+    pub fn unfinished_input(&self) -> InputReservation {
+        InputReservation::new(std::sync::Arc::clone(&self.shared))
     }
 
-    /// Takes bytes of a value, and says how many: what follows the value is not its own.
+    /// Takes bytes of a value. Returns how many: bytes after the end of the value are not taken.
     ///
     /// # Errors
     /// The machine is out of memory; the value cannot be stored.
@@ -172,12 +172,12 @@ impl Store {
         &self,
         upload: &mut Upload,
         bytes: &[u8],
-        batch: &mut Batch,
+        context: &mut OpContext,
     ) -> Result<usize, NoRoom> {
         let taken = bytes.len().min(upload.missing_bytes());
         while upload.room_bytes() < taken {
-            let enlarge = |batch: &mut Batch| self.enlarge(upload, taken, batch);
-            self.retry(batch, |batch| batch, enlarge, Result::is_err)?;
+            let enlarge = |context: &mut OpContext| self.enlarge(upload, taken, context);
+            self.retry(context, |context| context, enlarge, Result::is_err)?;
         }
         upload.rest(|room| {
             room[..taken].copy_from_slice(&bytes[..taken]);
@@ -186,8 +186,13 @@ impl Store {
         Ok(taken)
     }
 
-    /// Makes room for so many bytes more: in the next larger buffer, or in the item.
-    fn enlarge(&self, upload: &mut Upload, more: usize, batch: &mut Batch) -> Result<(), NoRoom> {
+    /// Allocates memory for `more` bytes: the next larger buffer, or the item.
+    fn enlarge(
+        &self,
+        upload: &mut Upload,
+        more: usize,
+        context: &mut OpContext,
+    ) -> Result<(), NoRoom> {
         let Body::Buffer {
             key,
             head,
@@ -208,10 +213,10 @@ impl Store {
         let next_len = needed.max(least).max(growth * bytes.len());
         if next_len < *value_len {
             upload.held.hold(buffer_cost(next_len));
-            self.evict_to_budget(batch);
+            self.evict_to_budget(context);
             if bytes.try_reserve_exact(next_len - bytes.len()).is_err() {
                 upload.held.hold(buffer_cost(bytes.len()));
-                relief::note(Lack {
+                relief::note(FailedAllocation {
                     bytes: buffer_cost(next_len),
                     class: self.class_of(key, head, *value_len),
                 });
@@ -221,7 +226,7 @@ impl Store {
             return Ok(());
         }
         let mut item = self.allocate(key, head, *value_len)?;
-        self.evict_to_budget(batch);
+        self.evict_to_budget(context);
         let arrived = &bytes[..upload.filled_bytes];
         item.with_value_mut(|value| value[..arrived.len()].copy_from_slice(arrived));
         let cost = cost_bytes(&item);

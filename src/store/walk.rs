@@ -1,15 +1,14 @@
 //! Walks over all items in bounded steps, for dumps and statistics.
 //!
-//! A walk goes shard by shard. It notes a shard's slots in one hold of the lock and then shows
-//! their items, a few in each hold. It can rest between two steps as long as it likes: nothing is
-//! held meanwhile.
+//! A walk goes shard by shard. It copies a shard's slots in one hold of the lock, and then visits
+//! their items, a few in each hold. Between two steps it holds nothing, so it may pause.
 
 use super::item::Item;
 use super::{Now, Store};
 use crate::limits;
 
-/// How far a walk has come. What nobody touches during the walk is seen exactly once; what is put,
-/// replaced or removed meanwhile is seen once or not at all.
+/// The position of a walk. An item that does not change during the walk is visited exactly once;
+/// one that is put, replaced or removed meanwhile is visited once or not at all.
 #[derive(Debug, Default)]
 pub struct Walk {
     next_shard: usize,
@@ -19,18 +18,18 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Whether all of the shard it is in has been seen.
+    /// Whether all slots of the current shard were visited.
     fn is_between_shards(&self) -> bool {
         self.next_slot == self.slots.len()
     }
 }
 
 impl Store {
-    /// Shows the next items, [`limits::WALK_STEP_ENTRIES`] at most, dead ones that nobody has met
-    /// yet included (see [`Store::is_live`]); a step may well show none. False when the walk is
-    /// over.
+    /// Visits the next items, at most [`limits::WALK_STEP_ENTRIES`], including expired and flushed
+    /// ones that were not removed yet (see [`Store::is_live`]). A step may visit none. False when
+    /// the walk is over.
     ///
-    /// `show` runs under a shard's lock: it may copy, but neither wait nor use the store.
+    /// `show` runs under a shard's lock: it may copy, but neither block nor use the store.
     pub fn walk_step(&self, walk: &mut Walk, mut show: impl FnMut(&Item)) -> bool {
         if walk.is_between_shards() {
             if walk.next_shard == self.shards.len() {
@@ -49,8 +48,8 @@ impl Store {
         true
     }
 
-    /// Notes the slots of the next shard. Makes room for them without the lock; what comes in
-    /// before the lock is held again is not seen.
+    /// Copies the slots of the next shard. Their memory is allocated without the lock; entries that
+    /// are added before the lock is taken again may be missed.
     fn note_slots(&self, walk: &mut Walk) {
         let shard = &self.shards[walk.next_shard];
         walk.next_shard += 1;

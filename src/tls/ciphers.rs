@@ -1,8 +1,8 @@
-//! OpenSSL's cipher lists, as far as there are suites of TLS 1.2 here to choose from.
+//! OpenSSL's cipher lists, for the suites of TLS 1.2 that exist here.
 
 use rustls::CipherSuite;
 
-/// A suite of TLS 1.2 with OpenSSL's name for it and the words it answers to.
+/// A suite of TLS 1.2 with OpenSSL's name for it and the words that select it.
 struct Known {
     suite: CipherSuite,
     name: &'static str,
@@ -42,13 +42,13 @@ const KNOWN: [Known; 6] = [
     },
 ];
 
-/// What every suite here answers to.
+/// Words that select every suite here.
 const COMMON: [&str; 8] = [
     "ALL", "DEFAULT", "HIGH", "TLSv1.2", "ECDHE", "EECDH", "kECDHE", "kEECDH",
 ];
 
 impl Known {
-    /// Whether all words that `+` joins are this suite's.
+    /// Whether all words joined by `+` select this suite.
     fn answers_to(&self, words: &str) -> bool {
         words.split('+').all(|word| {
             word == self.name
@@ -59,8 +59,8 @@ impl Known {
     }
 }
 
-/// The suites that a list leaves. Words for what does not exist here name nothing, as in OpenSSL;
-/// the order means nothing, for the client's order is followed.
+/// The suites that a list selects. As in OpenSSL, unknown words select nothing. The order has no
+/// meaning, because the client's order is followed.
 pub(super) fn choose(list: &str) -> Vec<CipherSuite> {
     let mut chosen: Vec<&Known> = Vec::new();
     let mut banned: Vec<&Known> = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn choose(list: &str) -> Vec<CipherSuite> {
         };
         let named = KNOWN.iter().filter(|known| known.answers_to(words));
         match sign {
-            // Only an order.
+            // It only changes the order.
             '+' => {}
             '-' | '!' => {
                 let named: Vec<_> = named.collect();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn names_words_and_signs_are_openssls() {
+    fn cipher_lists_are_read_as_openssl_reads_them() {
         let one = ["ECDHE-RSA-AES128-GCM-SHA256"];
         assert_eq!(names("ECDHE-RSA-AES128-GCM-SHA256"), one);
         assert_eq!(names("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"), one);
@@ -111,13 +111,13 @@ mod tests {
         assert_eq!(names("aRSA+AES128,foo +AES256"), one);
         assert_eq!(names("DEFAULT:@STRENGTH").len(), 6);
         assert_eq!(names("EECDH+AESGCM").len(), 4);
-        // What is banned does not come back; what is only removed does.
+        // A banned suite cannot be added again; a removed one can.
         assert_eq!(names("!AES:ALL").len(), 2);
         assert_eq!(names("-AES:ALL").len(), 6);
     }
 
     #[test]
-    fn a_list_that_names_nothing_leaves_nothing() {
+    fn a_cipher_list_without_a_known_suite_selects_none() {
         for list in [
             "",
             "foo",

@@ -1,4 +1,4 @@
-//! Certificates and keys from their files. Every refusal says what to write instead.
+//! Loads certificates and keys. Every error says what to change.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::limits::TLS_FILE_BYTES_MAX;
 const FORMAT_PEM: i32 = 1;
 const FORMAT_DER: i32 = 2;
 
-/// The server's certificate, those behind it, and their key.
+/// The server's certificate, its chain and its key.
 pub(super) fn certified(
     settings: &Tls,
     provider: &CryptoProvider,
@@ -34,7 +34,8 @@ pub(super) fn certified(
         path: Some(chain_path.clone()),
         cause,
     })?;
-    // memcached's help says the key may be in the chain's file; its code wants it named.
+    // memcached's help says that the key may be in the chain's file, but its code requires a name
+    // for it.
     let key_path = settings.key.as_ref().unwrap_or(chain_path);
     let refused = |cause: String| TlsError::Key {
         path: Some(key_path.clone()),
@@ -51,12 +52,12 @@ pub(super) fn certified(
             "is not the key of the certificate in {}",
             chain_path.display()
         ))),
-        // A certificate of a form the library does not compare is the clients' to judge.
+        // A certificate that the library cannot compare is left to the clients to verify.
         _ => Ok(certified),
     }
 }
 
-/// Those who vouch for clients; none if no file is named.
+/// The authorities of client certificates; none if no file is named.
 pub(super) fn authorities(settings: &Tls) -> Result<RootCertStore, TlsError> {
     let mut store = RootCertStore::empty();
     let Some(path) = &settings.ca_cert else {
@@ -86,8 +87,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-/// What is no certificate would keep every client out. One that is whole but of a form that the
-/// library does not read, of version 1 for one, is the clients' to judge.
+/// Checks that the file holds certificates: anything else would lock every client out. A complete
+/// certificate that the library cannot read, such as one of version 1, is left to the clients.
 fn undamaged(chain: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'static>>, String> {
     let is_damaged = |certificate| {
         let bad = Error::InvalidCertificate(CertificateError::BadEncoding);
@@ -96,7 +97,7 @@ fn undamaged(chain: Vec<CertificateDer<'static>>) -> Result<Vec<CertificateDer<'
     match chain.iter().position(is_damaged) {
         None => Ok(chain),
         Some(index) => Err(format!(
-            "certificate {} of {} in it is damaged: write the file anew",
+            "certificate {} of {} in it is damaged: write the file again",
             index + 1,
             chain.len()
         )),

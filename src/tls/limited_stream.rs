@@ -1,4 +1,4 @@
-//! A socket that takes only so many bytes from a stranger.
+//! A socket that reads a limited number of bytes from an unauthenticated client.
 
 use std::io;
 use std::pin::Pin;
@@ -7,19 +7,20 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream that reads no more than its allowance, and fails who insists.
+/// A TCP stream that reads no more than its allowance and then fails.
 ///
-/// The allowance may be spent by what follows a finished handshake in the same packets: whoever
-/// reads is told once that there is nothing more for now, and can lift it then.
+/// The allowance may be used up by bytes that follow a finished handshake in the same packets. So
+/// the first read beyond it only returns `Pending`: the reader can complete the handshake and lift
+/// the limit. The second one fails.
 #[derive(Debug)]
-pub(crate) struct Metered {
+pub(crate) struct LimitedStream {
     stream: TcpStream,
-    /// Bytes it may still be sent; `None`: any number.
+    /// Bytes that may still be read; `None`: any number.
     allowance_bytes: Option<usize>,
     was_told: bool,
 }
 
-impl Metered {
+impl LimitedStream {
     pub(crate) fn new(stream: TcpStream, allowance_bytes: usize) -> Self {
         Self {
             stream,
@@ -33,13 +34,13 @@ impl Metered {
         &self.stream
     }
 
-    /// The other end has proved who it is.
-    pub(crate) fn lift(&mut self) {
+    /// Lifts the limit, because the other end is authenticated.
+    pub(crate) fn lift_limit(&mut self) {
         self.allowance_bytes = None;
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for LimitedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -67,7 +68,7 @@ impl AsyncRead for Metered {
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for LimitedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

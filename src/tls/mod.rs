@@ -1,9 +1,9 @@
-//! TLS for clients: what is offered on each kind of address, made from files and made anew when
-//! those have changed.
+//! TLS for clients: one configuration for each kind of listening address, loaded from files and
+//! loaded again on request.
 //!
-//! A connection keeps what it was accepted with. What is made anew is used for new ones, as a
-//! whole or not at all. Sessions and tickets belong to one kind of address and to one making:
-//! nobody resumes a session elsewhere than where it was proved.
+//! A connection keeps the configuration it was accepted with. A reload replaces all configurations
+//! or none. Sessions and tickets belong to one kind of address and one load, so a session cannot be
+//! resumed at an address with other requirements.
 
 pub(crate) mod limited_stream;
 
@@ -27,15 +27,15 @@ use crate::config::{Tls, TlsVersion};
 use crate::limits::{TLS_SESSIONS_MAX, TLS_WRITE_BYTES_MAX, TLS_WRITE_BYTES_MIN};
 use crate::reload::Reload;
 use crate::store::Clock;
-use verifier::Demand;
+use verifier::ClientAuth;
 
-/// Why there is no TLS; in memcached's words, with the cause and the cure.
+/// Why TLS cannot be used, in memcached's words, with the cause and what to do.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// `refresh_certs` on a node without TLS.
     #[error("Error TLS not enabled")]
     NotEnabled,
-    /// The certificate, or one of those behind it.
+    /// The certificate chain cannot be used.
     #[error("Error loading the certificate chain: {} : {cause}", shown(.path))]
     Chain {
         /// The file, if one is named.
@@ -43,7 +43,7 @@ pub enum TlsError {
         /// What is wrong, and what to do.
         cause: String,
     },
-    /// The private key, or its not being the certificate's.
+    /// The private key cannot be used, or is not the certificate's.
     #[error("Error loading the key: {} : {cause}", shown(.path))]
     Key {
         /// The file.
@@ -51,7 +51,7 @@ pub enum TlsError {
         /// What is wrong, and what to do.
         cause: String,
     },
-    /// The authorities of clients' certificates.
+    /// The authorities of client certificates cannot be used.
     #[error("Error loading the CA certificate: {} : {cause}", shown(.path))]
     Authorities {
         /// The file.
@@ -74,9 +74,9 @@ fn shown(path: &Option<PathBuf>) -> String {
     }
 }
 
-/// What is offered at an address.
+/// The requirements on clients at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offer {
+pub(crate) enum TlsPolicy {
     /// As `ssl_verify_mode` says.
     Usual,
     /// `mtls`: every client must show a good certificate.
@@ -85,14 +85,14 @@ pub(crate) enum Offer {
     Basic,
 }
 
-/// TLS of a node.
+/// The TLS configurations of a node.
 pub struct ClientTls {
     settings: Tls,
-    made: RwLock<Made>,
+    configs: RwLock<TlsConfigs>,
 }
 
-/// What the files held when they were last read.
-struct Made {
+/// The configurations made from the files when they were last read.
+struct TlsConfigs {
     usual: Arc<ServerConfig>,
     mutual: Arc<ServerConfig>,
     basic: Arc<ServerConfig>,
@@ -114,37 +114,37 @@ impl ClientTls {
     /// The first of them that cannot be used.
     pub fn load(settings: &Tls) -> Result<Self, TlsError> {
         Ok(Self {
-            made: RwLock::new(Made::from_files(settings)?),
+            configs: RwLock::new(TlsConfigs::from_files(settings)?),
             settings: settings.clone(),
         })
     }
 
-    /// Reads the files again. If one of them cannot be used, what was read before stays.
+    /// Reads the files again. If one of them cannot be used, the present configurations stay.
     ///
     /// # Errors
     /// As [`ClientTls::load`].
     pub fn refresh(&self) -> Result<(), TlsError> {
-        let made = Made::from_files(&self.settings)?;
-        *self.made.write() = made;
+        let configs = TlsConfigs::from_files(&self.settings)?;
+        *self.configs.write() = configs;
         Ok(())
     }
 
     /// When the files were last read with success, on the boot-time clock.
     pub fn refreshed_boot_ms(&self) -> u64 {
-        self.made.read().at_boot_ms
+        self.configs.read().at_boot_ms
     }
 
-    /// What a new connection to such an address is offered.
-    pub(crate) fn config(&self, offer: Offer) -> Arc<ServerConfig> {
-        let made = self.made.read();
-        Arc::clone(match offer {
-            Offer::Usual => &made.usual,
-            Offer::Mutual => &made.mutual,
-            Offer::Basic => &made.basic,
+    /// The configuration for a new connection to an address of this kind.
+    pub(crate) fn config(&self, policy: TlsPolicy) -> Arc<ServerConfig> {
+        let configs = self.configs.read();
+        Arc::clone(match policy {
+            TlsPolicy::Usual => &configs.usual,
+            TlsPolicy::Mutual => &configs.mutual,
+            TlsPolicy::Basic => &configs.basic,
         })
     }
 
-    /// Bytes that may wait for the socket in a connection's encryption.
+    /// Encrypted bytes of a connection that may wait for the socket.
     pub(crate) fn write_bytes(&self) -> usize {
         self.settings
             .wbuf_bytes
@@ -162,16 +162,16 @@ impl Reload for ClientTls {
     }
 }
 
-impl Made {
+impl TlsConfigs {
     fn from_files(settings: &Tls) -> Result<Self, TlsError> {
         let provider = Arc::new(provider(settings)?);
         let certified = Arc::new(files::certified(settings, &provider)?);
         let authorities = Arc::new(files::authorities(settings)?);
-        let kind = |demand| config(settings, &provider, &certified, &authorities, demand);
+        let kind = |client_auth| config(settings, &provider, &certified, &authorities, client_auth);
         Ok(Self {
-            usual: kind(Demand::from_mode(settings.verify_mode))?,
-            mutual: kind(Demand::Required)?,
-            basic: kind(Demand::None)?,
+            usual: kind(ClientAuth::from_mode(settings.verify_mode))?,
+            mutual: kind(ClientAuth::Required)?,
+            basic: kind(ClientAuth::None)?,
             at_boot_ms: Clock::new().now().boot_ms,
         })
     }
@@ -184,7 +184,7 @@ fn provider(settings: &Tls) -> Result<CryptoProvider, TlsError> {
         if chosen.is_empty() {
             return Err(TlsError::Ciphers(list.clone()));
         }
-        // As in OpenSSL, the list says nothing about TLS 1.3.
+        // As in OpenSSL, the list does not apply to TLS 1.3.
         provider
             .cipher_suites
             .retain(|suite| suite.tls13().is_some() || chosen.contains(&suite.suite()));
@@ -197,14 +197,14 @@ fn config(
     provider: &Arc<CryptoProvider>,
     certified: &Arc<CertifiedKey>,
     authorities: &Arc<RootCertStore>,
-    demand: Demand,
+    client_auth: ClientAuth,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[&SupportedProtocolVersion] = match settings.min_version {
         TlsVersion::V1_3 => &[&TLS13],
         // The library has nothing older than 1.2.
         TlsVersion::V1_0 | TlsVersion::V1_1 | TlsVersion::V1_2 => &[&TLS12, &TLS13],
     };
-    let verifier = verifier::new(demand, authorities, provider)?;
+    let verifier = verifier::new(client_auth, authorities, provider)?;
     let resolver = SingleCertAndKey::from(CertifiedKey::clone(certified));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)?

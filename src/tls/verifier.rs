@@ -1,4 +1,4 @@
-//! Whether clients show a certificate, and which ones are believed.
+//! Client certificates: whether one is required, and which are accepted.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use rustls::{
     SignatureScheme,
 };
 
-/// What is asked of clients.
+/// Whether clients must present a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
-    /// Nothing.
+pub(super) enum ClientAuth {
+    /// Clients are not asked for one.
     None,
-    /// A certificate that is shown must be good.
+    /// Clients may present one, which must be valid.
     Optional,
-    /// Everybody must show a good one.
+    /// Clients must present a valid one.
     Required,
 }
 
-impl Demand {
-    /// What memcached's `ssl_verify_mode` asks for; 3 differs from 2 only where a session is
-    /// negotiated anew, which does not exist here.
+impl ClientAuth {
+    /// The meaning of memcached's `ssl_verify_mode`. Mode 3 differs from 2 only for renegotiation,
+    /// which does not exist here.
     pub(super) fn from_mode(verify_mode: u8) -> Self {
         match verify_mode {
             0 => Self::None,
@@ -35,24 +35,24 @@ impl Demand {
     }
 }
 
-/// The one who looks at clients' certificates.
+/// The verifier of client certificates.
 pub(super) fn new(
-    demand: Demand,
+    client_auth: ClientAuth,
     authorities: &Arc<RootCertStore>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, Error> {
-    if demand == Demand::None {
+    if client_auth == ClientAuth::None {
         return Ok(Arc::new(NoClientAuth));
     }
     if authorities.is_empty() {
-        return Ok(Arc::new(NobodyKnown {
-            required: demand == Demand::Required,
+        return Ok(Arc::new(NoTrustAnchors {
+            required: client_auth == ClientAuth::Required,
             provider: Arc::clone(provider),
         }));
     }
     let (authorities, provider) = (Arc::clone(authorities), Arc::clone(provider));
     let mut builder = WebPkiClientVerifier::builder_with_provider(authorities, provider);
-    if demand == Demand::Optional {
+    if client_auth == ClientAuth::Optional {
         builder = builder.allow_unauthenticated();
     }
     builder.build().map_err(|error| match error {
@@ -61,15 +61,15 @@ pub(super) fn new(
     })
 }
 
-/// Without authorities no certificate is good: an address that asks for one lets nobody in who
-/// shows one, as memcached's does.
+/// Without authorities no certificate is valid: as in memcached, a client that presents one is
+/// refused.
 #[derive(Debug)]
-struct NobodyKnown {
+struct NoTrustAnchors {
     required: bool,
     provider: Arc<CryptoProvider>,
 }
 
-impl ClientCertVerifier for NobodyKnown {
+impl ClientCertVerifier for NoTrustAnchors {
     fn client_auth_mandatory(&self) -> bool {
         self.required
     }

@@ -4,7 +4,7 @@ use memtwin::command::CommandContext;
 use memtwin::frontend::{Flow, Frontend, Output};
 use memtwin::limits::{INCOMING_BYTES_MIN, LINE_BYTES, TURN_OUTPUT_BYTES};
 use memtwin::node::Node;
-use memtwin::store::{Batch, Now};
+use memtwin::store::{OpContext, Now};
 
 use crate::node::ITEM_BYTES_MAX;
 
@@ -115,7 +115,7 @@ impl<'n> Client<'n> {
     }
 
     fn take_turn(&mut self, now: Now) -> Flow {
-        let mut batch = Batch::at(now);
+        let mut batch = OpContext::at(now);
         let mut output = Output::default();
         let mut ctx = CommandContext {
             store: &self.node.store,

@@ -3,7 +3,7 @@
 use memtwin::limits::FRAME_BYTES_MAX;
 use memtwin::replication::link::{Link, LinkConfig};
 use memtwin::replication::wire::{Frame, Framer, Hello, WIRE_VERSIONS, WireError};
-use memtwin::store::{Batch, ClassPlan, Now, Stamp, Store, StoreConfig};
+use memtwin::store::{OpContext, ClassPlan, Now, Timestamp, Store, StoreConfig};
 
 use crate::node::{ITEM_BYTES_MAX, START};
 
@@ -99,7 +99,9 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
             break;
         }
         let mut out = Vec::new();
-        link.transmit(&store, now, &mut out, TRANSMIT_BYTES);
+        // The state of a link must be right whatever the partner sends.
+        link.transmit(&store, now, &mut out, TRANSMIT_BYTES)
+            .unwrap();
         assert!(out.len() <= TRANSMIT_BYTES + FRAME_BYTES_MAX);
         while link.take_event().is_some() {}
         now.boot_ms += STEP_MS;
@@ -107,7 +109,7 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         if link.tick(&store, now).is_err() {
             break;
         }
-        store.expire(now, |batch: &mut Batch| batch.dirty.clear());
+        store.expire(now, |batch: &mut OpContext| batch.dirty.clear());
     }
     link.disconnected(now);
     store.audit(now);
@@ -123,8 +125,8 @@ fn greeting(now: Now) -> Vec<u8> {
         wire_max: *WIRE_VERSIONS.end(),
         side: 1,
         incarnation: 2,
-        clock: Stamp::from_raw(now.wall_ms << 11),
-        floor: Stamp::from_raw(0),
+        clock: Timestamp::from_raw(now.wall_ms << 11),
+        flush_watermark: Timestamp::from_raw(0),
         node_id: "",
         policy: "",
     };

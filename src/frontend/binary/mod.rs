@@ -180,9 +180,7 @@ impl BinaryFrontend {
                 }
                 (used, Some(Flow::Quit))
             }
-            BinaryRequest::Stat { .. } if exec.ctx.batch.is_to_be_handed_over() => {
-                (0, Some(Flow::HandOver))
-            }
+            BinaryRequest::Stat { .. } if exec.ctx.batch.has_changes() => (0, Some(Flow::HandOver)),
             request => {
                 exec.answer_packet(&header, request);
                 (used, None)

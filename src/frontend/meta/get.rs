@@ -7,7 +7,7 @@ use super::flags::{
 use crate::command::{self, Found, GetRequest, Recache, Vivify};
 use crate::frontend::Output;
 use crate::protocol::meta::{MetaRequest, reply};
-use crate::store::{Item, NEVER, Now, marks};
+use crate::store::{Item, NEVER, Now, item_flags};
 
 /// Executes `mg` and answers it.
 pub(super) fn get(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) {
@@ -75,7 +75,7 @@ fn answer(out: &mut Output, request: &MetaRequest<'_>, found: &Found<'_>, now: N
             b'O' => reply::echo(bytes, word),
             b'k' => match item {
                 Some(item) => {
-                    let in_base64 = item.marks() & marks::BASE64_KEY != 0;
+                    let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
                     reply::key(bytes, item.key(), in_base64);
                 }
                 // As in memcached: the item is made without that mark.

@@ -4,7 +4,7 @@ use super::flags::deadline_of;
 use crate::command::{StoreMode, StoreRequest, Stored};
 use crate::frontend::text::stored_reply;
 use crate::protocol::meta::{MetaRequest, reply};
-use crate::store::{Now, marks};
+use crate::store::{Now, item_flags};
 
 /// Translates `ms`. Its `E0` is ignored: no `cas` could replace an item whose CAS unique is 0.
 pub(super) fn store_request(request: &MetaRequest<'_>, now: Now) -> StoreRequest {
@@ -24,7 +24,11 @@ pub(super) fn store_request(request: &MetaRequest<'_>, now: Now) -> StoreRequest
         cas: options.cas.filter(|&cas| cas != 0),
         client_flags: options.client_flags,
         deadline_ms: deadline_of(vivify.or(options.exptime), now),
-        marks: if key.is_base64 { marks::BASE64_KEY } else { 0 },
+        item_flags: if key.is_base64 {
+            item_flags::BASE64_KEY
+        } else {
+            0
+        },
         vivify: vivify.is_some(),
         accepts_stale: options.stale,
         refusal_removes: true,

@@ -4,7 +4,7 @@ use super::{Executor, Flow, TextFrontend, TextState, say};
 use crate::command::{CommandContext, expires_unix_secs};
 use crate::limits::{CACHEDUMP_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{cachedump, reply};
-use crate::store::{Walk, marks};
+use crate::store::{Walk, item_flags};
 
 impl TextFrontend {
     /// Answers `stats`, or begins to.
@@ -77,7 +77,8 @@ impl Cachedump {
         out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {
             // memcached does not show binary keys either.
-            let is_shown = item.class() == *class && item.marks() & marks::BASE64_KEY == 0;
+            let is_shown =
+                item.class() == *class && item.item_flags() & item_flags::BASE64_KEY == 0;
             if *items_left == 0 || !is_shown || !store.is_live(item, now) {
                 return;
             }

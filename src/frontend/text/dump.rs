@@ -7,7 +7,7 @@ use crate::frontend::crawler::DumpTurn;
 use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{ClassFilter, DumpFormat, dump};
 use crate::store::classes::counted_bytes;
-use crate::store::{Item, Now, Walk, marks};
+use crate::store::{Item, Now, Walk, item_flags};
 
 /// A dump and how far it has come.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ fn line(out: &mut Vec<u8>, item: &Item, format: DumpFormat, classes: ClassFilter
         return;
     }
     if format == DumpFormat::Mg {
-        let in_base64 = item.marks() & marks::BASE64_KEY != 0;
+        let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
         return dump::mg_line(out, item.key(), in_base64);
     }
     let dumped = dump::Dumped {
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::command::deadline_ms;
     use crate::limits::WALL_JITTER_MS;
-    use crate::store::{Action, Batch, Clock, ItemHead, Store, StoreConfig};
+    use crate::store::{Action, Clock, ItemHead, OpContext, Store, StoreConfig};
 
     const BOOT_MS: u64 = 1_000_000_000;
     const WALL_MINUS_BOOT_MS: i64 = 200_000_000_000;
@@ -117,8 +117,10 @@ mod tests {
             deadline_ms: deadline_ms(exptime, now),
             ..ItemHead::default()
         };
-        let draft = store.draft(b"key", &head, 1).unwrap();
-        store.update(b"key", &mut Batch::at(now), |_| (Action::Put(draft), ()));
+        let draft = store.pending_item(b"key", &head, 1).unwrap();
+        store.update(b"key", &mut OpContext::at(now), |_| {
+            (Action::Put(draft), ())
+        });
         store
     }
 

@@ -60,7 +60,7 @@ impl TextFrontend {
             Ok(TextRequest::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, exec))
             }
-            Ok(TextRequest::Stats { .. }) if exec.ctx.batch.is_to_be_handed_over() => {
+            Ok(TextRequest::Stats { .. }) if exec.ctx.batch.has_changes() => {
                 (0, Some(Flow::HandOver))
             }
             Ok(TextRequest::Stats { args }) => {

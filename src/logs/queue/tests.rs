@@ -1,4 +1,4 @@
-//! The queue with a stderr that waits, or fails, when a test wants it.
+//! The queue with a stderr that blocks or fails when a test wants it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// stderr as a test wants it: what was written, and whether writing waits or fails.
+/// A stderr of a test: what was written, and whether writing blocks or fails.
 #[derive(Clone, Default)]
 struct Stderr(Arc<(Mutex<Pipe>, Condvar)>);
 
@@ -78,10 +78,10 @@ fn lines_queued_before_the_thread_starts_are_written_in_order() {
     assert_eq!(queue.dropped(), 0);
 }
 
-/// A log line waited for whoever reads stderr, and with it the thread that had logged it: a
-/// client's, the link's, or the one that waits for signals.
+/// Regression: a log line waited for the reader of stderr, and with it the thread that had logged
+/// it: a worker, the link, or the one that waits for signals.
 #[test]
-fn nobody_waits_for_a_blocked_stderr_and_what_is_dropped_is_told() {
+fn a_blocked_stderr_blocks_no_thread_and_dropped_lines_are_reported() {
     let (queue, stderr) = (queue(), Stderr::default());
     stderr.change(|pipe| pipe.is_blocked = true);
     queue.start_thread(stderr.clone()).unwrap();
@@ -108,13 +108,13 @@ fn nobody_waits_for_a_blocked_stderr_and_what_is_dropped_is_told() {
     assert_eq!(
         whole.matches("were dropped").count(),
         1,
-        "told more than once"
+        "reported more than once"
     );
 }
 
-/// With a reader that takes a little at a time, each little room would be told of.
+/// With a slow reader there would be a notice each time a little space is free.
 #[test]
-fn a_slow_reader_is_told_only_when_there_is_much_room() {
+fn a_slow_reader_gets_a_notice_once_half_the_queue_is_free() {
     let mut lines = 0;
     let queue = queue();
     let mut chunk = Vec::new();
@@ -135,9 +135,9 @@ fn a_slow_reader_is_told_only_when_there_is_much_room() {
     );
 }
 
-/// A notice that cannot be written must not call for a notice of its own.
+/// A notice that cannot be written must not cause another one.
 #[test]
-fn a_closed_stderr_costs_its_lines_and_nothing_else() {
+fn a_closed_stderr_loses_lines_and_nothing_else() {
     let (queue, stderr) = (queue(), Stderr::default());
     stderr.change(|pipe| pipe.is_broken = true);
     queue.start_thread(stderr.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! What a connection reads: where it goes, and when it has to wait for memory.
+//! Input of a connection: where reads go, and when they wait for memory.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -9,44 +9,44 @@ use crate::limits::{
     VALUE_DIRECT_BYTES, WAITING_INPUT_MS_MAX,
 };
 use crate::logs::clients;
-use crate::store::Held;
+use crate::store::InputReservation;
 
-/// What a client is told whose line cannot be held any longer, in memcached's words.
+/// The reply to a client whose unfinished line is dropped, in memcached's words.
 const NO_MEMORY_READING: &[u8] = b"SERVER_ERROR out of memory reading request\r\n";
 
-/// What a read brought.
+/// The result of a read.
 pub(super) enum Input {
-    /// So many bytes at the front of the scratch buffer.
+    /// The number of bytes at the front of the scratch buffer.
     Scratch(usize),
     /// More bytes in the tail.
     Tail,
     /// More of the value that is being received.
     Value,
-    /// Others need the memory of what is being received.
+    /// The unfinished input must be dropped, because others need its memory.
     GiveUp,
-    /// The client is gone.
+    /// The client has closed the connection.
     End,
 }
 
-/// Unfinished input, as the registry was told of it.
+/// The state of the unfinished input, as the connection registry was last told.
 #[derive(Debug, Default)]
-pub(super) struct Unfinished {
+pub(super) struct InputProgress {
     held_bytes: u64,
-    /// Bytes that had come when it last counted as grown.
+    /// Bytes received when it last counted as grown.
     grown_to_bytes: usize,
-    /// Since when it has been waiting for room, if it does.
+    /// The time since which it has been waiting for memory, if it does.
     waiting_since_ms: Option<u64>,
 }
 
 impl Connection {
-    /// One read: into a large value's own memory, behind a long tail, or into the scratch buffer
-    /// with a short tail put before it.
+    /// Reads once: into the memory of a large value, behind a long tail, or into the scratch buffer
+    /// after a short tail.
     pub(super) fn poll_input(
         &mut self,
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
     ) -> Poll<io::Result<Input>> {
-        if self.unfinished.held_bytes > 0 && self.seat.entry.must_give_up() {
+        if self.unfinished.held_bytes > 0 && self.slot.entry.must_give_up() {
             return Poll::Ready(Ok(Input::GiveUp));
         }
         if let Some(input) = ready!(self.poll_room(cx)) {
@@ -99,8 +99,8 @@ impl Connection {
         Poll::Ready(Ok(Input::Scratch(tail_len + len)))
     }
 
-    /// Waits until what is being received may take more memory, or has it. Until then the socket
-    /// is not read. Ends early when the client is gone, or has waited for too long.
+    /// Waits until the unfinished input may take more memory, if it needs more. The socket is not
+    /// read meanwhile. Ends early if the client disconnects or has waited for too long.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Option<Input>> {
         let (polled, missing_bytes) = match (self.frontend.receiving(), &mut self.line) {
             (Some(upload), _) if self.tail.is_empty() => {
@@ -111,14 +111,14 @@ impl Connection {
                 let (held, whole_bytes) = upload.held_mut();
                 (held.poll_room(whole_bytes, cx.waker()), missing_bytes)
             }
-            // The next buffer of a line is twice as large; what the present one has room for may
-            // come: it may be the end.
+            // A line that fills its buffer needs one twice as large. What still fits the present
+            // one is read first: it may end the line.
             (_, Some(line)) if line.bytes() > 0 && self.tail.len() == self.tail.capacity() => {
                 (line.poll_room(2 * line.bytes(), cx.waker()), 1)
             }
             _ => return Poll::Ready(None),
         };
-        let entry = &self.seat.entry;
+        let entry = &self.slot.entry;
         if polled.is_ready() {
             if self.unfinished.waiting_since_ms.take().is_some() {
                 entry.note_waits_for_memory(false, self.worker.node.clock.recent_boot_ms());
@@ -139,8 +139,8 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Gives up what is being received: others need its memory. The connection is closed, for what
-    /// would follow is the rest of it.
+    /// Drops the unfinished input, because others need its memory. The connection is closed,
+    /// because the rest of the input would follow.
     pub(super) fn give_up(&mut self, scratch: &mut Scratch) -> Flow {
         let node = &self.worker.node;
         if self.frontend.give_up_value(&mut scratch.output) {
@@ -150,12 +150,12 @@ impl Connection {
             node.counters.requests_refused.count_shared();
         }
         node.store.counters().count_unfinished_dropped();
-        clients::input_gave_way();
+        clients::input_dropped();
         self.tail = Vec::new();
         Flow::Close
     }
 
-    /// Charges a long tail.
+    /// Charges a long tail to the memory account.
     pub(super) fn account_tail(&mut self, scratch: &mut Scratch) {
         let bytes = self.tail.capacity() as u64;
         let bytes = if bytes < LINE_ACCOUNTED_BYTES {
@@ -163,23 +163,23 @@ impl Connection {
         } else {
             bytes
         };
-        if bytes == self.line.as_ref().map_or(0, Held::bytes) {
+        if bytes == self.line.as_ref().map_or(0, InputReservation::bytes) {
             return;
         }
         let store = &self.worker.node.store;
         self.line
             .get_or_insert_with(|| store.unfinished_input())
             .hold(bytes);
-        store.make_room(&mut scratch.batch);
+        store.free_and_evict(&mut scratch.context);
     }
 
-    /// Notes in the registry what unfinished input this connection holds, and whether it has grown.
+    /// Records in the registry what the unfinished input holds and whether it has grown.
     pub(super) fn note_unfinished(&mut self, cx: &Context<'_>) {
         let upload = self.frontend.upload();
         let (value_bytes, received_bytes) = upload.map_or((0, self.tail.len()), |upload| {
             (upload.held().bytes(), upload.received_bytes())
         });
-        let held_bytes = value_bytes + self.line.as_ref().map_or(0, Held::bytes);
+        let held_bytes = value_bytes + self.line.as_ref().map_or(0, InputReservation::bytes);
         let unfinished = &mut self.unfinished;
         if held_bytes == 0 && unfinished.held_bytes == 0 {
             return;
@@ -187,7 +187,7 @@ impl Connection {
         let is_first = unfinished.held_bytes == 0 || received_bytes < unfinished.grown_to_bytes;
         let grew = received_bytes >= unfinished.grown_to_bytes + STALLED_INPUT_BYTES;
         unfinished.held_bytes = held_bytes;
-        let entry = &self.seat.entry;
+        let entry = &self.slot.entry;
         entry.note_unfinished(held_bytes, cx.waker());
         if is_first || grew {
             unfinished.grown_to_bytes = received_bytes;
@@ -195,21 +195,23 @@ impl Connection {
         }
     }
 
-    /// Whether it must go at once: others need the memory of what it has begun to send, and its
-    /// replies are not read.
-    pub(super) fn gives_up_unheard(&self) -> bool {
-        self.pending.is_some() && self.unfinished.held_bytes > 0 && self.seat.entry.must_give_up()
+    /// Whether to close at once: others need the memory of its unfinished input, and it does not
+    /// read its replies.
+    pub(super) fn must_close_silently(&self) -> bool {
+        self.write_queue.is_some()
+            && self.unfinished.held_bytes > 0
+            && self.slot.entry.must_give_up()
     }
 
-    /// It is to be closed without a word, see [`Self::gives_up_unheard`].
+    /// Counts a connection that is closed without a reply, see [`Self::must_close_silently`].
     pub(super) fn count_given_up(&self) {
         let node = &self.worker.node;
         node.counters.requests_refused.count_shared();
         node.store.counters().count_unfinished_dropped();
-        clients::input_gave_way();
+        clients::input_dropped();
     }
 
-    /// Forgets what has come and was not executed.
+    /// Drops input that was received and not executed.
     pub(super) fn forget_input(&mut self) {
         self.tail = Vec::new();
         self.line = None;

@@ -1,6 +1,6 @@
-//! The log of one worker: lines for watchers, made where things happen.
+//! The event log of one worker: lines for watchers, written where the events happen.
 //!
-//! Each line has a short head: what kind of event it is, its number and its length.
+//! Each line has a short header: the kind of event, the line's number, and its length.
 
 use std::fmt;
 use std::io::Write;
@@ -14,36 +14,36 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
-use crate::node::connections::{Address, Entry};
+use crate::node::connections::{Endpoint, Entry};
 use crate::protocol::text::{Events, uri};
-use crate::store::{Item, Miss, NEVER, Now, Seen, Storing, Witness};
+use crate::store::{Item, ItemSummary, Miss, NEVER, Now, Observer, StoreEventView};
 
 /// Event, number, length.
 const HEAD_BYTES: usize = 2 + 8 + 2;
 
-/// See the module.
+/// The lines of one worker that were not fetched yet.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct EventLog {
     shared: Arc<Shared>,
-    /// Whose requests are being carried out.
+    /// The file descriptor of the client whose requests are being executed.
     client: AtomicI32,
     bytes_max: usize,
-    /// Has the thread "watch" come at once: the log is half full.
+    /// Wakes the `watch` thread, because the log is half full.
     wake: Sender<()>,
     lines: Mutex<Lines>,
 }
 
-/// Lines that nobody has fetched yet.
+/// Lines that were not fetched yet.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
     /// Lines in `bytes`.
     pub(super) written: u64,
-    /// Lines that had no room.
+    /// Lines dropped because the log was full.
     pub(super) dropped: u64,
 }
 
-impl Log {
+impl EventLog {
     pub(super) fn new(shared: Arc<Shared>, bytes_max: usize, wake: Sender<()>) -> Self {
         Self {
             shared,
@@ -54,12 +54,12 @@ impl Log {
         }
     }
 
-    /// What follows is done for this client.
+    /// Sets the client whose requests follow.
     pub(crate) fn set_client(&self, fd: RawFd) {
         self.client.store(fd, Ordering::Relaxed);
     }
 
-    /// A client has come.
+    /// A client has connected.
     pub(crate) fn connected(&self, entry: &Entry) {
         self.tell(Events::CONNECTIONS, |line| {
             line.extend_from_slice(b"type=conn_new ");
@@ -68,7 +68,7 @@ impl Log {
         });
     }
 
-    /// A client has gone.
+    /// A client has disconnected.
     pub(crate) fn disconnected(&self, entry: &Entry) {
         self.tell(Events::CONNECTIONS, |line| {
             line.extend_from_slice(b"type=conn_close ");
@@ -82,13 +82,13 @@ impl Log {
         self.tell(Events::CONNECTIONS, |line| {
             let _ = write!(line, "type=conntlserr fd={fd} msg=");
             let cause = cause.to_string();
-            // A cause may quote what the client has sent.
+            // The error may quote bytes that the client sent.
             let printable = cause.bytes().filter(|byte| (b' '..=b'~').contains(byte));
             line.extend(printable.take(WATCH_CAUSE_BYTES));
         });
     }
 
-    /// Takes all lines, leaving the empty buffer of `other`.
+    /// Takes all lines and leaves the empty buffer of `other`.
     pub(super) fn fetch(&self, other: &mut Lines) {
         *other = Lines {
             bytes: std::mem::take(&mut other.bytes),
@@ -102,7 +102,7 @@ impl Log {
         self.client.load(Ordering::Relaxed)
     }
 
-    /// Writes a line if somebody wants it and there is room.
+    /// Writes a line if a watcher wants it and the log has space.
     fn tell(&self, event: Events, write_fields: impl FnOnce(&mut Vec<u8>)) {
         if !self.shared.events().meets(event) {
             return;
@@ -133,7 +133,7 @@ impl Log {
         debug_assert!(bytes.len() - head <= HEAD_BYTES + WATCH_LINE_BYTES);
         let half = self.bytes_max / 2;
         if head < half && bytes.len() >= half {
-            // A full channel wakes as well.
+            // A full channel wakes the thread as well.
             let _ = self.wake.try_send(());
         }
     }
@@ -155,15 +155,15 @@ impl Lines {
     }
 }
 
-impl Witness for Log {
-    fn looked_up(&self, key: &[u8], found: Result<Seen, Miss>) {
+impl Observer for EventLog {
+    fn looked_up(&self, key: &[u8], found: Result<ItemSummary, Miss>) {
         let status = match found {
             Ok(_) => "found",
             Err(Miss::Absent) => "not_found",
             Err(Miss::Flushed) => "flushed",
             Err(Miss::Expired) => "expired",
         };
-        let Seen { class, value_len } = found.unwrap_or_default();
+        let ItemSummary { class, value_len } = found.unwrap_or_default();
         self.tell(Events::FETCHERS, |line| {
             named(line, "item_get", key);
             let cfd = self.client();
@@ -174,14 +174,14 @@ impl Witness for Log {
         });
     }
 
-    fn stored(&self, storing: &Storing<'_>) {
+    fn stored(&self, storing: &StoreEventView<'_>) {
         self.tell(Events::MUTATIONS, |line| {
             named(line, "item_store", storing.key);
-            let Storing {
+            let StoreEventView {
                 status,
                 command,
                 ttl_secs,
-                seen: Seen { class, value_len },
+                item: ItemSummary { class, value_len },
                 ..
             } = storing;
             let _ = write!(line, " status={status} cmd={command} ttl={ttl_secs}");
@@ -190,10 +190,10 @@ impl Witness for Log {
         });
     }
 
-    fn deleted(&self, key: &[u8], command: &str, seen: Seen) {
+    fn deleted(&self, key: &[u8], command: &str, item: ItemSummary) {
         self.tell(Events::DELETIONS, |line| {
             named(line, "deleted", key);
-            let Seen { class, value_len } = seen;
+            let ItemSummary { class, value_len } = item;
             let _ = write!(line, " cmd={command} clsid={class} size={value_len}");
         });
     }
@@ -207,7 +207,7 @@ impl Witness for Log {
                 deadline_ms => now.secs_until(deadline_ms),
             };
             let idle_secs = item.idle_ms(now) / 1000;
-            let Seen { class, value_len } = Seen::of(item);
+            let ItemSummary { class, value_len } = ItemSummary::of(item);
             let _ = write!(line, " fetch={fetch} ttl={ttl_secs} la={idle_secs}");
             let _ = write!(line, " clsid={class} size={value_len}");
         });
@@ -219,7 +219,7 @@ fn named(line: &mut Vec<u8>, event: &str, key: &[u8]) {
     uri::encode(key, line);
 }
 
-fn endpoint(line: &mut Vec<u8>, address: &Address) {
+fn endpoint(line: &mut Vec<u8>, address: &Endpoint) {
     let _ = match address.host_and_port() {
         (Some(host), port) => write!(line, "rip={host} rport={port} transport=tcp"),
         (None, port) => write!(line, "rip=unix rport={port} transport=local"),

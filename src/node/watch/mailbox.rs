@@ -1,4 +1,4 @@
-//! What waits for one watcher.
+//! The mailbox of one watcher: lines that its client was not sent yet.
 
 use std::task::Waker;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use parking_lot::{Condvar, Mutex};
 use crate::limits::{WATCH_LINE_BYTES, WATCHER_PATIENCE_MS, WATCHER_SKIPPED_BYTES};
 use crate::protocol::text::Events;
 
-/// See the module. The thread "watch" fills it, the watcher's worker empties it.
+/// Filled by the `watch` thread and emptied by the watcher's worker.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(super) events: Events,
-    /// Earlier lines were made before it watched.
+    /// The first line written after it began to watch.
     pub(super) first_line: u64,
     bytes_max: usize,
     inside: Mutex<Inside>,
@@ -22,11 +22,11 @@ pub(crate) struct Mailbox {
 #[derive(Debug, Default)]
 struct Inside {
     lines: Vec<u8>,
-    /// Bytes that were taken out and not written to the socket yet: they count as inside.
+    /// Bytes taken out and not written to the socket yet. They count as in the mailbox.
     leaving_bytes: usize,
-    /// Lines missed since the last one that was put in.
+    /// Lines dropped since the last one that was put in.
     skipped: u64,
-    /// It was waited for in vain since it last took something.
+    /// The `watch` thread has waited for it once since it last took something.
     is_stuck: bool,
     waker: Option<Waker>,
 }
@@ -42,7 +42,7 @@ impl Mailbox {
         }
     }
 
-    /// Puts a line in; false if it is skipped. A watcher that reads is waited for a moment.
+    /// Puts a line in. False if it is dropped. The thread waits a moment for a watcher that reads.
     pub(super) fn put(&self, line: &[u8]) -> bool {
         let wanted_bytes = line.len() + WATCHER_SKIPPED_BYTES;
         let has_room =
@@ -70,7 +70,7 @@ impl Mailbox {
         true
     }
 
-    /// Has the watcher's task look inside.
+    /// Wakes the watcher's task.
     pub(super) fn wake(&self) {
         let mut inside = self.inside.lock();
         if inside.lines.is_empty() {
@@ -83,8 +83,8 @@ impl Mailbox {
         }
     }
 
-    /// Takes everything out; what was taken before is written. `None`: `waker` is called when
-    /// there is something.
+    /// Takes everything out; what was taken before counts as written. `None` if it is empty:
+    /// `waker` is called when there is a line.
     pub(crate) fn take(&self, waker: &Waker) -> Option<Vec<u8>> {
         let mut inside = self.inside.lock();
         inside.is_stuck = false;
@@ -116,10 +116,10 @@ mod tests {
         }
     }
 
-    /// Rounds without a line for a watcher once made it deaf: they took its waker and threw it
-    /// away.
+    /// Regression: rounds without a line for a watcher took its waker without calling it, so it was
+    /// never woken again.
     #[test]
-    fn who_waits_for_a_line_is_woken_by_the_first_one() {
+    fn a_waiting_watcher_is_woken_by_the_first_line() {
         let woken = Arc::new(Woken::default());
         let mailbox = Mailbox::new(Events::FETCHERS, 1, 8 << 10);
         assert!(mailbox.take(&Waker::from(Arc::clone(&woken))).is_none());
@@ -138,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_read_misses_lines_and_is_told_how_many() {
+    fn a_watcher_that_does_not_read_misses_lines_and_gets_their_number() {
         let mailbox = Mailbox::new(Events::FETCHERS, 1, 8 << 10);
         let lines = fill(&mailbox);
         assert!(lines > 50, "{lines}");
         assert!(!mailbox.put(LINE));
         let taken = mailbox.take(Waker::noop()).unwrap();
         assert_eq!(taken.len(), lines * LINE.len());
-        // It is not written yet, so it still counts.
+        // It is not written yet, so it counts as in the mailbox.
         assert!(!mailbox.put(LINE));
         assert!(mailbox.take(Waker::noop()).is_none());
         assert!(mailbox.put(LINE));

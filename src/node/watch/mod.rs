@@ -1,13 +1,14 @@
-//! `watch`: clients that are sent a line for what happens.
+//! `watch`: sends clients a line for each event.
 //!
 //! ```text
 //! workers --lines--> a bounded log each --the thread "watch"--> a bounded mailbox for each
 //!                                                                watcher --its worker--> socket
 //! ```
 //!
-//! While nobody watches, a turn pays one look at [`Watch::events`]. While somebody does, workers
-//! make lines and leave them in their logs; what does not fit is dropped and counted. A watcher
-//! that does not read fills its mailbox; what it misses is counted, and told when it reads again.
+//! While no client watches, a turn costs one load of [`Watch::events`]. While one does, workers
+//! write lines to their event logs; lines that do not fit are dropped and counted. A watcher that
+//! does not read fills its mailbox; the lines it misses are counted, and it is sent the number when
+//! it reads again.
 
 mod event_log;
 mod mailbox;
@@ -21,32 +22,32 @@ use parking_lot::Mutex;
 use super::Node;
 use crate::limits::WATCHERS_MAX;
 use crate::protocol::text::Events;
-pub(crate) use event_log::Log;
+pub(crate) use event_log::EventLog;
 use mailbox::Mailbox;
 pub(crate) use thread::start;
 
-/// Who watches, and what workers have to tell.
+/// The watchers and the event logs of a node.
 #[derive(Debug)]
 pub(crate) struct Watch {
     shared: Arc<Shared>,
-    /// One for each worker, and one for the link and housekeeping.
-    logs: Vec<Arc<Log>>,
+    /// One for each worker, and one for all other threads.
+    logs: Vec<Arc<EventLog>>,
     watchers: Mutex<Vec<Arc<Mailbox>>>,
     mailbox_bytes: usize,
     wake: crossbeam_channel::Sender<()>,
     woken: crossbeam_channel::Receiver<()>,
 }
 
-/// What logs must know.
+/// WaitState shared with the event logs.
 #[derive(Debug, Default)]
 struct Shared {
-    /// What somebody watches.
+    /// The events that some client watches.
     events: AtomicU16,
-    /// Lines made so far; each carries its number.
+    /// The number of the last line.
     lines: AtomicU64,
 }
 
-/// A client that watches, until this is dropped.
+/// A client that watches. Dropping it ends that.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Arc<Node>,
@@ -57,7 +58,7 @@ impl Watch {
     pub(crate) fn new(workers: usize, log_bytes: usize, mailbox_bytes: usize) -> Self {
         let shared = Arc::new(Shared::default());
         let (wake, woken) = crossbeam_channel::bounded(1);
-        let log = || Arc::new(Log::new(Arc::clone(&shared), log_bytes, wake.clone()));
+        let log = || Arc::new(EventLog::new(Arc::clone(&shared), log_bytes, wake.clone()));
         Self {
             logs: (0..=workers).map(|_| log()).collect(),
             watchers: Mutex::default(),
@@ -68,17 +69,17 @@ impl Watch {
         }
     }
 
-    /// What somebody watches.
+    /// The events that some client watches.
     pub(crate) fn events(&self) -> Events {
         self.shared.events()
     }
 
-    /// Where a worker writes; the log after the last worker's is that of all other threads.
-    pub(crate) fn log(&self, worker: usize) -> &Arc<Log> {
+    /// The event log of a worker. The one after the last worker's is for all other threads.
+    pub(crate) fn log(&self, worker: usize) -> &Arc<EventLog> {
         &self.logs[worker]
     }
 
-    /// Tells a client of these events from now on; `None` if too many watch already.
+    /// Starts to send a client these events. `None` if too many clients watch already.
     pub(crate) fn begin(node: &Arc<Node>, events: Events) -> Option<Watcher> {
         let this = &node.watch;
         let mut watchers = this.watchers.lock();
@@ -91,7 +92,7 @@ impl Watch {
         this.update_events(&watchers);
         drop(watchers);
         node.counters.log_watchers.count_shared();
-        // A full channel wakes as well.
+        // A full channel wakes the thread as well.
         let _ = this.wake.try_send(());
         Some(Watcher {
             node: Arc::clone(node),

@@ -1,5 +1,5 @@
-//! The thread that carries lines from the workers' logs to the watchers' mailboxes. It sleeps while
-//! nobody watches.
+//! The `watch` thread: moves lines from the event logs to the mailboxes. It sleeps while no client
+//! watches.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::limits::{WATCH_PAUSE_MS, WATCH_PAUSE_MS_MAX};
 use crate::node::Node;
 use crate::stats::NodeCounters;
 
-/// Starts the thread; it ends when the other end of `stop` is gone.
+/// Starts the thread. It ends when the sender of `stop` is dropped.
 pub(crate) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new()
         .name("watch".to_owned())
@@ -31,8 +31,8 @@ pub(crate) fn start(node: Arc<Node>, stop: Receiver<()>) -> io::Result<JoinHandl
         })
 }
 
-/// False if the node stops. Pauses grow while nothing happens;
-/// a log that fills ends one.
+/// Pauses between two rounds, longer while nothing happens; a log that fills ends the pause. False
+/// if the node stops.
 fn carry_until_nobody_watches(node: &Node, stop: &Receiver<()>) -> bool {
     let mut fetched = Lines::default();
     let mut pause_ms = WATCH_PAUSE_MS;
@@ -58,14 +58,14 @@ impl Watch {
         !self.watchers.lock().is_empty()
     }
 
-    /// One round over all logs; whether there was anything.
+    /// Moves the lines of all logs. True if there were any.
     fn carry(&self, fetched: &mut Lines, counters: &NodeCounters) -> bool {
         let watchers = self.watchers.lock().clone();
         let mut found = false;
         for log in &self.logs {
             log.fetch(fetched);
             found |= fetched.written > 0;
-            // Only this thread writes these.
+            // Only this thread writes these counters.
             counters.log_worker_written.add(fetched.written);
             counters.log_worker_dropped.add(fetched.dropped);
             for (event, number, line) in fetched.each() {
@@ -87,7 +87,7 @@ impl Watch {
         found
     }
 
-    /// Gives the memory of the logs back.
+    /// Frees the memory of the logs.
     fn forget_lines(&self) {
         for log in &self.logs {
             log.fetch(&mut Lines::default());

@@ -1,22 +1,22 @@
-//! What the partner's boot-time clock shows, as far as a link can tell.
+//! An estimate of the partner's boot-time clock, made from its heartbeats.
 
 use crate::limits::CLOCK_PERIOD_MS;
 use crate::store::{NEVER, Now};
 
-/// How far our clock is ahead of the partner's: the smallest distance seen.
+/// How far this node's clock is ahead of the partner's: the smallest distance measured.
 ///
-/// A heartbeat says what the partner's clock showed when it was made; the time it has waited in
-/// buffers and on the way since makes the distance larger, never smaller. Old distances are
-/// forgotten, because two clocks do not run equally fast.
+/// A heartbeat carries what the partner's clock showed when it was made. The time it then spends
+/// in buffers and on the network can only make the distance larger, so the smallest is the best
+/// one. Old distances are dropped, because two clocks do not run equally fast.
 #[derive(Debug, Default)]
 pub(super) struct PartnerClock {
-    /// In this period and in the one before.
+    /// The smallest of this period and of the one before.
     ahead_ms: [Option<i64>; 2],
     period_began_ms: u64,
 }
 
 impl PartnerClock {
-    /// A heartbeat came that was made when the partner's clock showed `partner_ms`.
+    /// A heartbeat arrived that was made when the partner's clock showed `partner_ms`.
     pub(super) fn heard(&mut self, partner_ms: u64, now: Now) {
         let ahead_ms = i128::from(now.boot_ms) - i128::from(partner_ms);
         let ahead_ms = ahead_ms.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
@@ -28,8 +28,8 @@ impl PartnerClock {
         *this = Some(this.map_or(ahead_ms, |least| least.min(ahead_ms)));
     }
 
-    /// A moment of the partner's clock on ours, not too early: both count whole milliseconds.
-    /// `None` before the first heartbeat.
+    /// Converts a time of the partner's clock to this node's clock; `None` before the first
+    /// heartbeat. One millisecond is added, because both clocks round down.
     pub(super) fn to_ours_ms(&self, partner_ms: u64) -> Option<u64> {
         let ahead_ms = self.ahead_ms.into_iter().flatten().min()?;
         let ours_ms = partner_ms.saturating_add_signed(ahead_ms).saturating_add(1);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heartbeat_that_waited_least_counts() {
+    fn the_heartbeat_with_the_shortest_delay_counts() {
         let mut clock = PartnerClock::default();
         assert_eq!(clock.to_ours_ms(7), None);
         for (partner_ms, now_ms) in [(1000, 5900), (1200, 5210), (1400, 8000)] {
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_slower_is_followed() {
+    fn the_estimate_follows_a_partner_clock_that_runs_slower() {
         let mut clock = PartnerClock::default();
         clock.heard(0, at(10));
         for period in 1..=3 {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_makes_no_sense_makes_no_item_immortal() {
+    fn no_partner_clock_makes_an_item_live_for_ever() {
         let mut clock = PartnerClock::default();
         clock.heard(u64::MAX, at(1));
         clock.heard(0, at(u64::MAX / 2));

@@ -1,42 +1,45 @@
-//! What a link counts.
+//! The counters of a link.
 
-/// Numbers for `stats replication`. Totals since the node's start, but for the four that say what
-/// waits now.
+/// Numbers for `stats replication`: totals since the node's start, except those marked "now". Each
+/// field is named like its row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
     /// How often the link came up.
     pub link_ups: u64,
-    /// Passes over our table that were sent to the end.
+    /// How often a fault of this program ended the link: its state was wrong, or its thread
+    /// panicked.
+    pub link_faults: u64,
+    /// Full syncs that were sent to the end.
     pub pass_sent: u64,
-    /// Passes of the partner that arrived to the end.
+    /// Full syncs of the partner that were received to the end.
     pub pass_received: u64,
-    /// Dirty keys that wait for their turn on the wire, now.
+    /// Dirty keys that are not on the wire, now.
     pub queue_keys: u64,
-    /// Records on the wire, in part or whole, without a verdict, now.
+    /// Records on the wire, partly or whole, that are not acknowledged, now.
     pub unconfirmed_records: u64,
-    /// Their bytes, now.
+    /// Bytes of unacknowledged frames, now.
     pub unconfirmed_bytes: u64,
-    /// The partner may lack anything of the table, now: the next link begins with a pass, or one
-    /// is wanted, under way or not yet answered to its end.
-    pub pass_pending: bool,
-    /// Batches of dirty keys that were dropped and left to a pass.
+    /// Whether the partner may lack an entry of the table, now: there is no link, or a full sync is
+    /// requested, running or not acknowledged to its end.
+    pub sync_pending: bool,
+    /// Batches of dirty keys that were dropped and left to a full sync.
     pub queue_overflows: u64,
-    /// Records put on the wire, live and pass, tombstones included.
+    /// Records sent in both lanes, tombstones included.
     pub records_sent: u64,
-    /// Our records that the partner applied, or held already.
+    /// Records sent that the partner applied or held already.
     pub records_confirmed: u64,
-    /// Our records of which the partner held something newer.
+    /// Records sent of whose key the partner held something newer.
     pub records_superseded: u64,
-    /// Our records that the partner had no room for.
+    /// Records sent that the partner had no memory for.
     pub records_no_room: u64,
-    /// Transfers in pieces that a newer state of the key ended.
+    /// Transfers in chunks that a newer state of the key ended.
     pub records_aborted: u64,
-    /// The partner's records that arrived.
+    /// Records received.
     pub records_received: u64,
-    /// The partner's records that our table holds now, or held already.
+    /// Records received that this node applied or held already.
     pub records_applied: u64,
-    /// The partner's records that found no room here.
+    /// Records received that this node had no memory for.
     pub records_refused: u64,
     /// Stamps of the partner that were more than a minute ahead of our clock.
-    pub stamps_ahead: u64,
+    pub clock_ahead: u64,
 }

@@ -1,4 +1,4 @@
-//! The keys that clients wrote and the wire has not seen yet.
+//! Dirty keys: slots that clients changed and that are not on the wire yet.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -13,7 +13,7 @@ pub(super) struct DirtyKeys {
 }
 
 impl DirtyKeys {
-    /// An empty set of a node with this `-m`, of which it takes no more than its share.
+    /// An empty set for a node with this `-m`: the set takes no more than its share of that.
     pub(super) fn of_memory(limit_bytes: u64) -> Self {
         let bytes = limit_bytes / DIRTY_KEYS_SHARE;
         let keys = usize::try_from(bytes).unwrap_or(usize::MAX) / DIRTY_KEY_BYTES_MAX;
@@ -33,7 +33,7 @@ impl DirtyKeys {
         self.len() + keys <= self.keys_max
     }
 
-    /// Adds a slot at the end unless it waits already. False if there is no room for it.
+    /// Adds a slot at the end unless it is in the set. False if the set is full.
     pub(super) fn insert(&mut self, slot: u64) -> bool {
         if self.members.len() >= self.keys_max {
             return self.members.contains(&slot);
@@ -44,28 +44,39 @@ impl DirtyKeys {
         true
     }
 
-    /// Whether a slot waits.
+    /// Whether every slot of the set is in the queue, by their numbers.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.order.len() == self.members.len()
+    }
+
+    /// Forgets that a slot is to be sent.
+    #[cfg(test)]
+    pub(super) fn lose_order(&mut self) {
+        self.order.pop_front();
+    }
+
+    /// Whether a slot is in the set.
     pub(super) fn contains(&self, slot: u64) -> bool {
         self.members.contains(&slot)
     }
 
-    /// The slot whose turn it is.
+    /// The oldest slot.
     pub(super) fn front(&self) -> Option<u64> {
         self.order.front().copied()
     }
 
-    /// Takes out the slot whose turn it is.
+    /// Removes the oldest slot.
     pub(super) fn pop(&mut self) {
         if let Some(slot) = self.order.pop_front() {
             self.members.remove(&slot);
         }
         if self.order.is_empty() && self.order.capacity() > self.keys_max / 16 {
-            // A burst is over: give its memory back.
+            // A burst is over: free its memory. Smaller sets keep theirs for the next keys.
             *self = Self::of_keys(self.keys_max);
         }
     }
 
-    /// Bytes of memory it takes: of the most keys that have waited since it was last empty.
+    /// Bytes of memory it takes, by the most keys it held since it was last empty.
     pub(super) fn held_bytes(&self) -> usize {
         self.order.capacity().min(self.keys_max) * DIRTY_KEY_BYTES_MAX
     }
@@ -85,7 +96,7 @@ impl DirtyKeys {
 }
 
 impl Default for DirtyKeys {
-    /// Of a link that is down and hands over nothing.
+    /// The set of a link that is down, which stays empty.
     fn default() -> Self {
         Self::of_keys(DIRTY_KEYS_MIN)
     }
@@ -96,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_written_often_waits_once_and_keeps_its_place() {
+    fn a_key_written_again_keeps_its_place() {
         let mut dirty = DirtyKeys::default();
         for slot in [3, 1, 3, 2, 1] {
             assert!(dirty.insert(slot));
@@ -111,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_set_takes_only_what_it_holds() {
+    fn a_full_set_takes_only_the_keys_it_holds() {
         let mut dirty = DirtyKeys::of_keys(3000);
         for slot in 0..3000 {
             assert_eq!(dirty.has_room(1000), slot <= 2000);
@@ -124,8 +135,8 @@ mod tests {
         assert!(dirty.insert(u64::MAX));
     }
 
-    /// A million keys whatever `-m` was: at `-m 64`, three million small sets and a slow partner,
-    /// the process took 98 MiB.
+    /// The set held up to a million keys whatever `-m` was: at `-m 64`, after three million small
+    /// sets and with a slow partner, the process took 98 MiB.
     #[test]
     fn a_full_set_takes_no_more_than_its_share_of_memory() {
         for limit_mib in [1, 8, 64, 100, 256, 1024, 65_536] {

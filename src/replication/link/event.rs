@@ -1,40 +1,39 @@
-//! What a link tells its node.
+//! Events and errors of a link.
 
 use std::fmt;
 
 use thiserror::Error;
 
 use crate::replication::wire::WireError;
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
 /// Something the node acts on or logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
-    /// Both sides accepted each other; records travel. Both have absorbed the other's clock and
-    /// flush floor.
+    /// The handshake is complete. Both sides have absorbed the other's clock and
+    /// flush watermark.
     Up {
-        /// Who it is.
+        /// How the partner described itself.
         partner: Partner,
     },
-    /// The partner's pass over its table is complete: this node holds what the partner held when
-    /// the pass began.
-    PartnerPassDone,
-    /// Our pass over our table is on the wire to the end.
-    OwnPassDone,
-    /// The pair does not fit together; the link closes.
+    /// The partner's full sync is complete: this node holds what the partner held when it began.
+    PartnerSyncDone,
+    /// This node's full sync is on the wire to the end.
+    OwnSyncDone,
+    /// One node refused the other; the link closes.
     Refused {
-        /// What does not fit.
+        /// Why.
         reason: Refusal,
         /// Whether it was the partner that refused.
         by_partner: bool,
     },
-    /// A flush of the partner raised our floor.
+    /// A flush of the partner raised this node's flush watermark.
     FlushRaised {
-        /// The new floor.
-        floor: Stamp,
+        /// The new flush watermark.
+        flush_watermark: Timestamp,
     },
-    /// The partner's clock is more than a minute ahead of ours. Told once per link; its writes win
-    /// until our clock is there, too.
+    /// The partner's clock is more than a minute ahead of this node's, so its writes win until this
+    /// clock has caught up. Once per link.
     ClockAhead {
         /// How far, in milliseconds.
         ahead_ms: u64,
@@ -48,7 +47,7 @@ pub struct Partner {
     pub side: u8,
     /// MSM's name of the node; may be empty.
     pub node_id: String,
-    /// A number of its own for each start of that node.
+    /// A number that differs for each start of that node.
     pub incarnation: u64,
 }
 
@@ -57,7 +56,7 @@ pub struct Partner {
 pub struct Refusal {
     /// What kind of reason.
     pub kind: RefusalKind,
-    /// The reason and its cure in words, as both logs show it.
+    /// The reason and what to do about it, as both logs show it.
     pub reason: String,
 }
 
@@ -72,7 +71,7 @@ pub enum RefusalKind {
     PolicyDiffers = 2,
     /// There is no wire version both speak.
     NoCommonVersion = 3,
-    /// A stamp more than a year ahead of the refusing node's clock.
+    /// A timestamp more than a year ahead of the refusing node's clock.
     ClockAhead = 4,
     /// The refusing node is linked to another process of the same side.
     LinkedElsewhere = 5,
@@ -101,15 +100,18 @@ impl fmt::Display for Refusal {
 /// Why a link is over.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LinkError {
-    /// The partner or the network between: nothing came for a second.
+    /// The partner or the network failed: nothing was received for a second.
     #[error("the partner was silent for a second")]
     Silent,
-    /// The partner sent what is no frame.
+    /// The partner sent bytes that are not a frame.
     #[error("the partner sent {0}")]
     Wire(#[from] WireError),
-    /// The partner sent a frame where it may not stand.
+    /// The partner sent a frame where it is not allowed.
     #[error("the partner sent {0}")]
     Protocol(&'static str),
+    /// A fault of this program: what is wrong with this node's state of the link.
+    #[error("this node's state of the link was wrong: {0}")]
+    State(&'static str),
     /// The configuration of one of the nodes: this one refused.
     #[error("refused the partner: {0}")]
     Refused(Refusal),

@@ -1,49 +1,49 @@
-//! The walk over the whole table that every link-up and every overflow begins.
+//! The full sync: a walk over the whole table, requested when a link comes up and after an
+//! overflow.
 //!
-//! What the walk could not send to the end, it owes: a large value that changed meanwhile, or that
-//! the live stream carries. The end mark follows the last of them, because the partner opens its
-//! client port at it.
+//! A large value that changed while it was sent, or that the live lane sends, is deferred. The end
+//! mark follows the last deferred entry, because the partner opens its client port at that mark.
 
 use std::collections::BTreeSet;
 
 use crate::store::Store;
 
-/// One walk, shard by shard, the hottest entries of each first. What is written behind it travels
-/// in the live stream.
+/// One walk, shard by shard, the hottest entries of each first. What clients write to a shard that
+/// was already walked is sent in the live lane.
 #[derive(Debug, Default)]
-pub(super) struct Pass {
+pub(super) struct FullSync {
     walking: bool,
-    wanted: bool,
+    requested: bool,
     next_shard: usize,
     slots: Vec<u64>,
     next_slot: usize,
-    /// Slots of large values only, so they are few.
-    owed: BTreeSet<u64>,
+    /// Sent after the walk. Large values only, so they are few.
+    deferred: BTreeSet<u64>,
 }
 
-impl Pass {
-    /// Asks for a walk. One that is under way is finished first.
-    pub(super) fn want(&mut self) {
-        self.wanted = true;
+impl FullSync {
+    /// Requests a walk. A running one is finished first.
+    pub(super) fn request(&mut self) {
+        self.requested = true;
     }
 
-    /// Whether a walk is under way; a wanted one begins here.
-    pub(super) fn begin(&mut self) -> PassState {
+    /// Whether a walk is running; a requested one starts here.
+    pub(super) fn begin(&mut self) -> SyncPhase {
         if self.walking {
-            return PassState::Walking;
+            return SyncPhase::Walking;
         }
-        if !self.wanted {
-            return PassState::Idle;
+        if !self.requested {
+            return SyncPhase::Idle;
         }
         *self = Self {
             walking: true,
             ..Self::default()
         };
-        PassState::Begun
+        SyncPhase::Begun
     }
 
-    /// The next slot of the walk, and after it the first of those it owes, until that is settled;
-    /// `None` at its end.
+    /// The next slot of the walk, then the first deferred one until it is [`Self::sent`]; `None` at
+    /// the end.
     pub(super) fn next(&mut self, store: &Store) -> Option<u64> {
         loop {
             if let Some(&slot) = self.slots.get(self.next_slot) {
@@ -51,7 +51,7 @@ impl Pass {
                 return Some(slot);
             }
             if self.next_shard == store.shard_count() {
-                return self.owed.first().copied();
+                return self.deferred.first().copied();
             }
             self.slots.clear();
             self.next_slot = 0;
@@ -60,36 +60,41 @@ impl Pass {
         }
     }
 
-    /// The walk has passed this slot, but the partner must still get what it holds before the end
-    /// mark. False if it was owed before.
-    pub(super) fn owe(&mut self, slot: u64) -> bool {
-        self.walking && self.owed.insert(slot)
+    /// The walk has passed this slot, but its entry must still be sent before the end mark. False
+    /// if no walk is running or the slot is deferred already.
+    pub(super) fn defer(&mut self, slot: u64) -> bool {
+        self.walking && self.deferred.insert(slot)
     }
 
-    /// What the slot holds is on the wire to its end.
-    pub(super) fn settle(&mut self, slot: u64) {
-        if !self.owed.is_empty() {
-            self.owed.remove(&slot);
+    /// The slot's record is on the wire to its end.
+    pub(super) fn sent(&mut self, slot: u64) {
+        if !self.deferred.is_empty() {
+            self.deferred.remove(&slot);
         }
     }
 
     /// The end mark is on the wire.
     pub(super) fn end(&mut self) {
         *self = Self {
-            wanted: self.wanted,
+            requested: self.requested,
             ..Self::default()
         };
     }
 
-    /// Whether no walk is under way or wanted.
+    /// Whether a walk is running if there is anything that only a walk sends.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.walking || (self.deferred.is_empty() && self.next_slot >= self.slots.len())
+    }
+
+    /// Whether no walk is running or requested.
     pub(super) fn is_idle(&self) -> bool {
-        !self.walking && !self.wanted
+        !self.walking && !self.requested
     }
 }
 
-/// What [`Pass::begin`] found.
+/// What [`FullSync::begin`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PassState {
+pub(super) enum SyncPhase {
     Idle,
     Begun,
     Walking,

@@ -1,24 +1,24 @@
-//! The hello of both sides, and what refuses a partner.
+//! Hello and welcome, and why a partner is refused.
 
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
-    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, STAMP_AHEAD_ALARM_MS,
-    STAMP_AHEAD_MAX_MS,
+    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_ALARM_MS,
+    TIMESTAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
-use crate::store::{Now, Stamp, Store};
+use crate::store::{Now, Store, Timestamp};
 
 impl Link {
-    /// What this node says of itself. Its clock is a fresh stamp: above all it holds and not below
-    /// its wall clock.
+    /// What this node says of itself. Its clock is a fresh timestamp: above all it holds and not
+    /// below its wall clock.
     pub(super) fn hello(&self, store: &Store, now: Now) -> Hello<'_> {
         Hello {
             wire_min: *WIRE_VERSIONS.start(),
             wire_max: *WIRE_VERSIONS.end(),
             side: self.config.side,
             incarnation: self.config.incarnation,
-            clock: store.stamps().next(now),
-            floor: store.floor(),
+            clock: store.hybrid_clock().next(now),
+            flush_watermark: store.flush_watermark(),
             node_id: cut(&self.config.node_id, NODE_ID_BYTES_MAX),
             policy: self.policy(),
         }
@@ -28,23 +28,23 @@ impl Link {
         cut(&self.config.policy, POLICY_BYTES_MAX)
     }
 
-    /// The partner's hello: absorbed and welcomed, or refused.
-    pub(super) fn greeted(
+    /// The partner's hello: accepted and answered with a welcome, or refused.
+    pub(super) fn on_hello(
         &mut self,
         hello: &Hello<'_>,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        if self.phase != Phase::Greeting(None) {
+        if self.phase != Phase::Handshake(None) {
             return Err(LinkError::Protocol("a second hello"));
         }
-        self.judge(hello).map_err(LinkError::Refused)?;
+        self.check_hello(hello).map_err(LinkError::Refused)?;
         self.absorb(hello.clock, store, now)?;
-        self.raise_floor(hello.floor, store, now)?;
+        self.raise_flush_watermark(hello.flush_watermark, store, now)?;
         let wire_version = highest_common(hello);
-        Frame::Welcome { wire_version }.encode(&mut self.stream.control);
-        self.stream.partner_incarnation = Some(hello.incarnation);
-        self.phase = Phase::Greeting(Some(Partner {
+        Frame::Welcome { wire_version }.encode(&mut self.session.control);
+        self.session.partner_incarnation = Some(hello.incarnation);
+        self.phase = Phase::Handshake(Some(Partner {
             side: hello.side,
             node_id: hello.node_id.to_owned(),
             incarnation: hello.incarnation,
@@ -52,14 +52,14 @@ impl Link {
         Ok(())
     }
 
-    /// Why a node that says this hello on another connection may not replace this link. `None`: it
-    /// may, because it is the same process, or because this link's partner is silent or unknown.
+    /// Why a node that sent this hello on another connection may not replace this link. `None`: it
+    /// may, because it is the same process, or this link's partner is silent or not known yet.
     pub fn refuses_replacement(&self, hello: &Hello<'_>, now: Now) -> Option<Refusal> {
-        if let Err(refusal) = self.judge(hello) {
+        if let Err(refusal) = self.check_hello(hello) {
             return Some(refusal);
         }
-        let silent_ms = now.boot_ms.saturating_sub(self.stream.heard_ms);
-        let linked_to = self.stream.partner_incarnation?;
+        let silent_ms = now.boot_ms.saturating_sub(self.session.heard_ms);
+        let linked_to = self.session.partner_incarnation?;
         if linked_to == hello.incarnation || silent_ms >= REPLACEABLE_SILENCE_MS {
             return None;
         }
@@ -74,18 +74,18 @@ impl Link {
         })
     }
 
-    /// The partner accepts our hello. It says so only after its own, so both are in now.
-    pub(super) fn welcomed(&mut self, wire_version: u16) -> Result<(), LinkError> {
+    /// The partner accepted our hello. Its own hello came before, so the link is up.
+    pub(super) fn on_welcome(&mut self, wire_version: u16) -> Result<(), LinkError> {
         if !WIRE_VERSIONS.contains(&wire_version) {
             return Err(LinkError::Protocol("a welcome to another wire version"));
         }
-        let Phase::Greeting(Some(partner)) = &self.phase else {
-            return Err(LinkError::Protocol("a welcome out of turn"));
+        let Phase::Handshake(Some(partner)) = &self.phase else {
+            return Err(LinkError::Protocol("a welcome before a hello"));
         };
         let partner = partner.clone();
         self.phase = Phase::Up;
         self.counters.link_ups += 1;
-        self.stream.pass.want();
+        self.session.full_sync.request();
         self.event(LinkEvent::Up { partner });
         Ok(())
     }
@@ -96,15 +96,15 @@ impl Link {
         let (reason, by_partner) = match error {
             LinkError::Refused(reason) => (reason, false),
             LinkError::RefusedByPartner(reason) => (reason, true),
-            _ => return self.stream.control.clear(),
+            _ => return self.session.control.clear(),
         };
         if !by_partner {
-            // Behind our hello, if that has not left yet.
+            // After our hello, if that is not sent yet.
             let refuse = Frame::Refuse {
                 code: reason.kind as u8,
                 reason: &reason.reason,
             };
-            refuse.encode(&mut self.stream.control);
+            refuse.encode(&mut self.session.control);
         }
         self.event(LinkEvent::Refused {
             reason: reason.clone(),
@@ -112,53 +112,54 @@ impl Link {
         });
     }
 
-    /// Takes a stamp of the partner into our clock, whatever it says, up to a year ahead.
+    /// Absorbs a timestamp of the partner into this node's clock if it is at most a year ahead;
+    /// refuses the partner otherwise.
     pub(super) fn absorb(
         &mut self,
-        stamp: Stamp,
+        timestamp: Timestamp,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        let ahead_ms = stamp.wall_ms().saturating_sub(now.wall_ms);
-        if ahead_ms > STAMP_AHEAD_MAX_MS {
+        let ahead_ms = timestamp.wall_ms().saturating_sub(now.wall_ms);
+        if ahead_ms > TIMESTAMP_AHEAD_MAX_MS {
             let days = ahead_ms / (24 * 60 * 60 * 1000);
             return Err(LinkError::Refused(Refusal {
                 kind: RefusalKind::ClockAhead,
                 reason: format!(
-                    "a stamp of side {} is {days} days ahead of the clock of side {}: set both \
+                    "a timestamp of side {} is {days} days ahead of the clock of side {}: set both \
                      clocks, then restart the node whose clock was ahead",
                     1 - self.config.side,
                     self.config.side
                 ),
             }));
         }
-        if ahead_ms > STAMP_AHEAD_ALARM_MS {
-            self.counters.stamps_ahead += 1;
-            if !self.stream.clock_alarm {
-                self.stream.clock_alarm = true;
+        if ahead_ms > TIMESTAMP_AHEAD_ALARM_MS {
+            self.counters.clock_ahead += 1;
+            if !self.session.clock_alarm {
+                self.session.clock_alarm = true;
                 self.event(LinkEvent::ClockAhead { ahead_ms });
             }
         }
-        store.stamps().absorb(stamp);
+        store.hybrid_clock().absorb(timestamp);
         Ok(())
     }
 
-    /// Takes a flush floor of the partner: the higher one wins.
-    pub(super) fn raise_floor(
+    /// Raises the flush watermark to the partner's, if that is higher.
+    pub(super) fn raise_flush_watermark(
         &mut self,
-        floor: Stamp,
+        flush_watermark: Timestamp,
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        self.absorb(floor, store, now)?;
-        self.stream.floor_sent = self.stream.floor_sent.max(floor);
-        if store.raise_floor(floor) {
-            self.event(LinkEvent::FlushRaised { floor });
+        self.absorb(flush_watermark, store, now)?;
+        self.session.watermark_sent = self.session.watermark_sent.max(flush_watermark);
+        if store.raise_flush_watermark(flush_watermark) {
+            self.event(LinkEvent::FlushRaised { flush_watermark });
         }
         Ok(())
     }
 
-    fn judge(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
+    fn check_hello(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
         let refuse = |kind, reason| Err(Refusal { kind, reason });
         let lowest_common = hello.wire_min.max(*WIRE_VERSIONS.start());
         if highest_common(hello) < lowest_common {
@@ -197,7 +198,7 @@ fn highest_common(hello: &Hello<'_>) -> u16 {
     hello.wire_max.min(*WIRE_VERSIONS.end())
 }
 
-/// As much of a text as its field takes.
+/// The text, cut to the length of its field.
 fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }

@@ -1,28 +1,28 @@
-//! What is on the wire and has no verdict yet.
+//! Frames on the wire that the partner has not acknowledged.
 
 use std::collections::VecDeque;
 
 use crate::limits::{
     FRAME_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, IN_FLIGHT_SHARE, LIVE_WINDOW_BYTES,
-    PASS_WINDOW_BYTES,
+    SYNC_WINDOW_BYTES,
 };
 use crate::replication::wire::Lane;
 use crate::store::Version;
 
-/// One frame that the partner will answer.
+/// One frame that the partner will acknowledge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) slot: u64,
     pub(super) version: Version,
     pub(super) bytes: u32,
     pub(super) lane: Lane,
-    /// The whole record is on the wire with it; false for a piece that others follow.
+    /// Whether it ends its record; false for a chunk that others follow.
     pub(super) complete: bool,
 }
 
-/// Frames in the order of the stream, which is the order of their verdicts.
+/// Frames in the order they were sent, which is the order of their acks.
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     queue: VecDeque<Sent>,
     bytes: [usize; 2],
     /// Of the frames, those that complete a record.
@@ -30,15 +30,15 @@ pub(super) struct Flight {
     frames_max: usize,
 }
 
-impl Default for Flight {
-    /// Of a link that is down.
+impl Default for InFlight {
+    /// Those of a link that is down.
     fn default() -> Self {
         Self::of_memory(0)
     }
 }
 
-impl Flight {
-    /// Nothing on the wire of a node with this `-m`, of which it takes no more than its share.
+impl InFlight {
+    /// Empty, for a node with this `-m`: the queue takes no more than its share of that.
     pub(super) fn of_memory(limit_bytes: u64) -> Self {
         let frames = limit_bytes / IN_FLIGHT_SHARE / size_of::<Sent>() as u64;
         let frames = usize::try_from(frames).unwrap_or(usize::MAX);
@@ -56,29 +56,31 @@ impl Flight {
         self.queue.push_back(sent);
     }
 
-    /// The frame that the next verdict answers.
+    /// The frame that the next ack is for.
     pub(super) fn pop(&mut self) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
-        self.bytes[sent.lane as usize] -= sent.bytes as usize;
-        self.records -= usize::from(sent.complete);
+        // A wrong sum must not end the thread: `is_consistent` tells.
+        let bytes = &mut self.bytes[sent.lane as usize];
+        *bytes = bytes.wrapping_sub(sent.bytes as usize);
+        self.records = self.records.wrapping_sub(usize::from(sent.complete));
         Some(sent)
     }
 
-    /// Whether one more frame of any size stays within the lane's window.
+    /// Whether one more frame of any size fits the lane's window.
     pub(super) fn has_room(&self, lane: Lane) -> bool {
         let window = match lane {
             Lane::Live => LIVE_WINDOW_BYTES,
-            Lane::Pass => PASS_WINDOW_BYTES,
+            Lane::Sync => SYNC_WINDOW_BYTES,
         };
         self.queue.len() < self.frames_max && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
     }
 
-    /// Whether anything of a lane is on the wire.
+    /// Whether a lane has unacknowledged frames.
     pub(super) fn carries(&self, lane: Lane) -> bool {
         self.bytes[lane as usize] > 0
     }
 
-    /// How many records are on the wire to their end.
+    /// How many records are on the wire to their last byte.
     pub(super) fn records(&self) -> usize {
         self.records
     }
@@ -87,7 +89,12 @@ impl Flight {
         self.bytes.iter().sum()
     }
 
-    /// Bytes of memory it takes itself.
+    /// Whether the sums can be those of the queue.
+    pub(super) fn is_consistent(&self) -> bool {
+        self.records <= self.queue.len() && self.queue.is_empty() == (self.bytes == [0; 2])
+    }
+
+    /// Bytes of memory the queue itself takes.
     pub(super) fn held_bytes(&self) -> usize {
         self.queue.capacity() * size_of::<Sent>()
     }

@@ -1,9 +1,9 @@
-//! What arrives: every frame of the partner, and the verdicts it earns.
+//! Incoming frames: each is handled here, and each record or chunk is acknowledged.
 
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
-use crate::replication::wire::{Answer, Frame, Lane, Record, Runs};
-use crate::store::{Batch, Now, Origin, RecordHead, Store, Verdict};
+use crate::replication::wire::{Ack, Frame, Lane, Record, Runs};
+use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
 impl Link {
     pub(super) fn handle(
@@ -13,69 +13,71 @@ impl Link {
         now: Now,
     ) -> Result<(), LinkError> {
         match frame {
-            Frame::Hello(hello) => return self.greeted(&hello, store, now),
-            Frame::Welcome { wire_version } => return self.welcomed(wire_version),
+            Frame::Hello(hello) => return self.on_hello(&hello, store, now),
+            Frame::Welcome { wire_version } => return self.on_welcome(wire_version),
             Frame::Refuse { code, reason } => {
                 let (kind, reason) = (RefusalKind::from_code(code), reason.to_owned());
                 return Err(LinkError::RefusedByPartner(Refusal { kind, reason }));
             }
             _ if self.phase != Phase::Up => {
-                return Err(LinkError::Protocol("a frame before the greeting"));
+                return Err(LinkError::Protocol("a frame before the handshake"));
             }
-            Frame::Record(record) => self.record(&record, store, now)?,
-            Frame::PieceStart {
+            Frame::Record(record) => self.on_record(&record, store, now)?,
+            Frame::ChunkStart {
                 record,
                 value_len_bytes,
             } => {
-                self.piece_start(&record, value_len_bytes, store, now)?;
+                self.on_chunk_start(&record, value_len_bytes, store, now)?;
             }
-            Frame::Piece { lane, bytes } => self.piece(lane, bytes, store, now)?,
-            // We may have ended it ourselves, for a newer record of its key.
-            Frame::PieceAbort { lane } => self.stream.inbound[lane as usize] = None,
-            Frame::Verdicts(runs) => self.verdicts(runs, store, now)?,
+            Frame::Chunk { lane, bytes } => self.on_chunk(lane, bytes, store, now)?,
+            // It may have ended here already, for a newer record of its key.
+            Frame::ChunkAbort { lane } => self.session.inbound[lane as usize] = None,
+            Frame::Acks(runs) => self.on_acks(runs, store, now)?,
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
-            Frame::Flush { floor } => self.raise_floor(floor, store, now)?,
-            Frame::PassEnd => {
-                self.counters.pass_received += 1;
-                self.stream.room.pass_ended();
-                self.event(LinkEvent::PartnerPassDone);
+            Frame::Flush { flush_watermark } => {
+                self.raise_flush_watermark(flush_watermark, store, now)?;
             }
-            Frame::Room => {
-                if self.stream.refused_there {
-                    self.stream.pass.want();
+            Frame::SyncEnd => {
+                self.counters.pass_received += 1;
+                self.session.space_notice.sync_ended();
+                self.event(LinkEvent::PartnerSyncDone);
+            }
+            Frame::SpaceAvailable => {
+                if self.session.refused_there {
+                    self.session.full_sync.request();
                 }
             }
-            Frame::Heartbeat { boot_ms } => self.stream.partner_clock.heard(boot_ms, now),
+            Frame::Heartbeat { boot_ms } => self.session.partner_clock.heard(boot_ms, now),
         }
         Ok(())
     }
 
-    fn record(&mut self, record: &Record<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
+    fn on_record(&mut self, record: &Record<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
         let version = record.head.version;
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
-        let mut batch = Batch::at(now);
-        let verdict = if record.tombstone {
-            store.apply_tombstone(record.key, version, &mut batch)
+        let mut context = OpContext::at(now);
+        let result = if record.tombstone {
+            store.apply_tombstone(record.key, version, &mut context)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
-            match store.incoming_record(record.key, &head, len, origin, &mut batch) {
-                Ok(mut incoming) => {
-                    incoming.push(record.value);
-                    store.apply(incoming, origin, &mut batch)
+            match store.partial_item(record.key, &head, len, origin, &mut context) {
+                Ok(mut partial) => {
+                    partial.push(record.value);
+                    store.apply(partial, origin, &mut context)
                 }
-                Err(shortage) => store.refuse(record.key, version, shortage, &mut batch),
+                Err(reason) => store.refuse(record.key, version, reason, &mut context),
             }
         };
-        self.crossed(record.key);
-        self.hand_over(&batch.dirty);
-        self.judged(verdict)
+        self.partner_updated(record.key);
+        self.mark_dirty(&context.dirty);
+        self.ack_applied(result)
     }
 
-    /// What a record says, its deadline turned into one of ours.
+    /// The head of a record, its deadline converted to this node's clock.
     fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
-        let ours = |ms| self.stream.partner_clock.to_ours_ms(ms);
+        let ours = |ms| self.session.partner_clock.to_ours_ms(ms);
         let deadline_ms = head
             .deadline_ms
             .map(|ms| ours(ms).ok_or(LinkError::Protocol("a record before the first heartbeat")));
@@ -85,7 +87,7 @@ impl Link {
         })
     }
 
-    fn piece_start(
+    fn on_chunk_start(
         &mut self,
         record: &Record<'_>,
         value_len_bytes: usize,
@@ -96,62 +98,61 @@ impl Link {
         self.absorb(version.latest(), store, now)?;
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
-        if self.stream.inbound[record.lane as usize].is_some() {
+        if self.session.inbound[record.lane as usize].is_some() {
             return Err(LinkError::Protocol(
-                "a second record in pieces before the first ended",
+                "a second record in chunks before the first ended",
             ));
         }
         let origin = origin(record.lane);
-        let mut batch = Batch::at(now);
-        let incoming =
-            store.incoming_record(record.key, &head, value_len_bytes, origin, &mut batch);
-        self.hand_over(&batch.dirty);
+        let mut context = OpContext::at(now);
+        let partial = store.partial_item(record.key, &head, value_len_bytes, origin, &mut context);
+        self.mark_dirty(&context.dirty);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,
             value_len_bytes,
             offset: 0,
-            incoming,
+            partial,
         };
         inbound.take(record.value);
-        self.stream.inbound[record.lane as usize] = Some(inbound);
-        self.answer(Answer::Piece)
+        self.session.inbound[record.lane as usize] = Some(inbound);
+        self.push_ack(Ack::Chunk)
     }
 
-    fn piece(
+    fn on_chunk(
         &mut self,
         lane: Lane,
         bytes: &[u8],
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        let place = &mut self.stream.inbound[lane as usize];
+        let place = &mut self.session.inbound[lane as usize];
         let Some(inbound) = place else {
-            return Err(LinkError::Protocol("a piece without its start"));
+            return Err(LinkError::Protocol("a chunk without its start"));
         };
         if !inbound.take(bytes) {
-            return Err(LinkError::Protocol("a piece beyond the value's length"));
+            return Err(LinkError::Protocol("a chunk beyond the value's length"));
         }
         if inbound.offset < inbound.value_len_bytes {
-            return self.answer(Answer::Piece);
+            return self.push_ack(Ack::Chunk);
         }
         let Some(inbound) = place.take() else {
             return Ok(());
         };
-        let mut batch = Batch::at(now);
-        let verdict = match inbound.incoming {
-            Ok(incoming) => store.apply(incoming, origin(lane), &mut batch),
-            Err(shortage) => store.refuse(&inbound.key, inbound.version, shortage, &mut batch),
+        let mut context = OpContext::at(now);
+        let result = match inbound.partial {
+            Ok(partial) => store.apply(partial, origin(lane), &mut context),
+            Err(reason) => store.refuse(&inbound.key, inbound.version, reason, &mut context),
         };
-        self.crossed(&inbound.key);
-        self.hand_over(&batch.dirty);
-        self.judged(verdict)
+        self.partner_updated(&inbound.key);
+        self.mark_dirty(&context.dirty);
+        self.ack_applied(result)
     }
 
-    /// A newer record of a key ends what is under way of an older one: its last piece would bring
-    /// back what this one replaces. A sender ends it, too, before it sends this one.
+    /// A newer record of a key ends an older one that is partly received: its last chunk would
+    /// bring back what the newer one replaces. The sender aborts it, too, before it sends this one.
     fn end_older_inbound(&mut self, record: &Record<'_>) {
-        for place in &mut self.stream.inbound {
+        for place in &mut self.session.inbound {
             let older = |inbound: &mut Inbound| {
                 *inbound.key == *record.key && inbound.version < record.head.version
             };
@@ -159,64 +160,64 @@ impl Link {
         }
     }
 
-    fn judged(&mut self, verdict: Verdict) -> Result<(), LinkError> {
+    fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
         self.counters.records_received += 1;
-        let answer = match verdict {
-            Verdict::Applied => {
+        let ack = match result {
+            ApplyResult::Applied => {
                 self.counters.records_applied += 1;
-                Answer::Applied
+                Ack::Applied
             }
-            Verdict::Superseded(held) => Answer::Superseded(held),
-            Verdict::NoRoom(shortage) => {
+            ApplyResult::Superseded(held) => Ack::Superseded(held),
+            ApplyResult::NoRoom(reason) => {
                 self.counters.records_refused += 1;
-                self.stream.room.refused(shortage);
-                Answer::NoRoom
+                self.session.space_notice.refused(reason);
+                Ack::NoRoom
             }
         };
-        self.answer(answer)
+        self.push_ack(ack)
     }
 
-    fn answer(&mut self, answer: Answer) -> Result<(), LinkError> {
-        if self.stream.owed.push(answer) {
+    fn push_ack(&mut self, ack: Ack) -> Result<(), LinkError> {
+        if self.session.pending_acks.push(ack) {
             Ok(())
         } else {
             Err(LinkError::Protocol(
-                "more unanswered records than a link may have",
+                "more unacknowledged records than a link may have",
             ))
         }
     }
 
-    fn verdicts(&mut self, runs: Runs<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
-        for (answer, count) in runs {
+    fn on_acks(&mut self, runs: Runs<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
+        for (ack, count) in runs {
             for _ in 0..count {
-                self.verdict(answer, store, now)?;
+                self.on_ack(ack, store, now)?;
             }
         }
         Ok(())
     }
 
-    fn verdict(&mut self, answer: Answer, store: &Store, now: Now) -> Result<(), LinkError> {
-        let Some(sent) = self.stream.flight.pop() else {
-            return Err(LinkError::Protocol("a verdict on nothing"));
+    fn on_ack(&mut self, ack: Ack, store: &Store, now: Now) -> Result<(), LinkError> {
+        let Some(sent) = self.session.in_flight.pop() else {
+            return Err(LinkError::Protocol("an ack without a record"));
         };
-        if sent.complete == (answer == Answer::Piece) {
+        if sent.complete == (ack == Ack::Chunk) {
             return Err(LinkError::Protocol(
-                "a verdict on a piece for a record, or the reverse",
+                "the ack of a chunk for a record, or the reverse",
             ));
         }
-        match answer {
-            Answer::Piece => {}
-            Answer::Applied => {
+        match ack {
+            Ack::Chunk => {}
+            Ack::Applied => {
                 self.counters.records_confirmed += 1;
                 store.confirm(sent.slot, sent.version);
             }
-            Answer::Superseded(held) => {
+            Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
                 self.absorb(held.latest(), store, now)?;
             }
-            Answer::NoRoom => {
+            Ack::NoRoom => {
                 self.counters.records_no_room += 1;
-                self.stream.refused_there = true;
+                self.session.refused_there = true;
             }
         }
         Ok(())
@@ -226,6 +227,6 @@ impl Link {
 fn origin(lane: Lane) -> Origin {
     match lane {
         Lane::Live => Origin::Live,
-        Lane::Pass => Origin::Resync,
+        Lane::Sync => Origin::Sync,
     }
 }

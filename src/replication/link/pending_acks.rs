@@ -1,38 +1,36 @@
-//! The verdicts this node owes, in the order of the partner's stream.
+//! Acks this node has not sent yet, in the order in which the partner's records arrived.
 
 use std::collections::VecDeque;
 
 use crate::limits::IN_FLIGHT_MAX;
-use crate::replication::wire::Answer;
+use crate::replication::wire::Ack;
 
-/// Verdicts not yet on the wire, equal neighbours as one run.
+/// Acks not on the wire yet; equal neighbours are one run.
 #[derive(Debug, Default)]
-pub(super) struct Owed {
-    runs: VecDeque<(Answer, u16)>,
+pub(super) struct PendingAcks {
+    runs: VecDeque<(Ack, u16)>,
     count: usize,
 }
 
-impl Owed {
-    /// Adds one verdict. False if the partner sent more than anyone may have unanswered.
-    pub(super) fn push(&mut self, answer: Answer) -> bool {
+impl PendingAcks {
+    /// Adds an ack. False if the partner has more unacknowledged frames than a link allows.
+    pub(super) fn push(&mut self, ack: Ack) -> bool {
         if self.count >= IN_FLIGHT_MAX {
             return false;
         }
         self.count += 1;
         match self.runs.back_mut() {
             Some((last, count))
-                if *last == answer
-                    && *count < u16::MAX
-                    && !matches!(answer, Answer::Superseded(_)) =>
+                if *last == ack && *count < u16::MAX && !matches!(ack, Ack::Superseded(_)) =>
             {
                 *count += 1;
             }
-            _ => self.runs.push_back((answer, 1)),
+            _ => self.runs.push_back((ack, 1)),
         }
         true
     }
 
-    pub(super) fn pop_run(&mut self) -> Option<(Answer, u16)> {
+    pub(super) fn pop_run(&mut self) -> Option<(Ack, u16)> {
         let run = self.runs.pop_front()?;
         self.count -= usize::from(run.1);
         Some(run)

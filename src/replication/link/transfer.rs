@@ -1,22 +1,23 @@
-//! Records too large for one frame, under way in either direction.
+//! Records that need several frames, in either direction.
 
 use crate::limits::ORDERED_VALUE_BYTES_MAX;
 use crate::replication::wire::Lane;
-use crate::store::{Incoming, Item, Shortage, Version};
+use crate::store::{Item, PartialItem, RefuseReason, Version};
 
-/// One of our records, partly on the wire. Pins its value, even if the table no longer has it.
+/// A record of this node, partly on the wire. It keeps the value alive even if the table no longer
+/// holds it.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) slot: u64,
     pub(super) item: Item,
-    /// As announced: a touch changes the item in place.
+    /// The version in the first frame: a touch changes the item in place.
     pub(super) version: Version,
     /// Bytes of the value on the wire.
     pub(super) offset: usize,
-    /// The key has changed since: its record goes once more when this one has ended.
-    pub(super) again: bool,
-    /// The partner sent a record of the key since.
-    pub(super) crossed: bool,
+    /// The entry has changed since: its record is sent again once this transfer has ended.
+    pub(super) resend: bool,
+    /// The partner has sent a record of the key since.
+    pub(super) partner_updated: bool,
 }
 
 impl Outgoing {
@@ -27,44 +28,51 @@ impl Outgoing {
             item,
             version,
             offset,
-            again: false,
-            crossed: false,
+            resend: false,
+            partner_updated: false,
         }
     }
 
-    /// Whether its pieces may go on, now that the table holds `entry`: what replaced it will
-    /// follow. A value that changes more often than it can travel would never arrive otherwise.
+    /// Whether more chunks may be sent while the table holds `entry`.
     ///
-    /// But what was removed ends it, and so does a replacement if the partner had a say: once the
-    /// partner knows that its newer record of the key was applied here, it may forget that record,
-    /// and our last piece would bring back what it had replaced.
-    pub(super) fn goes_on(&self, lane: Lane, entry: Option<&Item>) -> bool {
+    /// In the live lane a replaced value may: it is sent again afterwards, and a value that changes
+    /// more often than it can be sent would otherwise never arrive. A removed one may not. Nor may
+    /// a replaced one if the partner has sent a record of the key: once the partner reads our ack
+    /// it may forget that record (a confirmed tombstone), and our last chunk would bring the old
+    /// value back.
+    pub(super) fn may_continue(&self, lane: Lane, entry: Option<&Item>) -> bool {
         let Some(entry) = entry else { return false };
         let replaced = || {
             lane == Lane::Live
-                && !self.crossed
+                && !self.partner_updated
                 && !entry.is_tombstone()
                 && entry.key() == self.item.key()
         };
         entry.is_same(&self.item) || replaced()
     }
 
-    /// Whether later live records wait for its end.
+    /// Whether all of the value is on the wire.
+    pub(super) fn is_finished(&self) -> bool {
+        self.offset >= self.item.value().len()
+    }
+
+    /// Whether later live records wait for its end, so that they arrive in the order of their
+    /// writing.
     pub(super) fn keeps_order(&self) -> bool {
         self.item.value().len() <= ORDERED_VALUE_BYTES_MAX
     }
 }
 
-/// One of the partner's records, partly here.
+/// A record of the partner, partly received.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) key: Box<[u8]>,
     pub(super) version: Version,
     pub(super) value_len_bytes: usize,
-    /// Bytes of the value that arrived.
+    /// Bytes of the value received.
     pub(super) offset: usize,
-    /// Without room for it the pieces are counted and dropped.
-    pub(super) incoming: Result<Incoming, Shortage>,
+    /// A refused record: its chunks are counted and dropped.
+    pub(super) partial: Result<PartialItem, RefuseReason>,
 }
 
 impl Inbound {
@@ -74,8 +82,8 @@ impl Inbound {
             return false;
         }
         self.offset += bytes.len();
-        self.incoming
+        self.partial
             .as_mut()
-            .map_or(true, |incoming| incoming.push(bytes))
+            .map_or(true, |partial| partial.push(bytes))
     }
 }

@@ -1,4 +1,4 @@
-//! Where a node is dialled: accepts, and tells the partner from strangers.
+//! The accepting side: authenticates each connection to the replication port.
 
 use std::collections::VecDeque;
 use std::io;
@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
+use super::authenticate::{self, AuthError};
 use super::connect::{ConnectOutcome, prepare};
-use super::newcomer::Newcomer;
-use super::proof::{self, ProofError};
-use super::status::PeerStatus;
-use crate::limits::{DIAL_RETRY_MS, PROOF_MS, UNPROVED_LINKS_MAX};
+use super::recover::{RECOVERY_PAUSE, catch_panic};
+use super::status::ReplicationStatus;
+use crate::limits::{DIAL_RETRY_MS, LINK_AUTH_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::logs::Repeated;
 use crate::replication::tls::LinkTls;
 
@@ -25,69 +26,82 @@ use crate::replication::tls::LinkTls;
 pub(super) struct LinkAcceptor {
     pub(super) partner: PartnerAddresses,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
-    pub(super) status: Arc<PeerStatus>,
+    pub(super) status: Arc<ReplicationStatus>,
     pub(super) tls: LinkTls,
-    /// What the log says of strangers,
-    pub(super) strangers: Mutex<Repeated>,
+    /// Limits the log lines of connections that did not prove the key,
+    pub(super) unauthenticated_links: Mutex<Repeated>,
     /// and of connections that could not be accepted.
     pub(super) failures: Mutex<Repeated>,
 }
 
 impl LinkAcceptor {
-    /// Accepts for ever. Of those that have not proved the key, the oldest makes room for a ninth,
-    /// so that silent strangers cannot keep the partner out.
+    /// Accepts for ever, whatever panics meanwhile.
     pub(super) async fn run(self: Arc<Self>, listener: TcpListener) {
-        let mut unproved: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
+        while catch_panic(self.accept_from(&listener)).await.is_err() {
+            sleep(RECOVERY_PAUSE).await;
+        }
+    }
+
+    /// Of too many connections that have not proved the key the oldest is closed,
+    /// so that silent clients cannot keep the partner out.
+    async fn accept_from(self: &Arc<Self>, listener: &TcpListener) {
+        let mut unauthenticated: VecDeque<(AbortHandle, SocketAddr)> = VecDeque::new();
         loop {
             let (stream, from) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.failed_to_accept(&error);
-                    // Out of descriptors, most likely: some will be free in a while.
+                    // Most likely no descriptor is left: wait until one may be.
                     sleep(Duration::from_millis(DIAL_RETRY_MS)).await;
                     continue;
                 }
             };
-            unproved.retain(|(task, _)| !task.is_finished());
-            if unproved.len() >= UNPROVED_LINKS_MAX
-                && let Some((oldest, its_address)) = unproved.pop_front()
+            unauthenticated.retain(|(task, _)| !task.is_finished());
+            if unauthenticated.len() >= UNAUTHENTICATED_LINKS_MAX
+                && let Some((oldest, its_address)) = unauthenticated.pop_front()
             {
                 oldest.abort();
-                self.stranger(its_address, "had not proved the key when others came");
+                self.reject_unauthenticated(its_address, "had not proved the key when others came");
             }
-            let admission = tokio::spawn(Arc::clone(&self).admit(stream, from));
-            unproved.push_back((admission.abort_handle(), from));
+            let admission = tokio::spawn(Arc::clone(self).admit(stream, from));
+            unauthenticated.push_back((admission.abort_handle(), from));
         }
     }
 
     async fn admit(self: Arc<Self>, stream: TcpStream, from: SocketAddr) {
-        let outcome = match proof::within(PROOF_MS, self.prove(stream, from)).await {
-            Ok(newcomer) => ConnectOutcome::Accepted(Box::new(newcomer)),
-            Err(error) => {
-                let is_partners_host = matches!(error, ProofError::OtherKey)
-                    && self.partner.include_once_known(from.ip()).await;
-                if !is_partners_host {
-                    return self.stranger(from, &error.to_string());
+        let outcome =
+            match authenticate::within(LINK_AUTH_MS, self.authenticate(stream, from)).await {
+                Ok(accepted) => ConnectOutcome::Accepted(Box::new(accepted)),
+                Err(error) => {
+                    let is_partners_host = matches!(error, AuthError::OtherKey)
+                        && self.partner.include_once_known(from.ip()).await;
+                    if !is_partners_host {
+                        return self.reject_unauthenticated(from, &error.to_string());
+                    }
+                    self.status.count_unauthenticated();
+                    ConnectOutcome::Refused(error.to_string())
                 }
-                self.status.count_stranger();
-                ConnectOutcome::Refused(error.to_string())
-            }
-        };
-        // Fails only when the thread is ending.
+            };
+        // Fails only while the thread ends.
         let _ = self.found.send(outcome).await;
     }
 
-    async fn prove(&self, stream: TcpStream, from: SocketAddr) -> Result<Newcomer, ProofError> {
+    async fn authenticate(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Result<AcceptedLink, AuthError> {
         prepare(&stream)?;
-        let stream = proof::accept(&self.tls, stream).await?;
-        Newcomer::read_hello(stream, from).await
+        let stream = authenticate::accept(&self.tls, stream).await?;
+        AcceptedLink::read_hello(stream, from).await
     }
 
-    fn stranger(&self, from: SocketAddr, reason: &str) {
-        let strangers = self.status.count_stranger();
-        if let Some(suppressed) = self.strangers.lock().log_now(Instant::now()) {
-            tracing::warn!(%from, reason, strangers, suppressed,
-                "stranger on the replication port; keep the port off public networks");
+    fn reject_unauthenticated(&self, from: SocketAddr, reason: &str) {
+        let unauthenticated_links = self.status.count_unauthenticated();
+        if let Some(suppressed) = self.unauthenticated_links.lock().log_now(Instant::now()) {
+            tracing::warn!(%from, reason, unauthenticated_links, suppressed,
+                "unauthenticated connection to the replication port; keep the port off public \
+                 networks");
         }
     }
 

@@ -1,7 +1,7 @@
-//! The partner's addresses, looked up again and again.
+//! The partner's addresses, looked up repeatedly.
 //!
-//! A lookup is a blocking call that may take seconds, on a thread of its own. One runs at a time,
-//! however many ask, and until it has an answer the addresses of the last one count.
+//! A lookup is a blocking call that may take seconds, so it runs on a thread of its own. Only one
+//! runs at a time, and until it has an answer the addresses of the one before are used.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ use crate::logs::Repeated;
 /// Asks the resolver; may block.
 type Lookup = dyn Fn() -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// See the module. Cheap to clone.
+/// The name of the partner and its last known addresses. Clones share them.
 #[derive(Clone)]
 pub struct PartnerAddresses {
     shared: Arc<Shared>,
@@ -30,10 +30,10 @@ pub struct PartnerAddresses {
 struct Shared {
     /// As it is configured.
     name: String,
-    /// `None`: the address is written as a number.
+    /// `None` if the configured address is numeric.
     lookup: Option<Box<Lookup>>,
     cache: Mutex<Cache>,
-    /// What the log says of failed lookups.
+    /// Limits the log lines of failed lookups.
     failures: Mutex<Repeated>,
     lookup_ended: Notify,
 }
@@ -48,12 +48,12 @@ struct Cache {
 }
 
 impl PartnerAddresses {
-    /// The addresses that a configured one stands for.
+    /// The addresses of a configured host.
     #[must_use]
     pub fn of(address: Address) -> Self {
         let name = address.to_string();
         if address.host.parse::<IpAddr>().is_ok() {
-            // Asks nobody.
+            // Numeric: no resolver is asked.
             let addresses = address.resolve().unwrap_or_default();
             return Self::with(name, None, addresses);
         }
@@ -84,7 +84,7 @@ impl PartnerAddresses {
         }
     }
 
-    /// Begins to look the name up, unless that is under way or has just been done.
+    /// Starts a lookup, unless one is running or has just run.
     pub(super) fn refresh(&self) {
         if self.shared.lookup.is_none() {
             return;
@@ -101,14 +101,14 @@ impl PartnerAddresses {
         spawn_blocking(move || shared.look_up());
     }
 
-    /// The addresses to dial, and a look whether they are still right. Waits only if none is known.
+    /// The addresses to dial. Starts a lookup, and waits for it only if no address is known.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why no address is known.
     pub(super) async fn to_dial(&self) -> Result<Vec<SocketAddr>, String> {
         self.refresh();
         let limit = Duration::from_millis(LOOKUP_WAIT_MS);
-        // A lookup that takes longer goes on; the next attempt finds what it has found.
+        // A lookup that takes longer continues; the next attempt uses its answer.
         let _ = timeout(limit, self.first_lookup()).await;
         let cache = self.shared.cache.lock();
         if !cache.addresses.is_empty() {
@@ -122,8 +122,8 @@ impl PartnerAddresses {
         ))
     }
 
-    /// Whether this is the partner's host. Waits, no longer than a lookup may take, only if no
-    /// address is known yet: a node that starts must not take its partner for a stranger.
+    /// Whether this is the partner's host. Waits for a lookup only if no address is known yet: a
+    /// starting node must recognise its partner.
     pub(super) async fn include_once_known(&self, host: IpAddr) -> bool {
         self.refresh();
         let limit = Duration::from_millis(LOOKUP_WAIT_MS);
@@ -131,7 +131,7 @@ impl PartnerAddresses {
         self.include(host)
     }
 
-    /// Whether this is the partner's host, as far as is known.
+    /// Whether this is one of the known addresses of the partner's host.
     pub(super) fn include(&self, host: IpAddr) -> bool {
         self.refresh();
         let cache = self.shared.cache.lock();
@@ -139,7 +139,7 @@ impl PartnerAddresses {
         known.any(|address| address.ip().to_canonical() == host.to_canonical())
     }
 
-    /// Until an address is known or the lookup under way has failed.
+    /// Waits until an address is known or the running lookup has failed.
     async fn first_lookup(&self) {
         loop {
             let ended = self.shared.lookup_ended.notified();
@@ -250,7 +250,7 @@ mod tests {
             }
         };
         (
-            PartnerAddresses::looked_up_by("twin:1".to_owned(), lookup),
+            PartnerAddresses::looked_up_by("partner:1".to_owned(), lookup),
             count,
         )
     }
@@ -263,10 +263,10 @@ mod tests {
         runtime.block_on(work);
     }
 
-    /// With a host name as failover and a slow resolver, each stranger on the replication port
-    /// started a lookup, each on a thread of its own: 1,500 of them took a node to 176 threads.
+    /// Regression: with a host name as failover and a slow resolver, each unauthenticated
+    /// connection started a lookup on a thread of its own: 1,500 of them led to 176 threads.
     #[test]
-    fn however_many_ask_one_lookup_runs_at_a_time_and_seldom() {
+    fn one_lookup_runs_at_a_time_and_not_more_often_than_its_interval() {
         let at = SocketAddr::from((PARTNER, 1));
         let (addresses, count) = slow(vec![Ok(vec![at])]);
         run(async {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partner_that_moves_is_found_and_a_lookup_that_fails_forgets_nothing() {
+    fn a_new_address_is_found_and_a_failed_lookup_keeps_the_known_ones() {
         let at = |port| SocketAddr::from((PARTNER, port));
         let fails = || Err(io::Error::other("no such host"));
         let (addresses, _) = slow(vec![fails(), Ok(vec![at(1)]), fails(), Ok(vec![at(2)])]);
@@ -300,7 +300,7 @@ mod tests {
             }
             let reason = seen.remove(0).unwrap_err();
             assert!(
-                reason.contains("no such host") && reason.contains("twin:1"),
+                reason.contains("no such host") && reason.contains("partner:1"),
                 "{reason}"
             );
             assert_eq!(seen, [Ok(vec![at(1)]), Ok(vec![at(2)])]);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_never_looked_up() {
+    fn a_numeric_address_is_never_looked_up() {
         let addresses = PartnerAddresses::of(Address::parse("[::1]:7").unwrap());
         assert!(addresses.shared.lookup.is_none());
         assert!(addresses.include("::1".parse().unwrap()));

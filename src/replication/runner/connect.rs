@@ -1,8 +1,8 @@
-//! How the two nodes meet: side 0 dials ([`dial`](super::dial)), side 1 is dialled
-//! ([`accept`](super::accept)), and both prove the pair's key.
+//! How the two nodes connect: side 0 dials ([`dial`](super::dial)), side 1 accepts
+//! ([`accept`](super::accept)), and both prove that they hold the pair's key.
 //!
-//! Side 0 listens too, where it is told an address: only a node that wrongly is side 0 as well
-//! comes there, and a refused link says what an empty line would not.
+//! Side 0 listens as well if it has a replication address. Only a node that is wrongly configured
+//! as side 0, too, connects there, and it gets a refusal with the reason.
 
 use std::io;
 use std::net::{self, SocketAddr};
@@ -16,43 +16,44 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use super::accept::LinkAcceptor;
+use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
+use super::authenticate::LinkStream;
 use super::dial::Dialler;
-use super::newcomer::Newcomer;
-use super::proof::LinkStream;
-use super::status::PeerStatus;
+use super::status::ReplicationStatus;
 use crate::config::Address;
 use crate::replication::tls::LinkTls;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// Written bytes that nobody acknowledges for so long end the connection.
+/// A connection ends when the kernel has had no TCP acknowledgement of sent bytes for so long: a
+/// host that died is noticed even if this node only sends.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
 const BACKLOG: i32 = 64;
 
-/// What came of an attempt to connect.
+/// The result of an attempt to connect.
 pub(super) enum ConnectOutcome {
-    /// The partner, which this node has dialled.
+    /// This node dialled its partner.
     Dialled(Box<Dialled>),
-    /// A node that has dialled this one and proved the key.
-    Accepted(Box<Newcomer>),
-    /// A node at the partner's address that is not the partner; why.
+    /// A node that holds the key dialled this one.
+    Accepted(Box<AcceptedLink>),
+    /// A memtwin node on the partner's host does not hold the key; why.
     Refused(String),
-    /// No node of memtwin was reached; why.
+    /// No memtwin node was reached; why.
     Absent(Absence),
 }
 
 /// A connection to the partner that this node has made.
 pub(super) struct Dialled {
     pub(super) stream: LinkStream,
-    /// Lives as long as the link: the dialler waits for its end before it dials again.
+    /// Dropped when the link ends: the dialler waits for that before it dials again.
     pub(super) link_lives: oneshot::Sender<()>,
 }
 
 /// Why a dialled partner counts as absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Absence {
-    /// Its name has no address, which the log has already.
+    /// Its name has no address. Logged by the lookup.
     Unresolved(String),
     /// Nothing answers, or the connection ends before the key is proved.
     Unreachable(String),
@@ -60,15 +61,15 @@ pub(super) enum Absence {
     OtherProtocol(String),
 }
 
-/// The tasks that look for the partner.
+/// The tasks that dial and accept the partner.
 pub(super) struct Connectors {
     tasks: Vec<AbortHandle>,
 }
 
-/// Binds the addresses on which side 1 is dialled.
+/// Binds the replication addresses of this node.
 ///
 /// # Errors
-/// None of them can be bound; what the system said of the last.
+/// None of them can be bound; the error of the last one.
 pub fn bind(address: &Address) -> io::Result<Vec<net::TcpListener>> {
     let mut bound = Vec::new();
     let mut failure = None;
@@ -101,16 +102,16 @@ fn bind_one(address: SocketAddr) -> io::Result<net::TcpListener> {
 }
 
 impl Connectors {
-    /// Starts to look for the partner; what is found goes to `found`.
+    /// Starts the tasks; their outcomes go to `found`.
     pub(super) fn start(
         dials: bool,
         partner: PartnerAddresses,
         listeners: Vec<net::TcpListener>,
         tls: LinkTls,
         found: mpsc::Sender<ConnectOutcome>,
-        status: Arc<PeerStatus>,
+        status: Arc<ReplicationStatus>,
     ) -> io::Result<Self> {
-        // Before the first refused node asks whether it is the partner.
+        // So that the partner's addresses are known when the first node is refused.
         partner.refresh();
         let mut tasks = Vec::new();
         let acceptor = Arc::new(LinkAcceptor {
@@ -118,7 +119,7 @@ impl Connectors {
             found: found.clone(),
             status,
             tls: tls.clone(),
-            strangers: Mutex::default(),
+            unauthenticated_links: Mutex::default(),
             failures: Mutex::default(),
         });
         for listener in listeners {
@@ -156,13 +157,13 @@ impl Absence {
         }
     }
 
-    /// Whether both are of one kind, whatever their words.
+    /// Whether both are of the same kind, whatever their reasons.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 
-/// Sets what every connection between the nodes needs.
+/// Sets the socket options of a connection between the nodes.
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()

@@ -1,4 +1,4 @@
-//! Side 0: dials the partner until it is there.
+//! The dialling side: dials the partner until a link is up, and again when it has ended.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,23 +9,31 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::addresses::PartnerAddresses;
+use super::authenticate::{self, AuthError, LinkStream};
 use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
-use super::proof::{self, LinkStream, ProofError};
-use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, PROOF_MS};
+use super::recover::{RECOVERY_PAUSE, catch_panic};
+use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, LINK_AUTH_MS};
 use crate::replication::tls::LinkTls;
 
-/// Dials for ever.
+/// Dials the partner for ever.
 pub(super) struct Dialler {
     pub(super) tls: LinkTls,
     pub(super) partner: PartnerAddresses,
-    /// The address that was good last.
+    /// The last address that led to the partner.
     pub(super) preferred: Option<SocketAddr>,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
 }
 
 impl Dialler {
-    /// Every 100 ms at first, then with pauses of up to a second.
+    /// Runs until nobody waits for links, whatever panics meanwhile.
     pub(super) async fn run(mut self) {
+        while catch_panic(self.dial_again_and_again()).await.is_err() {
+            sleep(RECOVERY_PAUSE).await;
+        }
+    }
+
+    /// Dials every 100 ms at first, then with pauses of up to a second.
+    async fn dial_again_and_again(&mut self) {
         let mut eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
         loop {
             match self.dial().await {
@@ -37,10 +45,10 @@ impl Dialler {
                     if self.found.send(outcome).await.is_err() {
                         return;
                     }
-                    // The sender sends nothing; it is dropped.
+                    // Nothing is sent on it; it ends when the sender is dropped.
                     let _ = link_ended.await;
-                    // A link that held for a while earns quick attempts anew; one that ends at
-                    // once, because the nodes do not fit together, does not.
+                    // After a link that lasted, attempts are frequent again. After one that ended
+                    // at once, because a node refused the other, they are not.
                     if began.elapsed() > Duration::from_millis(DIAL_RETRY_MS_MAX) {
                         eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
                     }
@@ -55,17 +63,17 @@ impl Dialler {
         }
     }
 
-    /// Tries each address of the partner in turn, the one that was good last before the others.
-    /// They share the time, so that one that swallows packets does not hide the next.
+    /// Tries each address of the partner in turn, the preferred one first. They share the time, so
+    /// that an address that drops packets does not use up the time of the next.
     async fn dial(&mut self) -> Result<LinkStream, ConnectOutcome> {
         let found = self.partner.to_dial().await;
         let mut addresses =
             found.map_err(|reason| ConnectOutcome::Absent(Absence::Unresolved(reason)))?;
         addresses.sort_by_key(|address| self.preferred != Some(*address));
-        let limit_ms = PROOF_MS / addresses.len().max(1) as u64;
+        let limit_ms = LINK_AUTH_MS / addresses.len().max(1) as u64;
         let mut failures = Vec::new();
         for address in addresses {
-            match proof::within(limit_ms, self.connect(address)).await {
+            match authenticate::within(limit_ms, self.connect(address)).await {
                 Ok(stream) => {
                     self.preferred = Some(address);
                     return Ok(stream);
@@ -76,23 +84,23 @@ impl Dialler {
         Err(summary(&failures))
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, ProofError> {
+    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, AuthError> {
         let stream = TcpStream::connect(address).await?;
         prepare(&stream)?;
-        proof::connect(&self.tls, stream).await
+        authenticate::connect(&self.tls, stream).await
     }
 }
 
-/// What the failures at all addresses mean together: a node with another key says more than
-/// another server, and that more than silence.
-fn summary(failures: &[(SocketAddr, ProofError)]) -> ConnectOutcome {
+/// The outcome of the failures at all addresses: the most specific one. A node with another key is
+/// more specific than another server, and that more than no answer.
+fn summary(failures: &[(SocketAddr, AuthError)]) -> ConnectOutcome {
     let mut reasons = Vec::new();
     let mut is_answered = false;
     for (address, error) in failures {
-        if matches!(error, ProofError::OtherKey) {
+        if matches!(error, AuthError::OtherKey) {
             return ConnectOutcome::Refused(error.to_string());
         }
-        is_answered |= matches!(error, ProofError::OtherProtocol(_));
+        is_answered |= matches!(error, AuthError::OtherProtocol(_));
         reasons.push(format!("{address}: {error}"));
     }
     let reason = reasons.join("; ");
@@ -103,8 +111,7 @@ fn summary(failures: &[(SocketAddr, ProofError)]) -> ConnectOutcome {
     })
 }
 
-/// The time until the next attempt. The jitter keeps nodes that failed together from coming back
-/// together.
+/// The time until the next attempt. The jitter spreads the attempts of nodes that failed together.
 fn pause(eager: bool) -> Duration {
     let mut random = [0; 2];
     let jitter = match SystemRandom::new().fill(&mut random) {

@@ -1,67 +1,67 @@
-//! How the replication thread ends: what the partner may not have is given to it first, on the
-//! link that is up or on one that comes up in time.
+//! The end of the replication thread: the partner first gets what it may lack, on the present link
+//! or on one that comes up in time.
 //!
-//! Without a link nobody knows what the partner has: its process may be a new, empty one by now.
-//! So the whole table is owed then, and the node waits for the partner, [`DRAIN_MS`] at most.
+//! Without a link this node cannot know what the partner has: its process may be a new, empty one.
+//! Then the whole table counts as unreplicated, and the node waits for the partner, [`DRAIN_MS`] at
+//! most.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::drive::Ending;
-use super::{Runner, Stop};
+use super::drive::LinkEnd;
+use super::{Runner, ShutdownPhase};
 use crate::limits::DRAIN_MS;
-use crate::store::Owed;
+use crate::store::Unreplicated;
 
-/// How far the thread is with its end.
+/// How far a stopping node has drained.
 #[derive(Debug, Default)]
-pub(super) struct Leave {
-    /// When it ends whatever is owed; known from the moment it is told to stop.
+pub(super) struct DrainState {
+    /// When it ends at the latest; set once the workers have ended.
     until: Option<Instant>,
     partner: PartnerHas,
-    /// What the partner may not have, once it was counted.
-    owed: Option<u64>,
+    /// How many entries the partner may lack, once they were counted.
+    unreplicated: Option<u64>,
 }
 
-/// What the partner is known to have, by the link before.
+/// What the partner is known to have, by the last link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum PartnerHas {
-    /// It may be another process by now.
+    /// Its process may have been replaced.
     #[default]
     Nothing,
-    /// What it had confirmed: it was there when this node stopped.
+    /// What it has confirmed: it was linked when this node stopped.
     Confirmed,
-    /// All there is.
     Everything,
 }
 
 impl Runner {
-    /// Whether the node has stopped and its patience is over.
+    /// Whether the time to wait for the partner is over. The first call starts it.
     pub(super) fn is_overdue(&mut self) -> bool {
         let limit = Duration::from_millis(DRAIN_MS);
         let until = *self
-            .leave
+            .drain
             .until
             .get_or_insert_with(|| Instant::now() + limit);
         Instant::now() >= until
     }
 
-    /// Whether the node has stopped and the partner has everything.
+    /// Whether the partner has everything.
     pub(super) fn has_drained(&self) -> bool {
-        self.handover.is_empty() && self.link.is_drained()
+        self.changes.is_empty() && self.link.is_drained()
     }
 
-    /// A link is about to be over; `farewell`: the partner took its leave in order.
-    pub(super) fn note_partner(&mut self, ending: &Ending, farewell: bool) {
-        let stops = *self.stop.borrow() != Stop::Not;
+    /// Notes what the partner has when a link ends. `closed_cleanly`: it sent close_notify.
+    pub(super) fn note_partner(&mut self, ending: &LinkEnd, closed_cleanly: bool) {
+        let stops = *self.stop.borrow() != ShutdownPhase::Running;
         let was_there = match ending {
-            Ending::Stopping => true,
-            // It stops as well: what it had confirmed ends with it.
-            Ending::Socket(_) => farewell && stops,
-            Ending::Link(_) | Ending::Replaced(_) => false,
+            LinkEnd::Stopping => true,
+            // Both nodes stop: the partner has what it has confirmed.
+            LinkEnd::Socket(_) => closed_cleanly && stops,
+            LinkEnd::Link(_) | LinkEnd::Replaced(_) => false,
         };
-        self.leave.owed = None;
-        self.leave.partner = if !was_there || self.link.owes_pass() {
+        self.drain.unreplicated = None;
+        self.drain.partner = if !was_there || self.link.needs_full_sync() {
             PartnerHas::Nothing
         } else if self.has_drained() {
             PartnerHas::Everything
@@ -70,39 +70,40 @@ impl Runner {
         };
     }
 
-    /// Without a link: whether the thread ends now.
+    /// Whether the thread ends now. Called while there is no link.
     pub(super) fn may_end(&mut self) -> bool {
-        if *self.stop.borrow_and_update() != Stop::All {
+        if *self.stop.borrow_and_update() != ShutdownPhase::Draining {
             return false;
         }
         let overdue = self.is_overdue();
-        let (is_new, owed) = match self.leave.owed {
-            Some(owed) => (false, owed),
-            None => (true, self.count_owed()),
+        let (is_new, unreplicated) = match self.drain.unreplicated {
+            Some(unreplicated) => (false, unreplicated),
+            None => (true, self.count_unreplicated()),
         };
-        self.leave.owed = Some(owed);
-        if owed > 0 && overdue {
+        self.drain.unreplicated = Some(unreplicated);
+        if unreplicated > 0 && overdue {
             tracing::warn!(
-                entries = owed,
+                entries = unreplicated,
                 "stopped before the partner had everything: it was not there, or too slow; what \
                  only this node had is lost"
             );
-        } else if owed > 0 && is_new {
+        } else if unreplicated > 0 && is_new {
             let seconds = DRAIN_MS / 1000;
             tracing::info!(
-                entries = owed,
+                entries = unreplicated,
                 "waiting for the partner, {seconds} s at most: it may not have everything"
             );
         }
-        owed == 0 || overdue
+        unreplicated == 0 || overdue
     }
 
-    fn count_owed(&self) -> u64 {
-        let owed = match self.leave.partner {
-            PartnerHas::Nothing => Owed::All,
-            PartnerHas::Confirmed => Owed::Unconfirmed,
+    fn count_unreplicated(&self) -> u64 {
+        let unreplicated = match self.drain.partner {
+            PartnerHas::Nothing => Unreplicated::All,
+            PartnerHas::Confirmed => Unreplicated::Unconfirmed,
             PartnerHas::Everything => return 0,
         };
-        self.store.count_owed(owed, self.clock.now())
+        self.store
+            .count_unreplicated(unreplicated, self.clock.now())
     }
 }

@@ -1,8 +1,7 @@
-//! The loop around a link: bytes in, bytes out, keys in, time.
+//! The loop that drives a link: reads, writes, takes dirty keys, and keeps time.
 //!
-//! Reading never waits for writing: each wait polls both. Output is made only when the last is
-//! written, so it is bounded; dirty keys are taken at most once a millisecond while the link is
-//! busy.
+//! Reading never waits for writing: each wait polls both. Output is made only when the last output
+//! is written, so it is bounded. While keys arrive, they are taken once a millisecond.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,28 +12,31 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::accepted_link::AcceptedLink;
+use super::authenticate::{AuthError, LinkStream, shows_other_key};
 use super::connect::ConnectOutcome;
-use super::newcomer::Newcomer;
-use super::proof::{LinkStream, ProofError, shows_other_key};
 use super::status::LinkState;
-use super::{Runner, Stop};
+use super::{Runner, ShutdownPhase};
 use crate::limits::{
-    HANDOVER_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS, UNPROVED_LINKS_MAX,
+    CHANGE_QUEUE_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
+    UNAUTHENTICATED_LINKS_MAX,
 };
 use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
 
-const NAP: Duration = Duration::from_millis(1);
+/// How long keys collect while they arrive: long enough to share a wake-up and a write, and far
+/// below what a client notices.
+const BATCH_INTERVAL: Duration = Duration::from_millis(1);
 const CLOSED: &str = "the partner closed the connection";
 
-/// Why a link is over.
-pub(super) enum Ending {
+/// Why a link has ended.
+pub(super) enum LinkEnd {
     /// The socket failed or was closed.
     Socket(io::Error),
-    /// The link machine ended it.
+    /// The link failed or was refused.
     Link(LinkError),
-    /// A newer link takes its place.
+    /// A newer connection replaces it.
     Replaced(ConnectOutcome),
     /// The node stops.
     Stopping,
@@ -42,28 +44,28 @@ pub(super) enum Ending {
 
 /// What ended a wait.
 enum Happened {
-    /// So many bytes were read into the scratch buffer; 0: all output is written.
+    /// Bytes read into the scratch buffer; 0: all output is written.
     Socket(io::Result<usize>),
     Found(ConnectOutcome),
-    /// A worker called, a tick is due, or the node is told to stop: look around.
+    /// A worker woke the thread, a tick is due, or the node stops.
     Other,
 }
 
-/// How the link waits for dirty keys.
+/// When the change queue is polled next.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Rest {
-    /// It looks at every turn.
-    Awake,
-    /// It looks again at that moment.
-    Nap(Instant),
-    /// It looks when a worker calls.
+enum PollMode {
+    /// In this turn of the loop.
+    Now,
+    /// At that moment, so that keys collect.
+    Batch(Instant),
+    /// When a worker wakes the thread.
     Parked,
 }
 
 impl Runner {
-    /// Runs the link over a proved stream until it ends; what replaced it, if something did.
-    /// `received` has been read from it already.
-    pub(super) async fn carry(
+    /// Runs the link on an authenticated connection until it ends. Returns the connection that
+    /// replaced it, if one did. `received` was read from the connection already.
+    pub(super) async fn drive(
         &mut self,
         stream: LinkStream,
         received: &[u8],
@@ -71,53 +73,60 @@ impl Runner {
         let mut wire = Wire::new(stream);
         self.link.connected(self.clock.now(), &self.store);
         let ending = match self.on_bytes(received) {
-            Ok(()) => self.carry_until_end(&mut wire).await,
-            Err(error) => Ending::Link(error),
+            Ok(()) => self.drive_until_end(&mut wire).await,
+            Err(error) => LinkEnd::Link(error),
         };
-        if let Ending::Link(_) | Ending::Stopping = ending {
-            self.say_goodbye(&mut wire).await;
+        if let LinkEnd::Link(_) | LinkEnd::Stopping = ending {
+            self.send_last_frames(&mut wire).await;
         }
-        self.note_partner(&ending, wire.farewell);
-        self.part(ending)
+        self.note_partner(&ending, wire.closed_cleanly);
+        self.on_link_down(ending)
     }
 
-    async fn carry_until_end(&mut self, wire: &mut Wire) -> Ending {
-        let mut rest = Rest::Awake;
+    async fn drive_until_end(&mut self, wire: &mut Wire) -> LinkEnd {
+        let mut mode = PollMode::Now;
         loop {
+            // Time.
             let now = self.clock.now();
             if let Err(error) = self.link.tick(&self.store, now) {
-                return Ending::Link(error);
+                return LinkEnd::Link(error);
             }
+            // Keys in, frames out.
             if self.link.is_up() {
-                rest = self.take_keys(rest);
+                mode = self.take_keys(mode);
             }
             if wire.is_written() {
-                self.link
-                    .transmit(&self.store, now, &mut wire.output, LINK_WRITE_BYTES);
+                let output = &mut wire.output;
+                let sent = self
+                    .link
+                    .transmit(&self.store, now, output, LINK_WRITE_BYTES);
+                if let Err(error) = sent {
+                    return LinkEnd::Link(error);
+                }
                 self.take_events();
             }
-            self.live();
-            if *self.stop.borrow_and_update() == Stop::All {
+            self.on_tick();
+            if *self.stop.borrow_and_update() == ShutdownPhase::Draining {
                 let overdue = self.is_overdue();
                 if overdue || (self.has_drained() && wire.is_written()) {
-                    return Ending::Stopping;
+                    return LinkEnd::Stopping;
                 }
             }
-            match self.wait(wire, rest, now).await {
+            // Bytes in, or whatever comes first.
+            match self.wait(wire, mode, now).await {
                 Happened::Socket(Ok(0)) => {}
                 Happened::Socket(Ok(read)) => {
                     if let Err(error) = self.on_bytes(&wire.scratch[..read]) {
-                        return Ending::Link(error);
+                        return LinkEnd::Link(error);
                     }
                 }
-                Happened::Socket(Err(error)) => return Ending::Socket(error),
+                Happened::Socket(Err(error)) => return LinkEnd::Socket(error),
                 Happened::Found(found) => {
                     if let Some(replacement) = self.on_found_beside_link(found) {
-                        return Ending::Replaced(replacement);
+                        return LinkEnd::Replaced(replacement);
                     }
                 }
-                // Whoever called or whatever was due: the next turn takes the keys.
-                Happened::Other => rest = Rest::Awake,
+                Happened::Other => mode = PollMode::Now,
             }
         }
     }
@@ -128,12 +137,12 @@ impl Runner {
         result
     }
 
-    /// Something was found while a link runs; what replaces the link, if something may.
+    /// Handles a connect outcome while a link runs. Returns it if it replaces the link.
     fn on_found_beside_link(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
-        let newcomer = match found {
-            ConnectOutcome::Accepted(newcomer) => newcomer,
-            // The dialler waits while its own link runs: the present one was accepted, by a side
-            // that dials. That is no link to stay with.
+        let accepted = match found {
+            ConnectOutcome::Accepted(accepted) => accepted,
+            // The dialler dials only while it has no link, so the present link was accepted by a
+            // node that should dial: the dialled connection replaces it.
             ConnectOutcome::Dialled(_) => return Some(found),
             ConnectOutcome::Refused(reason) => {
                 self.log.other_key(&reason);
@@ -141,83 +150,84 @@ impl Runner {
             }
             ConnectOutcome::Absent(_) => return None,
         };
-        match newcomer.refusal(&self.link, self.clock.now()) {
-            None => Some(ConnectOutcome::Accepted(newcomer)),
+        match accepted.refusal(&self.link, self.clock.now()) {
+            None => Some(ConnectOutcome::Accepted(accepted)),
             Some(refusal) => {
-                self.refuse_newcomer(*newcomer, refusal);
+                self.refuse_accepted(*accepted, refusal);
                 None
             }
         }
     }
 
-    fn refuse_newcomer(&mut self, newcomer: Newcomer, refusal: Refusal) {
-        self.log.newcomer(newcomer.from, &refusal);
-        while self.farewells.try_join_next().is_some() {}
-        // One too many is only closed.
-        if self.farewells.len() < UNPROVED_LINKS_MAX {
-            self.farewells.spawn(newcomer.refuse(refusal));
+    fn refuse_accepted(&mut self, accepted: AcceptedLink, refusal: Refusal) {
+        self.log.other_node(accepted.from, &refusal);
+        while self.refusals.try_join_next().is_some() {}
+        // Beyond the bound the connection is closed without a reason.
+        if self.refusals.len() < UNAUTHENTICATED_LINKS_MAX {
+            self.refusals.spawn(accepted.refuse(refusal));
         }
     }
 
-    /// Waits for the socket, a worker, a newer link, the time or the end, whatever is first.
-    async fn wait(&mut self, wire: &mut Wire, rest: Rest, now: Now) -> Happened {
+    /// Waits for the socket, a worker, a connect outcome, the next tick or the stop.
+    async fn wait(&mut self, wire: &mut Wire, mode: PollMode, now: Now) -> Happened {
         let tick_at = Instant::now() + Duration::from_millis(self.link.next_tick_ms(now));
-        let wake_at = match rest {
-            Rest::Nap(until) => until.min(tick_at),
-            Rest::Awake | Rest::Parked => tick_at,
+        let wake_at = match mode {
+            PollMode::Batch(until) => until.min(tick_at),
+            PollMode::Now | PollMode::Parked => tick_at,
         };
         tokio::select! {
             biased;
             result = poll_fn(|cx| wire.poll(cx)) => Happened::Socket(result),
-            () = self.handover.woken() => Happened::Other,
+            () = self.changes.notified() => Happened::Other,
             () = sleep_until(wake_at) => Happened::Other,
             Some(found) = self.outcomes.recv() => Happened::Found(found),
             Ok(()) = self.stop.changed() => Happened::Other,
         }
     }
 
-    /// Passes on what the workers have handed over, unless the link rests.
-    fn take_keys(&mut self, rest: Rest) -> Rest {
-        match rest {
-            Rest::Nap(until) if Instant::now() < until => return rest,
-            // A busy socket may be seen before a worker's call.
-            Rest::Parked if self.handover.is_empty() => return rest,
+    /// Moves dirty keys from the change queue to the link, if `mode` says that it is time. Returns
+    /// when to do so next.
+    fn take_keys(&mut self, mode: PollMode) -> PollMode {
+        match mode {
+            PollMode::Batch(until) if Instant::now() < until => return mode,
+            // The wait ended for the socket, and no worker has sent anything.
+            PollMode::Parked if self.changes.is_empty() => return mode,
             _ => {}
         }
-        if self.handover.take_overflow() {
+        if self.changes.take_overflow() {
             self.link.overflowed();
         }
         let mut came = 0;
-        // No more than one channel full, whatever the workers add meanwhile.
-        for _ in 0..HANDOVER_BATCHES_MAX {
+        // At most one full channel in each call, however much the workers add meanwhile.
+        for _ in 0..CHANGE_QUEUE_BATCHES_MAX {
             if !self.link.has_room() {
                 break;
             }
-            let Some(batch) = self.handover.take() else {
+            let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.hand_over(&batch);
+            self.link.mark_dirty(&batch);
             came += batch.len();
-            self.handover.give_back(batch);
+            self.changes.give_back(batch);
         }
         if came > 0 {
             self.publish();
-            self.handover.answer_for(came);
+            self.changes.mark_taken();
         }
         let mut promoted = Vec::new();
-        self.handover.drain_promotions(&mut promoted);
+        self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
         if came > 0 {
-            self.handover.nap();
-            Rest::Nap(Instant::now() + NAP)
-        } else if self.handover.park() {
-            Rest::Parked
+            self.changes.poll_soon();
+            PollMode::Batch(Instant::now() + BATCH_INTERVAL)
+        } else if self.changes.park() {
+            PollMode::Parked
         } else if self.link.has_room() {
-            // A batch came just before: its worker found us awake and calls nobody.
-            Rest::Nap(Instant::now() + NAP)
+            // A batch has just arrived from a worker that saw this thread awake.
+            PollMode::Batch(Instant::now() + BATCH_INTERVAL)
         } else {
-            // Room comes with the partner's verdicts.
-            Rest::Awake
+            // The set of dirty keys is full until the partner acknowledges some.
+            PollMode::Now
         }
     }
 
@@ -226,92 +236,98 @@ impl Runner {
             let now_ms = self.clock.now().boot_ms;
             match event {
                 LinkEvent::Up { partner } => {
-                    // Before the next transmit, in which the pass reads its first entry.
-                    self.handover.set_link_up(true);
-                    self.life.on(PartnerEvent::Up, now_ms);
+                    // Must happen before the next transmit, where the full sync reads its first
+                    // entry.
+                    self.changes.set_link_up(true);
+                    self.startup.on(PartnerEvent::Up, now_ms);
                     self.absence = None;
                     self.status.set_link(LinkState::Up);
                     self.log.up(&partner);
                 }
-                LinkEvent::PartnerPassDone => {
-                    self.life.on(PartnerEvent::PassDone, now_ms);
-                    self.log.partner_pass_done();
+                LinkEvent::PartnerSyncDone => {
+                    self.startup.on(PartnerEvent::SyncDone, now_ms);
+                    self.log.partner_sync_done();
                 }
-                LinkEvent::OwnPassDone => self.log.own_pass_done(),
-                // The error that follows says the same and ends the link.
+                LinkEvent::OwnSyncDone => self.log.own_sync_done(),
+                // The error that follows carries the same reason and ends the link.
                 LinkEvent::Refused { .. } => {}
-                LinkEvent::FlushRaised { floor } => self.log.flushed(floor),
+                LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
             }
         }
     }
 
-    /// The last words to the partner, a refusal's reason for one; a second at most.
-    async fn say_goodbye(&mut self, wire: &mut Wire) {
-        let mut words = wire.output.split_off(wire.written);
-        self.link
-            .transmit(&self.store, self.clock.now(), &mut words, LINK_WRITE_BYTES);
-        let farewell = async {
-            wire.stream.write_all(&words).await?;
+    /// Sends what is queued, such as the reason of a refusal, and closes the connection: a second
+    /// at most.
+    async fn send_last_frames(&mut self, wire: &mut Wire) {
+        let mut bytes = wire.output.split_off(wire.written);
+        let now = self.clock.now();
+        // Fails only for a fault that has ended the link already, and then there is nothing more.
+        let _ = self
+            .link
+            .transmit(&self.store, now, &mut bytes, LINK_WRITE_BYTES);
+        let close = async {
+            wire.stream.write_all(&bytes).await?;
             wire.stream.shutdown().await
         };
-        // Whether it arrives or not, the link is over.
-        let _ = timeout(Duration::from_millis(SILENCE_MS), farewell).await;
+        // The link has ended, whether the bytes arrive or not.
+        let _ = timeout(Duration::from_millis(SILENCE_MS), close).await;
     }
 
-    /// Leaves everything as it is without a link, and says why it is over.
-    fn part(&mut self, ending: Ending) -> Option<ConnectOutcome> {
+    /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
+    fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
         let was_up = self.status.link() == LinkState::Up;
         self.link.disconnected(now);
-        // First, so that what is dropped here counts as owed already.
+        // Before the keys in the queue are dropped: `sync_pending` must be shown first.
         self.publish();
-        self.handover.set_link_up(false);
+        self.changes.set_link_up(false);
         if was_up {
-            self.life.on(PartnerEvent::Down, now.boot_ms);
+            self.startup.on(PartnerEvent::Down, now.boot_ms);
             self.status.set_link(LinkState::Down);
         }
         let (reason, refused) = match &ending {
-            Ending::Link(error) => (error.to_string(), error.refusal()),
-            // rustls would explain the missing farewell of a killed process.
-            Ending::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            LinkEnd::Link(error) => (error.to_string(), error.refusal()),
+            // The partner's process was killed: rustls would only name the missing close_notify.
+            LinkEnd::Socket(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 (CLOSED.to_owned(), None)
             }
-            Ending::Socket(error) => (error.to_string(), None),
-            Ending::Replaced(_) => ("the partner came anew".to_owned(), None),
-            Ending::Stopping => ("this node stops".to_owned(), None),
+            LinkEnd::Socket(error) => (error.to_string(), None),
+            LinkEnd::Replaced(_) => ("replaced by a new connection".to_owned(), None),
+            LinkEnd::Stopping => ("this node stops".to_owned(), None),
         };
         match &ending {
-            Ending::Stopping => tracing::info!(reason, "link down"),
+            LinkEnd::Stopping => tracing::info!(reason, "link down"),
+            LinkEnd::Link(LinkError::State(_)) => self.log.fault(&reason),
             _ if was_up => self.log.down(&reason, self.port_word()),
             _ => self.log.failed(&reason),
         }
         if let Some(refusal) = refused {
-            self.refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
+            self.on_refused(&reason, refusal.kind == RefusalKind::LinkedElsewhere);
         }
-        // A dialled node rejects the key after this one has finished its part of the handshake.
-        if let Ending::Socket(error) = &ending
+        // In TLS 1.3 the accepting node may reject the key after this side's handshake is finished.
+        if let LinkEnd::Socket(error) = &ending
             && !was_up
             && shows_other_key(error)
         {
-            self.refused(&ProofError::OtherKey.to_string(), false);
+            self.on_refused(&AuthError::OtherKey.to_string(), false);
         }
-        self.live();
+        self.on_tick();
         match ending {
-            Ending::Replaced(found) => Some(found),
+            LinkEnd::Replaced(found) => Some(found),
             _ => None,
         }
     }
 }
 
-/// The stream with what is on its way out and what has just come in.
+/// The connection with its output and input buffers.
 struct Wire {
     stream: LinkStream,
     output: Vec<u8>,
     written: usize,
     unflushed: bool,
-    /// The partner closed the connection in order.
-    farewell: bool,
+    /// The partner closed the connection with close_notify.
+    closed_cleanly: bool,
     scratch: Box<[u8]>,
 }
 
@@ -322,23 +338,23 @@ impl Wire {
             output: Vec::new(),
             written: 0,
             unflushed: false,
-            farewell: false,
+            closed_cleanly: false,
             scratch: vec![0; LINK_READ_BYTES].into_boxed_slice(),
         }
     }
 
-    /// Whether new output may be made.
+    /// Whether all output is written.
     fn is_written(&self) -> bool {
         self.output.is_empty() && !self.unflushed
     }
 
-    /// Writes what it can and reads what there is: the bytes read, or 0 once all is written.
+    /// Writes and reads what the socket takes and has: the bytes read, or 0 once all is written.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let finished = self.poll_output(cx)?;
         let mut buffer = ReadBuf::new(&mut self.scratch);
         match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
-                self.farewell = true;
+                self.closed_cleanly = true;
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, CLOSED)))
             }
             Poll::Ready(Ok(())) => Poll::Ready(Ok(buffer.filled().len())),
@@ -348,7 +364,7 @@ impl Wire {
         }
     }
 
-    /// Whether output has just been written to the end.
+    /// Writes output. True if the last of it has just been written.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         if self.is_written() {
             return Ok(false);

@@ -1,5 +1,5 @@
-//! What the log says of the link: one line for each change of state, however often a loop tries
-//! again, and a reminder with a count.
+//! Log lines of the link: one for each change of state, however often an attempt is repeated, and
+//! a reminder with a count.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -7,25 +7,26 @@ use std::time::Instant;
 use super::connect::Absence;
 use crate::logs::Repeated;
 use crate::replication::link::{Partner, Refusal};
-use crate::store::Stamp;
+use crate::store::Timestamp;
 
-/// The limiters of the link's lines.
+/// One limiter for each kind of line.
 #[derive(Debug, Default)]
 pub(super) struct LinkLog {
     up: Repeated,
     down: Repeated,
     failed: ByReason,
+    fault: ByReason,
     refused: ByReason,
     absent: Repeated,
-    newcomer: Repeated,
+    other_node: Repeated,
     other_key: Repeated,
     clock_ahead: Repeated,
     flushed: Repeated,
-    own_pass: Repeated,
-    partner_pass: Repeated,
+    own_sync: Repeated,
+    partner_sync: Repeated,
 }
 
-/// A limiter for lines with a reason: another reason is a change of state.
+/// A limiter for lines with a reason: a new reason is a change of state.
 #[derive(Debug, Default)]
 struct ByReason {
     reason: String,
@@ -42,7 +43,7 @@ impl ByReason {
     }
 }
 
-/// Something that is a change of state each time it happens.
+/// For an event that is a change of state each time.
 fn happened(lines: &mut Repeated) -> Option<u64> {
     lines.changed();
     lines.log_now(Instant::now())
@@ -50,7 +51,7 @@ fn happened(lines: &mut Repeated) -> Option<u64> {
 
 impl LinkLog {
     pub(super) fn up(&mut self, partner: &Partner) {
-        // What kept the link down is news again when it comes back.
+        // The reasons of failed attempts are logged again from now on.
         self.refused.lines.changed();
         self.failed.lines.changed();
         self.absent.changed();
@@ -64,10 +65,21 @@ impl LinkLog {
         }
     }
 
-    /// A link that was up is over.
+    /// A link that was up has ended.
     pub(super) fn down(&mut self, reason: &str, client_port: &str) {
         if let Some(suppressed) = happened(&mut self.down) {
             tracing::warn!(reason, client_port, suppressed, "link down");
+        }
+    }
+
+    /// A fault of this program ended the link.
+    pub(super) fn fault(&mut self, reason: &str) {
+        if let Some(suppressed) = self.fault.log_now(reason) {
+            tracing::error!(
+                reason,
+                suppressed,
+                "link reset after a fault; a full sync follows: report this with the lines before"
+            );
         }
     }
 
@@ -78,12 +90,12 @@ impl LinkLog {
         }
     }
 
-    /// The two nodes do not fit together. `passes`: it may be over by itself.
-    pub(super) fn refused(&mut self, reason: &str, passes: bool, client_port: &str) {
+    /// One node refused the other. `is_temporary`: the reason may go away by itself.
+    pub(super) fn refused(&mut self, reason: &str, is_temporary: bool, client_port: &str) {
         let Some(suppressed) = self.refused.log_now(reason) else {
             return;
         };
-        if passes {
+        if is_temporary {
             tracing::warn!(reason, client_port, suppressed, "link refused for now");
         } else {
             tracing::error!(reason, client_port, suppressed, "link refused");
@@ -96,14 +108,14 @@ impl LinkLog {
         }
     }
 
-    /// The dialled partner is not there; `is_news`: for another kind of reason than before.
-    pub(super) fn absent(&mut self, absence: &Absence, is_news: bool) {
-        if is_news {
+    /// The dialled partner is absent; `is_new_kind`: for another kind of reason than before.
+    pub(super) fn absent(&mut self, absence: &Absence, is_new_kind: bool) {
+        if is_new_kind {
             self.absent.changed();
         }
         let reason = absence.reason();
         match absence {
-            // Whoever looks the name up says so.
+            // The lookup logs it.
             Absence::Unresolved(_) => {}
             Absence::Unreachable(_) => {
                 if let Some(suppressed) = self.absent.log_now(Instant::now()) {
@@ -123,15 +135,15 @@ impl LinkLog {
         }
     }
 
-    /// A node with the key came while a link was up, and may not replace it.
-    pub(super) fn newcomer(&mut self, from: SocketAddr, refusal: &Refusal) {
-        if let Some(suppressed) = self.newcomer.log_now(Instant::now()) {
+    /// A node that holds the key connected while a link was up, and may not replace it.
+    pub(super) fn other_node(&mut self, from: SocketAddr, refusal: &Refusal) {
+        if let Some(suppressed) = self.other_node.log_now(Instant::now()) {
             let reason = refusal.reason.as_str();
             tracing::warn!(%from, reason, suppressed, "refused another node; the link stays");
         }
     }
 
-    /// A node on the partner's host with another key came while a link was up.
+    /// A node on the partner's host with another key connected while a link was up.
     pub(super) fn other_key(&mut self, reason: &str) {
         if let Some(suppressed) = self.other_key.log_now(Instant::now()) {
             tracing::warn!(reason, suppressed, "refused another node; the link stays");
@@ -149,20 +161,24 @@ impl LinkLog {
         }
     }
 
-    pub(super) fn flushed(&mut self, floor: Stamp) {
+    pub(super) fn flushed(&mut self, flush_watermark: Timestamp) {
         if let Some(suppressed) = happened(&mut self.flushed) {
-            tracing::info!(floor = floor.get(), suppressed, "flushed by the partner");
+            tracing::info!(
+                flush_watermark = flush_watermark.get(),
+                suppressed,
+                "flushed by the partner"
+            );
         }
     }
 
-    pub(super) fn own_pass_done(&mut self) {
-        if let Some(suppressed) = happened(&mut self.own_pass) {
+    pub(super) fn own_sync_done(&mut self) {
+        if let Some(suppressed) = happened(&mut self.own_sync) {
             tracing::info!(suppressed, "the partner has our table");
         }
     }
 
-    pub(super) fn partner_pass_done(&mut self) {
-        if let Some(suppressed) = happened(&mut self.partner_pass) {
+    pub(super) fn partner_sync_done(&mut self) {
+        if let Some(suppressed) = happened(&mut self.partner_sync) {
             tracing::info!(suppressed, "the partner's table is here");
         }
     }

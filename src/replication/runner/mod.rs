@@ -1,19 +1,20 @@
 //! The replication thread: owns the socket to the partner and moves bytes between it and the link.
 //!
-//! Tasks of their own ([`connect`]) dial the partner or accept it and prove it; what they find
-//! arrives here over a channel. [`carry`] then runs the link until it ends; [`leave`] says when the
+//! Tasks of [`connect`] dial the partner or accept and authenticate it; they report to this thread
+//! over a channel. [`drive`] then runs the link until it ends, and [`drain`] decides when the
 //! thread of a stopping node may end. All decisions about records are the link's, all decisions
-//! about the client port are [`Life`]'s.
+//! about the client port are [`StartupGate`]'s.
 
 mod accept;
+mod accepted_link;
 mod addresses;
+mod authenticate;
 mod connect;
 mod dial;
 mod drain;
 mod drive;
 mod log;
-mod newcomer;
-mod proof;
+mod recover;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,102 +29,102 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::change_queue::HandoverEnd;
-use super::startup::{Life, PartnerEvent};
-use crate::limits::{REFUSAL_HOLDS_MS, UNPROVED_LINKS_MAX};
+use super::change_queue::ChangeReceiver;
+use super::startup::{PartnerEvent, StartupGate};
+use crate::limits::{REFUSAL_HOLDS_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::replication::link::{Link, LinkConfig};
 use crate::replication::tls::LinkTls;
-use crate::store::{Batch, Clock, Purpose, Reservation, Store};
+use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
-pub use status::{LinkState, PeerStatus, Unseen};
+pub use status::{ExtraStats, LinkState, ReplicationStatus};
 
 use connect::{Absence, ConnectOutcome, Connectors, Dialled};
-use drain::Leave;
+use drain::DrainState;
 use log::LinkLog;
 
-/// How often a node without a link looks at the clock.
-const LIFE_TICK: Duration = Duration::from_millis(50);
-/// How often the wall clock is asked again.
+/// How often a node without a link checks the time: often enough for `start_alone_after` and for
+/// the clock's refresh.
+const STARTUP_TICK: Duration = Duration::from_millis(50);
+/// How often the wall clock is read, as housekeeping reads it.
 const CLOCK_REFRESH_MS: u64 = 100;
 
-/// What the replication thread works with.
+/// Everything the replication thread needs.
 #[derive(Debug)]
-pub struct PeerSetup {
-    /// How this node introduces itself; side 0 dials.
+pub struct ReplicationSetup {
+    /// How this node describes itself; side 0 dials.
     pub link: LinkConfig,
     /// The partner's replication address.
     pub partner: PartnerAddresses,
     /// Bound sockets on which this node is dialled; see [`bind`].
     pub listeners: Vec<TcpListener>,
-    /// The pair's key at work.
+    /// TLS with the pair's key.
     pub tls: LinkTls,
     /// How long a starting node waits for an absent partner; `None`: for ever.
     pub patience: Option<Duration>,
     /// The table.
     pub store: Arc<Store>,
-    /// Where the workers' dirty keys arrive.
-    pub handover: HandoverEnd,
-    /// True from the moment the client port may open.
+    /// The workers' dirty keys.
+    pub changes: ChangeReceiver,
+    /// Set to true when the client port may open.
     pub gate: watch::Sender<bool>,
     /// What `stats replication` reads.
-    pub status: Arc<PeerStatus>,
+    pub status: Arc<ReplicationStatus>,
 }
 
-/// The running replication thread.
+/// A handle to the running replication thread.
 #[derive(Debug)]
-pub struct Peer {
-    stop: watch::Sender<Stop>,
+pub struct ReplicationThread {
+    stop: watch::Sender<ShutdownPhase>,
     thread: JoinHandle<()>,
 }
 
-/// How far the stop of a node is.
+/// How far a node has shut down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// It runs.
-    Not,
-    /// The clients go; what they still write is streamed.
-    Clients,
-    /// No worker writes any more: confirm what waits, and end.
-    All,
+enum ShutdownPhase {
+    /// It has not begun.
+    Running,
+    /// Client connections are being closed; what clients still write is replicated.
+    ClosingClients,
+    /// The workers have ended: give the partner what it lacks, then end.
+    Draining,
 }
 
-impl Peer {
+impl ReplicationThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread or no reactor, or a listener is unusable.
-    pub fn spawn(setup: PeerSetup) -> io::Result<Self> {
+    /// The system refuses a thread or a reactor, or a listener cannot be used.
+    pub fn spawn(setup: ReplicationSetup) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (stop, stopped) = watch::channel(Stop::Not);
+        let (stop, stopped) = watch::channel(ShutdownPhase::Running);
+        let runner = {
+            let _inside = runtime.enter();
+            Runner::new(setup, stopped)?
+        };
         let thread = Builder::new()
             .name("replication".to_owned())
             .spawn(move || {
-                runtime.block_on(async {
-                    match Runner::new(setup, stopped) {
-                        Ok(runner) => runner.run().await,
-                        Err(error) => tracing::error!(%error, "replication cannot start"),
-                    }
-                });
-                // A lookup under way may take seconds, and nobody needs its answer any more.
+                runtime.block_on(runner.run());
+                // A running name lookup may take seconds, and its answer is not needed any more.
                 runtime.shutdown_background();
             })?;
         Ok(Self { stop, thread })
     }
 
-    /// Lets go of the gate, for good: the server closes the client port and its connections.
-    pub fn dismiss_clients(&self) {
-        // Nobody listens if the thread is gone; then its gate is gone as well.
-        let _ = self.stop.send(Stop::Clients);
+    /// Drops the gate: the server closes the client port and its connections.
+    pub fn close_clients(&self) {
+        // Fails only if the thread has ended, and with it its gate.
+        let _ = self.stop.send(ShutdownPhase::ClosingClients);
     }
 
-    /// Waits until the partner has everything, 5 seconds at most, whether it is linked already or
-    /// comes back meanwhile, and ends the thread. The workers must have stopped before.
+    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The partner
+    /// may connect meanwhile. The workers must have ended before.
     pub fn drain(self) {
-        let _ = self.stop.send(Stop::All);
+        let _ = self.stop.send(ShutdownPhase::Draining);
         if self.thread.join().is_err() {
             tracing::error!("the replication thread had panicked");
         }
@@ -133,36 +134,36 @@ impl Peer {
 /// The thread's state.
 struct Runner {
     link: Link,
-    life: Life,
+    startup: StartupGate,
     store: Arc<Store>,
-    /// What keys and records on their way to the partner take of the store's memory.
+    /// The share of the store's memory for keys and records that are not confirmed.
     reservation: Reservation,
     clock: Clock,
     clock_set_ms: u64,
     /// Until when the partner's last refusal counts.
     refused_until_ms: Option<u64>,
     log: LinkLog,
-    handover: HandoverEnd,
-    /// `None` once the clients were dismissed.
+    changes: ChangeReceiver,
+    /// `None` once the client connections are being closed.
     gate: Option<watch::Sender<bool>>,
-    status: Arc<PeerStatus>,
+    status: Arc<ReplicationStatus>,
     outcomes: mpsc::Receiver<ConnectOutcome>,
     /// Why the dialled partner counts as absent, since the last link.
     absence: Option<Absence>,
-    /// Dropped with this: then they end.
+    /// The tasks end when this is dropped.
     _connectors: Connectors,
-    /// Refusals on their way to nodes that may not replace the link.
-    farewells: JoinSet<()>,
-    stop: watch::Receiver<Stop>,
-    leave: Leave,
+    /// Refusals being sent to nodes that may not replace the link.
+    refusals: JoinSet<()>,
+    stop: watch::Receiver<ShutdownPhase>,
+    drain: DrainState,
 }
 
 impl Runner {
-    fn new(setup: PeerSetup, stop: watch::Receiver<Stop>) -> io::Result<Self> {
+    fn new(setup: ReplicationSetup, stop: watch::Receiver<ShutdownPhase>) -> io::Result<Self> {
         let clock = Clock::new();
         let now_ms = clock.now().boot_ms;
         let patience_ms = setup.patience.map(|patience| patience.as_millis() as u64);
-        let (found, outcomes) = mpsc::channel(UNPROVED_LINKS_MAX);
+        let (found, outcomes) = mpsc::channel(UNAUTHENTICATED_LINKS_MAX);
         let dials = setup.link.side == 0;
         let status = Arc::clone(&setup.status);
         let connectors = Connectors::start(
@@ -175,85 +176,101 @@ impl Runner {
         )?;
         Ok(Self {
             link: Link::new(setup.link),
-            life: Life::of_pair(patience_ms, now_ms),
+            startup: StartupGate::of_pair(patience_ms, now_ms),
             reservation: setup.store.reservation(Purpose::Replication),
             store: setup.store,
             clock,
             clock_set_ms: now_ms,
             refused_until_ms: None,
             log: LinkLog::default(),
-            handover: setup.handover,
+            changes: setup.changes,
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,
             absence: None,
             _connectors: connectors,
-            farewells: JoinSet::new(),
+            refusals: JoinSet::new(),
             stop,
-            leave: Leave::default(),
+            drain: DrainState::default(),
         })
     }
 
+    /// Runs until the node has shut down, whatever panics meanwhile.
     async fn run(mut self) {
+        while recover::catch_panic(self.run_until_drained())
+            .await
+            .is_err()
+        {
+            self.recover();
+            sleep(recover::RECOVERY_PAUSE).await;
+        }
+    }
+
+    async fn run_until_drained(&mut self) {
         while !self.may_end() {
             let mut outcome = tokio::select! {
                 Ok(()) = self.stop.changed() => None,
                 outcome = self.outcomes.recv() => outcome,
-                () = sleep(LIFE_TICK) => None,
+                () = sleep(STARTUP_TICK) => None,
             };
-            // A link may be replaced by a newer one, and that by another.
+            // A link may be replaced by a newer one, and that one in turn.
             while let Some(found) = outcome.take() {
                 outcome = self.on_outcome(found).await;
             }
-            self.live();
+            self.on_tick();
         }
     }
 
-    /// Runs the link that was found; what replaced it, if something did.
+    /// Handles a connect outcome; runs the link if it is one. Returns what replaced that link.
     async fn on_outcome(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
         match found {
             ConnectOutcome::Dialled(dialled) => {
                 let Dialled { stream, link_lives } = *dialled;
-                let replaced_by = self.carry(stream, &[]).await;
+                let replaced_by = self.drive(stream, &[]).await;
                 drop(link_lives);
                 return replaced_by;
             }
-            ConnectOutcome::Accepted(newcomer) => {
-                return self.carry(newcomer.stream, &newcomer.received).await;
+            ConnectOutcome::Accepted(accepted) => {
+                return self.drive(accepted.stream, &accepted.received).await;
             }
-            ConnectOutcome::Refused(reason) => self.refused(&reason, false),
-            ConnectOutcome::Absent(absence) => self.is_absent(absence),
+            ConnectOutcome::Refused(reason) => self.on_refused(&reason, false),
+            ConnectOutcome::Absent(absence) => self.on_absent(absence),
         }
         None
     }
 
-    /// The dialled partner is not there.
-    fn is_absent(&mut self, absence: Absence) {
+    /// The dialled partner is absent.
+    fn on_absent(&mut self, absence: Absence) {
         let known = self.absence.as_ref();
-        let is_news = !known.is_some_and(|known| known.is_like(&absence));
-        self.log.absent(&absence, is_news);
+        let is_new_kind = !known.is_some_and(|known| known.is_like(&absence));
+        self.log.absent(&absence, is_new_kind);
         self.absence = Some(absence);
     }
 
-    /// The partner answered, but this cannot become a link. `passes`: it may be over by itself.
-    fn refused(&mut self, reason: &str, passes: bool) {
+    /// One node refused the other. `is_temporary`: the reason may go away by itself.
+    fn on_refused(&mut self, reason: &str, is_temporary: bool) {
         let now_ms = self.clock.now().boot_ms;
-        self.life.on(PartnerEvent::Refused, now_ms);
+        self.startup.on(PartnerEvent::Refused, now_ms);
         self.refused_until_ms = Some(now_ms + REFUSAL_HOLDS_MS);
         self.status.set_link(LinkState::Refused(reason.to_owned()));
-        self.log.refused(reason, passes, self.port_word());
+        self.log.refused(reason, is_temporary, self.port_word());
     }
 
-    /// Lets time pass: for the clock, the life of the node and its client port.
-    fn live(&mut self) {
+    /// What is due as time passes: the wall clock, the start, the end of a refusal, the memory of
+    /// queued keys.
+    fn on_tick(&mut self) {
+        #[cfg(test)]
+        self.status.panic_if_wanted();
+        // The clock.
         let now_ms = self.clock.now().boot_ms;
         if now_ms >= self.clock_set_ms + CLOCK_REFRESH_MS {
             self.clock.refresh();
             self.clock_set_ms = now_ms;
         }
-        if *self.stop.borrow() != Stop::Not {
+        // The wait for an absent partner.
+        if *self.stop.borrow() != ShutdownPhase::Running {
             self.gate = None;
-        } else if self.life.tick(now_ms) {
+        } else if self.startup.tick(now_ms) {
             let reason = match &self.absence {
                 Some(absence) => absence.reason(),
                 None => "the partner has not connected",
@@ -264,6 +281,7 @@ impl Runner {
                  0 and the other side 1"
             );
         }
+        // The end of a refusal.
         if self
             .refused_until_ms
             .is_some_and(|until_ms| now_ms >= until_ms)
@@ -273,9 +291,9 @@ impl Runner {
                 self.log.refusal_is_over();
             }
         }
-        // Only the change is published: each publication wakes the acceptor's thread.
+        // The client port. Only a change is published: each one wakes the acceptor's thread.
         if let Some(gate) = &self.gate
-            && self.life.is_serving()
+            && self.startup.is_serving()
             && gate.send_if_modified(|is_open| !std::mem::replace(is_open, true))
         {
             tracing::info!("serving clients");
@@ -284,23 +302,24 @@ impl Runner {
         self.publish();
     }
 
-    /// Charges what waits for the partner, so that items make room for it.
+    /// Charges the queues to the partner to the store's memory, and evicts items for them.
     fn charge_queues(&mut self) {
-        let bytes = self.link.held_bytes() + self.handover.waiting_bytes();
+        let bytes = self.link.held_bytes() + self.changes.waiting_bytes();
         self.reservation.resize(bytes as u64);
-        let mut batch = Batch::at(self.clock.now());
-        self.store.make_room(&mut batch);
-        self.link.hand_over(&batch.dirty);
+        let mut context = OpContext::at(self.clock.now());
+        self.store.free_and_evict(&mut context);
+        self.link.mark_dirty(&context.dirty);
     }
 
-    /// Shows others how things stand.
+    /// Publishes state and counters for `stats replication`.
     fn publish(&self) {
-        self.status.publish(self.life.state(), self.link.counters());
+        self.status
+            .publish(self.startup.state(), self.link.counters());
     }
 
-    /// What the client port does, for the log.
+    /// The state of the client port, for the log.
     fn port_word(&self) -> &'static str {
-        if self.life.is_serving() {
+        if self.startup.is_serving() {
             "open"
         } else {
             "stays closed"

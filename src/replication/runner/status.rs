@@ -1,4 +1,4 @@
-//! What other threads may know of the link: the lines of `stats replication`.
+//! The state of the link as other threads see it: the rows of `stats replication`.
 
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,49 +8,52 @@ use parking_lot::Mutex;
 use crate::replication::link::LinkCounters;
 use crate::replication::startup::NodeState;
 
-/// What a node prints of what it does not have.
+/// Printed in place of a side, node id, mode or link that a node does not have.
 const NONE: &str = "none";
 
-/// How the link stands.
+/// The state of the link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkState {
     /// There is none.
     Down,
-    /// Records travel.
+    /// Records can be sent.
     Up,
-    /// The partner answers, but the two do not fit together; why.
+    /// One node refused the other; why.
     Refused(String),
 }
 
-/// What the link does not know of, for [`PeerStatus::lines`]; to be read before.
+/// Numbers from outside the link, for [`ReplicationStatus::lines`]. They must be read before it: a
+/// key that leaves the change queue then counts twice rather than not at all.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unseen {
-    /// Changed keys on their way to the link.
+pub struct ExtraStats {
+    /// Keys in the change queue.
     pub waiting_keys: u64,
-    /// Some were dropped and left to a pass that the link has not noticed yet.
+    /// Keys were dropped, and the link has not noticed the overflow yet.
     pub overflowed: bool,
-    /// The table holds nothing, so that no pass is owed.
+    /// The table is empty, so the partner lacks nothing.
     pub table_is_empty: bool,
 }
 
-/// A node's view of its partner, shared with whoever shows it.
+/// The state of replication, shared between the replication thread and the threads that show it.
 #[derive(Debug)]
-pub struct PeerStatus {
+pub struct ReplicationStatus {
     node_id: String,
     side: Option<u8>,
-    live: Mutex<Live>,
-    strangers: AtomicU64,
+    published: Mutex<Published>,
+    unauthenticated_links: AtomicU64,
+    #[cfg(test)]
+    panic_wanted: std::sync::atomic::AtomicBool,
 }
 
 #[derive(Debug)]
-struct Live {
+struct Published {
     state: NodeState,
     link: LinkState,
     counters: LinkCounters,
 }
 
-impl PeerStatus {
-    /// The status of a node that starts; `side` is `None` on a node that is alone.
+impl ReplicationStatus {
+    /// The status of a starting node; `side` is `None` on a node without a partner.
     #[must_use]
     pub fn new(node_id: String, side: Option<u8>) -> Self {
         let state = if side.is_some() {
@@ -58,7 +61,7 @@ impl PeerStatus {
         } else {
             NodeState::Serving
         };
-        let live = Live {
+        let published = Published {
             state,
             link: LinkState::Down,
             counters: LinkCounters::default(),
@@ -66,43 +69,45 @@ impl PeerStatus {
         Self {
             node_id,
             side,
-            live: Mutex::new(live),
-            strangers: AtomicU64::new(0),
+            published: Mutex::new(published),
+            unauthenticated_links: AtomicU64::new(0),
+            #[cfg(test)]
+            panic_wanted: false.into(),
         }
     }
 
     /// Starting or serving.
     #[must_use]
     pub fn node_state(&self) -> NodeState {
-        self.live.lock().state
+        self.published.lock().state
     }
 
-    /// How the link stands.
+    /// The state of the link.
     #[must_use]
     pub fn link(&self) -> LinkState {
-        self.live.lock().link.clone()
+        self.published.lock().link.clone()
     }
 
-    /// What the link has counted.
+    /// The link's counters.
     #[must_use]
     pub fn counters(&self) -> LinkCounters {
-        self.live.lock().counters
+        self.published.lock().counters
     }
 
     /// Connections to the replication port that could not prove the pair's key.
     #[must_use]
-    pub fn strangers(&self) -> u64 {
-        self.strangers.load(Ordering::Relaxed)
+    pub fn unauthenticated_links(&self) -> u64 {
+        self.unauthenticated_links.load(Ordering::Relaxed)
     }
 
-    /// Names and values of `stats replication`, in their order. Every value is one word, but for
-    /// the reason of a refusal; a node that is alone has neither side nor mode nor link.
+    /// The rows of `stats replication`, in their order. Every value is one word, except the reason
+    /// of a refusal.
     #[must_use]
-    pub fn lines(&self, unseen: Unseen) -> Vec<(&'static str, String)> {
-        let live = self.live.lock();
-        let counters = live.counters;
-        let pass_pending = (counters.pass_pending || unseen.overflowed) && !unseen.table_is_empty;
-        let link = match &live.link {
+    pub fn lines(&self, unseen: ExtraStats) -> Vec<(&'static str, String)> {
+        let published = self.published.lock();
+        let counters = published.counters;
+        let sync_pending = (counters.sync_pending || unseen.overflowed) && !unseen.table_is_empty;
+        let link = match &published.link {
             LinkState::Down => "down",
             LinkState::Up => "up",
             LinkState::Refused(_) => "refused",
@@ -121,23 +126,24 @@ impl PeerStatus {
         };
         let mut lines = vec![
             ("memtwin_version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("node_state", live.state.word().to_owned()),
+            ("node_state", published.state.word().to_owned()),
             ("side", side),
             ("node_id", node_id.to_owned()),
             ("mode", in_pair("async")),
             ("link", in_pair(link)),
         ];
-        if let LinkState::Refused(reason) = &live.link {
+        if let LinkState::Refused(reason) = &published.link {
             lines.push(("link_refused", reason.clone()));
         }
         let numbers = [
             ("link_ups", counters.link_ups),
+            ("link_faults", counters.link_faults),
             ("pass_sent", counters.pass_sent),
             ("pass_received", counters.pass_received),
             ("queue_keys", counters.queue_keys + unseen.waiting_keys),
             ("unconfirmed_records", counters.unconfirmed_records),
             ("unconfirmed_bytes", counters.unconfirmed_bytes),
-            ("pass_pending", u64::from(pass_pending)),
+            ("sync_pending", u64::from(sync_pending)),
             ("queue_overflows", counters.queue_overflows),
             ("records_sent", counters.records_sent),
             ("records_confirmed", counters.records_confirmed),
@@ -147,39 +153,53 @@ impl PeerStatus {
             ("records_received", counters.records_received),
             ("records_applied", counters.records_applied),
             ("records_refused", counters.records_refused),
-            ("stamps_ahead", counters.stamps_ahead),
-            ("strangers", self.strangers()),
+            ("clock_ahead", counters.clock_ahead),
+            ("unauthenticated_links", self.unauthenticated_links()),
         ];
         lines.extend(numbers.map(|(name, number)| (name, number.to_string())));
         lines
     }
 
-    /// Notes how the link stands; whether that is news.
-    pub(super) fn set_link(&self, link: LinkState) -> bool {
-        let mut live = self.live.lock();
-        let old = mem::replace(&mut live.link, link);
-        old != live.link
+    /// Has the replication thread panic in its next turn.
+    #[cfg(test)]
+    pub(super) fn want_panic(&self) {
+        self.panic_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Forgets a refusal; whether there was one.
+    #[cfg(test)]
+    pub(super) fn panic_if_wanted(&self) {
+        assert!(
+            !self.panic_wanted.swap(false, Ordering::Relaxed),
+            "wanted by a test"
+        );
+    }
+
+    /// Sets the state of the link. True if it has changed.
+    pub(super) fn set_link(&self, link: LinkState) -> bool {
+        let mut published = self.published.lock();
+        let old = mem::replace(&mut published.link, link);
+        old != published.link
+    }
+
+    /// Ends a refusal. True if there was one.
     pub(super) fn refusal_is_over(&self) -> bool {
-        let mut live = self.live.lock();
-        let refused = matches!(live.link, LinkState::Refused(_));
+        let mut published = self.published.lock();
+        let refused = matches!(published.link, LinkState::Refused(_));
         if refused {
-            live.link = LinkState::Down;
+            published.link = LinkState::Down;
         }
         refused
     }
 
     pub(super) fn publish(&self, state: NodeState, counters: LinkCounters) {
-        let mut live = self.live.lock();
-        live.state = state;
-        live.counters = counters;
+        let mut published = self.published.lock();
+        published.state = state;
+        published.counters = counters;
     }
 
-    /// Counts a stranger; how many there were with it.
-    pub(super) fn count_stranger(&self) -> u64 {
-        self.strangers.fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts an unauthenticated connection; returns their number.
+    pub(super) fn count_unauthenticated(&self) -> u64 {
+        self.unauthenticated_links.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -187,20 +207,20 @@ impl PeerStatus {
 mod tests {
     use super::*;
 
-    fn shown(status: &PeerStatus, wanted: &str) -> String {
-        let lines = status.lines(Unseen::default());
+    fn shown(status: &ReplicationStatus, wanted: &str) -> String {
+        let lines = status.lines(ExtraStats::default());
         let found = lines.into_iter().find(|(name, _)| *name == wanted);
         found.map(|(_, value)| value).unwrap()
     }
 
     #[test]
-    fn a_node_that_is_alone_has_no_link_to_be_up_or_down() {
-        let alone = PeerStatus::new(String::new(), None);
+    fn a_standalone_node_shows_neither_side_nor_mode_nor_link() {
+        let alone = ReplicationStatus::new(String::new(), None);
         for name in ["side", "node_id", "mode", "link"] {
             assert_eq!(shown(&alone, name), NONE, "{name}");
         }
         assert_eq!(shown(&alone, "node_state"), "serving");
-        let paired = PeerStatus::new("n1".to_owned(), Some(0));
+        let paired = ReplicationStatus::new("n1".to_owned(), Some(0));
         for (name, value) in [
             ("side", "0"),
             ("node_id", "n1"),

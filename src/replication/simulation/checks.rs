@@ -2,7 +2,7 @@
 
 use super::model::{KeyHistory, Model, Written, pattern};
 use super::node::boot_offset_ms;
-use crate::store::{Item, NEVER, Now, Stamp, Store, Version};
+use crate::store::{Item, NEVER, Now, Store, Timestamp, Version};
 
 /// Values from this length on are compared once for each time they are written, not touched.
 const COMPARED_ONCE_BYTES: usize = 1 << 20;
@@ -13,14 +13,14 @@ impl Model {
     /// that the partner has never held.
     pub(super) fn observe(&mut self, side: usize, store: &Store, now: Now) -> Result<(), String> {
         let evicts = self.evicts();
-        let floor = store.floor();
+        let flush_watermark = store.flush_watermark();
         for (which, history) in self.keys.iter_mut().enumerate() {
-            let Some(item) = live(history, store, floor) else {
+            let Some(item) = live(history, store, flush_watermark) else {
                 continue;
             };
             let version = item.version();
             let seen = history.seen[side];
-            if version < seen && !(evicts && version.stamp == seen.stamp) {
+            if version < seen && !(evicts && version.timestamp == seen.timestamp) {
                 return Err(format!(
                     "key {which} returned: {version:?} on {side} after {seen:?}"
                 ));
@@ -29,7 +29,7 @@ impl Model {
             let is_new = if item.value().len() < COMPARED_ONCE_BYTES {
                 compared != version
             } else {
-                compared.stamp != version.stamp
+                compared.timestamp != version.timestamp
             };
             let checked = history.check(side, &item, is_new, now);
             checked.map_err(|what| format!("key {which}, {version:?} on {side}: {what}"))?;
@@ -45,17 +45,17 @@ impl Model {
 
     /// After everything has healed: what every client must see on both sides. A side that is short
     /// of memory may lack a key.
-    pub(super) fn settled(&self, stores: [&Store; 2], time_ms: u64) -> Result<(), String> {
-        let floor = stores[0].floor();
-        if floor != stores[1].floor() {
+    pub(super) fn check_converged(&self, stores: [&Store; 2], time_ms: u64) -> Result<(), String> {
+        let flush_watermark = stores[0].flush_watermark();
+        if flush_watermark != stores[1].flush_watermark() {
             return Err(format!(
-                "flush floors differ: {floor:?} and {:?}",
-                stores[1].floor()
+                "flush floors differ: {flush_watermark:?} and {:?}",
+                stores[1].flush_watermark()
             ));
         }
         for (which, history) in self.keys.iter().enumerate() {
-            let shown = stores.map(|store| live(history, store, floor));
-            let lives = history.lives(history.best, floor, time_ms);
+            let shown = stores.map(|store| live(history, store, flush_watermark));
+            let lives = history.lives(history.best, flush_watermark, time_ms);
             for (side, shown) in shown.iter().enumerate() {
                 let wanted = match shown {
                     Some(item) if self.evicts() => history.left_by_eviction(item.version()),
@@ -63,7 +63,7 @@ impl Model {
                 };
                 let right = match shown {
                     None => !lives || (self.evicts() && history.is_loss_explained(side)),
-                    Some(item) if history.lives(wanted, floor, time_ms) => {
+                    Some(item) if history.lives(wanted, flush_watermark, time_ms) => {
                         item.version() == wanted.0
                     }
                     Some(item) => item.deadline_ms() != NEVER && item.version() == wanted.0,
@@ -79,10 +79,15 @@ impl Model {
 }
 
 impl KeyHistory {
-    fn lives(&self, best: (Version, Option<Written>), floor: Stamp, time_ms: u64) -> bool {
+    fn lives(
+        &self,
+        best: (Version, Option<Written>),
+        flush_watermark: Timestamp,
+        time_ms: u64,
+    ) -> bool {
         let (version, content) = best;
         let in_time = |written: Written| written.deadline_ms.is_none_or(|at_ms| at_ms > time_ms);
-        version.stamp >= floor && content.is_some_and(in_time)
+        version.timestamp >= flush_watermark && content.is_some_and(in_time)
     }
 
     /// A node that has held what still lives, and shows nothing, must have evicted it. The node
@@ -99,7 +104,8 @@ impl KeyHistory {
         let (best, content) = self.best;
         match (self.written(shown), content) {
             (Some(left), Some(content))
-                if shown.stamp == best.stamp && deadline_of(left) <= deadline_of(content) =>
+                if shown.timestamp == best.timestamp
+                    && deadline_of(left) <= deadline_of(content) =>
             {
                 (shown, Some(left))
             }
@@ -118,17 +124,19 @@ impl KeyHistory {
         self.check_confirmed(side, item)
     }
 
-    /// Flags, CAS and marks are those that a client set, and the deadline is no earlier, and later
-    /// only by what the receiver did not know of the sender's clock.
+    /// Flags, CAS and item flags are those that a client set, and the deadline is no earlier, and
+    /// later only by what the receiver did not know of the sender's clock.
     fn check_head(&self, side: usize, item: &Item) -> Result<Written, String> {
         let version = item.version();
         let Some(written) = self.written(version) else {
             return Err("lives, but nobody wrote it".to_owned());
         };
-        let head = (item.client_flags(), item.cas_override(), item.marks());
-        let wanted = (written.client_flags, written.cas, written.marks);
+        let head = (item.client_flags(), item.cas_override(), item.item_flags());
+        let wanted = (written.client_flags, written.cas, written.item_flags);
         if head != wanted {
-            return Err(format!("flags, CAS, marks are {head:?}, not {wanted:?}"));
+            return Err(format!(
+                "flags, CAS, item_flags are {head:?}, not {wanted:?}"
+            ));
         }
         let shown_ms = Some(item.deadline_ms()).filter(|&deadline_ms| deadline_ms != NEVER);
         let shown_ms = shown_ms.map(|deadline_ms| deadline_ms - boot_offset_ms(side));
@@ -155,8 +163,8 @@ impl KeyHistory {
         let before_crash = self.confirmed_before_crash[side];
         let is_false = item.is_confirmed() && version > partner && version != before_crash;
         let is_value_false = item.is_value_confirmed()
-            && version.stamp > partner.stamp
-            && version.stamp != before_crash.stamp;
+            && version.timestamp > partner.timestamp
+            && version.timestamp != before_crash.timestamp;
         if is_false || is_value_false {
             return Err(format!(
                 "counts as confirmed, but the partner has held no more than {partner:?}"
@@ -166,9 +174,9 @@ impl KeyHistory {
     }
 }
 
-fn live(history: &KeyHistory, store: &Store, floor: Stamp) -> Option<Item> {
+fn live(history: &KeyHistory, store: &Store, flush_watermark: Timestamp) -> Option<Item> {
     let item = history.entry(store)?;
-    (!item.is_tombstone() && item.version().stamp >= floor).then_some(item)
+    (!item.is_tombstone() && item.version().timestamp >= flush_watermark).then_some(item)
 }
 
 fn check_bytes(item: &Item, written: Written) -> Result<(), String> {

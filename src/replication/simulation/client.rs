@@ -1,15 +1,15 @@
-//! What clients do at a node.
+//! Client commands at a node.
 
 use fastrand::Rng;
 
 use super::model::{Model, Written, pattern};
-use super::node::Node;
+use super::node::SimNode;
 use super::plan::Mix;
-use crate::store::{Action, Batch, ItemHead, NEVER, Version, marks};
+use crate::store::{Action, ItemHead, NEVER, OpContext, Version, item_flags};
 
 /// The key of a large value that is touched and written all the time, in histories with one.
 pub(super) const LARGE_KEY: usize = 0;
-/// Least bytes of that value: no window holds it.
+/// The least length of that value: longer than any window.
 const LARGE_BYTES: usize = 3 << 20;
 /// Longest time to live a client asks for.
 pub(super) const TTL_MS_MAX: u64 = 4000;
@@ -17,17 +17,17 @@ pub(super) const TTL_MS_MAX: u64 = 4000;
 const BURST_BATCHES: std::ops::Range<usize> = 500..2500;
 
 /// One turn of one client.
-pub(super) struct Turn<'a> {
+pub(super) struct ClientTurn<'a> {
     pub(super) model: &'a mut Model,
     pub(super) rng: &'a mut Rng,
     pub(super) time_ms: u64,
     pub(super) mix: Mix,
-    pub(super) batch: Batch,
+    pub(super) context: OpContext,
 }
 
-impl Node {
+impl SimNode {
     /// One command of one client.
-    pub(super) fn client(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn client(&mut self, turn: &mut ClientTurn<'_>) {
         let plan = turn.model.plan;
         let busy = plan.large && turn.rng.u8(..) < 64;
         let which = if busy {
@@ -38,7 +38,7 @@ impl Node {
         if plan.bursts && turn.rng.u16(..150) == 0 {
             return self.burst(which, turn);
         }
-        let writes = turn.model.foresees(which, &self.store, turn.batch.now);
+        let writes = turn.model.foresees(which, &self.store, turn.context.now);
         match (turn.rng.u8(..100), turn.mix) {
             (0..88, _) if !writes => {}
             (0..12, _) if busy => self.set(which, turn),
@@ -50,33 +50,32 @@ impl Node {
             (..88, _) => self.touch(which, turn),
             (88..99, _) => {
                 let key = turn.model.key(which);
-                let _ = self.store.read(key, &mut turn.batch, |_| ());
+                let _ = self.store.read(key, &mut turn.context, |_| ());
             }
-            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.batch)),
+            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.context)),
             _ => {}
         }
-        self.hand_over(&mut turn.batch);
+        self.send_changes(&mut turn.context);
     }
 
-    /// One key again and again, each time in a batch of its own, and written with the last. The
-    /// others only fill the hand-over: as many writes in a millisecond would take the stamps of
-    /// another life of the node.
-    fn burst(&mut self, which: usize, turn: &mut Turn<'_>) {
+    /// Sends one key in many batches, and writes it in the last. The others only fill the change
+    /// queue: as many writes in a millisecond would use the timestamps of another incarnation.
+    fn burst(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let slot = turn.model.keys[which].slot;
         for _ in 0..turn.rng.usize(BURST_BATCHES) {
-            turn.batch.dirty.push(slot);
-            self.hand_over(&mut turn.batch);
+            turn.context.dirty.push(slot);
+            self.send_changes(&mut turn.context);
             if self.is_woken() && self.link_runs(turn.time_ms) {
                 self.take_keys();
             }
         }
-        if turn.model.foresees(which, &self.store, turn.batch.now) {
+        if turn.model.foresees(which, &self.store, turn.context.now) {
             self.set(which, turn);
         }
-        self.hand_over(&mut turn.batch);
+        self.send_changes(&mut turn.context);
     }
 
-    fn set(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn set(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let is_large = turn.model.is_large(which);
         let rng = &mut *turn.rng;
         let len = match (turn.mix, rng.u16(..800)) {
@@ -89,8 +88,8 @@ impl Node {
         let ttl_ms = random_ttl(rng).filter(|_| !is_large);
         let head = ItemHead {
             client_flags: rng.u32(..),
-            deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl),
-            marks: random_marks(rng),
+            deadline_ms: ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl),
+            item_flags: random_item_flags(rng),
             cas: rng.bool().then(|| rng.u64(..)),
         };
         let written = Written {
@@ -98,56 +97,61 @@ impl Node {
             len,
             client_flags: head.client_flags,
             cas: head.cas,
-            marks: head.marks,
+            item_flags: head.item_flags,
             deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
         };
         let key = turn.model.key(which);
-        let Ok(mut draft) = self.store.draft(key, &head, len) else {
-            // As a server answers it: what could not be replaced is removed.
+        let Ok(mut pending) = self.store.pending_item(key, &head, len) else {
+            // As the server does: a value that could not be replaced is removed.
             return self.remove(which, turn);
         };
-        draft.fill(|value| pattern(written.id, value));
-        let (_, stamp) = self
+        pending.fill(|value| pattern(written.id, value));
+        let (_, timestamp) = self
             .store
-            .update(key, &mut turn.batch, |_| (Action::Put(draft), ()));
-        let stamp = stamp.expect("a put takes a stamp");
-        self.wrote(turn.model, which, Version::written(stamp), Some(written));
+            .update(key, &mut turn.context, |_| (Action::Put(pending), ()));
+        let timestamp = timestamp.expect("a put takes a timestamp");
+        self.wrote(
+            turn.model,
+            which,
+            Version::written(timestamp),
+            Some(written),
+        );
     }
 
-    fn remove(&mut self, which: usize, turn: &mut Turn<'_>) {
+    fn remove(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let key = turn.model.key(which);
-        let (_, stamp) = self
+        let (_, timestamp) = self
             .store
-            .update(key, &mut turn.batch, |_| (Action::Remove, ()));
-        let stamp = stamp.expect("a delete takes a stamp");
-        self.wrote(turn.model, which, Version::written(stamp), None);
+            .update(key, &mut turn.context, |_| (Action::Remove, ()));
+        let timestamp = timestamp.expect("a delete takes a timestamp");
+        self.wrote(turn.model, which, Version::written(timestamp), None);
     }
 
-    /// Changes the deadline, and half of the time the marks, too.
-    fn touch(&mut self, which: usize, turn: &mut Turn<'_>) {
+    /// Changes the deadline, and half of the time the item flags, too.
+    fn touch(&mut self, which: usize, turn: &mut ClientTurn<'_>) {
         let ttl_ms = random_ttl(turn.rng).filter(|_| !turn.model.is_large(which));
-        let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.batch.now.boot_ms + ttl);
-        let new_marks = turn.rng.bool().then(|| random_marks(turn.rng));
+        let deadline_ms = ttl_ms.map_or(NEVER, |ttl| turn.context.now.boot_ms + ttl);
+        let new_flags = turn.rng.bool().then(|| random_item_flags(turn.rng));
         let is_read = turn.rng.bool();
-        let action = match new_marks {
+        let action = match new_flags {
             None => Action::Touch(deadline_ms),
-            Some(marks) => Action::Amend {
+            Some(item_flags) => Action::Amend {
                 deadline_ms,
-                marks,
+                item_flags,
                 is_read,
             },
         };
         let key = turn.model.key(which);
         let (before, touched) = self
             .store
-            .update(key, &mut turn.batch, |found| match found {
+            .update(key, &mut turn.context, |found| match found {
                 Ok(item) => (action, Some(item.version())),
                 Err(_) => (Action::Keep, None),
             });
         if let (Some(before), Some(touched)) = (before, touched) {
             let written = turn.model.content(which, before).map(|written| Written {
                 deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
-                marks: new_marks.unwrap_or(written.marks),
+                item_flags: new_flags.unwrap_or(written.item_flags),
                 ..written
             });
             let version = Version { touched, ..before };
@@ -160,9 +164,9 @@ fn random_ttl(rng: &mut Rng) -> Option<u64> {
     (rng.u8(..) < 50).then(|| rng.u64(1..TTL_MS_MAX))
 }
 
-fn random_marks(rng: &mut Rng) -> u8 {
+fn random_item_flags(rng: &mut Rng) -> u8 {
     if rng.bool() {
-        rng.u8(..) & marks::ALL
+        rng.u8(..) & item_flags::ALL
     } else {
         0
     }

@@ -1,8 +1,8 @@
-//! Notes which live items a node evicts.
+//! Records which live items a node evicts.
 
 use parking_lot::Mutex;
 
-use crate::store::{Item, Miss, Now, Seen, Storing, Version, Witness};
+use crate::store::{Item, ItemSummary, Miss, Now, Observer, StoreEventView, Version};
 
 /// The evictions since they were last taken.
 #[derive(Debug, Default)]
@@ -15,12 +15,12 @@ impl Evictions {
     }
 }
 
-impl Witness for Evictions {
-    fn looked_up(&self, _key: &[u8], _found: Result<Seen, Miss>) {}
+impl Observer for Evictions {
+    fn looked_up(&self, _key: &[u8], _found: Result<ItemSummary, Miss>) {}
 
-    fn stored(&self, _storing: &Storing<'_>) {}
+    fn stored(&self, _storing: &StoreEventView<'_>) {}
 
-    fn deleted(&self, _key: &[u8], _command: &str, _seen: Seen) {}
+    fn deleted(&self, _key: &[u8], _command: &str, _seen: ItemSummary) {}
 
     fn evicted(&self, item: &Item, _now: Now) {
         self.0.lock().push((item.key().into(), item.version()));

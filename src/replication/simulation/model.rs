@@ -1,4 +1,4 @@
-//! Every write that clients ever made, and which of them must have survived.
+//! Every write that clients made, and which of them must survive.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,7 +15,7 @@ pub(super) struct Written {
     pub(super) len: usize,
     pub(super) client_flags: u32,
     pub(super) cas: Option<u64>,
-    pub(super) marks: u8,
+    pub(super) item_flags: u8,
     /// Simulated time.
     pub(super) deadline_ms: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub(super) struct KeyHistory {
     pub(super) slot: u64,
     /// Every version ever made; `None` is a deletion.
     pub(super) log: HashMap<Version, Option<Written>>,
-    /// The highest version that some node still knows; `None` if it says that the key is gone.
+    /// The highest version that some node still has; `None` if that is a deletion.
     pub(super) best: (Version, Option<Written>),
     /// The highest version each node has held since it started.
     pub(super) seen: [Version; 2],
@@ -41,13 +41,13 @@ pub(super) struct KeyHistory {
     pub(super) compared: [Version; 2],
     /// Every version that each node has evicted since it started.
     pub(super) evicted: [HashSet<Version>; 2],
-    /// What each node took for confirmed when its partner crashed.
+    /// The version each node took for confirmed when its partner crashed.
     pub(super) confirmed_before_crash: [Version; 2],
-    /// By how much the deadline of a version may be too late at each node, because the other
-    /// clock was not known better when the record came.
+    /// By how much the deadline of a version may be too late at each node: as inexact as the
+    /// estimate of the other clock was when the record arrived.
     pub(super) late_ms: [HashMap<Version, u64>; 2],
-    /// What each node held when its pass began, if anything.
-    owed: [Option<Version>; 2],
+    /// The version each node held when its full sync began.
+    to_sync: [Option<Version>; 2],
 }
 
 /// The bytes of a value.
@@ -61,7 +61,7 @@ pub(super) fn pattern(id: u64, value: &mut [u8]) {
 }
 
 impl Model {
-    /// `store` tells which slots the keys have, in both nodes.
+    /// `store` gives the slots of the keys, which are the same on both nodes.
     pub(super) fn new(plan: Plan, store: &Store) -> Self {
         let keys = (0..plan.keys).map(|which| {
             let key = format!("session-{which}").into_bytes();
@@ -87,7 +87,7 @@ impl Model {
         self.plan.large && which == LARGE_KEY
     }
 
-    /// Whether a node may lose what it held.
+    /// Whether a node may evict what it held.
     pub(super) fn evicts(&self) -> bool {
         self.plan.is_short()
     }
@@ -101,14 +101,13 @@ impl Model {
         self.keys[which].written(version)
     }
 
-    /// Whether the model can tell what becomes of a write at a node whose clock is behind: one that
-    /// restarted alone. It loses to what its partner holds, for good if that neither expires nor
-    /// may be evicted; but where a deletion is confirmed, thus forgotten, nothing is left to lose
-    /// to.
+    /// Whether the model can predict the outcome of a write at a node whose clock is behind, which
+    /// restarted alone. The write loses to what the partner holds, for good if that neither expires
+    /// nor may be evicted. But a confirmed deletion is forgotten, so a write may win against it.
     pub(super) fn foresees(&self, which: usize, store: &Store, now: Now) -> bool {
         let (version, content) = self.keys[which].best;
         let highest = version.latest();
-        let behind = now.wall_ms <= highest.wall_ms() && store.stamps().highest() < highest;
+        let behind = now.wall_ms <= highest.wall_ms() && store.hybrid_clock().highest() < highest;
         let outlives = content.is_some_and(|written| written.deadline_ms.is_none());
         !behind || (outlives && !self.evicts())
     }
@@ -130,8 +129,8 @@ impl Model {
         }
     }
 
-    /// A record of a key came, whose deadline the receiver may set too late by that much more than
-    /// the sender had.
+    /// A record of a key arrives, whose deadline the receiver may set too late by that much, in
+    /// addition to what the sender had.
     pub(super) fn record_arrives(
         &mut self,
         receiver: &Store,
@@ -144,7 +143,7 @@ impl Model {
         };
         let before_ms = history.late_ms[1 - to].get(&version).copied();
         let late_ms = late_ms + before_ms.unwrap_or(0);
-        // Where the version is already, a record makes its deadline no later.
+        // If the receiver has this version, the record does not make its deadline later.
         let is_there = history
             .entry(receiver)
             .is_some_and(|item| item.version() == version);
@@ -154,8 +153,8 @@ impl Model {
         }
     }
 
-    /// Notes what a node holds and what it has evicted. Called whenever that may have changed, so
-    /// that nothing escapes.
+    /// Notes what a node holds and has evicted. Called whenever that may have changed, so that no
+    /// state is missed.
     pub(super) fn note_held(&mut self, side: usize, store: &Store, evictions: &Evictions) {
         for (key, version) in evictions.take() {
             let history = self.keys.iter_mut().find(|history| *history.key == *key);
@@ -170,30 +169,32 @@ impl Model {
         }
     }
 
-    /// A node's link is up: what it holds now must be at the other when its pass has ended.
-    pub(super) fn pass_begins(&mut self, side: usize, store: &Store) {
+    /// A node's link is up: what it holds now must be on the other node when its full sync ends.
+    pub(super) fn sync_begins(&mut self, side: usize, store: &Store) {
         for history in &mut self.keys {
             let live = history.entry(store).filter(|item| !item.is_tombstone());
-            history.owed[side] = live.map(|item| item.version());
+            history.to_sync[side] = live.map(|item| item.version());
         }
     }
 
-    /// The end mark of a node's pass is at the other one, which serves its clients from now on.
-    pub(super) fn pass_ended(&self, side: usize, other: &Store) -> Result<(), String> {
+    /// The end mark of a node's full sync has arrived at the other node, which serves from now on.
+    pub(super) fn sync_ended(&self, side: usize, other: &Store) -> Result<(), String> {
         for (which, history) in self.keys.iter().enumerate() {
-            let Some(owed) = history.owed[side].filter(|owed| owed.stamp >= other.floor()) else {
+            let Some(held) =
+                history.to_sync[side].filter(|held| held.timestamp >= other.flush_watermark())
+            else {
                 continue;
             };
             let lives = |written: &Option<Written>| {
                 written.is_some_and(|written| written.deadline_ms.is_none())
             };
             let mut log = history.log.iter();
-            let stays = log.all(|(version, written)| *version < owed || lives(written));
+            let stays = log.all(|(version, written)| *version < held || lives(written));
             let there = history.entry(other);
-            let is_there = there.is_some_and(|item| item.version() >= owed);
+            let is_there = there.is_some_and(|item| item.version() >= held);
             if stays && !is_there && !self.evicts() {
                 return Err(format!(
-                    "key {which}: {owed:?} was owed by side {side} and is not there"
+                    "key {which}: side {side} had {held:?} when its full sync began; it is missing"
                 ));
             }
         }
@@ -204,8 +205,8 @@ impl Model {
     pub(super) fn crashed(&mut self, side: usize, survivor: &Store) {
         let other = 1 - side;
         for history in &mut self.keys {
-            // What was lost with the node was never anywhere else: its next life may use the same
-            // stamp if its clock is behind the partner's.
+            // A version that was only on the lost node never was on the other: its next incarnation
+            // may use the same timestamp if its clock is behind the partner's.
             let last = history.seen[other];
             history.log.retain(|version, _| *version <= last);
             history.seen[side] = Version::default();

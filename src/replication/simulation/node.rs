@@ -8,35 +8,35 @@ use fastrand::Rng;
 
 use super::evictions::Evictions;
 use super::model::{Model, Written};
-use crate::replication::change_queue::{Handover, HandoverEnd, handover};
+use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
-use crate::store::{Batch, Now, Stamp, Store, StoreConfig, Version};
+use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct SimNode {
     pub(super) side: usize,
     pub(super) store: Store,
     pub(super) link: Link,
     /// Written by the link, not yet taken by the socket.
     pub(super) out: Vec<u8>,
-    /// Whether this side believes in the current connection.
+    /// Whether this side takes the current connection for open.
     pub(super) connected: bool,
-    /// Runs no code before: crashed and not started again.
+    /// Crashed, and not started again before this time.
     pub(super) down_until_ms: u64,
-    /// Runs no code before: stopped and continued.
+    /// Paused (SIGSTOP) until this time.
     pub(super) paused_until_ms: u64,
-    /// Serves clients, but its link's thread does not run before.
+    /// Serves clients, but its replication thread does not run before this time.
     pub(super) link_stalls_until_ms: u64,
-    /// The partner's highest stamp when the current connection began.
-    pub(super) partner_had: Stamp,
-    /// The same of the last connection that came up: later writes here must be higher.
-    met: Stamp,
+    /// The partner's highest timestamp when the current connection began.
+    pub(super) partner_had: Timestamp,
+    /// [`Self::partner_had`] of the last connection that came up: later writes here must be higher.
+    link_began_at: Timestamp,
     pub(super) wall_offset_ms: i64,
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
     serving: bool,
-    workers: Handover,
-    handover: HandoverEnd,
+    workers: ChangeSender,
+    changes: ChangeReceiver,
     next_housekeeping_ms: u64,
     next_tick_ms: u64,
 }
@@ -46,7 +46,7 @@ pub(super) fn boot_offset_ms(side: usize) -> u64 {
     1_000_000 * (side as u64 + 1)
 }
 
-impl Node {
+impl SimNode {
     pub(super) fn new(side: usize, config: &StoreConfig, incarnation: u64, time_ms: u64) -> Self {
         let link = Link::new(LinkConfig {
             side: side as u8,
@@ -55,10 +55,10 @@ impl Node {
             policy: "nodes=n1,n2".to_owned(),
         });
         let store = Store::new(config);
-        store.stamps().begin_life(incarnation);
+        store.hybrid_clock().begin_incarnation(incarnation);
         let evictions = Arc::new(Evictions::default());
-        store.tell_bystander(evictions.clone());
-        let (workers, handover) = handover(config.limit_bytes);
+        store.set_background_observer(evictions.clone());
+        let (workers, changes) = change_queue(config.limit_bytes);
         Self {
             side,
             store,
@@ -68,14 +68,14 @@ impl Node {
             down_until_ms: time_ms,
             paused_until_ms: 0,
             link_stalls_until_ms: 0,
-            partner_had: Stamp::ZERO,
-            met: Stamp::ZERO,
+            partner_had: Timestamp::ZERO,
+            link_began_at: Timestamp::ZERO,
             wall_offset_ms: 0,
             evictions,
             started_ms: time_ms,
             serving: false,
             workers,
-            handover,
+            changes,
             next_housekeeping_ms: 0,
             next_tick_ms: 0,
         }
@@ -98,7 +98,7 @@ impl Node {
         self.runs(time_ms) && time_ms >= self.link_stalls_until_ms
     }
 
-    /// Serves once its partner was met, or after two seconds alone.
+    /// Serves once the partner's full sync has ended, or after two seconds without it.
     pub(super) fn serves(&mut self, time_ms: u64) -> bool {
         self.serving |= time_ms >= self.started_ms.max(self.down_until_ms) + 2000;
         self.serving
@@ -115,7 +115,7 @@ impl Node {
         self.connected = false;
         self.out.clear();
         self.link.disconnected(self.now(time_ms));
-        self.handover.set_link_up(false);
+        self.changes.set_link_up(false);
     }
 
     /// Called before the first transmit of a link that has come up, as in production.
@@ -123,12 +123,12 @@ impl Node {
         while let Some(event) = self.link.take_event() {
             match event {
                 LinkEvent::Up { .. } => {
-                    self.met = self.partner_had;
-                    self.handover.set_link_up(true);
-                    model.pass_begins(self.side, &self.store);
+                    self.link_began_at = self.partner_had;
+                    self.changes.set_link_up(true);
+                    model.sync_begins(self.side, &self.store);
                 }
-                LinkEvent::PartnerPassDone => {
-                    model.pass_ended(1 - self.side, &self.store)?;
+                LinkEvent::PartnerSyncDone => {
+                    model.sync_ended(1 - self.side, &self.store)?;
                     self.serving = true;
                 }
                 LinkEvent::Refused { reason, .. } => return Err(format!("refused: {reason}")),
@@ -149,41 +149,44 @@ impl Node {
         }
         let budget_bytes = rng.usize(1..=128 * 1024);
         if self.connected && self.out.is_empty() {
-            self.link
+            let sent = self
+                .link
                 .transmit(&self.store, now, &mut self.out, budget_bytes);
+            // The link's own state is right in every history.
+            sent.unwrap();
         }
         self.next_tick_ms = time_ms + self.link.next_tick_ms(now);
         Ok(())
     }
 
-    /// Passes on what the workers have handed over, then rests as production does: a nap while
-    /// keys come, else until a worker wakes it.
+    /// Moves keys from the change queue to the link, as production does. Polls soon while keys
+    /// arrive, and otherwise parks until a worker wakes it.
     pub(super) fn take_keys(&mut self) {
-        if self.handover.take_overflow() {
+        if self.changes.take_overflow() {
             self.link.overflowed();
         }
         let mut came = 0;
         while self.link.has_room() {
-            let Some(batch) = self.handover.take() else {
+            let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.hand_over(&batch);
+            self.link.mark_dirty(&batch);
             came += batch.len();
-            self.handover.give_back(batch);
+            self.changes.give_back(batch);
         }
-        self.handover.answer_for(came);
+        self.changes.mark_taken();
         let mut promoted = Vec::new();
-        self.handover.drain_promotions(&mut promoted);
+        self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
-        if came > 0 || !self.handover.park() {
-            self.handover.nap();
+        if came > 0 || !self.changes.park() {
+            self.changes.poll_soon();
         }
     }
 
-    /// Whether a worker has ended the rest of the link's thread.
+    /// Whether a worker has woken the replication thread.
     pub(super) fn is_woken(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
-        pin!(self.handover.woken()).poll(&mut context).is_ready()
+        pin!(self.changes.notified()).poll(&mut context).is_ready()
     }
 
     pub(super) fn housekeeping(&mut self, time_ms: u64) {
@@ -192,15 +195,15 @@ impl Node {
         }
         self.next_housekeeping_ms = time_ms + 500;
         let workers = &self.workers;
-        self.store.expire(self.now(time_ms), |batch| {
-            workers.hand_over(&mut batch.dirty);
+        self.store.expire(self.now(time_ms), |context| {
+            workers.send(&mut context.dirty);
         });
     }
 
-    /// What a worker hands over at the end of a turn.
-    pub(super) fn hand_over(&self, batch: &mut Batch) {
-        self.workers.hand_over(&mut batch.dirty);
-        self.workers.promoted(&mut batch.promoted);
+    /// Sends the changes of a turn, as a worker does at its end.
+    pub(super) fn send_changes(&self, context: &mut OpContext) {
+        self.workers.send(&mut context.dirty);
+        self.workers.send_promotions(&mut context.promoted);
     }
 
     pub(super) fn wrote(
@@ -211,8 +214,8 @@ impl Node {
         written: Option<Written>,
     ) {
         assert!(
-            version.latest() > self.met,
-            "a stamp below what the partner had at the hello"
+            version.latest() > self.link_began_at,
+            "a timestamp below what the partner had at the hello"
         );
         model.wrote(self.side, which, version, written);
     }

@@ -1,4 +1,5 @@
-//! One direction of a connection: bytes in order, late, in other chunks than they were written.
+//! One direction of a connection: bytes arrive in order, late, and cut in other places than they
+//! were written.
 
 use std::collections::VecDeque;
 
@@ -12,12 +13,12 @@ pub(super) struct Pipe {
     /// When each chunk arrives; `None` is the end of the stream.
     chunks: VecDeque<(u64, Option<Vec<u8>>)>,
     bytes: usize,
-    /// Nothing arrives until then: the network between is cut without a word.
+    /// Nothing arrives until then: the network is cut, and neither side is told.
     pub(super) blocked_until_ms: u64,
 }
 
 impl Pipe {
-    /// Takes what fits of `out`.
+    /// Takes from `out` what fits.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time_ms: u64, rng: &mut Rng) {
         let mut taken = 0;
         while taken < out.len() && self.bytes < CAPACITY_BYTES {
@@ -56,7 +57,7 @@ impl Pipe {
         Some(chunk)
     }
 
-    /// Another connection, or none: what is under way is lost.
+    /// The connection is gone, and the bytes in it are lost.
     pub(super) fn clear(&mut self) {
         self.chunks.clear();
         self.bytes = 0;

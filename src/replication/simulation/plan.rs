@@ -1,4 +1,4 @@
-//! What kind of history is played.
+//! The kind of history that is simulated.
 
 use crate::store::{ClassPlan, StoreConfig};
 
@@ -13,7 +13,7 @@ const SMALL_BYTES: u64 = 600 << 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
     pub(super) faults: bool,
-    /// Which sides have far less memory than the clients fill.
+    /// The sides that have far less memory than the clients fill.
     pub(super) small: [bool; 2],
     /// Whether those make room by eviction.
     pub(super) evicting: bool,
@@ -22,9 +22,9 @@ pub(super) struct Plan {
     /// The network is cut for most of the time. Clients delete keys at first, and then fill the
     /// memory that holds the tombstones.
     pub(super) absence: bool,
-    /// Now and then a client's batches fill the hand-over from the workers to the link.
+    /// Sometimes a client fills the change queue.
     pub(super) bursts: bool,
-    /// Few, so that writes meet; but many where tombstones are to fill memory.
+    /// Few, so that both sides write the same keys; but many where tombstones are to fill memory.
     pub(super) keys: usize,
 }
 
@@ -45,7 +45,7 @@ impl Default for Plan {
 /// What clients do mostly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mix {
-    /// A bit of everything.
+    /// All kinds of commands.
     Mixed,
     Deleting,
     /// Values of a few KiB, so that memory is soon full.

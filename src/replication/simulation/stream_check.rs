@@ -1,24 +1,23 @@
-//! Reads what a node receives: its clock must be above every stamp that it has been told of, and
-//! its deadlines are as exact as the heartbeats let them be.
+//! Reads the stream that a node receives: its clock must be above every timestamp in it, and its
+//! deadlines are as exact as the heartbeats allow.
 
 use super::model::Model;
 use super::node::boot_offset_ms;
-use crate::replication::wire::{Answer, Frame, Framer, Record, WireError};
-use crate::store::{Stamp, Store};
+use crate::replication::wire::{Ack, Frame, Framer, Record, WireError};
+use crate::store::{Store, Timestamp};
 
-/// Of one connection, at its receiving end.
+/// The check of one connection, at its receiving end.
 #[derive(Debug, Default)]
 pub(super) struct StreamCheck {
     framer: Framer,
-    /// The highest stamp of the partner so far.
-    highest: Stamp,
-    /// How much too early the partner's clock is taken to be: the time that its fastest heartbeat
-    /// was under way.
+    /// The highest timestamp of the partner so far.
+    highest: Timestamp,
+    /// By how much the partner's clock is estimated too low: the delay of its fastest heartbeat.
     late_ms: Option<u64>,
 }
 
 impl StreamCheck {
-    /// Bytes that are about to reach the node `to` when its clock shows `boot_ms`.
+    /// Bytes that are about to arrive at the node `to` when its clock shows `boot_ms`.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -33,42 +32,41 @@ impl StreamCheck {
         };
         self.framer.feed(bytes, |frame| {
             let told = match frame {
-                Frame::Hello(hello) => hello.clock.max(hello.floor),
-                Frame::Flush { floor } => floor,
-                Frame::Record(record) | Frame::PieceStart { record, .. } => {
+                Frame::Hello(hello) => hello.clock.max(hello.flush_watermark),
+                Frame::Flush { flush_watermark } => flush_watermark,
+                Frame::Record(record) | Frame::ChunkStart { record, .. } => {
                     arrived(&record, *late_ms);
                     record.head.version.latest()
                 }
-                Frame::Verdicts(runs) => {
-                    let stamps = runs.map(|(answer, _)| match answer {
-                        Answer::Superseded(held) => held.latest(),
-                        Answer::Applied | Answer::NoRoom | Answer::Piece => Stamp::ZERO,
+                Frame::Acks(runs) => {
+                    let timestamps = runs.map(|(answer, _)| match answer {
+                        Ack::Superseded(held) => held.latest(),
+                        Ack::Applied | Ack::NoRoom | Ack::Chunk => Timestamp::ZERO,
                     });
-                    stamps.max().unwrap_or(Stamp::ZERO)
+                    timestamps.max().unwrap_or(Timestamp::ZERO)
                 }
                 Frame::Heartbeat { boot_ms: sent_ms } => {
                     let sent_ms = sent_ms - boot_offset_ms(1 - to);
                     let under_way_ms = boot_ms - boot_offset_ms(to) - sent_ms;
                     *late_ms = Some(late_ms.map_or(under_way_ms, |ms| ms.min(under_way_ms)));
-                    Stamp::ZERO
+                    Timestamp::ZERO
                 }
-                _ => Stamp::ZERO,
+                _ => Timestamp::ZERO,
             };
             *highest = told.max(*highest);
             Ok(())
         })
     }
 
-    /// The bytes have been received: a client's next write must win over all that the partner has
-    /// told of.
+    /// The bytes were received: the next write of a client must win over everything in them.
     pub(super) fn check(&self, store: &Store) -> Result<(), String> {
-        // Of equal stamps of both sides neither is above the other; the last bit is the side.
-        let known = Stamp::from_raw(store.stamps().highest().get() | 1);
+        // Timestamps of the two sides differ in the last bit, which is ignored here.
+        let known = Timestamp::from_raw(store.hybrid_clock().highest().get() | 1);
         if known >= self.highest {
             return Ok(());
         }
         Err(format!(
-            "the partner told of {:?}, but the clock is at {known:?}",
+            "the partner sent {:?}, but the clock is at {known:?}",
             self.highest
         ))
     }

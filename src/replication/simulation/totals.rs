@@ -1,9 +1,9 @@
-//! What happened in the histories: tests assert that they were not idle.
+//! Totals of what happened in the histories: tests assert that all of it did happen.
 
 use crate::replication::link::LinkCounters;
 use crate::store::Store;
 
-/// Sums over both nodes, but for what they held at most.
+/// Sums over both nodes, except the largest number of tombstones.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     pub(super) link_ups: u64,
@@ -12,7 +12,7 @@ pub(super) struct Totals {
     pub(super) records_superseded: u64,
     pub(super) records_no_room: u64,
     pub(super) records_aborted: u64,
-    pub(super) stamps_ahead: u64,
+    pub(super) clock_ahead: u64,
     pub(super) evictions: u64,
     pub(super) most_tombstones: u64,
 }
@@ -27,7 +27,7 @@ impl Totals {
             records_superseded: link.records_superseded,
             records_no_room: link.records_no_room,
             records_aborted: link.records_aborted,
-            stamps_ahead: link.stamps_ahead,
+            clock_ahead: link.clock_ahead,
             evictions: store.counters().sum(|class| &class.evicted),
             most_tombstones: 0,
         }
@@ -40,7 +40,7 @@ impl Totals {
         self.records_superseded += other.records_superseded;
         self.records_no_room += other.records_no_room;
         self.records_aborted += other.records_aborted;
-        self.stamps_ahead += other.stamps_ahead;
+        self.clock_ahead += other.clock_ahead;
         self.evictions += other.evictions;
         self.most_tombstones = self.most_tombstones.max(other.most_tombstones);
     }

@@ -1,18 +1,18 @@
-//! The network between the two nodes, what befalls them, and the course of one history.
+//! The network between the two nodes, the faults, and the course of one history.
 
 use fastrand::Rng;
 
-use super::client::{TTL_MS_MAX, Turn};
+use super::client::{ClientTurn, TTL_MS_MAX};
 use super::model::Model;
-use super::node::Node;
+use super::node::SimNode;
 use super::pipe::Pipe;
 use super::plan::{CHAOS_MS, Mix, Plan};
 use super::stream_check::StreamCheck;
 use super::totals::Totals;
-use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
-use crate::store::Batch;
+use crate::limits::{LIVE_WINDOW_BYTES, SYNC_WINDOW_BYTES};
+use crate::store::OpContext;
 
-/// Simulated time in which both sides must have converged, once all is well.
+/// Simulated time within which both sides must converge once all faults have ended.
 const HEAL_MS: u64 = 4000;
 /// One part in this many of memory may be exceeded for a moment.
 const MEMORY_SLACK_SHARE: u64 = 16;
@@ -23,7 +23,7 @@ pub(super) struct World {
     rng: Rng,
     plan: Plan,
     time_ms: u64,
-    nodes: [Node; 2],
+    nodes: [SimNode; 2],
     /// By the side that writes.
     pipes: [Pipe; 2],
     /// By the side that reads.
@@ -36,7 +36,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64, plan: Plan) -> Self {
-        let nodes = [0, 1].map(|side| Node::new(side, &plan.store(side), side as u64, 0));
+        let nodes = [0, 1].map(|side| SimNode::new(side, &plan.store(side), side as u64, 0));
         let model = Model::new(plan, &nodes[0].store);
         Self {
             rng: Rng::with_seed(seed),
@@ -83,13 +83,13 @@ impl World {
                 return Err(format!("not quiet after {HEAL_MS} ms: {}", self.counters()));
             }
         };
-        self.settled()?;
-        // Long enough for every deadline to pass, wherever the record was held up.
+        self.check_converged()?;
+        // Long enough for every deadline to pass, however long a record was delayed.
         while self.time_ms < settled_ms + 2 * TTL_MS_MAX {
             self.step()?;
         }
         self.observe()?;
-        self.settled()?;
+        self.check_converged()?;
         self.no_tombstones()?;
         let mut totals = Totals {
             most_tombstones: self.most_tombstones,
@@ -101,7 +101,7 @@ impl World {
         Ok(totals)
     }
 
-    /// The passing of a few milliseconds.
+    /// Advances the simulated time by a few milliseconds.
     fn step(&mut self) -> Result<(), String> {
         self.time_ms += self.rng.u64(1..8);
         self.dial();
@@ -128,7 +128,7 @@ impl World {
         Ok(())
     }
 
-    /// Side 0 dials. A new connection replaces what side 1 may still believe in.
+    /// Side 0 dials. The new connection replaces one that side 1 may still take for open.
     fn dial(&mut self) {
         if self.nodes[0].connected || self.time_ms < self.dial_ms {
             return;
@@ -145,7 +145,7 @@ impl World {
         let highest = self
             .nodes
             .each_ref()
-            .map(|node| node.store.stamps().highest());
+            .map(|node| node.store.hybrid_clock().highest());
         for (side, pipe) in self.pipes.iter_mut().enumerate() {
             let node = &mut self.nodes[side];
             node.partner_had = highest[1 - side];
@@ -186,7 +186,7 @@ impl World {
         self.model.note_held(side, &node.store, &node.evictions);
     }
 
-    /// One side gives the connection up; the other hears of it if the network lets it.
+    /// One side closes the connection; the other notices it unless the network is cut.
     fn close(&mut self, side: usize) {
         self.nodes[side].disconnect(self.time_ms);
         self.pipes[side].end(self.time_ms, &mut self.rng);
@@ -199,12 +199,12 @@ impl World {
                 continue;
             }
             for _ in 0..self.rng.u8(..3) {
-                let mut turn = Turn {
+                let mut turn = ClientTurn {
                     model: &mut self.model,
                     rng: &mut self.rng,
                     time_ms: self.time_ms,
                     mix: self.plan.mix(self.time_ms),
-                    batch: Batch::at(node.now(self.time_ms)),
+                    context: OpContext::at(node.now(self.time_ms)),
                 };
                 node.client(&mut turn);
             }
@@ -234,8 +234,8 @@ impl World {
         Ok(())
     }
 
-    /// A node dies and starts again empty, its clock perhaps behind. What it had written may still
-    /// reach the other.
+    /// A node dies and starts again empty, perhaps with its clock behind. Bytes it had sent may
+    /// still arrive.
     fn crash(&mut self, side: usize, until_ms: u64) -> Result<(), String> {
         let other = 1 - side;
         let survivor_runs = self.nodes[other].link_runs(self.time_ms);
@@ -248,7 +248,7 @@ impl World {
         }
         self.starts += 1;
         let wall_offset_ms = self.nodes[side].wall_offset_ms - self.rng.i64(0..600_000);
-        self.nodes[side] = Node::new(side, &self.plan.store(side), self.starts, until_ms);
+        self.nodes[side] = SimNode::new(side, &self.plan.store(side), self.starts, until_ms);
         self.nodes[side].wall_offset_ms = wall_offset_ms;
         self.model.crashed(side, &self.nodes[other].store);
         Ok(())
@@ -270,13 +270,13 @@ impl World {
             let counters = node.link.counters();
             let memory = node.store.memory();
             self.most_tombstones = self.most_tombstones.max(memory.tombstones);
-            // At other times large records on their way are charged before they evict.
+            // At other times large records are charged before anything is evicted for them.
             let most_bytes = memory.budget_bytes + memory.budget_bytes / MEMORY_SLACK_SHARE;
             let fills = self.plan.mix(self.time_ms) == Mix::Filling;
             if fills && memory.used_bytes > most_bytes {
                 return Err(format!("side {side} is over its memory: {memory:?}"));
             }
-            let window = (LIVE_WINDOW_BYTES + PASS_WINDOW_BYTES) as u64;
+            let window = (LIVE_WINDOW_BYTES + SYNC_WINDOW_BYTES) as u64;
             let keys_max = node.link.waiting_keys_max();
             if counters.unconfirmed_bytes > window || counters.queue_keys > keys_max as u64 {
                 return Err(format!("a queue beyond its bound: {counters:?}"));
@@ -291,13 +291,13 @@ impl World {
             .all(|node| node.link.is_drained() && node.connected)
     }
 
-    fn settled(&self) -> Result<(), String> {
+    fn check_converged(&self) -> Result<(), String> {
         let stores = [&self.nodes[0].store, &self.nodes[1].store];
-        let settled = self.model.settled(stores, self.time_ms);
-        settled.map_err(|what| format!("{what}\n{}", self.counters()))
+        let converged = self.model.check_converged(stores, self.time_ms);
+        converged.map_err(|what| format!("{what}\n{}", self.counters()))
     }
 
-    /// What was deleted is known to both, so nobody keeps a deletion for the other.
+    /// Both sides know all deletions, so neither keeps a tombstone.
     fn no_tombstones(&self) -> Result<(), String> {
         let left = [0, 1].map(|side| self.model.tombstones(&self.nodes[side].store));
         if left == [0, 0] {

@@ -1,11 +1,11 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Answer, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_PASS, KIND_TOMBSTONE, Lane, MAGIC,
-    RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, WireError, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, MAGIC, RUN_APPLIED,
+    RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX};
-use crate::store::{RecordHead, Stamp, Version};
+use crate::store::{RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
     /// Reads one frame: its type byte and body, without the length field.
@@ -21,18 +21,22 @@ impl<'a> Frame<'a> {
             kind::WELCOME => Reader::new("welcome", body).welcome(),
             kind::REFUSE => Reader::new("refuse", body).refuse(),
             kind::RECORD => Reader::new("record", body).record(),
-            kind::PIECE_START => Reader::new("piece-start", body).piece_start(),
-            kind::PIECE => Reader::new("piece", body).piece(),
-            kind::PIECE_ABORT => {
-                Reader::new("piece-abort", body).only(|r| Ok(Self::PieceAbort { lane: r.lane()? }))
+            kind::CHUNK_START => Reader::new("chunk-start", body).chunk_start(),
+            kind::CHUNK => Reader::new("chunk", body).chunk(),
+            kind::CHUNK_ABORT => {
+                Reader::new("chunk-abort", body).only(|r| Ok(Self::ChunkAbort { lane: r.lane()? }))
             }
-            kind::VERDICTS => Reader::new("verdicts", body).verdicts(),
+            kind::ACKS => Reader::new("acks", body).acks(),
             kind::PROMOTE => Reader::new("promote", body).promote(),
-            kind::FLUSH => {
-                Reader::new("flush", body).only(|r| Ok(Self::Flush { floor: r.stamp()? }))
+            kind::FLUSH => Reader::new("flush", body).only(|r| {
+                Ok(Self::Flush {
+                    flush_watermark: r.timestamp()?,
+                })
+            }),
+            kind::SYNC_END => Reader::new("sync-end", body).only(|_| Ok(Self::SyncEnd)),
+            kind::SPACE_AVAILABLE => {
+                Reader::new("space-available", body).only(|_| Ok(Self::SpaceAvailable))
             }
-            kind::PASS_END => Reader::new("pass-end", body).only(|_| Ok(Self::PassEnd)),
-            kind::ROOM => Reader::new("room", body).only(|_| Ok(Self::Room)),
             kind::HEARTBEAT => {
                 Reader::new("heartbeat", body).only(|r| Ok(Self::Heartbeat { boot_ms: r.u64()? }))
             }
@@ -41,16 +45,16 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The runs of a verdict frame, checked when the frame was read.
+/// The runs of an ack frame, checked when the frame was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Runs<'a>(pub(super) &'a [u8]);
 
 impl Iterator for Runs<'_> {
-    /// An answer, and how many times in a row (at least once).
-    type Item = (Answer, u16);
+    /// An ack, and how many times in a row (at least once).
+    type Item = (Ack, u16);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut reader = Reader::new("verdicts", self.0);
+        let mut reader = Reader::new("acks", self.0);
         let run = reader.run().ok()?;
         self.0 = reader.rest;
         Some(run)
@@ -68,7 +72,7 @@ impl Slots<'_> {
     }
 }
 
-/// Takes fields off the front of a frame's body.
+/// Reads the fields of a frame's body one after the other.
 struct Reader<'a> {
     frame: &'static str,
     rest: &'a [u8],
@@ -79,7 +83,7 @@ impl<'a> Reader<'a> {
         Self { frame, rest: body }
     }
 
-    /// A frame without a variable part: nothing may follow its fields.
+    /// Reads a frame of fixed fields: nothing may follow them.
     fn only(
         mut self,
         fields: impl FnOnce(&mut Self) -> Result<Frame<'a>, WireError>,
@@ -105,7 +109,7 @@ impl<'a> Reader<'a> {
             return Err(self.wrong("side"));
         }
         let incarnation = self.u64()?;
-        let (clock, floor) = (self.stamp()?, self.stamp()?);
+        let (clock, flush_watermark) = (self.timestamp()?, self.timestamp()?);
         let node_id_len = usize::from(self.u8()?);
         let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
         let policy_len = usize::from(self.u16()?);
@@ -116,7 +120,7 @@ impl<'a> Reader<'a> {
             side,
             incarnation,
             clock,
-            floor,
+            flush_watermark,
             node_id,
             policy,
         }))
@@ -151,14 +155,14 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    fn piece_start(mut self) -> Result<Frame<'a>, WireError> {
+    fn chunk_start(mut self) -> Result<Frame<'a>, WireError> {
         let (lane, tombstone, head) = self.head()?;
         if tombstone {
             return Err(self.wrong("kind"));
         }
         let value_len_bytes = u32::from_be_bytes(self.array()?) as usize;
         let key = self.key()?;
-        // At least one piece must follow.
+        // At least one chunk must follow.
         if value_len_bytes <= self.rest.len() || value_len_bytes > LINK_VALUE_BYTES_MAX {
             return Err(self.wrong("value length"));
         }
@@ -169,30 +173,30 @@ impl<'a> Reader<'a> {
             key,
             value: self.rest,
         };
-        Ok(Frame::PieceStart {
+        Ok(Frame::ChunkStart {
             record,
             value_len_bytes,
         })
     }
 
-    fn piece(mut self) -> Result<Frame<'a>, WireError> {
+    fn chunk(mut self) -> Result<Frame<'a>, WireError> {
         let lane = self.lane()?;
         if self.rest.is_empty() {
             return Err(self.wrong("length"));
         }
-        Ok(Frame::Piece {
+        Ok(Frame::Chunk {
             lane,
             bytes: self.rest,
         })
     }
 
-    fn verdicts(mut self) -> Result<Frame<'a>, WireError> {
+    fn acks(mut self) -> Result<Frame<'a>, WireError> {
         let runs = Runs(self.rest);
         self.run()?;
         while !self.rest.is_empty() {
             self.run()?;
         }
-        Ok(Frame::Verdicts(runs))
+        Ok(Frame::Acks(runs))
     }
 
     fn promote(self) -> Result<Frame<'a>, WireError> {
@@ -202,17 +206,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<(Answer, u16), WireError> {
-        let answer = match self.u8()? {
-            RUN_APPLIED => Answer::Applied,
-            RUN_NO_ROOM => Answer::NoRoom,
-            RUN_PIECE => Answer::Piece,
-            RUN_SUPERSEDED => return Ok((Answer::Superseded(self.version()?), 1)),
-            _ => return Err(self.wrong("verdict")),
+    fn run(&mut self) -> Result<(Ack, u16), WireError> {
+        let ack = match self.u8()? {
+            RUN_APPLIED => Ack::Applied,
+            RUN_NO_ROOM => Ack::NoRoom,
+            RUN_CHUNK => Ack::Chunk,
+            RUN_SUPERSEDED => return Ok((Ack::Superseded(self.version()?), 1)),
+            _ => return Err(self.wrong("ack")),
         };
         match self.u16()? {
             0 => Err(self.wrong("count")),
-            count => Ok((answer, count)),
+            count => Ok((ack, count)),
         }
     }
 
@@ -220,29 +224,29 @@ impl<'a> Reader<'a> {
         let kind = self.u8()?;
         let tombstone = kind & KIND_TOMBSTONE != 0;
         let known = if tombstone {
-            KIND_PASS | KIND_TOMBSTONE
+            KIND_SYNC | KIND_TOMBSTONE
         } else {
-            KIND_PASS | KIND_CAS | KIND_EXPIRES
+            KIND_SYNC | KIND_CAS | KIND_EXPIRES
         };
         if kind & !known != 0 {
             return Err(self.wrong("kind"));
         }
-        let lane = if kind & KIND_PASS == 0 {
+        let lane = if kind & KIND_SYNC == 0 {
             Lane::Live
         } else {
-            Lane::Pass
+            Lane::Sync
         };
         let version = self.version()?;
         let mut head = RecordHead {
             version,
             client_flags: 0,
-            marks: 0,
+            item_flags: 0,
             cas: None,
             deadline_ms: None,
         };
         if !tombstone {
             head.client_flags = u32::from_be_bytes(self.array()?);
-            head.marks = self.u8()?;
+            head.item_flags = self.u8()?;
             head.cas = (kind & KIND_CAS != 0).then(|| self.u64()).transpose()?;
             head.deadline_ms = (kind & KIND_EXPIRES != 0).then(|| self.u64()).transpose()?;
         }
@@ -272,21 +276,21 @@ impl<'a> Reader<'a> {
     fn lane(&mut self) -> Result<Lane, WireError> {
         match self.u8()? {
             0 => Ok(Lane::Live),
-            1 => Ok(Lane::Pass),
+            1 => Ok(Lane::Sync),
             _ => Err(self.wrong("lane")),
         }
     }
 
     fn version(&mut self) -> Result<Version, WireError> {
         Ok(Version {
-            stamp: self.stamp()?,
-            touched: self.stamp()?,
+            timestamp: self.timestamp()?,
+            touched: self.timestamp()?,
         })
     }
 
-    fn stamp(&mut self) -> Result<Stamp, WireError> {
+    fn timestamp(&mut self) -> Result<Timestamp, WireError> {
         let raw = self.u64()?;
-        Stamp::from_wire(raw).ok_or_else(|| self.wrong("stamp"))
+        Timestamp::from_wire(raw).ok_or_else(|| self.wrong("timestamp"))
     }
 
     fn u64(&mut self) -> Result<u64, WireError> {

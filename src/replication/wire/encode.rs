@@ -1,8 +1,8 @@
 //! Frames to bytes, appended to an output.
 
 use super::{
-    Answer, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_PASS, KIND_TOMBSTONE, LENGTH_BYTES,
-    LENGTH_MAX, Lane, MAGIC, RUN_APPLIED, RUN_NO_ROOM, RUN_PIECE, RUN_SUPERSEDED, Record, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, LENGTH_MAX,
+    Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, kind,
 };
 use crate::limits::REASON_BYTES_MAX;
 use crate::store::Version;
@@ -31,35 +31,35 @@ impl Frame<'_> {
                 record.encode_head(None, out);
                 out.extend_from_slice(record.value);
             }),
-            Self::PieceStart {
+            Self::ChunkStart {
                 record,
                 value_len_bytes,
-            } => frame(out, kind::PIECE_START, |out| {
+            } => frame(out, kind::CHUNK_START, |out| {
                 record.encode_head(Some(*value_len_bytes as u32), out);
                 out.extend_from_slice(record.value);
             }),
-            Self::Piece { lane, bytes } => frame(out, kind::PIECE, |out| {
+            Self::Chunk { lane, bytes } => frame(out, kind::CHUNK, |out| {
                 out.push(*lane as u8);
                 out.extend_from_slice(bytes);
             }),
-            Self::PieceAbort { lane } => {
-                frame(out, kind::PIECE_ABORT, |out| out.push(*lane as u8));
+            Self::ChunkAbort { lane } => {
+                frame(out, kind::CHUNK_ABORT, |out| out.push(*lane as u8));
             }
-            Self::Verdicts(runs) => {
-                frame(out, kind::VERDICTS, |out| out.extend_from_slice(runs.0));
+            Self::Acks(runs) => {
+                frame(out, kind::ACKS, |out| out.extend_from_slice(runs.0));
             }
             Self::Promote(slots) => {
                 frame(out, kind::PROMOTE, |out| {
                     out.extend_from_slice(slots.0.as_flattened());
                 });
             }
-            Self::Flush { floor } => {
+            Self::Flush { flush_watermark } => {
                 frame(out, kind::FLUSH, |out| {
-                    out.extend(floor.get().to_be_bytes());
+                    out.extend(flush_watermark.get().to_be_bytes());
                 });
             }
-            Self::PassEnd => frame(out, kind::PASS_END, |_| {}),
-            Self::Room => frame(out, kind::ROOM, |_| {}),
+            Self::SyncEnd => frame(out, kind::SYNC_END, |_| {}),
+            Frame::SpaceAvailable => frame(out, kind::SPACE_AVAILABLE, |_| {}),
             Self::Heartbeat { boot_ms } => frame(out, kind::HEARTBEAT, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
@@ -67,12 +67,12 @@ impl Frame<'_> {
     }
 
     /// Appends one frame with as many runs as fit; `next` gives them until it has no more.
-    pub fn encode_verdicts(out: &mut Vec<u8>, mut next: impl FnMut() -> Option<(Answer, u16)>) {
-        frame(out, kind::VERDICTS, |out| {
+    pub fn encode_acks(out: &mut Vec<u8>, mut next: impl FnMut() -> Option<(Ack, u16)>) {
+        frame(out, kind::ACKS, |out| {
             let start = out.len();
             while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
-                let Some((answer, count)) = next() else { break };
-                encode_run(answer, count, out);
+                let Some((ack, count)) = next() else { break };
+                encode_run(ack, count, out);
             }
         });
     }
@@ -88,13 +88,13 @@ impl Frame<'_> {
 }
 
 /// How many bytes of a value fit the first frame of its record; if not all do, the record travels
-/// in pieces.
+/// in chunks.
 pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
     LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
 }
 
-/// How many bytes of a value fit one piece.
-pub(crate) const PIECE_VALUE_BYTES: usize = LENGTH_MAX - 2;
+/// How many bytes of a value fit one chunk.
+pub(crate) const CHUNK_VALUE_BYTES: usize = LENGTH_MAX - 2;
 
 impl Hello<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -104,7 +104,7 @@ impl Hello<'_> {
         out.push(self.side);
         out.extend(self.incarnation.to_be_bytes());
         out.extend(self.clock.get().to_be_bytes());
-        out.extend(self.floor.get().to_be_bytes());
+        out.extend(self.flush_watermark.get().to_be_bytes());
         out.push(self.node_id.len() as u8);
         out.extend_from_slice(self.node_id.as_bytes());
         out.extend((self.policy.len() as u16).to_be_bytes());
@@ -116,7 +116,7 @@ impl Record<'_> {
     fn encode_head(&self, value_len: Option<u32>, out: &mut Vec<u8>) {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let head = &self.head;
-        let mut kind = bit(self.lane == Lane::Pass, KIND_PASS);
+        let mut kind = bit(self.lane == Lane::Sync, KIND_SYNC);
         if self.tombstone {
             kind |= KIND_TOMBSTONE;
         } else {
@@ -127,7 +127,7 @@ impl Record<'_> {
         encode_version(head.version, out);
         if !self.tombstone {
             out.extend(head.client_flags.to_be_bytes());
-            out.push(head.marks);
+            out.push(head.item_flags);
             for number in [head.cas, head.deadline_ms].into_iter().flatten() {
                 out.extend(number.to_be_bytes());
             }
@@ -140,12 +140,12 @@ impl Record<'_> {
     }
 }
 
-fn encode_run(answer: Answer, count: u16, out: &mut Vec<u8>) {
-    let run = match answer {
-        Answer::Applied => RUN_APPLIED,
-        Answer::NoRoom => RUN_NO_ROOM,
-        Answer::Piece => RUN_PIECE,
-        Answer::Superseded(version) => {
+fn encode_run(ack: Ack, count: u16, out: &mut Vec<u8>) {
+    let run = match ack {
+        Ack::Applied => RUN_APPLIED,
+        Ack::NoRoom => RUN_NO_ROOM,
+        Ack::Chunk => RUN_CHUNK,
+        Ack::Superseded(version) => {
             out.push(RUN_SUPERSEDED);
             encode_version(version, out);
             return;
@@ -156,7 +156,7 @@ fn encode_run(answer: Answer, count: u16, out: &mut Vec<u8>) {
 }
 
 fn encode_version(version: Version, out: &mut Vec<u8>) {
-    out.extend(version.stamp.get().to_be_bytes());
+    out.extend(version.timestamp.get().to_be_bytes());
     out.extend(version.touched.get().to_be_bytes());
 }
 

@@ -1,4 +1,5 @@
-//! Frames survive the wire, whatever they hold and however it cuts them; no bytes harm a decoder.
+//! Encoded frames are decoded unchanged, however the stream is cut, and no bytes make the decoder
+//! panic.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,15 +16,15 @@ struct Parts {
     value: Vec<u8>,
     text: String,
     number: u64,
-    runs: Vec<(Answer, u16)>,
+    runs: Vec<(Ack, u16)>,
 }
 
-fn stamp() -> impl Strategy<Value = Stamp> {
-    any::<u64>().prop_map(Stamp::from_raw)
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    any::<u64>().prop_map(Timestamp::from_raw)
 }
 
 fn version() -> impl Strategy<Value = Version> {
-    (stamp(), stamp()).prop_map(|(stamp, touched)| Version { stamp, touched })
+    (timestamp(), timestamp()).prop_map(|(timestamp, touched)| Version { timestamp, touched })
 }
 
 fn head() -> impl Strategy<Value = RecordHead> {
@@ -35,22 +36,22 @@ fn head() -> impl Strategy<Value = RecordHead> {
         any::<Option<u64>>(),
     )
         .prop_map(
-            |(version, client_flags, marks, cas, deadline_ms)| RecordHead {
+            |(version, client_flags, item_flags, cas, deadline_ms)| RecordHead {
                 version,
                 client_flags,
-                marks,
+                item_flags,
                 cas,
                 deadline_ms,
             },
         )
 }
 
-fn run() -> impl Strategy<Value = (Answer, u16)> {
+fn run() -> impl Strategy<Value = (Ack, u16)> {
     prop_oneof![
-        version().prop_map(|version| (Answer::Superseded(version), 1)),
-        (1..=u16::MAX).prop_map(|count| (Answer::Applied, count)),
-        (1..=u16::MAX).prop_map(|count| (Answer::NoRoom, count)),
-        (1..=u16::MAX).prop_map(|count| (Answer::Piece, count)),
+        version().prop_map(|version| (Ack::Superseded(version), 1)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Applied, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::NoRoom, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Chunk, count)),
     ]
 }
 
@@ -64,7 +65,7 @@ prop_compose! {
         number in any::<u64>(),
         runs in vec(run(), 1..40),
     ) -> Parts {
-        let lane = if pass { Lane::Pass } else { Lane::Live };
+        let lane = if pass { Lane::Sync } else { Lane::Live };
         Parts { lane, head, key, value, text, number, runs }
     }
 }
@@ -75,7 +76,7 @@ impl Parts {
         let mut out = Vec::new();
         self.frames(|frame| frame.encode(&mut out));
         let mut runs = self.runs.iter().copied();
-        Frame::encode_verdicts(&mut out, || runs.next());
+        Frame::encode_acks(&mut out, || runs.next());
         Frame::encode_promotions(&mut out, 0..self.number % PROMOTIONS_MAX as u64);
         out
     }
@@ -95,8 +96,8 @@ impl Parts {
             wire_max: 7 + (number >> 16) as u16 % 100,
             side: (number & 1) as u8,
             incarnation: number,
-            clock: version.stamp,
-            floor: version.touched,
+            clock: version.timestamp,
+            flush_watermark: version.touched,
             node_id: &self.text[..self.text.floor_char_boundary(255)],
             policy: &self.text,
         }));
@@ -132,18 +133,18 @@ impl Parts {
             key,
             value: &value[1..],
         };
-        each(Frame::PieceStart {
+        each(Frame::ChunkStart {
             record,
             value_len_bytes: value.len(),
         });
-        each(Frame::Piece { lane, bytes: value });
-        each(Frame::PieceAbort { lane });
+        each(Frame::Chunk { lane, bytes: value });
+        each(Frame::ChunkAbort { lane });
         each(Frame::Flush {
-            floor: version.stamp,
+            flush_watermark: version.timestamp,
         });
         for frame in [
-            Frame::PassEnd,
-            Frame::Room,
+            Frame::SyncEnd,
+            Frame::SpaceAvailable,
             Frame::Heartbeat { boot_ms: number },
         ] {
             each(frame);
@@ -177,15 +178,15 @@ proptest! {
         });
         let mut bytes = Vec::new();
         let mut runs = parts.runs.iter().copied();
-        Frame::encode_verdicts(&mut bytes, || runs.next());
-        let Ok(Frame::Verdicts(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
-            panic!("no verdict frame");
+        Frame::encode_acks(&mut bytes, || runs.next());
+        let Ok(Frame::Acks(read)) = Frame::decode(&bytes[LENGTH_BYTES..]) else {
+            panic!("no frame of acks");
         };
         prop_assert_eq!(read.collect::<Vec<_>>(), parts.runs);
     }
 
     #[test]
-    fn chunks_of_any_size_give_the_same_frames(
+    fn reads_of_any_size_give_the_same_frames(
         parts in parts(),
         sizes in vec(1..200usize, 1..40),
     ) {
@@ -213,7 +214,7 @@ proptest! {
     ) {
         let mut bytes = vec![frame_type];
         bytes.extend_from_slice(&body);
-        if let Ok(Frame::Verdicts(runs)) = Frame::decode(&bytes) {
+        if let Ok(Frame::Acks(runs)) = Frame::decode(&bytes) {
             prop_assert!(runs.count() > 0);
         }
         let _ = decoded(&[&body]);
@@ -255,17 +256,17 @@ fn the_largest_of_each_fits_a_frame() {
     let value = vec![7; LENGTH_MAX];
     let first = &value[..first_value_bytes(&key)];
     let record = Record {
-        lane: Lane::Pass,
+        lane: Lane::Sync,
         head,
         tombstone: false,
         key: &key,
         value: first,
     };
-    let piece = Frame::Piece {
+    let piece = Frame::Chunk {
         lane: Lane::Live,
-        bytes: &value[..PIECE_VALUE_BYTES],
+        bytes: &value[..CHUNK_VALUE_BYTES],
     };
-    let start = Frame::PieceStart {
+    let start = Frame::ChunkStart {
         record,
         value_len_bytes: first.len() + 1,
     };
@@ -278,19 +279,19 @@ fn the_largest_of_each_fits_a_frame() {
 }
 
 #[test]
-fn verdicts_of_a_full_window_need_several_frames_of_bounded_size() {
-    let superseded = Answer::Superseded(Version::written(Stamp::from_raw(u64::MAX)));
+fn acks_of_a_full_window_need_several_frames_of_bounded_size() {
+    let superseded = Ack::Superseded(Version::written(Timestamp::from_raw(u64::MAX)));
     let mut left = IN_FLIGHT_MAX;
     let (mut frames, mut runs_read) = (0, 0);
     while left > 0 {
         let mut out = Vec::new();
-        Frame::encode_verdicts(&mut out, || {
+        Frame::encode_acks(&mut out, || {
             left = left.checked_sub(1)?;
             Some((superseded, 1))
         });
         assert!(out.len() <= FRAME_BYTES_MAX);
-        let Ok(Frame::Verdicts(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
-            panic!("no verdict frame");
+        let Ok(Frame::Acks(runs)) = Frame::decode(&out[LENGTH_BYTES..]) else {
+            panic!("no frame of acks");
         };
         runs_read += runs.count();
         frames += 1;
@@ -315,14 +316,14 @@ fn a_long_reason_is_cut_between_two_characters() {
 }
 
 #[test]
-fn a_hello_of_a_newer_version_is_understood() {
+fn a_hello_with_fields_of_a_newer_version_is_read() {
     let hello = Hello {
         wire_min: 0,
         wire_max: 9,
         side: 1,
         incarnation: 5,
-        clock: Stamp::from_raw(1),
-        floor: Stamp::ZERO,
+        clock: Timestamp::from_raw(1),
+        flush_watermark: Timestamp::ZERO,
         node_id: "n2",
         policy: "",
     };

@@ -4,24 +4,24 @@ use super::*;
 use crate::store::{Action, ItemHead};
 
 impl TestNode {
-    /// Stores a value of a length that never expires.
+    /// Stores a value of this length that never expires.
     fn put(&self, key: &str, value_len: usize) {
         let store = &self.store;
-        let draft = store.draft(key.as_bytes(), &ItemHead::default(), value_len);
-        let draft = draft.unwrap();
-        let batch = &mut Batch::at(self.now);
-        store.update(key.as_bytes(), batch, |_| (Action::Put(draft), ()));
+        let pending = store.pending_item(key.as_bytes(), &ItemHead::default(), value_len);
+        let pending = pending.unwrap();
+        let batch = &mut OpContext::at(self.now);
+        store.update(key.as_bytes(), batch, |_| (Action::Put(pending), ()));
     }
 
     fn remove(&self, key: &str) {
-        let batch = &mut Batch::at(self.now);
+        let batch = &mut OpContext::at(self.now);
         let removal = (Action::Remove, ());
         self.store.update(key.as_bytes(), batch, |_| removal);
     }
 }
 
 #[test]
-fn keys_of_classes_are_those_of_memcached_in_its_order() {
+fn stats_of_classes_have_memcacheds_keys_in_its_order() {
     let node = TestNode::new();
     assert_eq!(node.answer("items"), "END\r\n");
     assert_eq!(
@@ -42,7 +42,7 @@ fn keys_of_classes_are_those_of_memcached_in_its_order() {
 }
 
 #[test]
-fn segments_have_keys_where_memcached_has_them() {
+fn segments_have_keys_as_in_memcached() {
     let mut node = TestNode::new();
     node.put("a", 1);
     let items = |node: &TestNode| names(&node.answer("items")).len();
@@ -55,7 +55,7 @@ fn segments_have_keys_where_memcached_has_them() {
 }
 
 #[test]
-fn items_are_counted_in_their_class_until_they_go() {
+fn items_are_counted_in_their_class_until_they_are_removed() {
     let mut node = TestNode::new();
     node.put("a", 1);
     node.now.boot_ms += 5064;
@@ -84,7 +84,7 @@ fn items_are_counted_in_their_class_until_they_go() {
 }
 
 #[test]
-fn an_item_beyond_the_largest_chunk_takes_several() {
+fn an_item_over_the_largest_chunk_takes_several() {
     let node = TestNode::new();
     for key in ["a", "b", "c"] {
         node.put(key, 1_000_000);
@@ -94,7 +94,7 @@ fn an_item_beyond_the_largest_chunk_takes_several() {
     assert_eq!(node.value("slabs", "39:free_chunks"), "0");
 }
 
-/// Each has a number of its own, so none is shown under another's key.
+/// Each counter has a number of its own, so none is shown under another's key.
 #[test]
 fn every_counter_of_a_class_is_shown() {
     let node = TestNode::new();
@@ -121,7 +121,7 @@ fn every_counter_of_a_class_is_shown() {
     }
 }
 
-/// A class that clients have used stays, or what they did in it would be forgotten.
+/// A class that was used stays, because its counters would be lost.
 #[test]
 fn a_used_class_stays_when_it_is_empty() {
     let node = TestNode::new();
@@ -133,7 +133,7 @@ fn a_used_class_stays_when_it_is_empty() {
 }
 
 #[test]
-fn sizes_are_counted_where_they_are_tracked() {
+fn sizes_are_counted_if_they_are_tracked() {
     let mut node = TestNode::new();
     node.put("untracked", 1);
     assert_eq!(
@@ -160,7 +160,7 @@ fn sizes_are_counted_where_they_are_tracked() {
 }
 
 #[test]
-fn detail_takes_the_beginning_of_its_words() {
+fn stats_detail_takes_the_beginning_of_a_word() {
     let mut node = TestNode::new();
     for (args, answer) in [
         ("detail off", "OK\r\n"),

@@ -1,4 +1,4 @@
-//! Keys that all share one hash: none may lose another's entry, in no part of the store's life.
+//! Keys that all have one hash: no operation on one may affect another's entry.
 
 use super::*;
 
@@ -11,37 +11,37 @@ fn key(index: u8) -> [u8; 2] {
 }
 
 #[test]
-fn eight_live_keys_of_one_hash_all_keep_their_values() {
+fn eight_live_keys_with_one_hash_keep_their_values() {
     let store = colliding(&config(64 * MEBIBYTE));
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..8 {
-        store.put(&key(index), &[index; 100], &until(NEVER), &mut batch);
+        store.put(&key(index), &[index; 100], &until(NEVER), &mut context);
     }
-    // Whichever goes, the others stay findable, and its place serves another key.
-    assert!(store.remove(&key(0), &mut batch));
-    assert!(store.remove(&key(5), &mut batch));
-    store.put(&key(20), b"new", &until(NEVER), &mut batch);
+    // Whichever is removed, the others are still found, and its slot serves another key.
+    assert!(store.remove(&key(0), &mut context));
+    assert!(store.remove(&key(5), &mut context));
+    store.put(&key(20), b"new", &until(NEVER), &mut context);
     for index in [1, 2, 3, 4, 6, 7] {
-        assert_eq!(store.get(&key(index), &mut batch).unwrap(), [index; 100]);
+        assert_eq!(store.get(&key(index), &mut context).unwrap(), [index; 100]);
     }
-    assert_eq!(store.get(&key(20), &mut batch).unwrap(), b"new");
-    assert_eq!(store.get(&key(0), &mut batch), Err(Miss::Absent));
+    assert_eq!(store.get(&key(20), &mut context).unwrap(), b"new");
+    assert_eq!(store.get(&key(0), &mut context), Err(Miss::Absent));
     store.audit(START);
 }
 
 #[test]
-fn keys_of_one_hash_expire_each_for_itself() {
+fn keys_with_one_hash_expire_independently() {
     let store = colliding(&config(64 * MEBIBYTE));
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..8 {
         let deadline_ms = START.boot_ms + 1000 * u64::from(index) + 1000;
-        store.put(&key(index), b"value", &until(deadline_ms), &mut batch);
+        store.put(&key(index), b"value", &until(deadline_ms), &mut context);
     }
     let later = after(START, 4500);
-    let mut batch = Batch::at(later);
+    let mut context = OpContext::at(later);
     for index in 0..8 {
         assert_eq!(
-            store.get(&key(index), &mut batch).is_ok(),
+            store.get(&key(index), &mut context).is_ok(),
             index >= 4,
             "{index}"
         );
@@ -54,43 +54,43 @@ fn keys_of_one_hash_expire_each_for_itself() {
 }
 
 #[test]
-fn keys_of_one_hash_are_evicted_coldest_first() {
+fn keys_with_one_hash_are_evicted_coldest_first() {
     let store = colliding(&config(SMALL_BYTES));
     let value = vec![1; 200 << 10];
     for index in 0..6 {
         let now = after(START, 1000 * u64::from(index));
-        store.put(&key(index), &value, &until(NEVER), &mut Batch::at(now));
+        store.put(&key(index), &value, &until(NEVER), &mut OpContext::at(now));
         store.audit(now);
     }
     let end = after(START, 10_000);
     let kept: Vec<_> = (0..6)
-        .filter(|&index| store.get(&key(index), &mut Batch::at(end)).is_ok())
+        .filter(|&index| store.get(&key(index), &mut OpContext::at(end)).is_ok())
         .collect();
     assert_eq!(kept, [2, 3, 4, 5]);
 }
 
 #[test]
-fn a_ninth_key_takes_the_place_of_one_and_the_loss_is_counted() {
+fn a_ninth_key_replaces_one_and_the_eviction_is_counted() {
     let store = colliding(&StoreConfig {
         replicated: true,
         ..config(64 * MEBIBYTE)
     });
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..9 {
-        store.put(&key(index), &[index], &until(NEVER), &mut batch);
+        store.put(&key(index), &[index], &until(NEVER), &mut context);
         store.audit(START);
     }
     let relaxed = std::sync::atomic::Ordering::Relaxed;
     assert_eq!(store.counters().sum(|class| &class.evicted), 1);
     assert_eq!(store.memory().live_items, 8);
-    assert_eq!(store.get(&key(8), &mut batch).unwrap(), [8]);
-    // A deletion that finds no place costs no living key.
-    assert!(!store.remove(b"absent", &mut batch));
+    assert_eq!(store.get(&key(8), &mut context).unwrap(), [8]);
+    // A deletion that finds no slot removes no live key.
+    assert!(!store.remove(b"absent", &mut context));
     assert_eq!(store.memory().live_items, 8);
     assert_eq!(store.counters().tombstones_dropped.load(relaxed), 1);
-    // A tombstone yields before a living key does.
-    assert!(store.remove(&key(3), &mut batch));
-    store.put(b"tenth", b"10", &until(NEVER), &mut batch);
+    // A tombstone is replaced before a live item is.
+    assert!(store.remove(&key(3), &mut context));
+    store.put(b"tenth", b"10", &until(NEVER), &mut context);
     assert_eq!(store.memory().live_items, 8);
     assert_eq!(store.memory().tombstones, 0);
     assert_eq!(store.counters().sum(|class| &class.evicted), 1);

@@ -1,4 +1,4 @@
-//! The memory budget: kept, and kept by giving up what is least likely to be missed.
+//! Eviction: the memory budget is kept, and cold items are evicted first.
 
 use super::*;
 
@@ -16,9 +16,9 @@ fn assert_within_budget(store: &Store) {
 #[test]
 fn the_budget_holds_after_every_write_of_any_size() {
     let store = store(2 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..3000u64 {
-        batch.now = after(START, index);
+        context.now = after(START, index);
         let len = (index.wrapping_mul(0x9e37_79b9) >> 7) % 40_000;
         let mut value = vec![1; len as usize];
         value.resize(
@@ -29,22 +29,27 @@ fn the_budget_holds_after_every_write_of_any_size() {
             },
             2,
         );
-        store.put(&key(index), &value, &until(NEVER), &mut batch);
+        store.put(&key(index), &value, &until(NEVER), &mut context);
         assert_within_budget(&store);
         assert_eq!(
-            store.get(&key(index), &mut batch).as_deref(),
+            store.get(&key(index), &mut context).as_deref(),
             Ok(&value[..])
         );
     }
-    store.audit(batch.now);
+    store.audit(context.now);
 }
 
-/// Of how many hot keys a scan of cold ones leaves how many.
+/// How many of how many hot keys a scan of cold ones leaves.
 fn hot_keys_left(limit_bytes: u64, value_len: usize, hot: u64, scanned: u64) -> usize {
     let store = store(limit_bytes);
     let value = vec![1; value_len];
     for index in 0..hot {
-        store.put(&key(index), &value, &until(NEVER), &mut Batch::at(START));
+        store.put(
+            &key(index),
+            &value,
+            &until(NEVER),
+            &mut OpContext::at(START),
+        );
     }
     let mut now = START;
     for cold in 0..scanned {
@@ -53,10 +58,10 @@ fn hot_keys_left(limit_bytes: u64, value_len: usize, hot: u64, scanned: u64) -> 
             &key(1 << 40 | cold),
             &value,
             &until(NEVER),
-            &mut Batch::at(now),
+            &mut OpContext::at(now),
         );
         let read = cold % hot;
-        let _ = store.get(&key(read), &mut Batch::at(now));
+        let _ = store.get(&key(read), &mut OpContext::at(now));
     }
     store.audit(now);
     (0..hot)
@@ -70,31 +75,31 @@ fn hot_keys_survive_a_scan() {
     assert_eq!(hot_keys_left(8 * MEBIBYTE, 1000, 500, 40_000), 500);
 }
 
-/// With fewer items than shards, comparing the tails of four shards compared about one: a cache
-/// of few large items evicted almost at random.
+/// Regression: with fewer items than shards, a sample of four shards compared about one item, so a
+/// cache of few large items evicted almost at random.
 #[test]
 fn hot_keys_survive_a_scan_of_large_items_too() {
     // About 60 items fit into 256 shards; the hot ones are read every 400 ms.
     assert_eq!(hot_keys_left(64 * MEBIBYTE, 1_000_000, 20, 400), 20);
 }
 
-/// A tail that another thread had touched a tick after this turn began counted as four years
-/// old, so the hottest shard was taken for the coldest.
+/// Regression: a tail that another thread had touched a tick after this turn began counted as four
+/// years old, so the hottest shard was taken for the coldest.
 #[test]
-fn a_turn_that_began_earlier_still_evicts_the_coldest() {
+fn a_turn_that_began_earlier_evicts_the_coldest_item() {
     let store = Store::with_hasher(&config(SMALL_BYTES), KeyHasher::new(&[1; 16]));
     let value = vec![1; 160_000];
-    store.put(b"cold", &value, &until(NEVER), &mut Batch::at(START));
+    store.put(b"cold", &value, &until(NEVER), &mut OpContext::at(START));
     let turn = after(START, 10_000);
     for index in 0..4 {
         store.put(
             &key(index),
             &value,
             &until(NEVER),
-            &mut Batch::at(after(turn, 1000)),
+            &mut OpContext::at(after(turn, 1000)),
         );
     }
-    store.put(b"late", &value, &until(NEVER), &mut Batch::at(turn));
+    store.put(b"late", &value, &until(NEVER), &mut OpContext::at(turn));
     assert!(store.held(b"cold").is_none());
     assert_eq!(store.memory().live_items, 5);
 }
@@ -102,14 +107,19 @@ fn a_turn_that_began_earlier_still_evicts_the_coldest() {
 #[test]
 fn tombstones_outlive_colder_items() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..100 {
-        store.remove(&key(index), &mut batch);
+        store.remove(&key(index), &mut context);
     }
     for index in 1000..5000u64 {
         let now = after(START, index);
-        store.put(&key(index), &[1; 1000], &until(NEVER), &mut Batch::at(now));
-        // The partner knows it, so its eviction leaves nothing.
+        store.put(
+            &key(index),
+            &[1; 1000],
+            &until(NEVER),
+            &mut OpContext::at(now),
+        );
+        // It is confirmed, so its eviction leaves no tombstone.
         let held = store.held(&key(index)).unwrap().version();
         store.confirm(store.slot_of(&key(index)), held);
         assert_within_budget(&store);
@@ -120,33 +130,32 @@ fn tombstones_outlive_colder_items() {
     store.audit(after(START, 5000));
 }
 
-/// A store that holds as many tombstones as it may, and is then filled with items. What `set` puts
-/// is shown one after the other.
+/// A store that holds as many tombstones as it may, and is then filled with items by `set`.
 fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn FnMut())) {
     let store = replicated(limit_bytes);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..limit_bytes / limits::TOMBSTONE_SHARE / 250 {
-        store.remove(&key(index), &mut batch);
-        batch.dirty.clear();
+        store.remove(&key(index), &mut context);
+        context.dirty.clear();
     }
     assert!(store.memory().tombstones > 1000);
     for index in 0..limit_bytes / 900 {
-        batch.now = after(START, index / 16);
+        context.now = after(START, index / 16);
         let key = key(1 << 40 | index);
         set(&store, &mut || {
-            store.put(&key, &[1; 1000], &until(NEVER), &mut batch);
+            store.put(&key, &[1; 1000], &until(NEVER), &mut context);
         });
-        batch.dirty.clear();
+        context.dirty.clear();
         assert_within_budget(&store);
     }
     assert!(store.counters().sum(|class| &class.evicted) > 100);
-    store.audit(batch.now);
+    store.audit(context.now);
 }
 
-/// Tombstones stood in LRU order and filled the cold ends of all shards. An eviction passed a few
-/// of them in each shard it tried, and then tried all shards: sets of 20 ms at `-m 1024`.
+/// Regression: tombstones were in the LRU list and filled the cold ends of all shards. An eviction
+/// skipped a few of them in each shard, and then tried all shards: sets took 20 ms at `-m 1024`.
 #[test]
-fn an_eviction_past_tombstones_tries_no_more_shards_than_without() {
+fn evictions_try_no_more_shards_when_there_are_tombstones() {
     for limit_bytes in [4 * MEBIBYTE, 32 * MEBIBYTE] {
         let mut worst = 0;
         fill_past_tombstones(limit_bytes, |store, put| {
@@ -177,11 +186,11 @@ fn worst_set_past_tombstones() {
 }
 
 #[test]
-fn unconfirmed_items_give_way_to_tombstones_and_the_budget_holds() {
+fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
     let store = replicated(SMALL_BYTES);
     for index in 0..5000u64 {
-        let mut batch = Batch::at(after(START, index));
-        store.put(&key(index), &[1; 200], &until(NEVER), &mut batch);
+        let mut context = OpContext::at(after(START, index));
+        store.put(&key(index), &[1; 200], &until(NEVER), &mut context);
         assert_within_budget(&store);
     }
     store.audit(after(START, 5000));
@@ -194,11 +203,11 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
         evicting: false,
         ..config(SMALL_BYTES)
     });
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let mut stored = Vec::new();
     for index in 0..2000 {
         if store
-            .put(&key(index), &[1; 1000], &until(NEVER), &mut batch)
+            .put(&key(index), &[1; 1000], &until(NEVER), &mut context)
             .is_some()
         {
             stored.push(index);
@@ -207,62 +216,66 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     }
     assert!((500..1000).contains(&stored.len()), "{}", stored.len());
     for index in stored {
-        assert!(store.get(&key(index), &mut batch).is_ok());
+        assert!(store.get(&key(index), &mut context).is_ok());
     }
     assert_eq!(store.counters().sum(|class| &class.evicted), 0);
-    // Not even an unfinished one goes over.
+    // Not even an unfinished item exceeds the budget.
     let head = ItemHead::default();
-    assert!(store.upload(b"large", &head, 500_000, &mut batch).is_err());
+    assert!(
+        store
+            .upload(b"large", &head, 500_000, &mut context)
+            .is_err()
+    );
     store.audit(START);
 }
 
-/// Without evictions nothing took back what a flush had killed: a full store refused all writes
-/// for ever.
+/// Regression: without evictions nothing freed flushed items: a full store refused all writes for
+/// ever.
 #[test]
-fn without_evictions_a_flush_makes_room() {
+fn without_evictions_a_flush_frees_memory() {
     let store = Store::new(&StoreConfig {
         evicting: false,
         ..config(SMALL_BYTES)
     });
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..2000 {
-        store.put(&key(index), &[1; 1000], &until(NEVER), &mut batch);
+        store.put(&key(index), &[1; 1000], &until(NEVER), &mut context);
     }
-    store.flush(&mut batch);
+    store.flush(&mut context);
     store.expire(START, |_| {});
     assert_eq!(store.memory().used_bytes, 0);
     assert!(
         store
-            .put(b"k", &[1; 1000], &until(NEVER), &mut batch)
+            .put(b"k", &[1; 1000], &until(NEVER), &mut context)
             .is_some()
     );
     store.audit(START);
 }
 
-/// An item held by a reader frees nothing when it is evicted: the eviction went on until nothing
-/// was left in the table.
+/// Regression: an item held by a reader frees nothing when it is evicted, so evictions went on
+/// until the table was empty.
 #[test]
-fn what_somebody_reads_is_not_evicted() {
+fn an_item_that_is_being_read_is_not_evicted() {
     let store = store(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let mut readers = Vec::new();
     for index in 0..6 {
-        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut batch);
-        readers.push(store.read(&key(index), &mut batch, Item::clone).unwrap());
+        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut context);
+        readers.push(store.read(&key(index), &mut context, Item::clone).unwrap());
     }
     for index in 6..20 {
-        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut batch);
+        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut context);
         assert_within_budget(&store);
     }
     assert!((0..6).all(|index| store.held(&key(index)).is_some()));
     drop(readers);
-    store.put(b"next", &[1; 140_000], &until(NEVER), &mut batch);
+    store.put(b"next", &[1; 140_000], &until(NEVER), &mut context);
     assert!(store.held(b"next").is_some());
     store.audit(START);
 }
 
 #[test]
-fn threads_leave_true_books() {
+fn accounts_are_exact_after_concurrent_operations() {
     let store = replicated(SMALL_BYTES);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
@@ -285,65 +298,65 @@ fn threads_leave_true_books() {
 
 /// One random operation of a thread.
 fn act(store: &Store, random: u64, now: Now) {
-    let mut batch = Batch::at(now);
+    let mut context = OpContext::at(now);
     let key = key(random % 1500);
     let deadline_ms = now.boot_ms + random % 3000;
     match random / 1500 % 16 {
-        0..6 => _ = store.put(&key, &[1; 900], &until(deadline_ms), &mut batch),
-        6..10 => _ = store.get(&key, &mut batch),
-        10 => _ = store.remove(&key, &mut batch),
-        11 => _ = store.touch(&key, deadline_ms, &mut batch),
+        0..6 => _ = store.put(&key, &[1; 900], &until(deadline_ms), &mut context),
+        6..10 => _ = store.get(&key, &mut context),
+        10 => _ = store.remove(&key, &mut context),
+        11 => _ = store.touch(&key, deadline_ms, &mut context),
         12 => {
             if let Some(item) = store.entry(store.slot_of(&key)) {
                 store.confirm(store.slot_of(&key), item.version());
             }
         }
         13 => {
-            let stamp = version(store.stamps().highest().get() + random % 3);
-            store.record(&key, &[2; 500], stamp, Origin::Live);
+            let timestamp = version(store.hybrid_clock().highest().get() + random % 3);
+            store.record(&key, &[2; 500], timestamp, Origin::Live);
         }
         14 => {
-            let newest = version(store.stamps().highest().get());
-            store.apply_tombstone(&key, newest, &mut Batch::at(now));
+            let newest = version(store.hybrid_clock().highest().get());
+            store.apply_tombstone(&key, newest, &mut OpContext::at(now));
         }
         _ if random.is_multiple_of(50) => store.expire(now, |_| {}),
         _ => store.promote(store.slot_of(&key), now),
     }
 }
 
-/// The partner's write made room by evicting a write of ours that it had not confirmed: the
-/// tombstone that this left was not sent before the next pass over the table.
+/// Regression: the partner's record evicted an item that the partner had not confirmed, and the
+/// tombstone was not sent before the next full sync.
 #[test]
-fn what_a_record_evicts_is_news_for_the_partner() {
+fn an_item_evicted_by_a_record_is_dirty() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let mut written = 0u32;
     while store.counters().sum(|class| &class.evicted) == 0 {
         store.put(
             &written.to_be_bytes(),
             &[1; 1000],
             &until(NEVER),
-            &mut batch,
+            &mut context,
         );
         written += 1;
     }
-    batch.dirty.clear();
+    context.dirty.clear();
     let head = RecordHead {
         version: version(1 << 51),
         ..RecordHead::default()
     };
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
-        let incoming = store.incoming_record(&key, &head, 1000, Origin::Live, &mut batch);
+        let incoming = store.partial_item(&key, &head, 1000, Origin::Live, &mut context);
         let mut incoming = incoming.unwrap();
         incoming.push(&[2; 1000]);
         assert_eq!(
-            store.apply(incoming, Origin::Live, &mut batch),
-            Verdict::Applied
+            store.apply(incoming, Origin::Live, &mut context),
+            ApplyResult::Applied
         );
     }
-    assert!(!batch.dirty.is_empty());
-    for slot in batch.dirty {
+    assert!(!context.dirty.is_empty());
+    for slot in context.dirty {
         assert!(store.entry(slot).unwrap().is_tombstone());
     }
 }

@@ -1,4 +1,4 @@
-//! An item by itself.
+//! Items outside a table.
 
 use super::item::ITEM_HEADER_BYTES;
 use super::*;
@@ -9,7 +9,7 @@ fn the_header_takes_64_bytes_of_an_allocation() {
 }
 
 #[test]
-fn a_client_set_cas_hides_neither_key_nor_value() {
+fn a_cas_set_by_a_client_hides_neither_key_nor_value() {
     let head = ItemHead {
         cas: Some(0xfedc_ba98_7654_3210),
         ..ItemHead::default()
@@ -23,7 +23,7 @@ fn a_client_set_cas_hides_neither_key_nor_value() {
 }
 
 #[test]
-fn an_item_others_hold_is_not_written() {
+fn an_item_with_two_handles_is_not_written() {
     let mut item = Item::allocate(b"k", &ItemHead::default(), 1).unwrap();
     let other = item.clone();
     item.with_value_mut(|value| value[0] = 9);

@@ -1,4 +1,4 @@
-//! Tests of the store as a whole: what all of them share.
+//! Tests of the store as a whole, and what they share.
 
 mod collision;
 mod evict;
@@ -17,13 +17,13 @@ mod walk;
 use super::hash::KeyHasher;
 use super::*;
 
-/// Deadlines and access times of all tests begin here.
+/// The time at which all tests start.
 const START: Now = Now {
     boot_ms: 1_000_000,
     wall_ms: 200_000_000,
 };
 const MEBIBYTE: u64 = 1 << 20;
-/// Room for 864 KiB of items.
+/// A `-m` that leaves 864 KiB for items.
 const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 
 fn config(limit_bytes: u64) -> StoreConfig {
@@ -58,36 +58,42 @@ fn until(deadline_ms: u64) -> ItemHead {
     }
 }
 
-fn version(stamp: u64) -> Version {
-    Version::written(Stamp::from_raw(stamp))
+fn version(timestamp: u64) -> Version {
+    Version::written(Timestamp::from_raw(timestamp))
 }
 
 impl Store {
     /// Stores a value as a client's unconditional `set` would.
-    fn put(&self, key: &[u8], value: &[u8], head: &ItemHead, batch: &mut Batch) -> Option<Stamp> {
-        let mut draft = self.draft(key, head, value.len()).ok()?;
-        draft.fill(|to| to.copy_from_slice(value));
-        self.update(key, batch, |_| (Action::Put(draft), ())).1
+    fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        head: &ItemHead,
+        context: &mut OpContext,
+    ) -> Option<Timestamp> {
+        let mut pending = self.pending_item(key, head, value.len()).ok()?;
+        pending.fill(|to| to.copy_from_slice(value));
+        self.update(key, context, |_| (Action::Put(pending), ())).1
     }
 
-    fn get(&self, key: &[u8], batch: &mut Batch) -> Result<Vec<u8>, Miss> {
-        self.read(key, batch, |item| item.value().to_vec())
+    fn get(&self, key: &[u8], context: &mut OpContext) -> Result<Vec<u8>, Miss> {
+        self.read(key, context, |item| item.value().to_vec())
     }
 
-    fn remove(&self, key: &[u8], batch: &mut Batch) -> bool {
-        self.update(key, batch, |found| (Action::Remove, found.is_ok()))
+    fn remove(&self, key: &[u8], context: &mut OpContext) -> bool {
+        self.update(key, context, |found| (Action::Remove, found.is_ok()))
             .0
     }
 
-    fn touch(&self, key: &[u8], deadline_ms: u64, batch: &mut Batch) -> bool {
-        self.update(key, batch, |found| {
+    fn touch(&self, key: &[u8], deadline_ms: u64, context: &mut OpContext) -> bool {
+        self.update(key, context, |found| {
             (Action::Touch(deadline_ms), found.is_ok())
         })
         .0
     }
 
     /// A record of the partner that never expires.
-    fn record(&self, key: &[u8], value: &[u8], version: Version, origin: Origin) -> Verdict {
+    fn record(&self, key: &[u8], value: &[u8], version: Version, origin: Origin) -> ApplyResult {
         let head = RecordHead {
             version,
             ..RecordHead::default()
@@ -102,14 +108,14 @@ impl Store {
         head: &RecordHead,
         origin: Origin,
         now: Now,
-    ) -> Verdict {
-        let mut batch = Batch::at(now);
-        match self.incoming_record(key, head, value.len(), origin, &mut batch) {
+    ) -> ApplyResult {
+        let mut context = OpContext::at(now);
+        match self.partial_item(key, head, value.len(), origin, &mut context) {
             Ok(mut incoming) => {
                 assert!(incoming.push(value));
-                self.apply(incoming, origin, &mut batch)
+                self.apply(incoming, origin, &mut context)
             }
-            Err(shortage) => self.refuse(key, head.version, shortage, &mut batch),
+            Err(reason) => self.refuse(key, head.version, reason, &mut context),
         }
     }
 

@@ -1,10 +1,11 @@
-//! The store against a map: random operations, the same answers, and true books after every step.
+//! The store compared with a map: random operations give the same answers, and the accounts are
+//! exact after each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::operations::{Age, Entry, KEYS, Op, key_of, op, value_of};
+use super::operations::{Age, Entry, KEYS, Op, key_of, op, settings, value_of};
 use super::*;
 
 /// The store and what it should hold.
@@ -13,7 +14,7 @@ struct Model {
     replicated: bool,
     entries: BTreeMap<u8, Entry>,
     now: Now,
-    highest: Stamp,
+    highest: Timestamp,
     flush_at_ms: u64,
     announced: BTreeSet<u64>,
 }
@@ -34,7 +35,7 @@ impl Model {
             replicated,
             entries: BTreeMap::new(),
             now: START,
-            highest: Stamp::ZERO,
+            highest: Timestamp::ZERO,
             flush_at_ms: NEVER,
             announced: BTreeSet::new(),
         }
@@ -57,7 +58,7 @@ impl Model {
         else {
             return false;
         };
-        *deadline_ms <= self.now.boot_ms || version.stamp < self.store.floor()
+        *deadline_ms <= self.now.boot_ms || version.timestamp < self.store.flush_watermark()
     }
 
     fn live_value(&self, key: u8) -> Option<Vec<u8>> {
@@ -67,8 +68,8 @@ impl Model {
         }
     }
 
-    /// A dead item that is met goes; one that the partner has not confirmed leaves a tombstone.
-    fn meet(&mut self, key: u8) {
+    /// A lookup removes an expired or flushed item; an unconfirmed one leaves a tombstone.
+    fn look_up(&mut self, key: u8) {
         let Some(entry) = self
             .entries
             .get(&key)
@@ -83,7 +84,7 @@ impl Model {
         else {
             return;
         };
-        let flushed = version.stamp < self.store.floor();
+        let flushed = version.timestamp < self.store.flush_watermark();
         if self.replicated && !confirmed && !flushed {
             self.entries.insert(key, Entry::Tombstone(version));
         } else {
@@ -92,34 +93,34 @@ impl Model {
     }
 
     fn read(&mut self, key: u8) {
-        let mut batch = Batch::at(self.now);
-        let read = self.store.get(&key_of(key), &mut batch);
-        self.took(batch);
+        let mut context = OpContext::at(self.now);
+        let read = self.store.get(&key_of(key), &mut context);
+        self.took(context);
         assert_eq!(read.ok(), self.live_value(key), "read of {key}");
-        self.meet(key);
+        self.look_up(key);
     }
 
-    fn took(&mut self, batch: Batch) {
-        assert!(batch.retired.is_empty());
-        self.announced.extend(batch.dirty);
+    fn took(&mut self, context: OpContext) {
+        assert!(context.retired.is_empty());
+        self.announced.extend(context.dirty);
     }
 
-    fn new_stamp(&mut self, stamp: Option<Stamp>) -> Stamp {
-        let stamp = stamp.expect("a write has a stamp");
-        assert!(stamp > self.highest, "stamps rise");
-        self.highest = stamp;
-        stamp
+    fn new_timestamp(&mut self, timestamp: Option<Timestamp>) -> Timestamp {
+        let timestamp = timestamp.expect("a write has a timestamp");
+        assert!(timestamp > self.highest, "timestamps rise");
+        self.highest = timestamp;
+        timestamp
     }
 
     fn set(&mut self, key: u8, value: u8, ttl: u64) {
         let deadline_ms = self.deadline(ttl);
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let value = value_of(value);
-        let stamp = self
+        let timestamp = self
             .store
-            .put(&key_of(key), &value, &until(deadline_ms), &mut batch);
-        let version = Version::written(self.new_stamp(stamp));
-        self.took(batch);
+            .put(&key_of(key), &value, &until(deadline_ms), &mut context);
+        let version = Version::written(self.new_timestamp(timestamp));
+        self.took(context);
         let entry = Entry::Live {
             value,
             deadline_ms,
@@ -131,24 +132,27 @@ impl Model {
 
     fn add(&mut self, key: u8, value: u8) {
         let expected = self.live_value(key).is_none();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let value = value_of(value);
         let head = ItemHead::default();
-        let mut draft = self.store.draft(&key_of(key), &head, value.len()).ok();
-        draft
-            .iter_mut()
-            .for_each(|draft| draft.fill(|to| to.copy_from_slice(&value)));
-        let (added, stamp) = self
+        let mut pending = self
             .store
-            .update(&key_of(key), &mut batch, |found| match found {
-                Ok(_) => (Action::Promote, false),
-                Err(_) => (draft.take().map_or(Action::Keep, Action::Put), true),
-            });
-        drop(draft);
-        self.took(batch);
+            .pending_item(&key_of(key), &head, value.len())
+            .ok();
+        pending
+            .iter_mut()
+            .for_each(|pending| pending.fill(|to| to.copy_from_slice(&value)));
+        let (added, timestamp) =
+            self.store
+                .update(&key_of(key), &mut context, |found| match found {
+                    Ok(_) => (Action::Promote, false),
+                    Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
+                });
+        drop(pending);
+        self.took(context);
         assert_eq!(added, expected);
         if added {
-            let version = Version::written(self.new_stamp(stamp));
+            let version = Version::written(self.new_timestamp(timestamp));
             let entry = Entry::Live {
                 value,
                 deadline_ms: NEVER,
@@ -161,16 +165,16 @@ impl Model {
 
     fn remove(&mut self, key: u8) {
         let expected = self.live_value(key).is_some();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let name = key_of(key);
-        let (found, stamp) = self
+        let (found, timestamp) = self
             .store
-            .update(&name, &mut batch, |found| (Action::Remove, found.is_ok()));
-        self.took(batch);
+            .update(&name, &mut context, |found| (Action::Remove, found.is_ok()));
+        self.took(context);
         assert_eq!(found, expected);
         self.entries.remove(&key);
         if self.replicated {
-            let version = Version::written(self.new_stamp(stamp));
+            let version = Version::written(self.new_timestamp(timestamp));
             self.entries.insert(key, Entry::Tombstone(version));
         }
     }
@@ -178,16 +182,16 @@ impl Model {
     fn touch(&mut self, key: u8, ttl: u64) {
         let deadline = self.deadline(ttl);
         let expected = self.live_value(key).is_some();
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let name = key_of(key);
-        let (found, stamp) = self.store.update(&name, &mut batch, |found| {
+        let (found, timestamp) = self.store.update(&name, &mut context, |found| {
             (Action::Touch(deadline), found.is_ok())
         });
-        self.took(batch);
+        self.took(context);
         assert_eq!(found, expected);
-        self.meet(key);
+        self.look_up(key);
         if found {
-            let stamp = self.new_stamp(stamp);
+            let timestamp = self.new_timestamp(timestamp);
             if let Some(Entry::Live {
                 deadline_ms,
                 version,
@@ -195,12 +199,12 @@ impl Model {
                 ..
             }) = self.entries.get_mut(&key)
             {
-                (*deadline_ms, version.touched, *confirmed) = (deadline, stamp, false);
+                (*deadline_ms, version.touched, *confirmed) = (deadline, timestamp, false);
             }
         }
     }
 
-    fn meet_all(&mut self) {
+    fn look_up_all(&mut self) {
         (0..KEYS).for_each(|key| self.read(key));
     }
 
@@ -208,22 +212,22 @@ impl Model {
         self.now = after(self.now, ms);
         let due = self.flush_at_ms <= self.now.boot_ms;
         if due {
-            self.meet_all();
+            self.look_up_all();
             self.flush_at_ms = NEVER;
         }
         let fired = self.store.flush_if_due(self.now);
         assert_eq!(fired.is_some(), due);
         if due {
-            self.new_stamp(fired);
+            self.new_timestamp(fired);
         }
     }
 
-    /// All below the flush floor is reclaimed, tombstones included.
+    /// Housekeeping removes everything below the flush watermark, tombstones included.
     fn expire(&mut self) {
-        let announced = |batch: &mut Batch| self.announced.extend(batch.dirty.drain(..));
+        let announced = |context: &mut OpContext| self.announced.extend(context.dirty.drain(..));
         self.store.expire(self.now, announced);
         self.entries
-            .retain(|_, entry| entry.version().stamp >= self.store.floor());
+            .retain(|_, entry| entry.version().timestamp >= self.store.flush_watermark());
     }
 
     fn version_of(&mut self, key: u8, age: Age) -> Version {
@@ -233,17 +237,19 @@ impl Model {
             .map_or_else(Version::default, Entry::version);
         match age {
             Age::Same => held,
-            Age::Older => version(held.stamp.get().saturating_sub(1)),
+            Age::Older => version(held.timestamp.get().saturating_sub(1)),
             Age::Newest => version(self.highest.get() + 5001),
         }
     }
 
-    /// What becomes of a record: `Ok(true)` if it is newer, `Ok(false)` if equal.
-    fn standing(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
+    /// How a record compares: `Ok(true)` if it is newer, `Ok(false)` if equal.
+    fn order_of(&mut self, key: u8, arriving: Version) -> Result<bool, Version> {
         self.highest = self.highest.max(arriving.latest());
         let held = self.entries.get(&key).map(Entry::version);
         match held {
-            _ if arriving.stamp < self.store.floor() => Err(Version::written(self.store.floor())),
+            _ if arriving.timestamp < self.store.flush_watermark() => {
+                Err(Version::written(self.store.flush_watermark()))
+            }
             Some(held) if held > arriving => Err(held),
             held => Ok(held != Some(arriving)),
         }
@@ -252,7 +258,7 @@ impl Model {
     fn record(&mut self, (key, value, age, ttl, live): (u8, u8, Age, u64, bool)) {
         self.read(key);
         let version = self.version_of(key, age);
-        let origin = if live { Origin::Live } else { Origin::Resync };
+        let origin = if live { Origin::Live } else { Origin::Sync };
         let deadline_ms = (ttl != 0).then_some(self.now.boot_ms + ttl);
         let head = RecordHead {
             version,
@@ -260,12 +266,12 @@ impl Model {
             ..RecordHead::default()
         };
         let value = value_of(value);
-        let verdict = self
+        let result = self
             .store
             .record_with(&key_of(key), &value, &head, origin, self.now);
         let deadline = self.deadline(ttl);
-        let expected = match self.standing(key, version) {
-            Err(newer) => Verdict::Superseded(newer),
+        let expected = match self.order_of(key, version) {
+            Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 let entry = Entry::Live {
                     value,
@@ -274,7 +280,7 @@ impl Model {
                     confirmed: true,
                 };
                 self.entries.insert(key, entry);
-                Verdict::Applied
+                ApplyResult::Applied
             }
             Ok(false) => match self.entries.get_mut(&key) {
                 Some(Entry::Live {
@@ -283,41 +289,42 @@ impl Model {
                     ..
                 }) => {
                     (*deadline_ms, *confirmed) = (deadline.min(*deadline_ms), true);
-                    Verdict::Applied
+                    ApplyResult::Applied
                 }
-                _ => Verdict::Superseded(version),
+                _ => ApplyResult::Superseded(version),
             },
         };
-        assert_eq!(verdict, expected);
+        assert_eq!(result, expected);
     }
 
     fn tombstone(&mut self, key: u8, age: Age, refused: bool) {
         self.read(key);
         let version = self.version_of(key, age);
         let name = key_of(key);
-        let verdict = if refused {
-            let batch = &mut Batch::at(self.now);
-            self.store.refuse(&name, version, Shortage::TooLarge, batch)
+        let result = if refused {
+            let context = &mut OpContext::at(self.now);
+            self.store
+                .refuse(&name, version, RefuseReason::TooLarge, context)
         } else {
             self.store
-                .apply_tombstone(&name, version, &mut Batch::at(self.now))
+                .apply_tombstone(&name, version, &mut OpContext::at(self.now))
         };
-        let expected = match self.standing(key, version) {
-            Err(newer) => Verdict::Superseded(newer),
+        let expected = match self.order_of(key, version) {
+            Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
                 self.entries.remove(&key);
                 if refused {
-                    Verdict::NoRoom(Shortage::TooLarge)
+                    ApplyResult::NoRoom(RefuseReason::TooLarge)
                 } else {
-                    Verdict::Applied
+                    ApplyResult::Applied
                 }
             }
             Ok(false) => match self.entries.get(&key) {
-                Some(Entry::Tombstone(_)) if refused => Verdict::Superseded(version),
-                _ => Verdict::Applied,
+                Some(Entry::Tombstone(_)) if refused => ApplyResult::Superseded(version),
+                _ => ApplyResult::Applied,
             },
         };
-        assert_eq!(verdict, expected);
+        assert_eq!(result, expected);
     }
 
     fn confirm(&mut self, key: u8, right: bool) {
@@ -336,7 +343,7 @@ impl Model {
         if !right {
             return self
                 .store
-                .confirm(slot, version(entry.version().stamp.get() + 7));
+                .confirm(slot, version(entry.version().timestamp.get() + 7));
         }
         self.store.confirm(slot, entry.version());
         match entry {
@@ -353,9 +360,9 @@ impl Model {
             Op::Remove(key) => self.remove(key),
             Op::Touch(key, ttl) => self.touch(key, ttl),
             Op::Flush => {
-                self.meet_all();
-                let floor = self.store.flush(&mut Batch::at(self.now));
-                self.new_stamp(Some(floor));
+                self.look_up_all();
+                let flush_watermark = self.store.flush(&mut OpContext::at(self.now));
+                self.new_timestamp(Some(flush_watermark));
                 self.flush_at_ms = NEVER;
             }
             Op::FlushLater(ms) => {
@@ -419,14 +426,6 @@ fn run(ops: Vec<Op>, replicated: bool, colliding: bool) {
     for op in ops {
         model.run(op);
         model.check();
-    }
-}
-
-fn settings() -> ProptestConfig {
-    ProptestConfig {
-        cases: 96,
-        failure_persistence: None,
-        ..ProptestConfig::default()
     }
 }
 

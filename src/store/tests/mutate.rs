@@ -1,15 +1,15 @@
-//! What a change of one entry does to everything that hangs on it.
+//! What a change of one entry does to everything that depends on it.
 
 use super::*;
 
 #[test]
-fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
+fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     let before = store.held(b"k").unwrap();
     store.confirm(store.slot_of(b"k"), before.version());
-    assert!(store.touch(b"k", START.boot_ms + 5000, &mut batch));
+    assert!(store.touch(b"k", START.boot_ms + 5000, &mut context));
     let after_touch = store.held(b"k").unwrap();
     assert_eq!(after_touch.cas(), written.get());
     assert!(after_touch.version().touched > written);
@@ -17,44 +17,47 @@ fn a_touch_keeps_the_cas_and_takes_a_second_stamp() {
         !after_touch.is_confirmed(),
         "the partner does not know of the touch"
     );
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
 }
 
 #[test]
-fn a_client_write_is_handed_over_and_a_record_is_not() {
+fn a_client_write_is_dirty_and_a_record_is_not() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
-    assert_eq!(batch.dirty, [store.slot_of(b"k")]);
-    store.remove(b"k", &mut batch);
-    assert_eq!(batch.dirty.len(), 2);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
+    assert_eq!(context.dirty, [store.slot_of(b"k")]);
+    store.remove(b"k", &mut context);
+    assert_eq!(context.dirty.len(), 2);
     store.record(b"r", b"v", version(9 << 40), Origin::Live);
     assert!(store.held(b"r").unwrap().is_confirmed());
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
 }
 
 #[test]
-fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_marks() {
+fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_keys() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
-    store.put(b"l", b"v", &until(NEVER), &mut batch);
-    store.remove(b"l", &mut batch);
-    store.remove(b"absent", &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
+    store.put(b"l", b"v", &until(NEVER), &mut context);
+    store.remove(b"l", &mut context);
+    store.remove(b"absent", &mut context);
     let later = after(START, 20);
-    assert_eq!(store.get(b"k", &mut Batch::at(later)), Err(Miss::Expired));
-    assert!(batch.dirty.is_empty());
+    assert_eq!(
+        store.get(b"k", &mut OpContext::at(later)),
+        Err(Miss::Expired)
+    );
+    assert!(context.dirty.is_empty());
     assert_eq!(store.memory().used_bytes, 0);
     store.audit(later);
 }
 
 #[test]
-fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
+fn a_removed_item_stays_charged_while_it_is_being_read() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", &[1; 100_000], &until(NEVER), &mut batch);
-    let reader = store.read(b"k", &mut batch, Item::clone).unwrap();
-    store.put(b"k", b"small", &until(NEVER), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", &[1; 100_000], &until(NEVER), &mut context);
+    let reader = store.read(b"k", &mut context, Item::clone).unwrap();
+    store.put(b"k", b"small", &until(NEVER), &mut context);
     assert!(store.memory().used_bytes > 100_000);
     assert_eq!(reader.value(), [1; 100_000]);
     drop(reader);
@@ -64,11 +67,11 @@ fn an_item_that_somebody_reads_stays_charged_until_it_is_let_go() {
 }
 
 #[test]
-fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
+fn a_write_over_an_expired_item_leaves_no_tombstone() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut batch);
-    let mut later = Batch::at(after(START, 20));
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut context);
+    let mut later = OpContext::at(after(START, 20));
     store.put(b"k", b"new", &until(NEVER), &mut later);
     assert_eq!(later.dirty.len(), 1);
     assert_eq!(store.counters().sum(|class| &class.reclaimed), 1);
@@ -76,15 +79,16 @@ fn a_write_over_a_dead_item_leaves_no_tombstone_between() {
     store.audit(later.now);
 }
 
-/// It counted as expired unread, too, which memcached counts only of what it finds itself.
+/// Regression: it also counted as expired and unfetched, which memcached counts only for items that
+/// its crawler or an eviction finds.
 #[test]
-fn what_a_lookup_buries_is_a_miss_only() {
+fn a_lookup_that_removes_an_expired_item_counts_one_miss() {
     let store = store(64 * MEBIBYTE);
     for key in [b"read", b"told", b"left"] {
-        let mut batch = Batch::at(START);
-        store.put(key, b"old", &until(START.boot_ms + 10), &mut batch);
+        let mut context = OpContext::at(START);
+        store.put(key, b"old", &until(START.boot_ms + 10), &mut context);
     }
-    let mut later = Batch::at(after(START, 20));
+    let mut later = OpContext::at(after(START, 20));
     assert_eq!(store.read(b"read", &mut later, |_| ()), Err(Miss::Expired));
     let found = store.update(b"told", &mut later, |entry| {
         (Action::Keep, entry.map(|_| ()))
@@ -100,83 +104,88 @@ fn what_a_lookup_buries_is_a_miss_only() {
 #[test]
 fn a_touch_counts_as_a_use() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
     let later = after(START, 10_000);
-    store.touch(b"k", NEVER, &mut Batch::at(later));
+    store.touch(b"k", NEVER, &mut OpContext::at(later));
     let held = store.held(b"k").unwrap();
     assert!(held.is_fetched());
     assert!(held.idle_ms(later) < 100);
-    // A turn that began before the use sees no idle time, not four years of it.
+    // A turn that began before the use sees an idle time of 0, not of four years.
     assert_eq!(held.idle_ms(START), 0);
 }
 
-/// Every deletion of an absent key left a place in the order of tombstones for good, and each
+/// Regression: every deletion of an absent key left a place in the order of tombstones, and each
 /// later change of the shard walked all of them: a million deletes took minutes and 8 MB.
 #[test]
-fn a_key_deleted_again_and_again_piles_up_nothing() {
+fn a_key_deleted_repeatedly_leaves_one_tombstone() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for _ in 0..1000 {
-        store.remove(b"absent", &mut batch);
-        batch.dirty.clear();
+        store.remove(b"absent", &mut context);
+        context.dirty.clear();
     }
     let shard = store.shard(store.slot_of(b"absent")).lock();
     assert_eq!(shard.entries().count(), 1);
     assert_eq!(shard.table.tombstones_len(), 1);
 }
 
-/// A change of marks that took no stamp would be lost at the next merge: two clients of a pair
-/// would both be told to recache a stale item.
+/// A change of item flags without a timestamp would be lost at the next merge, and one client on
+/// each node would be asked to refresh a stale item.
 #[test]
-fn marks_are_changed_like_a_deadline_and_travel() {
+fn item_flags_change_like_a_deadline_and_reach_the_partner() {
     let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
-    let mut batch = Batch::at(START);
-    let written = here.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = here.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     let amended = Action::Amend {
         deadline_ms: START.boot_ms + 5000,
-        marks: marks::STALE | marks::TOKEN_SENT,
+        item_flags: item_flags::STALE | item_flags::TOKEN_SENT,
         is_read: false,
     };
-    let ((), stamp) = here.update(b"k", &mut batch, |_| (amended, ()));
+    let ((), timestamp) = here.update(b"k", &mut context, |_| (amended, ()));
     let item = here.held(b"k").unwrap();
     assert_eq!(item.cas(), written.get());
-    assert_eq!(Some(item.version().touched), stamp);
-    assert_eq!(item.marks(), marks::STALE | marks::TOKEN_SENT);
+    assert_eq!(Some(item.version().touched), timestamp);
+    assert_eq!(
+        item.item_flags(),
+        item_flags::STALE | item_flags::TOKEN_SENT
+    );
     assert_eq!(item.deadline_ms(), START.boot_ms + 5000);
     assert!(!item.is_fetched() && !item.is_confirmed());
-    assert_eq!(batch.dirty.len(), 2);
+    assert_eq!(context.dirty.len(), 2);
     let head = RecordHead::of(&item);
     there.record_with(b"k", b"v", &head, Origin::Live, START);
-    assert_eq!(there.held(b"k").unwrap().marks(), item.marks());
+    assert_eq!(there.held(b"k").unwrap().item_flags(), item.item_flags());
     here.audit(START);
     there.audit(START);
 }
 
 #[test]
-fn a_touch_leaves_the_marks() {
+fn a_touch_keeps_the_item_flags() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let head = ItemHead {
-        marks: marks::STALE,
+        item_flags: item_flags::STALE,
         ..ItemHead::default()
     };
-    store.put(b"k", b"v", &head, &mut batch);
-    store.touch(b"k", NEVER, &mut batch);
-    assert_eq!(store.held(b"k").unwrap().marks(), marks::STALE);
+    store.put(b"k", b"v", &head, &mut context);
+    store.touch(b"k", NEVER, &mut context);
+    assert_eq!(store.held(b"k").unwrap().item_flags(), item_flags::STALE);
 }
 
 #[test]
-fn an_item_put_over_its_like_keeps_its_history() {
+fn a_rewritten_item_keeps_its_history() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
-    store.get(b"k", &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
+    store.get(b"k", &mut context).unwrap();
     let old = store.held(b"k").unwrap();
     let later = after(START, 10_000);
-    let draft = store.draft(b"k", &until(NEVER), 1).unwrap();
-    draft.keep_history_of(&old);
-    store.update(b"k", &mut Batch::at(later), |_| (Action::Put(draft), ()));
+    let pending = store.pending_item(b"k", &until(NEVER), 1).unwrap();
+    pending.keep_history_of(&old);
+    store.update(b"k", &mut OpContext::at(later), |_| {
+        (Action::Put(pending), ())
+    });
     let new = store.held(b"k").unwrap();
     assert!(new.is_fetched());
     assert_eq!(new.idle_ms(later), old.idle_ms(later));

@@ -1,13 +1,13 @@
-//! What the model is made of: random operations, and the entries they lead to.
+//! Random operations for the model, and the entries they lead to.
 
 use proptest::prelude::*;
 
 use super::Version;
 
-/// Keys that operations are about.
+/// The number of keys that operations use.
 pub(super) const KEYS: u8 = 8;
 
-/// What is done to the store. Times to live are in milliseconds, 0 for ever.
+/// An operation. Times to live are in milliseconds, 0 for ever.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
     Read(u8),
@@ -25,7 +25,7 @@ pub(super) enum Op {
     Confirm(u8, bool),
 }
 
-/// How the version of a record stands to what the key has.
+/// How the version of a record compares with the entry's.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Age {
     Newest,
@@ -35,7 +35,7 @@ pub(super) enum Age {
 
 pub(super) fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS;
-    // The longest is beyond the wheel's horizon.
+    // The longest is beyond the horizon of the expiry buckets.
     let ttl = || prop_oneof![Just(0), 1..30_000u64, Just(6_000_000)];
     let age = || prop_oneof![Just(Age::Newest), Just(Age::Same), Just(Age::Older)];
     prop_oneof![
@@ -56,7 +56,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What a key should hold; dead items stay until they are met.
+/// What a key should hold. Expired items stay until a lookup removes them.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
     Live {
@@ -83,4 +83,13 @@ pub(super) fn key_of(key: u8) -> Vec<u8> {
 /// Values of 1 to 9 size classes.
 pub(super) fn value_of(value: u8) -> Vec<u8> {
     vec![value; usize::from(value) * 3]
+}
+
+/// 96 histories, of which no failing one is written to a file.
+pub(super) fn settings() -> ProptestConfig {
+    ProptestConfig {
+        cases: 96,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

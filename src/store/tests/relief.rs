@@ -1,7 +1,7 @@
-//! The machine has no memory though the budget has.
+//! The machine has no memory although the budget has.
 //!
-//! Items were refused for ever then (`ulimit -v 400000`, `-m 2048`: 350 of 6,000 values were
-//! stored); memcached evicts and stores all.
+//! Regression: items were refused for ever then (`ulimit -v 400000`, `-m 2048`: 350 of 6,000 values
+//! were stored); memcached evicts and stores all.
 
 use super::*;
 
@@ -15,25 +15,25 @@ fn store_on_machine_of(machine_bytes: u64) -> Store {
 }
 
 /// Stores a value as commands do.
-fn put(store: &Store, key: &[u8], len: usize, batch: &mut Batch) -> bool {
+fn put(store: &Store, key: &[u8], len: usize, context: &mut OpContext) -> bool {
     let head = ItemHead::default();
-    let draft = |_: &mut Batch| store.draft(key, &head, len);
-    let Ok(draft) = store.retry(batch, |batch| batch, draft, Result::is_err) else {
+    let pending = |_: &mut OpContext| store.pending_item(key, &head, len);
+    let Ok(pending) = store.retry(context, |context| context, pending, Result::is_err) else {
         return false;
     };
-    store.update(key, batch, |_| (Action::Put(draft), ()));
+    store.update(key, context, |_| (Action::Put(pending), ()));
     true
 }
 
 #[test]
 fn items_are_evicted_until_one_is_allocated() {
     let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..300u64 {
-        batch.now = after(START, index);
+        context.now = after(START, index);
         for len in [100, 20_000, 100_000] {
             let key = [&index.to_be_bytes()[..], &len.to_string().into_bytes()].concat();
-            assert!(put(&store, &key, len, &mut batch), "{index} {len}");
+            assert!(put(&store, &key, len, &mut context), "{index} {len}");
             assert!(store.held(&key).is_some());
         }
         assert!(store.memory().used_bytes <= 4 * MEBIBYTE);
@@ -42,68 +42,68 @@ fn items_are_evicted_until_one_is_allocated() {
     assert!((500..900).contains(&evicted), "{evicted}");
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 0);
     assert!(
-        batch.dirty.len() > 900,
+        context.dirty.len() > 900,
         "evictions are news for the partner"
     );
-    store.audit(batch.now);
+    store.audit(context.now);
 }
 
 #[test]
-fn values_that_arrive_in_pieces_find_memory_too() {
+fn uploads_evict_when_the_machine_has_no_memory() {
     let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..30u64 {
         for len in [30_000, 900_000] {
             let key = [&index.to_be_bytes()[..], &len.to_string().into_bytes()].concat();
             let mut upload = store
-                .upload(&key, &ItemHead::default(), len, &mut batch)
+                .upload(&key, &ItemHead::default(), len, &mut context)
                 .unwrap();
             for piece in vec![7; len].chunks(10_000) {
-                let taken = store.receive(&mut upload, piece, &mut batch);
+                let taken = store.receive(&mut upload, piece, &mut context);
                 assert_eq!(taken, Ok(piece.len()));
             }
-            let draft = upload.into_draft(&store);
-            store.update(&key, &mut batch, |_| (Action::Put(draft), ()));
+            let pending = upload.into_pending_item(&store);
+            store.update(&key, &mut context, |_| (Action::Put(pending), ()));
         }
     }
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 0);
     store.audit(START);
 }
 
-/// A record that found no memory is refused once: those that follow find some.
+/// A record that finds no memory is refused, but evicts for those that follow.
 #[test]
-fn a_refused_record_makes_room_for_the_next() {
+fn after_a_refused_record_the_next_one_finds_memory() {
     let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..60u64 {
-        assert!(put(&store, &index.to_be_bytes(), 100_000, &mut batch));
+        assert!(put(&store, &index.to_be_bytes(), 100_000, &mut context));
     }
-    let record = |key: &[u8], stamp, origin| {
-        store.record(key, &[1; 100_000], version(1 << 51 | stamp), origin)
+    let record = |key: &[u8], timestamp, origin| {
+        store.record(key, &[1; 100_000], version(1 << 51 | timestamp), origin)
     };
     let mut applied = 0;
-    for stamp in 0..20u64 {
-        let key = [&b"record"[..], &stamp.to_be_bytes()].concat();
-        applied += u32::from(record(&key, stamp, Origin::Live) == Verdict::Applied);
+    for timestamp in 0..20u64 {
+        let key = [&b"record"[..], &timestamp.to_be_bytes()].concat();
+        applied += u32::from(record(&key, timestamp, Origin::Live) == ApplyResult::Applied);
     }
     assert!(applied >= 10, "{applied} of 20");
-    // A pass evicts nothing.
+    // A full sync evicts nothing.
     let evicted = store.counters().sum(|class| &class.evicted);
-    for stamp in 0..20u64 {
-        let key = [&b"passed"[..], &stamp.to_be_bytes()].concat();
-        record(&key, stamp, Origin::Resync);
+    for timestamp in 0..20u64 {
+        let key = [&b"passed"[..], &timestamp.to_be_bytes()].concat();
+        record(&key, timestamp, Origin::Sync);
     }
     assert_eq!(store.counters().sum(|class| &class.evicted), evicted);
     store.audit(START);
 }
 
 #[test]
-fn what_cannot_be_allocated_at_all_is_refused_and_counted_once() {
+fn an_item_that_cannot_be_allocated_is_refused_and_counted_once() {
     let store = store_on_machine_of(MEBIBYTE);
-    let mut batch = Batch::at(START);
-    assert!(put(&store, b"small", 100_000, &mut batch));
-    assert!(!put(&store, b"large", 2 << 20, &mut batch));
+    let mut context = OpContext::at(START);
+    assert!(put(&store, b"small", 100_000, &mut context));
+    assert!(!put(&store, b"large", 2 << 20, &mut context));
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 1);
-    assert!(put(&store, b"small", 100_000, &mut batch));
+    assert!(put(&store, b"small", 100_000, &mut context));
     store.audit(START);
 }

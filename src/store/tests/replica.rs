@@ -1,4 +1,4 @@
-//! Records, tombstones and verdicts: DESIGN sections 4 and 5, rule by rule.
+//! Records, tombstones and confirmations.
 
 use super::*;
 
@@ -11,36 +11,36 @@ fn tombstone_of(store: &Store, key: &[u8]) -> Version {
 }
 
 #[test]
-fn a_client_delete_takes_a_new_stamp_whether_it_found_something_or_not() {
+fn a_client_delete_takes_a_new_timestamp_even_without_an_entry() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     store.confirm(store.slot_of(b"k"), Version::written(written));
-    assert!(store.remove(b"k", &mut batch));
+    assert!(store.remove(b"k", &mut context));
     let found = tombstone_of(&store, b"k");
-    assert!(found.stamp > written);
-    assert!(!store.remove(b"k", &mut batch));
-    assert!(!store.remove(b"absent", &mut batch));
+    assert!(found.timestamp > written);
+    assert!(!store.remove(b"k", &mut context));
+    assert!(!store.remove(b"absent", &mut context));
     assert!(tombstone_of(&store, b"k") > found);
     tombstone_of(&store, b"absent");
     assert_eq!(store.memory().tombstones, 2);
     assert_eq!(store.memory().live_items, 0);
-    assert_eq!(store.get(b"k", &mut batch), Err(Miss::Absent));
+    assert_eq!(store.get(b"k", &mut context), Err(Miss::Absent));
     store.audit(START);
 }
 
 #[test]
-fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
+fn an_eviction_leaves_a_tombstone_unless_the_item_is_confirmed() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let value = vec![1; 200 << 10];
     for key in [b"a", b"b"] {
-        store.put(key, &value, &until(NEVER), &mut batch);
+        store.put(key, &value, &until(NEVER), &mut context);
     }
     let version = |key: &[u8]| store.held(key).unwrap().version();
     let (a, b) = (version(b"a"), version(b"b"));
     store.confirm(store.slot_of(b"b"), b);
-    let mut later = Batch::at(after(START, 5000));
+    let mut later = OpContext::at(after(START, 5000));
     for key in [b"c", b"d", b"e", b"f"] {
         store.put(key, &value, &until(NEVER), &mut later);
     }
@@ -53,34 +53,34 @@ fn an_evicted_item_leaves_its_version_unless_the_partner_has_it() {
     store.audit(later.now);
 }
 
-/// An eviction after a touch left a tombstone of the touch, which removed the partner's good copy:
-/// of 5,000 sessions that both nodes had, 4,544 were lost on both once the smaller one was full.
+/// Regression: an eviction after a touch left a tombstone of the touch, which removed the partner's
+/// copy: of 5,000 sessions on both nodes, 4,544 were lost once the smaller node was full.
 #[test]
-fn an_eviction_after_a_touch_leaves_the_partner_its_copy() {
+fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
     let sooner = START.boot_ms + 1_000_000;
     let cases = [
         (sooner, 0, false),
         (sooner + 1, 0, false),
         (NEVER, 0, false),
-        // The partner would show it for too long, or without its mark.
+        // Otherwise the partner would show it for too long, or without its flag.
         (sooner - 1, 0, true),
-        (NEVER, marks::STALE, true),
+        (NEVER, item_flags::STALE, true),
     ];
-    for (deadline_ms, marks, leaves_tombstone) in cases {
+    for (deadline_ms, item_flags, leaves_tombstone) in cases {
         let store = replicated(SMALL_BYTES);
-        let mut batch = Batch::at(START);
-        store.put(b"k", b"v", &until(sooner), &mut batch);
+        let mut context = OpContext::at(START);
+        store.put(b"k", b"v", &until(sooner), &mut context);
         let held = store.held(b"k").unwrap();
         store.confirm(store.slot_of(b"k"), held.version());
         let amended = Action::Amend {
             deadline_ms,
-            marks,
+            item_flags,
             is_read: true,
         };
-        store.update(b"k", &mut batch, |_| (amended, ()));
+        store.update(b"k", &mut context, |_| (amended, ()));
         let touched = held.version();
         drop(held);
-        let mut later = Batch::at(after(START, 5000));
+        let mut later = OpContext::at(after(START, 5000));
         for key in 0..6u8 {
             store.put(&[key], &[1; 200 << 10], &until(NEVER), &mut later);
         }
@@ -92,29 +92,29 @@ fn an_eviction_after_a_touch_leaves_the_partner_its_copy() {
     }
 }
 
-/// What has expired must not live on at the partner, wherever its deadline was.
+/// An expired item must not live on at the partner, even if that has a later deadline.
 #[test]
-fn an_expiry_after_a_touch_tells_the_partner() {
+fn expiry_after_a_touch_leaves_a_tombstone() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
     let held = store.held(b"k").unwrap();
     store.confirm(store.slot_of(b"k"), held.version());
-    store.touch(b"k", START.boot_ms + 20, &mut batch);
+    store.touch(b"k", START.boot_ms + 20, &mut context);
     assert_eq!(
-        store.get(b"k", &mut Batch::at(after(START, 30))),
+        store.get(b"k", &mut OpContext::at(after(START, 30))),
         Err(Miss::Expired)
     );
     assert_eq!(tombstone_of(&store, b"k"), held.version());
 }
 
 #[test]
-fn a_confirmed_tombstone_goes_and_a_newer_one_stays() {
+fn a_confirmed_tombstone_is_removed_and_a_newer_one_stays() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.remove(b"k", &mut batch);
+    let mut context = OpContext::at(START);
+    store.remove(b"k", &mut context);
     let first = tombstone_of(&store, b"k");
-    store.remove(b"k", &mut batch);
+    store.remove(b"k", &mut context);
     store.confirm(store.slot_of(b"k"), first);
     let second = tombstone_of(&store, b"k");
     store.confirm(store.slot_of(b"k"), second);
@@ -123,38 +123,38 @@ fn a_confirmed_tombstone_goes_and_a_newer_one_stays() {
 }
 
 #[test]
-fn a_received_deletion_removes_what_is_older_and_keeps_no_tombstone() {
+fn a_received_deletion_removes_older_versions_and_keeps_no_tombstone() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut batch).unwrap();
+    let mut context = OpContext::at(START);
+    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
     let older = version(written.get() - 1);
     let held = Version::written(written);
     assert_eq!(
-        store.apply_tombstone(b"k", older, &mut Batch::at(START)),
-        Verdict::Superseded(held)
+        store.apply_tombstone(b"k", older, &mut OpContext::at(START)),
+        ApplyResult::Superseded(held)
     );
-    // The partner dropped its copy of what we both have: ours stays.
+    // The partner dropped its copy of an item that both have: this one stays.
     assert_eq!(
-        store.apply_tombstone(b"k", held, &mut Batch::at(START)),
-        Verdict::Applied
+        store.apply_tombstone(b"k", held, &mut OpContext::at(START)),
+        ApplyResult::Applied
     );
-    assert!(store.get(b"k", &mut batch).is_ok());
+    assert!(store.get(b"k", &mut context).is_ok());
     let newer = version(written.get() + (1 << 30));
     assert_eq!(
-        store.apply_tombstone(b"k", newer, &mut Batch::at(START)),
-        Verdict::Applied
+        store.apply_tombstone(b"k", newer, &mut OpContext::at(START)),
+        ApplyResult::Applied
     );
     assert!(store.held(b"k").is_none());
     assert_eq!(store.memory().tombstones, 0);
     assert!(
-        store.stamps().highest() >= newer.stamp,
-        "its stamp is absorbed"
+        store.hybrid_clock().highest() >= newer.timestamp,
+        "its timestamp is absorbed"
     );
     store.audit(START);
 }
 
 #[test]
-fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
+fn at_equal_version_the_earlier_deadline_wins_and_is_queued() {
     let store = replicated(64 * MEBIBYTE);
     let head = |lives_ms| RecordHead {
         version: version(1 << 50),
@@ -163,7 +163,7 @@ fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
     };
     let apply = |ms| store.record_with(b"k", b"v", &head(ms), Origin::Live, START);
     for ms in [3_600_000, 4_000_000, 60_000] {
-        assert_eq!(apply(ms), Verdict::Applied);
+        assert_eq!(apply(ms), ApplyResult::Applied);
     }
     assert_eq!(
         store.held(b"k").unwrap().deadline_ms(),
@@ -179,65 +179,78 @@ fn at_equal_version_the_earlier_deadline_wins_and_the_wheel_knows() {
 }
 
 #[test]
-fn what_was_removed_here_does_not_return_at_its_own_version() {
+fn a_removed_item_does_not_return_at_the_same_version() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
     let later = after(START, 20);
-    assert_eq!(store.get(b"k", &mut Batch::at(later)), Err(Miss::Expired));
+    assert_eq!(
+        store.get(b"k", &mut OpContext::at(later)),
+        Err(Miss::Expired)
+    );
     let gone = tombstone_of(&store, b"k");
     assert_eq!(
-        store.record(b"k", b"v", gone, Origin::Resync),
-        Verdict::Superseded(gone)
+        store.record(b"k", b"v", gone, Origin::Sync),
+        ApplyResult::Superseded(gone)
     );
     assert_eq!(
-        store.refuse(b"k", gone, Shortage::TooLarge, &mut Batch::at(later)),
-        Verdict::Superseded(gone)
+        store.refuse(
+            b"k",
+            gone,
+            RefuseReason::TooLarge,
+            &mut OpContext::at(later)
+        ),
+        ApplyResult::Superseded(gone)
     );
     tombstone_of(&store, b"k");
 }
 
 #[test]
-fn a_record_under_the_flush_floor_is_dead() {
+fn a_record_below_the_flush_watermark_is_superseded() {
     let store = replicated(64 * MEBIBYTE);
-    let floor = store.flush(&mut Batch::at(START));
-    let under = version(floor.get() - 1);
-    let dead = Verdict::Superseded(Version::written(floor));
+    let flush_watermark = store.flush(&mut OpContext::at(START));
+    let under = version(flush_watermark.get() - 1);
+    let dead = ApplyResult::Superseded(Version::written(flush_watermark));
     assert_eq!(store.record(b"k", b"v", under, Origin::Live), dead);
-    let refused = store.refuse(b"k", under, Shortage::TooLarge, &mut Batch::at(START));
+    let refused = store.refuse(
+        b"k",
+        under,
+        RefuseReason::TooLarge,
+        &mut OpContext::at(START),
+    );
     assert_eq!(refused, dead);
-    assert!(!store.raise_floor(under.stamp));
+    assert!(!store.raise_flush_watermark(under.timestamp));
     assert_eq!(store.memory().used_bytes, 0);
 }
 
 #[test]
-fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
+fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let mut count = 0u64;
     while store.counters().sum(|class| &class.evicted) == 0 {
         store.put(
             &count.to_be_bytes(),
             &[1; 10_000],
             &until(NEVER),
-            &mut batch,
+            &mut context,
         );
         count += 1;
     }
     let items = store.memory().live_items;
     let newer = version(1 << 52);
-    let no_room = Verdict::NoRoom(Shortage::Memory {
+    let no_room = ApplyResult::NoRoom(RefuseReason::Memory {
         bytes: memory::cost_of_allocation(item::ITEM_HEADER_BYTES + 3 + 30_000),
     });
     assert_eq!(
-        store.record(b"new", &[2; 30_000], newer, Origin::Resync),
+        store.record(b"new", &[2; 30_000], newer, Origin::Sync),
         no_room
     );
     assert_eq!(store.counters().records_refused.load(RELAXED), 1);
     assert_eq!(store.counters().sum(|class| &class.evicted), 1);
     let last = (count - 1).to_be_bytes();
     assert_eq!(
-        store.record(&last, &[2; 30_000], newer, Origin::Resync),
+        store.record(&last, &[2; 30_000], newer, Origin::Sync),
         no_room
     );
     assert!(store.held(&last).is_none(), "no stale copy stays");
@@ -245,33 +258,33 @@ fn a_pass_evicts_nothing_and_removes_what_it_cannot_replace() {
     store.audit(START);
     assert_eq!(
         store.record(b"new", &[2; 30_000], newer, Origin::Live),
-        Verdict::Applied
+        ApplyResult::Applied
     );
     store.audit(START);
 }
 
 #[test]
-fn a_refused_version_that_is_here_already_is_here() {
+fn refusing_a_version_that_is_held_already_keeps_it() {
     let store = replicated(64 * MEBIBYTE);
     let held = version(1 << 50);
     store.record(b"k", b"v", held, Origin::Live);
-    let too_large = Shortage::TooLarge;
+    let too_large = RefuseReason::TooLarge;
     assert_eq!(
-        store.refuse(b"k", held, too_large, &mut Batch::at(START)),
-        Verdict::Applied
+        store.refuse(b"k", held, too_large, &mut OpContext::at(START)),
+        ApplyResult::Applied
     );
     let newer = version((1 << 50) + 2);
     assert_eq!(
-        store.refuse(b"k", newer, too_large, &mut Batch::at(START)),
-        Verdict::NoRoom(too_large)
+        store.refuse(b"k", newer, too_large, &mut OpContext::at(START)),
+        ApplyResult::NoRoom(too_large)
     );
     assert!(store.held(b"k").is_none());
 }
 
-/// A pass that brought a newer version of a hot session moved it to the cold end, where the next
-/// eviction took it.
+/// Regression: a full sync that brought a newer version of a hot session moved it to the cold end,
+/// where the next eviction took it.
 #[test]
-fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
+fn a_full_sync_enters_cold_and_leaves_hot_items_hot() {
     let store = replicated(64 * MEBIBYTE);
     let (slot, mut same_shard) = (store.slot_of(b"hot"), Vec::new());
     let shard_of = |slot| hash::shard_of(slot, store.shard_bits);
@@ -284,16 +297,21 @@ fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
             break;
         }
     }
-    store.put(&same_shard[0], b"v", &until(NEVER), &mut Batch::at(START));
+    store.put(
+        &same_shard[0],
+        b"v",
+        &until(NEVER),
+        &mut OpContext::at(START),
+    );
     store.put(
         b"hot",
         b"v",
         &until(NEVER),
-        &mut Batch::at(after(START, 9000)),
+        &mut OpContext::at(after(START, 9000)),
     );
-    store.record(b"hot", b"newer", version(1 << 50), Origin::Resync);
+    store.record(b"hot", b"newer", version(1 << 50), Origin::Sync);
     for key in &same_shard[1..] {
-        store.record(key, b"v", version(1 << 50), Origin::Resync);
+        store.record(key, b"v", version(1 << 50), Origin::Sync);
     }
     let mut slots = Vec::new();
     store.slots_of(shard_of(slot), &mut slots);
@@ -303,11 +321,11 @@ fn a_pass_enters_cold_and_leaves_hot_entries_hot() {
 }
 
 #[test]
-fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
+fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     for index in 0..4000u64 {
-        store.remove(&index.to_be_bytes(), &mut batch);
+        store.remove(&index.to_be_bytes(), &mut context);
     }
     store.audit(START);
     let memory = store.memory();
@@ -328,14 +346,14 @@ fn beyond_their_share_the_oldest_tombstones_go_and_are_counted() {
 }
 
 #[test]
-fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
+fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     let store = replicated(64 * MEBIBYTE);
     let head = RecordHead {
         version: version(1 << 50),
         ..RecordHead::default()
     };
-    let mut batch = Batch::at(START);
-    let mut begin = |len| store.incoming_record(b"k", &head, len, Origin::Live, &mut batch);
+    let mut context = OpContext::at(START);
+    let mut begin = |len| store.partial_item(b"k", &head, len, Origin::Live, &mut context);
     let mut incoming = begin(100_000).unwrap();
     assert!(store.memory().used_bytes > 100_000);
     assert!(incoming.push(&[1; 60_000]));
@@ -343,46 +361,46 @@ fn a_record_in_pieces_is_charged_from_its_start_and_given_back() {
     assert!(!incoming.push(&[1; 60_000]), "more than was announced");
     drop(incoming);
     assert_eq!(store.memory().used_bytes, 0);
-    assert_eq!(begin(2 << 20).err(), Some(Shortage::TooLarge));
+    assert_eq!(begin(2 << 20).err(), Some(RefuseReason::TooLarge));
 }
 
-/// A pass charged a value when its first piece came and asked for room with its last: between the
-/// two every other thread evicted for it. Where a partner was full of what the other had not got
-/// yet, a pass of 60 large values lost 9,486 items on both nodes.
+/// Regression: a full sync charged a value at its first chunk and checked the budget at its last:
+/// between the two every other thread evicted for it. With a partner full of unconfirmed items, a
+/// full sync of 60 large values lost 9,486 items on both nodes.
 #[test]
-fn nobody_evicts_for_what_a_pass_brings() {
+fn a_full_sync_makes_no_thread_evict() {
     let store = replicated(SMALL_BYTES);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let head = RecordHead {
         version: version(1 << 52),
         ..RecordHead::default()
     };
     let begin = |key: &[u8], len| {
-        store.incoming_record(key, &head, len, Origin::Resync, &mut Batch::at(START))
+        store.partial_item(key, &head, len, Origin::Sync, &mut OpContext::at(START))
     };
-    store.put(b"held", &[1; 100_000], &until(NEVER), &mut batch);
+    store.put(b"held", &[1; 100_000], &until(NEVER), &mut context);
     let mut count = 0u64;
     while store.memory().used_bytes + 200_000 < store.memory().budget_bytes {
         store.put(
             &count.to_be_bytes(),
             &[1; 10_000],
             &until(NEVER),
-            &mut batch,
+            &mut context,
         );
         count += 1;
     }
     let used_bytes = store.memory().used_bytes;
     assert!(begin(b"large", 300_000).is_err());
     assert_eq!(store.memory().used_bytes, used_bytes);
-    // What has room is reserved; what replaces an entry takes its room.
+    // A new item reserves memory; one that replaces an entry uses that entry's.
     let reserved = begin(b"large", 150_000).unwrap();
     let mut instead = begin(b"held", 100_000).unwrap();
     assert!(begin(b"other", 100_000).is_err());
     assert!(instead.push(&[2; 100_000]));
-    store.put(b"small", b"v", &until(NEVER), &mut batch);
+    store.put(b"small", b"v", &until(NEVER), &mut context);
     assert_eq!(
-        store.apply(instead, Origin::Resync, &mut batch),
-        Verdict::Applied
+        store.apply(instead, Origin::Sync, &mut context),
+        ApplyResult::Applied
     );
     drop(reserved);
     assert_eq!(store.counters().sum(|class| &class.evicted), 0);
@@ -390,25 +408,25 @@ fn nobody_evicts_for_what_a_pass_brings() {
     store.audit(START);
 }
 
-/// What a pass counted on to make room may be gone, or smaller, when its last piece comes.
+/// The entry that a full sync counts on replacing may be gone or smaller when the last chunk comes.
 #[test]
-fn what_a_pass_replaces_may_shrink_under_it() {
+fn an_entry_may_shrink_before_a_full_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
         let store = replicated(SMALL_BYTES);
-        let mut batch = Batch::at(START);
+        let mut context = OpContext::at(START);
         let head = RecordHead {
             version: version(1 << 52),
             ..RecordHead::default()
         };
         let value = vec![1; 400_000];
-        store.put(b"k", &value, &until(NEVER), &mut batch);
-        let incoming = store.incoming_record(b"k", &head, 400_000, Origin::Resync, &mut batch);
+        store.put(b"k", &value, &until(NEVER), &mut context);
+        let incoming = store.partial_item(b"k", &head, 400_000, Origin::Sync, &mut context);
         let mut incoming = incoming.unwrap();
         assert!(incoming.push(&[2; 400_000]));
-        store.put(b"k", b"small", &until(NEVER), &mut batch);
-        store.put(b"rest", &vec![1; rest_bytes], &until(NEVER), &mut batch);
-        let verdict = store.apply(incoming, Origin::Resync, &mut batch);
-        assert_eq!(verdict == Verdict::Applied, is_room, "{verdict:?}");
+        store.put(b"k", b"small", &until(NEVER), &mut context);
+        store.put(b"rest", &vec![1; rest_bytes], &until(NEVER), &mut context);
+        let result = store.apply(incoming, Origin::Sync, &mut context);
+        assert_eq!(result == ApplyResult::Applied, is_room, "{result:?}");
         assert_eq!(store.held(b"k").is_some(), is_room);
         let memory = store.memory();
         assert!(memory.used_bytes <= memory.budget_bytes);

@@ -1,28 +1,33 @@
-//! Another memory limit while the store is in use.
+//! Changing the memory limit while the store is in use.
 
 use super::*;
 
 fn filled(config: &StoreConfig, items: u64) -> Store {
     let store = Store::new(config);
     for index in 0..items {
-        let mut batch = Batch::at(after(START, index));
-        store.put(&index.to_be_bytes(), &[1; 1000], &until(NEVER), &mut batch);
+        let mut context = OpContext::at(after(START, index));
+        store.put(
+            &index.to_be_bytes(),
+            &[1; 1000],
+            &until(NEVER),
+            &mut context,
+        );
     }
     store
 }
 
 #[test]
-fn less_memory_is_reached_in_steps_and_costs_writers_little() {
+fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     let store = filled(&config(64 * MEBIBYTE), 45_000);
     let now = after(START, 50_000);
     let items = store.memory().live_items;
     assert_eq!(items, 45_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     assert_eq!(store.limit_bytes(), 8 * MEBIBYTE);
-    // A writer makes room for itself only.
-    store.put(b"new", &[1; 1000], &until(NEVER), &mut Batch::at(now));
+    // A writer evicts only for its own item.
+    store.put(b"new", &[1; 1000], &until(NEVER), &mut OpContext::at(now));
     assert!(store.memory().live_items >= items);
-    // One round of housekeeping does a bounded part of it, here all.
+    // One round of housekeeping evicts a bounded number of bytes, which is all of them here.
     let mut batches = 0;
     store.shrink(now, |_| batches += 1);
     let memory = store.memory();
@@ -30,10 +35,13 @@ fn less_memory_is_reached_in_steps_and_costs_writers_little() {
     assert_eq!(memory.budget_bytes, 8 * MEBIBYTE - store.kept_bytes());
     assert!(memory.used_bytes > 7 * MEBIBYTE, "{memory:?}");
     assert!(batches > 30, "{batches} steps");
-    assert!(store.get(b"new", &mut Batch::at(now)).is_ok());
-    // The coldest went.
+    assert!(store.get(b"new", &mut OpContext::at(now)).is_ok());
+    // The coldest items were evicted.
     let oldest = 0u64.to_be_bytes();
-    assert_eq!(store.get(&oldest, &mut Batch::at(now)), Err(Miss::Absent));
+    assert_eq!(
+        store.get(&oldest, &mut OpContext::at(now)),
+        Err(Miss::Absent)
+    );
     store.audit(now);
     store.shrink(now, |_| panic!("it was done"));
 }
@@ -54,7 +62,7 @@ fn one_round_evicts_a_bounded_number_of_bytes() {
 }
 
 #[test]
-fn more_memory_counts_at_once_even_while_it_shrinks() {
+fn more_memory_is_available_at_once_even_while_shrinking() {
     let store = filled(&config(64 * MEBIBYTE), 45_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     store.set_limit_bytes(128 * MEBIBYTE);
@@ -65,7 +73,7 @@ fn more_memory_counts_at_once_even_while_it_shrinks() {
 }
 
 #[test]
-fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
+fn without_evictions_a_lower_limit_refuses_writes_and_removes_nothing() {
     let without = StoreConfig {
         evicting: false,
         ..config(64 * MEBIBYTE)
@@ -73,13 +81,13 @@ fn without_evictions_less_memory_refuses_at_once_and_removes_nothing() {
     let store = filled(&without, 20_000);
     store.set_limit_bytes(8 * MEBIBYTE);
     store.shrink(after(START, 50_000), |_| panic!("nothing may go"));
-    assert!(store.draft(b"new", &until(NEVER), 1000).is_err());
+    assert!(store.pending_item(b"new", &until(NEVER), 1000).is_err());
     assert_eq!(store.memory().live_items, 20_000);
 }
 
-/// What is evicted was not confirmed by the partner: its removal leaves a tombstone.
+/// The partner has not confirmed the evicted items, so each leaves a tombstone.
 #[test]
-fn what_goes_before_the_partner_has_it_leaves_a_tombstone() {
+fn evicting_unconfirmed_items_while_shrinking_leaves_tombstones() {
     let pair = StoreConfig {
         replicated: true,
         ..config(16 * MEBIBYTE)

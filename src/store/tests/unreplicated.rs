@@ -1,39 +1,52 @@
-//! What a node that stops counts as its partner's.
+//! What a stopping node counts as unreplicated.
 
 use super::*;
 
 #[test]
-fn what_is_not_confirmed_is_owed_and_without_a_link_everything() {
+fn unconfirmed_entries_count_and_without_a_link_all_entries() {
     let store = replicated(64 * MEBIBYTE);
-    assert_eq!(store.count_owed(Owed::All, START), 0);
-    let mut batch = Batch::at(START);
+    assert_eq!(store.count_unreplicated(Unreplicated::All, START), 0);
+    let mut context = OpContext::at(START);
     for key in [b"a", b"b", b"c"] {
-        store.put(key, b"v", &until(NEVER), &mut batch);
+        store.put(key, b"v", &until(NEVER), &mut context);
     }
     let confirm = |key: &[u8]| {
         let version = store.held(key).unwrap().version();
         store.confirm(store.slot_of(key), version);
     };
     confirm(b"a");
-    assert_eq!(store.count_owed(Owed::Unconfirmed, START), 2);
-    assert_eq!(store.count_owed(Owed::All, START), 3);
-    // A deletion is owed until it is confirmed; an overdue item, which nobody has met yet, is not.
-    store.remove(b"a", &mut batch);
-    store.put(b"b", b"v", &until(START.boot_ms + 1000), &mut batch);
+    assert_eq!(
+        store.count_unreplicated(Unreplicated::Unconfirmed, START),
+        2
+    );
+    assert_eq!(store.count_unreplicated(Unreplicated::All, START), 3);
+    // A deletion is unreplicated until it is confirmed; an expired item that was not
+    // removed yet is not counted.
+    store.remove(b"a", &mut context);
+    store.put(b"b", b"v", &until(START.boot_ms + 1000), &mut context);
     let later = after(START, 5000);
-    assert_eq!(store.count_owed(Owed::Unconfirmed, later), 2);
+    assert_eq!(
+        store.count_unreplicated(Unreplicated::Unconfirmed, later),
+        2
+    );
     confirm(b"a");
     confirm(b"c");
-    assert_eq!(store.count_owed(Owed::Unconfirmed, later), 0);
-    assert_eq!(store.count_owed(Owed::All, later), 1);
+    assert_eq!(
+        store.count_unreplicated(Unreplicated::Unconfirmed, later),
+        0
+    );
+    assert_eq!(store.count_unreplicated(Unreplicated::All, later), 1);
 }
 
 #[test]
-fn a_flush_is_owed_without_a_link() {
+fn a_flush_counts_without_a_link() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut batch);
-    store.raise_floor(Stamp::from_raw(u64::MAX >> 1));
-    assert_eq!(store.count_owed(Owed::Unconfirmed, START), 0);
-    assert_eq!(store.count_owed(Owed::All, START), 1);
+    let mut context = OpContext::at(START);
+    store.put(b"k", b"v", &until(NEVER), &mut context);
+    store.raise_flush_watermark(Timestamp::from_raw(u64::MAX >> 1));
+    assert_eq!(
+        store.count_unreplicated(Unreplicated::Unconfirmed, START),
+        0
+    );
+    assert_eq!(store.count_unreplicated(Unreplicated::All, START), 1);
 }

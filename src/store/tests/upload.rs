@@ -1,8 +1,8 @@
-//! Values and lines that clients have not sent whole.
+//! Unfinished values and lines.
 //!
-//! The announced size was charged at once, and everybody else's larger values were refused when
-//! that reached an eighth of memory: eight clients that each announced a megabyte and sent ten
-//! bytes made the next save fail, and the session it was to replace was gone.
+//! Regression: the announced size was charged at once, and larger values of other clients were
+//! refused when the sum reached an eighth of memory: eight clients that each announced a megabyte
+//! and sent ten bytes made the next session save fail, and the old session was gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,13 +28,13 @@ impl Calls {
 }
 
 fn begin(store: &Store, len: usize) -> Upload {
-    let mut batch = Batch::at(START);
-    let upload = store.upload(b"k", &ItemHead::default(), len, &mut batch);
+    let mut context = OpContext::at(START);
+    let upload = store.upload(b"k", &ItemHead::default(), len, &mut context);
     upload.unwrap()
 }
 
 fn send(store: &Store, upload: &mut Upload, bytes: &[u8]) {
-    let taken = store.receive(upload, bytes, &mut Batch::at(START));
+    let taken = store.receive(upload, bytes, &mut OpContext::at(START));
     assert_eq!(taken, Ok(bytes.len()));
 }
 
@@ -44,7 +44,7 @@ fn poll(upload: &mut Upload, waker: &Waker) -> Poll<()> {
 }
 
 #[test]
-fn what_is_only_announced_takes_no_memory() {
+fn an_announced_value_takes_no_memory() {
     let store = store(64 * MEBIBYTE);
     let uploads: Vec<_> = (0..1000).map(|_| begin(&store, LARGE)).collect();
     assert_eq!(store.memory().used_bytes, 0);
@@ -53,13 +53,13 @@ fn what_is_only_announced_takes_no_memory() {
 }
 
 #[test]
-fn memory_follows_what_has_arrived() {
+fn memory_grows_with_the_bytes_received() {
     for ballast_bytes in [0, 20 * MEBIBYTE] {
         let store = store(64 * MEBIBYTE);
-        // With it memory is not ample.
+        // It holds so much that memory is not ample any more.
         let mut ballast = store.unfinished_input();
         ballast.hold(ballast_bytes);
-        let mut batch = Batch::at(START);
+        let mut context = OpContext::at(START);
         for len in [1025, 5000, 100_000, 256 << 10, 700_000, 9_000_000] {
             let value: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             let mut upload = begin(&store, len);
@@ -74,9 +74,9 @@ fn memory_follows_what_has_arrived() {
                 };
                 assert!(held_bytes <= most, "{held_bytes} for {arrived} of {len}");
             }
-            let draft = upload.into_draft(&store);
-            store.update(b"k", &mut batch, |_| (Action::Put(draft), ()));
-            assert_eq!(store.get(b"k", &mut batch), Ok(value));
+            let pending = upload.into_pending_item(&store);
+            store.update(b"k", &mut context, |_| (Action::Put(pending), ()));
+            assert_eq!(store.get(b"k", &mut context), Ok(value));
             assert_eq!(store.memory().unfinished_bytes, ballast_bytes);
         }
         drop(ballast);
@@ -85,10 +85,10 @@ fn memory_follows_what_has_arrived() {
 }
 
 #[test]
-fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
+fn small_uploads_and_large_ones_that_fit_continue_beside_waiting_ones() {
     let store = store(64 * MEBIBYTE);
     let waker = Waker::noop();
-    // They could not all become whole.
+    // They could not all be completed.
     let mut crowd = Vec::new();
     for _ in 0..1000 {
         let mut upload = begin(&store, LARGE);
@@ -97,7 +97,7 @@ fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
     }
     let polled = crowd.iter_mut().map(|upload| poll(upload, waker));
     let waiting = polled.filter(|polled| polled.is_pending()).count();
-    // Those whose buffer has room are not asked at all.
+    // An upload whose buffer has space does not ask.
     assert!((500..=999).contains(&waiting), "{waiting}");
     for len in [2000, 60_000, 120_001, 1_000_000] {
         let mut upload = begin(&store, len);
@@ -114,7 +114,7 @@ fn small_saves_and_large_ones_that_fit_go_on_beside_large_uploads() {
 }
 
 #[test]
-fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
+fn one_upload_gets_the_overdraft_and_wakes_the_next_when_it_ends() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
     ballast.hold(25 * MEBIBYTE);
@@ -139,7 +139,7 @@ fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
         Some(true)
     );
     assert_eq!(calls.count(), 0);
-    drop(first.into_draft(&store));
+    drop(first.into_pending_item(&store));
     assert_eq!(calls.count(), 1, "called once, however often it has looked");
     assert!(poll(&mut second, &waker).is_ready());
     assert_eq!(store.lacking_input_bytes(), None);
@@ -149,7 +149,7 @@ fn one_goes_beyond_the_limit_and_the_next_is_woken_when_it_ends() {
 }
 
 #[test]
-fn who_waits_is_woken_by_whatever_makes_room() {
+fn a_waiting_upload_is_woken_by_whatever_frees_memory() {
     let store = store(64 * MEBIBYTE);
     let mut ballast = store.unfinished_input();
     ballast.hold(20 * MEBIBYTE);
@@ -167,15 +167,15 @@ fn who_waits_is_woken_by_whatever_makes_room() {
     assert!(line.poll_room(200_000, &waker).is_ready());
     ballast.hold(31 * MEBIBYTE);
     assert!(line.poll_room(200_000, &waker).is_pending());
-    // The upload that went beyond the limit.
+    // The upload with the overdraft.
     drop(beyond);
     assert_eq!(calls.count(), 2);
     assert!(line.poll_room(200_000, &waker).is_ready());
 }
 
-/// Between a look and the registration of who waits, another thread may free the last bytes.
+/// Between the check and the registration of a waiter, another thread may free the last bytes.
 #[test]
-fn no_call_is_lost_between_threads() {
+fn no_wakeup_is_lost_between_threads() {
     let store = store(64 * MEBIBYTE);
     let mut beyond = begin(&store, LARGE);
     let mut ballast = store.unfinished_input();
@@ -216,11 +216,11 @@ fn without_evictions_a_value_is_refused_when_it_is_announced() {
         evicting: false,
         ..config(SMALL_BYTES)
     });
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let head = ItemHead::default();
-    let first = store.upload(b"k", &head, 500_000, &mut batch);
-    assert!(store.upload(b"l", &head, 500_000, &mut batch).is_err());
+    let first = store.upload(b"k", &head, 500_000, &mut context);
+    assert!(store.upload(b"l", &head, 500_000, &mut context).is_err());
     drop(first);
-    assert!(store.upload(b"l", &head, 500_000, &mut batch).is_ok());
+    assert!(store.upload(b"l", &head, 500_000, &mut context).is_ok());
     store.audit(START);
 }

@@ -1,4 +1,4 @@
-//! Walks: what stays is seen once, whatever happens to the rest.
+//! Walks: an unchanged item is visited once, whatever happens to the others.
 
 use std::collections::BTreeMap;
 
@@ -27,12 +27,12 @@ fn changes() -> impl Strategy<Value = Vec<(u32, Change)>> {
 
 fn apply(store: &Store, key: u32, change: Change, now: Now) {
     let key = key.to_be_bytes();
-    let mut batch = Batch::at(now);
+    let mut context = OpContext::at(now);
     match change {
-        Change::Set => _ = store.put(&key, b"new", &until(NEVER), &mut batch),
-        Change::Remove => _ = store.remove(&key, &mut batch),
-        Change::Read => _ = store.get(&key, &mut batch),
-        Change::Touch => _ = store.touch(&key, NEVER, &mut batch),
+        Change::Set => _ = store.put(&key, b"new", &until(NEVER), &mut context),
+        Change::Remove => _ = store.remove(&key, &mut context),
+        Change::Read => _ = store.get(&key, &mut context),
+        Change::Touch => _ = store.touch(&key, NEVER, &mut context),
     }
 }
 
@@ -60,7 +60,7 @@ fn walked(store: &Store, steps: &[Vec<(u32, Change)>]) -> BTreeMap<Vec<u8>, u32>
 
 proptest! {
     #[test]
-    fn what_stays_is_seen_once_and_nothing_twice(
+    fn unchanged_items_are_visited_once_and_no_item_twice(
         keys in proptest::collection::btree_set(0..2000u32, 0..600),
         changed in proptest::collection::vec(changes(), 0..300),
         is_replicated in any::<bool>(),
@@ -85,10 +85,10 @@ proptest! {
 #[test]
 fn a_long_shard_takes_several_steps() {
     let store = store(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
+    let mut context = OpContext::at(START);
     let many = 256 * limits::WALK_STEP_ENTRIES as u32 * 2;
     for key in 0..many {
-        store.put(&key.to_be_bytes(), b"v", &until(NEVER), &mut batch);
+        store.put(&key.to_be_bytes(), b"v", &until(NEVER), &mut context);
     }
     let seen = walked(&store, &[]);
     assert_eq!(seen.len(), many as usize);
@@ -96,16 +96,16 @@ fn a_long_shard_takes_several_steps() {
 }
 
 #[test]
-fn the_dead_are_shown_as_such() {
+fn expired_and_flushed_items_are_visited_and_not_live() {
     let store = replicated(64 * MEBIBYTE);
-    let mut batch = Batch::at(START);
-    store.put(b"flushed", b"v", &until(NEVER), &mut batch);
-    store.flush(&mut Batch::at(START));
-    store.put(b"deleted", b"v", &until(NEVER), &mut batch);
-    store.remove(b"deleted", &mut batch);
+    let mut context = OpContext::at(START);
+    store.put(b"flushed", b"v", &until(NEVER), &mut context);
+    store.flush(&mut OpContext::at(START));
+    store.put(b"deleted", b"v", &until(NEVER), &mut context);
+    store.remove(b"deleted", &mut context);
     let deadline_ms = START.boot_ms + 5;
-    store.put(b"expired", b"v", &until(deadline_ms), &mut batch);
-    store.put(b"live", b"v", &until(NEVER), &mut batch);
+    store.put(b"expired", b"v", &until(deadline_ms), &mut context);
+    store.put(b"live", b"v", &until(NEVER), &mut context);
     let mut walk = Walk::default();
     let mut shown = Vec::new();
     let now = after(START, 5);

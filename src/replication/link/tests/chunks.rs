@@ -1,9 +1,9 @@
-//! Large values that change while they travel.
+//! Large values that change while they are sent.
 //!
-//! What went wrong: any change of the key, a touch too, began its transfer anew, and the end mark
-//! of a pass did not wait for it. A value that was touched every 20 ms never reached the partner,
-//! which meanwhile got gigabytes of its beginnings; and a restarted node opened its client port
-//! without it and answered misses.
+//! Regression: any change of the key, even a touch, restarted its transfer, and the end mark of a
+//! full sync did not wait for it. A value that was touched every 20 ms never reached the partner,
+//! which received gigabytes of first chunks; and a restarted node opened its client port without
+//! the value and answered misses.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn change_until_there(a: &mut Side, b: &mut Side, change: impl Fn(&mut Side)) {
 }
 
 #[test]
-fn a_value_that_is_touched_all_the_time_arrives_and_its_last_touch_too() {
+fn a_value_that_is_touched_all_the_time_arrives_with_its_last_touch() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", LARGE_BYTES);
     change_until_there(&mut a, &mut b, |a| a.touch(b"large", 60_000));
@@ -41,7 +41,7 @@ fn a_value_that_is_touched_all_the_time_arrives_and_its_last_touch_too() {
 }
 
 #[test]
-fn a_value_that_is_replaced_all_the_time_arrives_and_the_last_one_too() {
+fn a_value_that_is_replaced_all_the_time_arrives_and_so_does_the_last_one() {
     let (mut a, mut b) = connected_pair();
     change_until_there(&mut a, &mut b, |a| a.set(b"large", LARGE_BYTES));
     a.set(b"large", 5);
@@ -49,7 +49,7 @@ fn a_value_that_is_replaced_all_the_time_arrives_and_the_last_one_too() {
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
 }
 
-/// The pass sends the end mark only when the partner has what it had to give up.
+/// The full sync sends the end mark only when the partner has the value it deferred.
 fn opens_with_the_value(change: impl Fn(&mut Side)) {
     let (mut a, mut b) = (side(0), side(1));
     a.set(b"large", LARGE_BYTES);
@@ -63,36 +63,38 @@ fn opens_with_the_value(change: impl Fn(&mut Side)) {
         if a.link.is_up() {
             change(&mut a);
         }
-        if b.events().contains(&LinkEvent::PartnerPassDone) {
+        if b.events().contains(&LinkEvent::PartnerSyncDone) {
             assert!(b.has(b"large"), "opened without it");
             assert!(aborted <= 1, "{aborted}");
             return;
         }
     }
-    panic!("the pass never ends");
+    panic!("the full sync never ends");
 }
 
 #[test]
-fn a_pass_does_not_end_before_a_value_that_is_touched_all_the_time() {
+fn a_full_sync_does_not_end_before_a_value_that_is_touched_all_the_time() {
     opens_with_the_value(|a| a.touch(b"large", 60_000));
 }
 
 #[test]
-fn a_pass_does_not_end_before_a_value_that_is_replaced_all_the_time() {
+fn a_full_sync_does_not_end_before_a_value_that_is_replaced_all_the_time() {
     opens_with_the_value(|a| a.set(b"large", LARGE_BYTES));
 }
 
-/// Writes, but the batch with the key is dropped.
+/// Writes without marking the key dirty, as if the batch with it was dropped.
 fn set_unseen(a: &mut Side, value_len: usize) {
-    let draft = a.store.draft(b"large", &ItemHead::default(), value_len);
-    let draft = draft.unwrap();
-    let mut batch = Batch::at(a.now);
+    let pending = a
+        .store
+        .pending_item(b"large", &ItemHead::default(), value_len);
+    let pending = pending.unwrap();
+    let mut context = OpContext::at(a.now);
     a.store
-        .update(b"large", &mut batch, |_| (Action::Put(draft), ()));
+        .update(b"large", &mut context, |_| (Action::Put(pending), ()));
 }
 
 #[test]
-fn a_pass_ends_though_the_change_of_a_value_it_owes_was_never_handed_over() {
+fn a_full_sync_ends_even_if_the_change_of_a_deferred_value_was_dropped() {
     let (mut a, mut b) = (side(0), side(1));
     a.set(b"large", LARGE_BYTES);
     connect(&mut a, &mut b);
@@ -101,14 +103,14 @@ fn a_pass_ends_though_the_change_of_a_value_it_owes_was_never_handed_over() {
     }
     set_unseen(&mut a, LARGE_BYTES);
     talk(&mut a, &mut b);
-    assert!(b.events().contains(&LinkEvent::PartnerPassDone));
+    assert!(b.events().contains(&LinkEvent::PartnerSyncDone));
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
     assert!(a.link.is_drained());
 }
 
-/// Only the pass knows of the new value then, and it meets a transfer of the old one.
+/// Only the full sync sends the new value then, while a transfer of the old one is running.
 #[test]
-fn a_pass_does_not_take_the_replaced_value_under_way_for_the_new_one() {
+fn a_full_sync_sends_the_new_value_after_a_transfer_of_the_old_one() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", LARGE_BYTES);
     step(&mut a, &mut b);
@@ -118,10 +120,10 @@ fn a_pass_does_not_take_the_replaced_value_under_way_for_the_new_one() {
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
 }
 
-/// The partner forgets its deletion when it hears that it was applied: a last piece after that
-/// would show what was deleted, until the newest value comes.
+/// The partner forgets its deletion when it reads the ack: a last chunk after that would bring the
+/// deleted value back until the newest one arrives.
 #[test]
-fn a_replaced_value_does_not_go_on_once_the_partner_has_removed_it() {
+fn the_transfer_of_a_replaced_value_ends_once_the_partner_has_deleted_the_key() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", LARGE_BYTES);
     step(&mut a, &mut b);
@@ -130,6 +132,6 @@ fn a_replaced_value_does_not_go_on_once_the_partner_has_removed_it() {
     let deletion = b.transmit(1000);
     a.received(&deletion).unwrap();
     a.set(b"large", LARGE_BYTES);
-    let answer = names(&a.transmit(100_000));
-    assert_eq!(answer[..3], ["abort", "verdicts", "start"]);
+    let ack = names(&a.transmit(100_000));
+    assert_eq!(ack[..3], ["abort", "acks", "start"]);
 }

@@ -1,24 +1,24 @@
-//! How a link begins, is refused, and ends.
+//! How a link comes up, is refused, and ends.
 
 use super::*;
-use crate::limits::{REPLACEABLE_SILENCE_MS, STAMP_AHEAD_MAX_MS};
-use crate::replication::wire::{Answer, Hello, Lane};
+use crate::limits::{REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_MAX_MS};
+use crate::replication::wire::{Ack, Hello, Lane};
 
 #[test]
-fn both_absorb_the_others_clock_and_floor_before_any_record() {
+fn both_sides_absorb_clock_and_flush_watermark_before_any_record() {
     let (mut a, mut b) = (side(0), side(1));
     b.now.wall_ms += 30_000;
     b.set(b"key", 1);
-    let floor = b.store.flush(&mut Batch::at(b.now));
+    let flush_watermark = b.store.flush(&mut OpContext::at(b.now));
     connect(&mut a, &mut b);
     let hello = b.transmit(1000);
     a.received(&hello).unwrap();
-    assert!(a.store.stamps().next(a.now) > floor);
-    assert_eq!(a.store.floor(), floor);
-    assert_eq!(a.events(), [LinkEvent::FlushRaised { floor }]);
+    assert!(a.store.hybrid_clock().next(a.now) > flush_watermark);
+    assert_eq!(a.store.flush_watermark(), flush_watermark);
+    assert_eq!(a.events(), [LinkEvent::FlushRaised { flush_watermark }]);
 }
 
-/// Connects two nodes that do not fit; gives back the reasons, own and partner's, at `a`.
+/// Connects two nodes that refuse each other; returns the kind and the events of both.
 fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEvent>) {
     connect(&mut a, &mut b);
     let (to_b, to_a) = (a.transmit(1000), b.transmit(1000));
@@ -29,7 +29,7 @@ fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEv
         Some(LinkError::Refused(reason)) => reason.kind,
         other => panic!("not refused: {other:?}"),
     };
-    // Whoever did not refuse itself hears why.
+    // A side that did not refuse is told the reason.
     if at_a.is_ok() {
         assert!(matches!(
             a.received(&farewell_b),
@@ -48,7 +48,7 @@ fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEv
 }
 
 #[test]
-fn nodes_that_do_not_fit_refuse_each_other_with_a_reason_on_both_sides() {
+fn nodes_that_cannot_pair_refuse_each_other_with_a_reason_on_both_sides() {
     let equal_sides = (side(1), side(1));
     let mut policy = (side(0), side(1));
     policy.1.link = Link::new(LinkConfig {
@@ -56,7 +56,7 @@ fn nodes_that_do_not_fit_refuse_each_other_with_a_reason_on_both_sides() {
         ..link_config(1)
     });
     let mut clock = (side(0), side(1));
-    clock.1.now.wall_ms += STAMP_AHEAD_MAX_MS + 1000;
+    clock.1.now.wall_ms += TIMESTAMP_AHEAD_MAX_MS + 1000;
     for ((a, b), wanted) in [
         (equal_sides, RefusalKind::EqualSides),
         (policy, RefusalKind::PolicyDiffers),
@@ -84,8 +84,8 @@ fn a_partner_of_another_wire_version_is_refused() {
         wire_max: 9,
         side: 1,
         incarnation: 1,
-        clock: Stamp::from_raw(1),
-        floor: Stamp::ZERO,
+        clock: Timestamp::from_raw(1),
+        flush_watermark: Timestamp::ZERO,
         node_id: "",
         policy: "",
     };
@@ -112,13 +112,13 @@ fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
     };
     assert_eq!(alarms(a.events()), 1);
     assert_eq!(alarms(b.events()), 0);
-    assert!(a.link.counters().stamps_ahead >= 2);
-    assert!(a.store.stamps().highest().wall_ms() >= b.now.wall_ms);
+    assert!(a.link.counters().clock_ahead >= 2);
+    assert!(a.store.hybrid_clock().highest().wall_ms() >= b.now.wall_ms);
 }
 
-/// Any node with the key replaced a link that ran, and the one that had lost it took it back.
+/// Regression: any node with the key replaced a running link, and the replaced node took it back.
 #[test]
-fn only_the_same_process_replaces_a_link_that_lives() {
+fn only_the_same_process_replaces_a_live_link() {
     let (mut a, b) = connected_pair();
     let refusal = |a: &Side, side, incarnation, policy: &str| {
         let mut hello = b.link.hello(&b.store, b.now);
@@ -134,21 +134,21 @@ fn only_the_same_process_replaces_a_link_that_lives() {
     assert_eq!(refusal(&a, 1, other, &policy), linked_elsewhere);
     a.now.boot_ms += 1;
     assert_eq!(refusal(&a, 1, other, &policy), None, "the link is silent");
-    // What can be no partner at all replaces nothing, however silent the link is.
+    // A node that would be refused replaces nothing, however silent the link is.
     assert_eq!(
         refusal(&a, 0, other, &policy),
         Some(RefusalKind::EqualSides)
     );
     assert_eq!(refusal(&a, 1, other, ""), Some(RefusalKind::PolicyDiffers));
-    // A link whose partner has said nothing yet is nobody's.
+    // A link whose partner has not sent its hello may be replaced by any.
     a.link.connected(a.now, &a.store);
     assert_eq!(refusal(&a, 1, other, &policy), None);
 }
 
 #[test]
-fn frames_before_the_greeting_end_the_link() {
+fn frames_before_the_handshake_end_the_link() {
     for frame in [
-        Frame::PassEnd,
+        Frame::SyncEnd,
         Frame::Welcome { wire_version: 0 },
         Frame::Heartbeat { boot_ms: 1 },
     ] {
@@ -165,7 +165,7 @@ fn frames_before_the_greeting_end_the_link() {
 }
 
 #[test]
-fn silence_of_a_second_is_down_unless_it_was_we_who_slept() {
+fn a_second_of_silence_is_down_unless_this_process_was_paused() {
     let (mut a, _b) = connected_pair();
     assert!(a.link.next_tick_ms(a.now) <= HEARTBEAT_MS);
     let mut heartbeats = 0;
@@ -189,14 +189,14 @@ fn silence_of_a_second_is_down_unless_it_was_we_who_slept() {
 }
 
 #[test]
-fn a_new_connection_forgets_all_of_the_old_one() {
+fn a_new_connection_starts_without_the_state_of_the_old_one() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", 300_000);
     let half = a.transmit(1);
     b.received(&half).unwrap();
     b.received(&[0, 0]).unwrap();
     assert_eq!(a.link.counters().unconfirmed_records, 1);
-    // Side 1 hears of the new connection before it misses the old one.
+    // Side 1 gets the new connection before it notices the end of the old one.
     a.link.disconnected(a.now);
     connect(&mut a, &mut b);
     assert_eq!(a.link.counters().unconfirmed_records, 0);
@@ -205,18 +205,18 @@ fn a_new_connection_forgets_all_of_the_old_one() {
 }
 
 #[test]
-fn a_partner_that_misbehaves_ends_the_link_and_harms_nothing() {
-    let piece = Frame::Piece {
+fn a_protocol_error_ends_the_link_and_later_bytes_are_ignored() {
+    let piece = Frame::Chunk {
         lane: Lane::Live,
         bytes: b"x",
     };
-    let mut verdict_on_nothing = Vec::new();
-    let mut runs = [(Answer::Applied, 1)].into_iter();
-    Frame::encode_verdicts(&mut verdict_on_nothing, || runs.next());
+    let mut ack_without_a_record = Vec::new();
+    let mut runs = [(Ack::Applied, 1)].into_iter();
+    Frame::encode_acks(&mut ack_without_a_record, || runs.next());
     let mut piece_without_start = Vec::new();
     piece.encode(&mut piece_without_start);
     let giant_length = vec![0xff; 16];
-    for bytes in [verdict_on_nothing, piece_without_start, giant_length] {
+    for bytes in [ack_without_a_record, piece_without_start, giant_length] {
         let (mut a, _) = connected_pair();
         assert!(a.received(&bytes).is_err());
         assert!(!a.link.is_up());

@@ -1,10 +1,10 @@
-//! What stands where in the stream, and how much of it.
+//! The order of frames in the stream, and the windows of both lanes.
 
 use super::*;
-use crate::limits::{LIVE_WINDOW_BYTES, PASS_WINDOW_BYTES};
+use crate::limits::{LIVE_WINDOW_BYTES, SYNC_WINDOW_BYTES};
 
 #[test]
-fn a_link_up_copies_both_tables_and_tells_both_nodes() {
+fn a_new_link_copies_both_tables_and_both_nodes_get_the_events() {
     let (mut a, mut b) = (side(0), side(1));
     a.set(b"of a", 10);
     b.set(b"of b", 200_000);
@@ -16,17 +16,17 @@ fn a_link_up_copies_both_tables_and_tells_both_nodes() {
         assert_eq!(node.store.memory().tombstones, 0);
         let events = node.events();
         assert!(matches!(events[0], LinkEvent::Up { .. }));
-        assert!(events.contains(&LinkEvent::OwnPassDone));
-        assert!(events.contains(&LinkEvent::PartnerPassDone));
+        assert!(events.contains(&LinkEvent::OwnSyncDone));
+        assert!(events.contains(&LinkEvent::PartnerSyncDone));
         assert!(node.link.is_drained());
         assert_eq!(node.link.counters().unconfirmed_bytes, 0);
     }
 }
 
-/// Once the partner has its verdict it forgets the deletion; a last piece after that would bring
+/// Once the partner has its ack it forgets the deletion; a last chunk after that would bring
 /// the deleted session back.
 #[test]
-fn a_transfer_ends_before_the_verdict_on_what_replaced_it() {
+fn a_transfer_ends_before_the_ack_of_the_record_that_replaced_it() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", 300_000);
     let first = a.transmit(1);
@@ -35,18 +35,18 @@ fn a_transfer_ends_before_the_verdict_on_what_replaced_it() {
     b.now.wall_ms += 5;
     b.delete(b"large");
     let deletion = b.transmit(1000);
-    assert_eq!(names(&deletion), ["verdicts", "tombstone"]);
+    assert_eq!(names(&deletion), ["acks", "tombstone"]);
     a.received(&deletion).unwrap();
-    let answer = a.transmit(100_000);
-    assert_eq!(names(&answer), ["abort", "verdicts"]);
-    b.received(&answer).unwrap();
+    let ack = a.transmit(100_000);
+    assert_eq!(names(&ack), ["abort", "acks"]);
+    b.received(&ack).unwrap();
     talk(&mut a, &mut b);
     assert!(!a.has(b"large") && !b.has(b"large"));
     assert_eq!(b.store.memory().tombstones, 0);
 }
 
 #[test]
-fn a_local_change_ends_the_transfer_of_its_key() {
+fn a_local_deletion_ends_the_transfer_of_its_key() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", 300_000);
     let mut stream = a.transmit(1);
@@ -66,33 +66,33 @@ fn later_keys_wait_for_a_value_up_to_a_mebibyte_and_overtake_a_larger_one() {
     a.set(b"lock", 1);
     assert_eq!(
         names(&a.transmit(1 << 20)),
-        ["start", "piece", "piece", "lock"]
+        ["start", "chunk", "chunk", "lock"]
     );
     let (mut a, _) = connected_pair();
     a.set(b"huge", 1_500_000);
     a.set(b"lock", 1);
-    assert_eq!(names(&a.transmit(1 << 20))[..3], ["start", "lock", "piece"]);
+    assert_eq!(names(&a.transmit(1 << 20))[..3], ["start", "lock", "chunk"]);
 }
 
 #[test]
-fn a_flush_is_on_the_wire_before_what_was_written_after_it() {
+fn a_flush_is_sent_before_records_written_after_it() {
     let (mut a, mut b) = connected_pair();
     a.set(b"before", 5);
-    a.store.flush(&mut Batch::at(a.now));
+    a.store.flush(&mut OpContext::at(a.now));
     a.set(b"after", 5);
     let stream = a.transmit(1000);
     assert_eq!(names(&stream), ["flush", "after"]);
     b.received(&stream).unwrap();
-    assert_eq!(b.store.floor(), a.store.floor());
-    // It does not come back.
-    assert_eq!(names(&b.transmit(1000)), ["verdicts"]);
+    assert_eq!(b.store.flush_watermark(), a.store.flush_watermark());
+    // The flush is not sent back.
+    assert_eq!(names(&b.transmit(1000)), ["acks"]);
 }
 
-/// Every flush was an event of its own, and events beyond a bound were dropped: a burst of flushes
-/// while a restarted node received its pass swallowed the end of the pass, and the node never
-/// opened its client port.
+/// Regression: every flush was an event of its own, and events beyond a bound were dropped. A burst
+/// of flushes displaced the end of the full sync, and a restarted node never opened its client
+/// port.
 #[test]
-fn a_burst_of_flushes_hides_neither_the_link_nor_the_end_of_the_pass() {
+fn a_burst_of_flushes_displaces_no_other_event() {
     let (mut a, mut b) = (side(0), side(1));
     connect(&mut a, &mut b);
     for _ in 0..2 {
@@ -103,21 +103,21 @@ fn a_burst_of_flushes_hides_neither_the_link_nor_the_end_of_the_pass() {
     let mut burst = Vec::new();
     for _ in 0..1000 {
         a.now.wall_ms += 1;
-        let floor = a.store.stamps().next(a.now);
-        Frame::Flush { floor }.encode(&mut burst);
+        let flush_watermark = a.store.hybrid_clock().next(a.now);
+        Frame::Flush { flush_watermark }.encode(&mut burst);
     }
-    let floor = a.store.stamps().highest();
-    Frame::PassEnd.encode(&mut burst);
+    let flush_watermark = a.store.hybrid_clock().highest();
+    Frame::SyncEnd.encode(&mut burst);
     b.received(&burst).unwrap();
     let events = b.events();
     assert!(matches!(events[0], LinkEvent::Up { .. }), "{events:?}");
-    assert!(events.contains(&LinkEvent::PartnerPassDone), "{events:?}");
-    assert!(events.contains(&LinkEvent::FlushRaised { floor }));
+    assert!(events.contains(&LinkEvent::PartnerSyncDone), "{events:?}");
+    assert!(events.contains(&LinkEvent::FlushRaised { flush_watermark }));
     assert!(events.len() <= 4, "{events:?}");
 }
 
 #[test]
-fn a_partner_that_answers_nothing_gets_a_window_of_live_bytes_and_no_more() {
+fn without_acks_no_more_than_the_live_window_is_sent() {
     let (mut a, _) = connected_pair();
     for n in 0..9000 {
         a.set(format!("key{n}").as_bytes(), 1000);
@@ -134,7 +134,7 @@ fn a_partner_that_answers_nothing_gets_a_window_of_live_bytes_and_no_more() {
 }
 
 #[test]
-fn a_pass_has_a_window_of_its_own_and_leaves_the_wire_to_live_records() {
+fn a_full_sync_has_its_own_window_and_leaves_the_wire_to_live_records() {
     let (mut a, mut b) = (side(0), side(1));
     for n in 0..1000 {
         a.set(format!("key{n}").as_bytes(), 1000);
@@ -151,7 +151,7 @@ fn a_pass_has_a_window_of_its_own_and_leaves_the_wire_to_live_records() {
         sent += a.transmit(64 * 1024).len();
     }
     assert!(
-        sent <= PASS_WINDOW_BYTES + 1000 && sent > PASS_WINDOW_BYTES / 2,
+        sent <= SYNC_WINDOW_BYTES + 1000 && sent > SYNC_WINDOW_BYTES / 2,
         "{sent}"
     );
     a.set(b"live", 10);
@@ -159,15 +159,15 @@ fn a_pass_has_a_window_of_its_own_and_leaves_the_wire_to_live_records() {
 }
 
 #[test]
-fn a_busy_node_still_finishes_its_pass() {
+fn a_busy_node_still_finishes_its_full_sync() {
     let (mut a, mut b) = (side(0), side(1));
     for n in 0..300 {
         a.set(format!("old{n}").as_bytes(), 1000);
     }
     connect(&mut a, &mut b);
     let mut written = 0;
-    while !b.events().contains(&LinkEvent::PartnerPassDone) {
-        // More than the budget, each time.
+    while !b.events().contains(&LinkEvent::PartnerSyncDone) {
+        // More than the budget in each round.
         for n in 0..100 {
             a.set(format!("new{n}").as_bytes(), 1000);
             written += 1;
@@ -175,13 +175,13 @@ fn a_busy_node_still_finishes_its_pass() {
         let (to_b, to_a) = (a.transmit(64 * 1024), b.transmit(64 * 1024));
         b.received(&to_b).unwrap();
         a.received(&to_a).unwrap();
-        assert!(written < 100_000, "the pass starves");
+        assert!(written < 100_000, "the full sync starves");
     }
     assert!(b.has(b"old0") && b.has(b"old299"));
 }
 
 #[test]
-fn an_overflow_finishes_the_pass_under_way_and_adds_another() {
+fn an_overflow_finishes_the_running_full_sync_and_adds_another() {
     let (mut a, mut b) = connected_pair();
     assert_eq!(a.link.counters().pass_sent, 1);
     a.link.overflowed();
@@ -191,37 +191,38 @@ fn an_overflow_finishes_the_pass_under_way_and_adds_another() {
     assert_eq!(b.link.counters().pass_received, 2);
 }
 
-/// Pieces counted as records, 62 of them for one key, and nothing said that a whole table was owed.
+/// Regression: chunks counted as records, 62 of them for one key, and nothing showed that a full
+/// sync was still to be sent.
 #[test]
-fn what_is_owed_is_counted_in_records_and_passes() {
+fn what_is_unconfirmed_is_counted_in_records_and_full_syncs() {
     let (mut a, mut b) = connected_pair();
-    let owed = |node: &Side| {
+    let unconfirmed = |node: &Side| {
         let counters = node.link.counters();
-        (counters.unconfirmed_records, counters.pass_pending)
+        (counters.unconfirmed_records, counters.sync_pending)
     };
-    assert_eq!(owed(&a), (0, false));
+    assert_eq!(unconfirmed(&a), (0, false));
     a.set(b"large", 300_000);
     let first = a.transmit(1);
-    assert_eq!(owed(&a), (1, false));
+    assert_eq!(unconfirmed(&a), (1, false));
     let rest = a.transmit(1 << 20);
-    assert_eq!(owed(&a), (1, false));
+    assert_eq!(unconfirmed(&a), (1, false));
     b.received(&[first, rest].concat()).unwrap();
     talk(&mut a, &mut b);
-    assert_eq!(owed(&a), (0, false));
+    assert_eq!(unconfirmed(&a), (0, false));
 
     a.link.overflowed();
-    assert_eq!(owed(&a), (0, true));
-    let pass = a.transmit(1 << 20);
-    assert_eq!(owed(&a), (1, true), "sent, and not answered");
-    b.received(&pass).unwrap();
+    assert_eq!(unconfirmed(&a), (0, true));
+    let sync = a.transmit(1 << 20);
+    assert_eq!(unconfirmed(&a), (1, true), "sent, not acknowledged");
+    b.received(&sync).unwrap();
     talk(&mut a, &mut b);
-    assert_eq!(owed(&a), (0, false));
+    assert_eq!(unconfirmed(&a), (0, false));
     a.link.disconnected(a.now);
-    assert_eq!(owed(&a), (0, true));
+    assert_eq!(unconfirmed(&a), (0, true));
     connect(&mut a, &mut b);
-    assert_eq!(owed(&a), (0, true));
+    assert_eq!(unconfirmed(&a), (0, true));
     talk(&mut a, &mut b);
-    assert_eq!(owed(&a), (0, false));
+    assert_eq!(unconfirmed(&a), (0, false));
 }
 
 #[test]
@@ -246,11 +247,11 @@ fn promotions_reach_the_partner_with_the_next_heartbeat() {
     b.received(&stream).unwrap();
 }
 
-/// What went wrong: a record said how long its item had left when it was made, and what waited
-/// behind a burst on a slow link lived longer at the partner by that. When the link came anew, the
-/// pass brought back to its owner what had long expired there.
+/// Regression: a record carried the remaining time of its item, so an item that waited behind a
+/// burst on a slow link lived longer on the partner. When the link came up again, the full sync
+/// brought expired items back to the node that had written them.
 #[test]
-fn what_waits_on_its_way_lives_no_longer_for_it() {
+fn time_on_the_wire_does_not_prolong_an_items_life() {
     let (mut a, mut b) = (side(0), side(1));
     b.now.boot_ms += 1_000_000;
     connect(&mut a, &mut b);

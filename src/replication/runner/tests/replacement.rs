@@ -1,4 +1,4 @@
-//! Who may replace a link that runs, and which of the partner's addresses is dialled.
+//! Which connection may replace a running link, and which of the partner's addresses is dialled.
 
 use std::io;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use super::*;
 use crate::replication::runner::addresses::PartnerAddresses;
 
 impl TestPair {
-    /// A node of side 0 that is another process than the pair's own.
+    /// A second process of side 0.
     fn start_second(&self, partner: SocketAddr, patience: Duration) -> TestNode {
         let second = Start {
             incarnation: 9,
@@ -25,46 +25,48 @@ fn refusal(node: &TestNode) -> String {
     }
 }
 
-/// A second node of side 0 with the same key took the link from the first, which took it back: ten
-/// times a second, each time with the whole table, and clients were served by both.
+/// Regression: a second node of side 0 with the same key took the link from the first, which took
+/// it back: ten times a second, each time with a full sync, and both served clients.
 #[test]
 fn another_process_replaces_a_link_only_when_it_has_ended() {
     let mut pair = TestPair::new();
     let one = pair.start(1, "a", None);
     let first = pair.start(0, "a", None);
-    wait_for("the first meets", || one.is_open() && first.is_open());
+    wait_for("the first connects", || one.is_open() && first.is_open());
     first.set("key", "of the first");
     let second = pair.start_second(pair.at, Duration::from_secs(5));
     wait_for("the second is refused", || {
         refusal(&second).contains("another process of side 0")
     });
-    wait_for("the first's write crosses", || one.get("key").is_some());
+    wait_for("the first node's write arrives", || {
+        one.get("key").is_some()
+    });
     for node in [&first, &one] {
         assert_eq!(node.status.counters().link_ups, 1);
     }
     assert!(!second.is_open());
-    first.peer.dismiss_clients();
-    first.peer.drain();
+    first.replication.close_clients();
+    first.replication.drain();
     wait_for("the second opens", || second.is_open());
     assert_eq!(second.get("key").as_deref(), Some("of the first"));
     assert_eq!(one.status.counters().link_ups, 2);
 }
 
-/// A link that a node of side 0 was dialled for left a stale permission to dial: the dialler did
-/// not wait for the end of its next link, and dialled beside it.
+/// Regression: after side 0 had accepted a connection, its dialler did not wait for the end of the
+/// next link, and dialled while that was up.
 #[test]
-fn a_refused_visitor_of_side_0_makes_it_dial_no_second_time() {
+fn side_0_does_not_dial_during_a_link_after_it_refused_a_connection() {
     let mut pair = TestPair::new();
     let own = bind(&Address::parse("127.0.0.1:0").unwrap()).unwrap();
     let own_at = own[0].local_addr().unwrap();
     let zero = pair.start_listening(0, "a", Some(Duration::from_secs(30)), own);
     let visitor = pair.start_second(own_at, Duration::from_secs(30));
-    wait_for("both see two of one side", || {
+    wait_for("both are refused", || {
         refusal(&zero).contains("side") && refusal(&visitor).contains("side")
     });
     let one = pair.start(1, "a", None);
-    wait_for("the pair meets", || one.is_open() && zero.is_open());
-    // Several times as long as the dialler waits between attempts.
+    wait_for("the pair connects", || one.is_open() && zero.is_open());
+    // Several times the dialler's pause between attempts.
     let until = Instant::now() + Duration::from_secs(3);
     for number in 0.. {
         zero.set("key", &number.to_string());
@@ -78,17 +80,17 @@ fn a_refused_visitor_of_side_0_makes_it_dial_no_second_time() {
     assert!(!visitor.is_open());
 }
 
-/// The first address that accepted a connection had the attempt's whole time; where nothing
-/// answered there, the next was never tried.
+/// Regression: the first address that accepted a connection used all the time of the attempt. If
+/// nothing was sent there, the next address was never tried.
 #[test]
-fn an_address_that_does_not_answer_does_not_hide_the_next() {
+fn an_address_that_does_not_answer_leaves_time_for_the_next() {
     let mut pair = TestPair::new();
-    // The system accepts, and nobody speaks.
+    // The system accepts the connection, and nothing is ever sent.
     let silent = TcpListener::bind("127.0.0.2:0").unwrap();
     let found = vec![silent.local_addr().unwrap(), pair.at];
     let lookup = move || -> io::Result<Vec<SocketAddr>> { Ok(found.clone()) };
     let zero = Start {
-        partner: PartnerAddresses::looked_up_by("twin:1".to_owned(), lookup),
+        partner: PartnerAddresses::looked_up_by("partner:1".to_owned(), lookup),
         ..pair.side(0)
     };
     let zero = zero.run("a", None, Vec::new());
@@ -96,20 +98,20 @@ fn an_address_that_does_not_answer_does_not_hide_the_next() {
     wait_for("both serve", || zero.is_open() && one.is_open());
 }
 
-/// Each stranger with another key made the node look its partner's name up, on a thread each.
+/// Regression: each connection with another key started a lookup on a thread of its own.
 #[test]
-fn strangers_with_another_key_share_one_lookup() {
+fn connections_with_another_key_share_one_lookup() {
     let mut pair = TestPair::new();
     let (at, count) = (pair.at, Arc::new(std::sync::atomic::AtomicUsize::new(0)));
     let counted = Arc::clone(&count);
     let lookup = move || {
         counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        // Longer than all that follows.
+        // Longer than the rest of the test.
         thread::sleep(Duration::from_secs(20));
         Err(io::Error::other("no answer"))
     };
     let one = Start {
-        partner: PartnerAddresses::looked_up_by("twin:1".to_owned(), lookup),
+        partner: PartnerAddresses::looked_up_by("partner:1".to_owned(), lookup),
         ..pair.side(1)
     };
     let listeners = std::mem::take(&mut pair.listeners);
@@ -120,12 +122,14 @@ fn strangers_with_another_key_share_one_lookup() {
         let mut stream = TcpStream::connect(at).unwrap();
         let name = LinkTls::name();
         let mut session = rustls::ClientConnection::new(Arc::clone(&tls.client), name).unwrap();
-        // Ends with the key that is not this one's.
+        // Ends because the keys differ.
         while session.complete_io(&mut stream).is_ok() {}
     }
-    wait_for("all are strangers", || one.status.strangers() >= 20);
+    wait_for("all are counted", || {
+        one.status.unauthenticated_links() >= 20
+    });
     assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), 1);
-    one.peer.dismiss_clients();
-    // Does not wait for the lookup either.
-    one.peer.drain();
+    one.replication.close_clients();
+    // Ending does not wait for the lookup either.
+    one.replication.drain();
 }

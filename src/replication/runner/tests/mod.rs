@@ -11,20 +11,20 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::Address;
-use crate::replication::change_queue::{Handover, handover};
+use crate::replication::change_queue::{ChangeSender, change_queue};
 use crate::replication::key::{PairKey, generate};
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig};
+use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig};
 
 /// Polls that a wait may take, 10 ms apart.
 const POLLS_MAX: usize = 2000;
 
 struct TestNode {
     store: Arc<Store>,
-    handover: Handover,
+    changes: ChangeSender,
     gate: watch::Receiver<bool>,
-    status: Arc<PeerStatus>,
+    status: Arc<ReplicationStatus>,
     clock: Clock,
-    peer: Peer,
+    replication: ReplicationThread,
 }
 
 struct TestPair {
@@ -77,7 +77,7 @@ impl TestPair {
             keys: self.keys.path().to_owned(),
             side,
             incarnation: u64::from(side) + 1,
-            // Side 1 never dials; it knows its partner's host by it.
+            // Side 1 never dials; the address tells it which host is its partner's.
             partner: PartnerAddresses::of(Address::parse(&self.at.to_string()).unwrap()),
         }
     }
@@ -101,10 +101,10 @@ impl Start {
             replicated: true,
             ..StoreConfig::of_a_test()
         }));
-        let (near, far) = handover(1 << 30);
+        let (near, far) = change_queue(1 << 30);
         let (gate, open) = watch::channel(false);
-        let status = Arc::new(PeerStatus::new(format!("n{side}"), Some(side)));
-        let peer = Peer::spawn(PeerSetup {
+        let status = Arc::new(ReplicationStatus::new(format!("n{side}"), Some(side)));
+        let replication = ReplicationThread::spawn(ReplicationSetup {
             link: LinkConfig {
                 side,
                 node_id: format!("n{side}"),
@@ -116,44 +116,44 @@ impl Start {
             tls: LinkTls::new(&key).unwrap(),
             patience,
             store: Arc::clone(&store),
-            handover: far,
+            changes: far,
             gate,
             status: Arc::clone(&status),
         })
         .unwrap();
         TestNode {
             store,
-            handover: near,
+            changes: near,
             gate: open,
             status,
             clock: Clock::new(),
-            peer,
+            replication,
         }
     }
 }
 
 impl TestNode {
     fn set(&self, key: &str, value: &str) {
-        let mut batch = Batch::at(self.clock.now());
+        let mut context = OpContext::at(self.clock.now());
         let head = ItemHead {
             deadline_ms: NEVER,
             ..ItemHead::default()
         };
-        self.store.update(key.as_bytes(), &mut batch, |_| {
-            let mut draft = self
+        self.store.update(key.as_bytes(), &mut context, |_| {
+            let mut pending = self
                 .store
-                .draft(key.as_bytes(), &head, value.len())
+                .pending_item(key.as_bytes(), &head, value.len())
                 .unwrap();
-            draft.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
-            (Action::Put(draft), ())
+            pending.fill(|bytes| bytes.copy_from_slice(value.as_bytes()));
+            (Action::Put(pending), ())
         });
-        self.handover.hand_over(&mut batch.dirty);
+        self.changes.send(&mut context.dirty);
     }
 
     fn get(&self, key: &str) -> Option<String> {
-        let mut batch = Batch::at(self.clock.now());
+        let mut context = OpContext::at(self.clock.now());
         let show = |item: &crate::store::Item| String::from_utf8(item.value().to_vec()).unwrap();
-        self.store.read(key.as_bytes(), &mut batch, show).ok()
+        self.store.read(key.as_bytes(), &mut context, show).ok()
     }
 
     fn is_open(&self) -> bool {
@@ -172,7 +172,7 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[test]
-fn two_nodes_meet_and_hold_the_same() {
+fn two_nodes_connect_and_hold_the_same_items() {
     let mut pair = TestPair::new();
     let zero = pair.start(0, "a", None);
     let one = pair.start(1, "a", None);
@@ -181,7 +181,7 @@ fn two_nodes_meet_and_hold_the_same() {
         zero.set(&format!("zero{number}"), &format!("{number}"));
         one.set(&format!("one{number}"), &format!("{number}"));
     }
-    wait_for("the last keys cross", || {
+    wait_for("the last keys arrive", || {
         one.get("zero999").is_some() && zero.get("one999").is_some()
     });
     for number in 0..1000 {
@@ -194,8 +194,8 @@ fn two_nodes_meet_and_hold_the_same() {
     assert_eq!(zero.status.counters().queue_overflows, 0);
 }
 
-/// Every turn of the link published the open gate again: an eventfd write and a switch to the
-/// acceptor's thread each time, 4,902 in 1.5 s of traffic.
+/// Regression: every turn of the link published the open gate again, which cost an eventfd write
+/// and a switch to the acceptor's thread: 4,902 of them in 1.5 s of traffic.
 #[test]
 fn the_gate_opens_once_however_many_turns_the_link_takes() {
     let mut pair = TestPair::new();
@@ -215,16 +215,48 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
     wait_for("both serve", || zero.is_open() && one.is_open());
     for number in 0..100 {
         zero.set("key", &number.to_string());
-        wait_for("the write crosses", || {
+        wait_for("the write arrives", || {
             one.get("key").as_deref() == Some(&number.to_string())
         });
     }
-    zero.peer.dismiss_clients();
+    zero.replication.close_clients();
     assert_eq!(waits.join().unwrap(), 1);
 }
 
+/// A panic of the thread left a node that looked alive and replicated nothing: its client port
+/// closed, and the process went on.
 #[test]
-fn what_was_written_before_the_stop_is_on_the_partner_after_it() {
+fn a_panic_of_the_replication_thread_costs_a_full_sync_and_nothing_else() {
+    let mut pair = TestPair::new();
+    let zero = pair.start(0, "a", None);
+    let one = pair.start(1, "a", None);
+    wait_for("both serve", || zero.is_open() && one.is_open());
+    for node in [&zero, &one] {
+        let faults = node.status.counters().link_faults;
+        node.status.want_panic();
+        wait_for("the fault is counted", || {
+            node.status.counters().link_faults == faults + 1
+        });
+        zero.set("during", &format!("{faults}"));
+        wait_for("the link comes back", || {
+            zero.status.link() == LinkState::Up && one.status.link() == LinkState::Up
+        });
+        zero.set("after", &format!("{faults}"));
+        wait_for(
+            "what was written without a link arrives, and what comes after",
+            || {
+                ["during", "after"]
+                    .iter()
+                    .all(|key| one.get(key) == zero.get(key))
+            },
+        );
+        assert!(node.is_open());
+        one.set("last", "");
+    }
+}
+
+#[test]
+fn a_stopped_node_has_given_the_partner_every_write() {
     let mut pair = TestPair::new();
     let zero = pair.start(0, "a", None);
     let one = pair.start(1, "a", None);
@@ -232,15 +264,15 @@ fn what_was_written_before_the_stop_is_on_the_partner_after_it() {
     for number in 0..5000 {
         zero.set(&format!("key{number}"), "value");
     }
-    zero.peer.dismiss_clients();
+    zero.replication.close_clients();
     let mut gate = zero.gate.clone();
-    wait_for("the gate is let go", || gate.has_changed().is_err());
+    wait_for("the gate is dropped", || gate.has_changed().is_err());
     gate.mark_unchanged();
-    zero.peer.drain();
+    zero.replication.drain();
     for number in 0..5000 {
         assert!(one.get(&format!("key{number}")).is_some(), "key{number}");
     }
-    wait_for("the other sees the end", || {
+    wait_for("the partner notices the end", || {
         one.status.link() == LinkState::Down
     });
     assert!(one.is_open(), "a serving node keeps serving");
@@ -249,7 +281,7 @@ fn what_was_written_before_the_stop_is_on_the_partner_after_it() {
 #[test]
 fn a_node_with_another_key_is_refused_and_neither_opens() {
     let mut pair = TestPair::new();
-    // Less patience than a refusal lasts, so that an open port would show.
+    // They wait less than a refusal lasts, so that a refusal that does not count opens the port.
     let zero = pair.start(0, "a", Some(Duration::from_millis(1)));
     let one = pair.start(1, "b", Some(Duration::from_secs(5)));
     let refused = |node: &TestNode| matches!(node.status.link(), LinkState::Refused(_));
@@ -263,7 +295,7 @@ fn a_node_with_another_key_is_refused_and_neither_opens() {
     assert_eq!(one.status.counters().link_ups, 0);
 }
 
-/// Both nodes were told they are side 0, one of them even dials itself.
+/// Both nodes are configured as side 0, and one of them even dials itself.
 #[test]
 fn two_nodes_of_one_side_are_refused_and_neither_opens() {
     let mut pair = TestPair::new();
@@ -279,7 +311,7 @@ fn two_nodes_of_one_side_are_refused_and_neither_opens() {
 }
 
 #[test]
-fn without_a_partner_a_node_serves_alone_and_takes_it_in_later() {
+fn a_node_that_serves_alone_accepts_its_partner_later() {
     let mut pair = TestPair::new();
     let zero = pair.start(0, "a", Some(Duration::ZERO));
     wait_for("it serves", || zero.is_open());
@@ -294,29 +326,29 @@ fn a_newer_link_of_the_same_process_replaces_the_older_one() {
     let mut pair = TestPair::new();
     let one = pair.start(1, "a", None);
     let first = pair.start(0, "a", None);
-    wait_for("the first meets", || one.is_open() && first.is_open());
+    wait_for("the first connects", || one.is_open() && first.is_open());
     // The same incarnation, so that it counts as the same process.
     let second = pair.start(0, "a", None);
     second.set("from the second", "1");
-    wait_for("the second is heard", || {
+    wait_for("the second link is up", || {
         one.get("from the second").is_some()
     });
     assert!(one.status.counters().link_ups >= 2);
 }
 
-/// Strangers hold every place of the unproved, send garbage, or far too much: the partner still
-/// gets in, and what they sent changes nothing.
+/// Unauthenticated connections take every place, or send garbage or far too much: the partner still
+/// connects, and what they sent changes nothing.
 #[test]
-fn strangers_do_not_keep_the_partner_out() {
+fn unauthenticated_links_do_not_keep_the_partner_out() {
     let mut pair = TestPair::new();
     let at = pair.at;
     let one = pair.start(1, "a", None);
     let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(at).unwrap()).collect();
-    wait_for("the oldest are let go", || {
-        one.status.strangers() >= 40 - UNPROVED_LINKS_MAX as u64
+    wait_for("the oldest are closed", || {
+        one.status.unauthenticated_links() >= 40 - UNAUTHENTICATED_LINKS_MAX as u64
     });
     let mut noise = TcpStream::connect(at).unwrap();
-    // A handshake record that announces its most, again and again.
+    // Handshake records of the greatest length, one after the other.
     let record = [&[22, 3, 1, 0x40, 0][..], &[0xff; 0x4000]].concat();
     for _ in 0..64 {
         if noise.write_all(&record).is_err() {
@@ -324,12 +356,12 @@ fn strangers_do_not_keep_the_partner_out() {
         }
     }
     let mut rest = Vec::new();
-    // Ends at the latest when the proof is overdue.
+    // Ends at the latest when the handshake has taken too long.
     let _ = noise.read_to_end(&mut rest);
     assert!(rest.len() < 1024);
     let zero = pair.start(0, "a", None);
-    wait_for("the partner gets in", || one.is_open() && zero.is_open());
+    wait_for("the partner connects", || one.is_open() && zero.is_open());
     zero.set("key", "value");
-    wait_for("it streams", || one.get("key").is_some());
+    wait_for("the write arrives", || one.get("key").is_some());
     drop(silent);
 }

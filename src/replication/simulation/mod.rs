@@ -1,10 +1,11 @@
-//! Two production links with two real stores over a made-up network in made-up time.
+//! Two production links with two real stores over a simulated network in simulated time.
 //!
-//! One seed is one history: clients on both sides, delays, odd chunks, cuts, half-open cuts,
-//! crashes that restart empty with an older clock, pauses, a full memory. All the time nothing may
-//! show that no client wrote, and nothing may count as confirmed that the partner never held. Then
-//! everything heals, and both sides must hold the same, and the right thing: value, flags, CAS,
-//! marks and deadline, or nothing if it was evicted. A failing seed is replayed with
+//! One seed is one history: clients on both sides, delays, reads of any length, cuts, half-open
+//! cuts, crashes that restart empty with an older clock, pauses, a full memory. At every moment no
+//! node may show a value that no client wrote, and no item may count as confirmed that the partner
+//! never held. At the end everything heals, and both sides must hold the same state of each key,
+//! the one with the highest version: value, flags, CAS, item flags and deadline, or nothing if it
+//! was evicted. A failing seed is replayed with
 //!
 //! ```text
 //! SIM_SEED=<seed> SIM_RUNS=1 cargo test --release --lib simulation
@@ -48,7 +49,7 @@ fn run_all(plan: impl Fn(u64) -> Plan) -> Totals {
     total
 }
 
-/// Whether so many histories run that everything happens in some of them.
+/// Whether enough histories run for every event to happen in some of them.
 fn is_full_run() -> bool {
     env::var_os("SIM_RUNS").is_none()
 }
@@ -69,7 +70,7 @@ fn both_sides_converge_after_cuts_crashes_and_pauses() {
             "{totals:?}"
         );
         assert!(
-            totals.records_aborted > 0 && totals.stamps_ahead > 0,
+            totals.records_aborted > 0 && totals.clock_ahead > 0,
             "{totals:?}"
         );
     }
@@ -94,7 +95,7 @@ fn both_sides_converge_on_a_steady_link() {
 
 #[test]
 fn a_side_short_of_memory_misses_keys_but_never_shows_old_ones() {
-    // Each side, and both.
+    // Each side alone, and both, are short of memory.
     let totals = run_all(|seed| Plan {
         small: [seed % 3 != 1, seed % 3 != 2],
         evicting: seed % 2 == 0,
@@ -108,10 +109,10 @@ fn a_side_short_of_memory_misses_keys_but_never_shows_old_ones() {
     }
 }
 
-/// Clients delete while the partner is away, and fill the memory that holds the tombstones: items
-/// are evicted past them, within the budget, and no deleted key returns.
+/// Clients delete while the partner is away, and fill the memory that holds the tombstones: only
+/// items are evicted, the budget is kept, and no deleted key returns.
 #[test]
-fn memory_full_of_tombstones_is_filled_and_what_was_deleted_stays_deleted() {
+fn deleted_keys_stay_deleted_when_memory_is_full_of_tombstones() {
     let totals = run_all(|seed| Plan {
         faults: false,
         small: [true, seed % 2 == 0],
@@ -127,10 +128,10 @@ fn memory_full_of_tombstones_is_filled_and_what_was_deleted_stays_deleted() {
     }
 }
 
-/// What it found: a large value that changed more often than it travels never arrived, and the end
-/// of a pass did not wait for it. A node that had just restarted answered misses for it.
+/// Regression: a large value that changed more often than it could be sent never arrived, and the
+/// end of a full sync did not wait for it. A node that had just restarted answered misses for it.
 #[test]
-fn a_large_value_that_changes_all_the_time_is_there_when_the_pass_has_ended() {
+fn a_large_value_that_changes_all_the_time_has_arrived_when_the_full_sync_ends() {
     let totals = run_all(|seed| Plan {
         large: true,
         faults: seed % 4 != 0,

@@ -1,7 +1,7 @@
-//! A node that has dialled this one and proved the key, before it becomes the link.
+//! An accepted and authenticated connection that is not the link yet.
 //!
-//! Its hello is read while the present link runs on, because what it says decides whether it may
-//! replace that link: see [`Link::refuses_replacement`].
+//! Its hello is read while the present link is still running, because the hello decides whether the
+//! connection may replace that link: see [`Link::refuses_replacement`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,27 +10,27 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::proof::{LinkStream, ProofError};
+use super::authenticate::{AuthError, LinkStream};
 use crate::limits::SILENCE_MS;
 use crate::replication::link::{Link, Refusal};
 use crate::replication::wire::{Frame, first_frame};
 use crate::store::Now;
 
 /// See the module.
-pub(super) struct Newcomer {
-    /// Where it comes from.
+pub(super) struct AcceptedLink {
+    /// The address of the other node.
     pub(super) from: SocketAddr,
     pub(super) stream: LinkStream,
-    /// What it has sent: its hello, and perhaps more.
+    /// Bytes read so far: the hello, and perhaps more.
     pub(super) received: Vec<u8>,
 }
 
-impl Newcomer {
-    /// Waits for the hello on a connection whose other end has proved the key.
+impl AcceptedLink {
+    /// Reads until the hello is complete.
     pub(super) async fn read_hello(
         mut stream: LinkStream,
         from: SocketAddr,
-    ) -> Result<Self, ProofError> {
+    ) -> Result<Self, AuthError> {
         let mut received = Vec::new();
         loop {
             match first_frame(&received) {
@@ -38,16 +38,16 @@ impl Newcomer {
                 Ok(Some(Frame::Hello(_))) => break,
                 Ok(Some(_)) => {
                     let what = "a frame before the hello".to_owned();
-                    return Err(ProofError::OtherProtocol(what));
+                    return Err(AuthError::OtherProtocol(what));
                 }
-                Err(error) => return Err(ProofError::OtherProtocol(error.to_string())),
+                Err(error) => return Err(AuthError::OtherProtocol(error.to_string())),
             }
-            // What the stream lets through is limited until the hello is there.
+            // The stream limits the number of bytes until the hello is complete.
             if stream.read_buf(&mut received).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
-        stream.get_mut().0.lift();
+        stream.get_mut().0.lift_limit();
         Ok(Self {
             from,
             stream,
@@ -55,7 +55,7 @@ impl Newcomer {
         })
     }
 
-    /// Why it may not replace this link, if it may not.
+    /// Why it may not replace `link`; `None` if it may.
     pub(super) fn refusal(&self, link: &Link, now: Now) -> Option<Refusal> {
         match first_frame(&self.received) {
             Ok(Some(Frame::Hello(hello))) => link.refuses_replacement(&hello, now),
@@ -63,7 +63,7 @@ impl Newcomer {
         }
     }
 
-    /// Tells it why it is refused, and closes the connection.
+    /// Sends the reason of the refusal and closes the connection.
     pub(super) async fn refuse(mut self, refusal: Refusal) {
         let mut frame = Vec::new();
         let refuse = Frame::Refuse {
@@ -75,7 +75,7 @@ impl Newcomer {
             self.stream.write_all(&frame).await?;
             self.stream.shutdown().await
         };
-        // Whether it arrives or not: the newcomer tries again, and is told again.
+        // If it does not arrive, the other node gets the reason at its next attempt.
         let _ = timeout(Duration::from_millis(SILENCE_MS), farewell).await;
     }
 }

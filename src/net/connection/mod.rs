@@ -1,9 +1,9 @@
 //! The loop of one connection: one read, all complete requests in it, one write.
 //!
-//! A turn has three steps, kept apart: *execute* (the frontend, on the worker's scratch
-//! buffers), *hand over* (the batch of dirty keys, once per turn) and *release* (the replies may
-//! be written; in `async` mode at once). An idle connection owns no buffer; a reader that does not
-//! read stops being served, not the worker.
+//! A turn has three steps, kept apart: *execute* (the requests, on the worker's scratch buffers),
+//! *send changes* (the dirty keys, once per turn) and *release* (the replies may be written; in
+//! `async` mode at once). An idle connection owns no buffer. A client that does not read its
+//! replies is not read from either; the worker serves the others.
 
 mod input;
 
@@ -11,70 +11,70 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::connection_slot::Seat;
+use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
 use super::watcher;
-use super::worker::{Scratch, Worker};
-use super::write_queue::Pending;
+use super::worker::{Scratch, WorkerContext};
+use super::write_queue::WriteQueue;
 use crate::command::CommandContext;
 use crate::frontend::wait_state::WaitState;
 use crate::frontend::{Flow, Frontend};
 use crate::node::connections::CloseReason;
 use crate::node::watch::{Watch, Watcher};
-use crate::store::Held;
-use input::{Input, Unfinished};
+use crate::store::InputReservation;
+use input::{Input, InputProgress};
 
-/// What a client is told that is one watcher too many, in memcached's words.
+/// The reply to a client that is one watcher too many, in memcached's words.
 const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
 
 /// One client.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    seat: Seat,
+    slot: ConnectionSlot,
     stream: Stream,
-    worker: Rc<Worker>,
+    worker: Rc<WorkerContext>,
     frontend: Frontend,
-    /// Bytes that are no whole request yet, or that the last turn had no budget for.
+    /// Bytes that are not a complete request, or that the last turn did not execute.
     tail: Vec<u8>,
-    /// What a long tail counts as.
-    line: Option<Held>,
-    unfinished: Unfinished,
-    /// Replies the client has not taken yet.
-    pending: Option<Pending>,
-    /// The tail may hold whole requests.
+    /// The reservation of a long tail.
+    line: Option<InputReservation>,
+    unfinished: InputProgress,
+    /// Replies that the socket has not taken yet.
+    write_queue: Option<WriteQueue>,
+    /// The tail may hold complete requests.
     unexecuted: bool,
     closing: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, seat: Seat, worker: Rc<Worker>) -> Self {
-        worker.log().connected(&seat.entry);
+    pub(crate) fn new(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) -> Self {
+        worker.log().connected(&slot.entry);
         Self {
-            frontend: Frontend::new(seat.door.protocol, &worker.node.access),
-            seat,
+            frontend: Frontend::new(slot.options.protocol, &worker.node.access),
+            slot,
             stream,
             worker,
             tail: Vec::new(),
             line: None,
-            unfinished: Unfinished::default(),
-            pending: None,
+            unfinished: InputProgress::default(),
+            write_queue: None,
             unexecuted: false,
             closing: false,
         }
     }
 
-    /// Serves until the client leaves or must leave. Yields after every turn that spent its
-    /// budget, so that others are served in between.
+    /// Serves the client until either side ends the connection. Yields after every turn that spent
+    /// its budget, so that other connections are served in between.
     pub(crate) fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Watcher>>> {
         let worker = Rc::clone(&self.worker);
         loop {
-            if self.gives_up_unheard() {
+            if self.must_close_silently() {
                 self.count_given_up();
                 return Poll::Ready(Ok(None));
             }
-            if let Some(pending) = &mut self.pending {
+            if let Some(pending) = &mut self.write_queue {
                 ready!(pending.poll_flush(&mut self.stream, cx))?;
-                self.pending = None;
+                self.write_queue = None;
                 self.note_waiting();
             }
             if self.closing {
@@ -90,7 +90,7 @@ impl Connection {
             };
             let flow = match input {
                 Input::End => {
-                    self.seat.entry.note_close(CloseReason::Normal);
+                    self.slot.entry.note_close(CloseReason::Normal);
                     return Poll::Ready(Ok(None));
                 }
                 Input::Value if self.frontend.is_complete() => self.execute_tail(scratch),
@@ -105,7 +105,7 @@ impl Connection {
             self.closing = matches!(flow, Flow::Close | Flow::Quit | Flow::Shutdown);
             self.account_tail(scratch);
             self.note_unfinished(cx);
-            worker.node.hand_over(&mut scratch.batch);
+            worker.node.send_changes(&mut scratch.context);
             if let Flow::Watch(events) = flow {
                 if let Some(watcher) = Watch::begin(&worker.node, events) {
                     self.forget_input();
@@ -116,7 +116,7 @@ impl Connection {
             self.release(cx, scratch)?;
             self.note(flow);
             if let Flow::Yield | Flow::HandOver | Flow::Watch(_) = flow {
-                // memcached prints statistics in the same turn: to it this is no yield.
+                // memcached prints statistics in the same turn, so that is not counted as a yield.
                 if flow == Flow::Yield {
                     worker.counters().conn_yields.count();
                 }
@@ -126,14 +126,14 @@ impl Connection {
         }
     }
 
-    /// The last a client hears.
-    pub(crate) fn say_goodbye(&mut self, cx: &mut Context<'_>) {
-        self.stream.say_goodbye(cx);
+    /// Closes a TLS session properly.
+    pub(crate) fn send_close(&mut self, cx: &mut Context<'_>) {
+        self.stream.send_close(cx);
     }
 
-    /// Sends the client what it watches, until it leaves.
+    /// Sends the client the lines it watches, until it disconnects.
     pub(crate) async fn send_to(&mut self, watcher: Watcher) -> io::Result<()> {
-        self.seat.entry.note(WaitState::Watch);
+        self.slot.entry.note(WaitState::Watch);
         watcher::serve(&mut self.stream, &watcher).await
     }
 
@@ -159,7 +159,7 @@ impl Connection {
         let (used, flow) = self.execute(&input, scratch);
         let rest = &input[used..];
         if rest.len() < input.capacity() / 4 {
-            // A small rest does not keep a large buffer.
+            // A large buffer is not kept for a small rest.
             self.tail = rest.to_vec();
         } else {
             self.tail = input;
@@ -170,15 +170,16 @@ impl Connection {
 
     fn execute(&mut self, input: &[u8], scratch: &mut Scratch) -> (usize, Flow) {
         let node = &*self.worker.node;
-        self.seat.entry.note(WaitState::Parse);
-        self.worker.attend(&mut scratch.batch, &self.seat.entry);
-        scratch.batch.now = node.clock.now();
-        if node.store.flush_if_due(scratch.batch.now).is_some() {
+        self.slot.entry.note(WaitState::Parse);
+        self.worker
+            .update_observer(&mut scratch.context, &self.slot.entry);
+        scratch.context.now = node.clock.now();
+        if node.store.flush_if_due(scratch.context.now).is_some() {
             node.wake_link();
         }
         let mut ctx = CommandContext {
             store: &node.store,
-            batch: &mut scratch.batch,
+            batch: &mut scratch.context,
             counters: self.worker.counters(),
             prefixes: &node.prefixes,
             spent_bytes: 0,
@@ -189,32 +190,32 @@ impl Connection {
             .frontend
             .run(input, &mut ctx, &mut scratch.output, node, requests_max);
         if ran.0 > 0 {
-            self.seat.entry.note_command(scratch.batch.now.boot_ms);
+            self.slot.entry.note_command(scratch.context.now.boot_ms);
         }
         ran
     }
 
-    /// Notes how a turn has ended.
+    /// Records how a turn ended.
     fn note(&self, flow: Flow) {
         match flow {
-            Flow::Quit => self.seat.entry.note_close(CloseReason::Normal),
+            Flow::Quit => self.slot.entry.note_close(CloseReason::Normal),
             Flow::NeedMore => self.note_waiting(),
-            Flow::Shutdown => self.seat.entry.note_close(CloseReason::Shutdown),
-            Flow::Yield | Flow::HandOver if self.pending.is_some() => self.note_waiting(),
+            Flow::Shutdown => self.slot.entry.note_close(CloseReason::Shutdown),
+            Flow::Yield | Flow::HandOver if self.write_queue.is_some() => self.note_waiting(),
             Flow::Yield | Flow::HandOver | Flow::Watch(_) | Flow::Close => {}
         }
     }
 
     fn note_waiting(&self) {
-        let state = if self.pending.is_some() {
+        let state = if self.write_queue.is_some() {
             WaitState::Write
         } else {
             self.frontend.waits_for(&self.tail)
         };
-        self.seat.entry.note(state);
+        self.slot.entry.note(state);
     }
 
-    /// Writes the replies of a turn; what the client does not take at once stays pending.
+    /// Writes the replies of a turn. What the socket does not take goes to the write queue.
     fn release(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<()> {
         if scratch.output.is_empty() {
             return Ok(());
@@ -230,24 +231,25 @@ impl Connection {
         };
         let output = scratch.output.detach();
         let store = &self.worker.node.store;
-        self.pending = Some(Pending::new(output, sent, store));
-        store.make_room(&mut scratch.batch);
-        self.worker.node.hand_over(&mut scratch.batch);
+        self.write_queue = Some(WriteQueue::new(output, sent, store));
+        store.free_and_evict(&mut scratch.context);
+        self.worker.node.send_changes(&mut scratch.context);
         Ok(())
     }
 }
 
-/// Goes on once the other clients' sockets have been looked at. A mere wake would go on before: the
-/// runtime looks at sockets when it has nothing else to do, or after many turns.
+/// Yields until the runtime has polled the other clients' sockets. Merely waking this task would
+/// run it before that: the runtime polls sockets when it has nothing else to do, or after many
+/// tasks.
 fn yielded<T>(cx: &mut Context<'_>) -> Poll<T> {
     let turn = std::pin::pin!(tokio::task::yield_now());
-    // Its first poll leaves the waker with the runtime, and is never ready.
+    // The first poll registers the waker with the runtime, and is never ready.
     let _ = turn.poll(cx);
     Poll::Pending
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.worker.log().disconnected(&self.seat.entry);
+        self.worker.log().disconnected(&self.slot.entry);
     }
 }

@@ -28,8 +28,8 @@ use child::Child;
 use folder::Folder;
 use ports::Ports;
 
-const PRIMARY: &str = include_str!("../config/primary.toml");
-const FAILOVER: &str = include_str!("../config/failover.toml");
+const PRIMARY: &str = include_str!("../../config/primary.toml");
+const FAILOVER: &str = include_str!("../../config/failover.toml");
 /// How often the children are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long both may take to open their ports.

@@ -1,7 +1,7 @@
-//! The handshake of the link: both nodes prove that they hold the pair's key.
+//! The TLS handshake of the link: both nodes prove that they hold the pair's key.
 //!
-//! What fails here is told apart by ALPN: only an end that has named the link's protocol is a node
-//! of memtwin with another key. Everything else, a probe or a web server for one, is a stranger.
+//! Failures are classified by ALPN: only an end that named the link's protocol is a memtwin node
+//! with another key. Everything else, such as a probe or a web server, is another protocol.
 
 use std::io;
 use std::sync::Arc;
@@ -15,42 +15,42 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
-use crate::limits::PROOF_BYTES_MAX;
+use crate::limits::LINK_AUTH_BYTES_MAX;
 use crate::replication::tls::{LINK_ALPN, LinkTls};
-use crate::tls::limited_stream::Metered;
+use crate::tls::limited_stream::LimitedStream;
 
-/// Bytes of a handshake that are read at once.
+/// Bytes of a handshake read at once: most of a handshake message with one certificate.
 const READ_BYTES: usize = 4096;
 
-/// An encrypted stream whose other end has proved that it holds the key.
-pub(super) type LinkStream = TlsStream<Metered>;
+/// A TLS stream of a node that holds the key.
+pub(super) type LinkStream = TlsStream<LimitedStream>;
 
-/// Why a connection is no link.
+/// Why a connection is not authenticated.
 #[derive(Debug, ThisError)]
-pub(super) enum ProofError {
+pub(super) enum AuthError {
     /// The other end speaks the link's protocol and does not hold the key.
     #[error("key: the two nodes hold different keys; copy one key file to both")]
     OtherKey,
     /// The other end does not speak the link's protocol.
     #[error("no memtwin link: {0}")]
     OtherProtocol(String),
-    /// The socket failed, or the time was over.
+    /// The socket failed, or the handshake took too long.
     #[error(transparent)]
     Socket(#[from] io::Error),
 }
 
-impl ProofError {
-    /// What an error means on a connection whose other end has named the link's protocol.
+impl AuthError {
+    /// An error on a connection whose other end named the link's protocol.
     fn of_link(error: io::Error) -> Self {
         if shows_other_key(&error) {
             Self::OtherKey
         } else {
-            Self::of_stranger(error)
+            Self::of_other(error)
         }
     }
 
-    /// What an error means on a connection whose other end has not named it.
-    fn of_stranger(error: io::Error) -> Self {
+    /// An error on a connection whose other end did not name it.
+    fn of_other(error: io::Error) -> Self {
         match tls_error(&error) {
             Some(other) => Self::OtherProtocol(other.to_string()),
             None => Self::Socket(error),
@@ -72,33 +72,33 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Proves the key on a connection that this node made, and has the other end prove it.
-pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, ProofError> {
-    let mut stream = Metered::new(stream, PROOF_BYTES_MAX);
+/// Authenticates both ends of a connection that this node dialled.
+pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+    let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
-        .map_err(|error| ProofError::OtherProtocol(error.to_string()))?;
+        .map_err(|error| AuthError::OtherProtocol(error.to_string()))?;
     let result = handshake(&mut session, &mut stream).await;
     let speaks_link = session.alpn_protocol() == Some(LINK_ALPN);
     match result {
         Ok(()) if !speaks_link => {
             let what = "TLS without its protocol's name (ALPN)";
-            return Err(ProofError::OtherProtocol(what.to_owned()));
+            return Err(AuthError::OtherProtocol(what.to_owned()));
         }
         Ok(()) => {}
-        Err(error) if speaks_link => return Err(ProofError::of_link(error)),
-        Err(error) => return Err(ProofError::of_stranger(error)),
+        Err(error) if speaks_link => return Err(AuthError::of_link(error)),
+        Err(error) => return Err(AuthError::of_other(error)),
     }
-    // The handshake is over, so that this only wraps what is there.
+    // The handshake is complete, so this only wraps the session and the stream.
     let mut stream = TlsConnector::from(Arc::clone(&tls.client))
         .connect_with(LinkTls::name(), stream, |unused| *unused = session)
         .await?;
-    stream.get_mut().0.lift();
+    stream.get_mut().0.lift_limit();
     Ok(stream.into())
 }
 
-/// Does the client's part of a handshake. tokio-rustls would drop the session when it fails, and
-/// with it the name of the protocol that the server has chosen.
-async fn handshake(session: &mut ClientConnection, stream: &mut Metered) -> io::Result<()> {
+/// Runs the client's side of a handshake. tokio-rustls drops the session when the handshake fails,
+/// and with it the ALPN protocol that the server has chosen.
+async fn handshake(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
     let mut buffer = [0; READ_BYTES];
     loop {
         send(session, stream).await?;
@@ -111,12 +111,12 @@ async fn handshake(session: &mut ClientConnection, stream: &mut Metered) -> io::
         }
         let mut bytes = &buffer[..count];
         while !bytes.is_empty() {
-            // It takes nothing after a goodbye (close_notify).
+            // A session reads nothing after close_notify.
             if session.read_tls(&mut bytes)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if let Err(error) = session.process_new_packets() {
-                // The alert tells the other end why; whether it arrives changes nothing here.
+                // Sends the alert with the reason, if it can.
                 let _ = send(session, stream).await;
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
@@ -124,7 +124,7 @@ async fn handshake(session: &mut ClientConnection, stream: &mut Metered) -> io::
     }
 }
 
-async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Result<()> {
+async fn send(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
     let mut bytes = Vec::new();
     while session.wants_write() {
         session.write_tls(&mut bytes)?;
@@ -132,13 +132,13 @@ async fn send(session: &mut ClientConnection, stream: &mut Metered) -> io::Resul
     stream.write_all(&bytes).await
 }
 
-/// Has the other end of a connection that it made prove the key, and proves it. The limit on what
-/// it may send stays.
-pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, ProofError> {
-    let stream = Metered::new(stream, PROOF_BYTES_MAX);
+/// Authenticates both ends of an accepted connection. The limit on what the other end may send
+/// stays, because its hello is still to be read.
+pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+    let stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
-        .map_err(ProofError::of_stranger)?;
+        .map_err(AuthError::of_other)?;
     let speaks_link = {
         let hello = start.client_hello();
         let mut protocols = hello.alpn().into_iter().flatten();
@@ -146,20 +146,20 @@ pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStrea
     };
     if !speaks_link {
         let what = "a TLS client that does not ask for the link's protocol (ALPN)";
-        return Err(ProofError::OtherProtocol(what.to_owned()));
+        return Err(AuthError::OtherProtocol(what.to_owned()));
     }
     let stream = start
         .into_stream(Arc::clone(&tls.server))
         .await
-        .map_err(ProofError::of_link)?;
+        .map_err(AuthError::of_link)?;
     Ok(stream.into())
 }
 
-/// Lets work on a connection take no longer than this.
+/// Runs `work` with a time limit.
 pub(super) async fn within<T>(
     limit_ms: u64,
-    work: impl Future<Output = Result<T, ProofError>>,
-) -> Result<T, ProofError> {
+    work: impl Future<Output = Result<T, AuthError>>,
+) -> Result<T, AuthError> {
     timeout(Duration::from_millis(limit_ms), work)
         .await
         .unwrap_or_else(|_| {

@@ -259,7 +259,7 @@ fn flags_without_a_number_turn_things_on_and_off() {
 
 #[test]
 fn the_systemd_unit_runs_what_there_is() {
-    let unit = include_str!("../../config/memtwin.service");
+    let unit = include_str!("../../../config/memtwin.service");
     let line = unit
         .lines()
         .find_map(|line| line.strip_prefix("ExecStart="));

@@ -1,11 +1,11 @@
-//! What a node does that has no room for its partner's table.
+//! A node without memory for its partner's table.
 
 use super::*;
 
-/// Room for 864 KiB of items.
+/// A `-m` that leaves 864 KiB for items.
 const SMALL_BYTES: u64 = (1 << 20) + (224 << 10);
 
-/// Lets `seconds` go by on a link that nobody uses.
+/// Lets `seconds` pass on an idle link.
 fn pass_time(a: &mut Side, b: &mut Side, seconds: u64) {
     for _ in 0..seconds * 10 {
         for side in [&mut *a, &mut *b] {
@@ -25,10 +25,10 @@ fn fill(side: &mut Side, free_bytes: u64) -> u32 {
     count
 }
 
-/// Every refusal was followed by a report of room, and that by a pass with the same refusal: an
-/// idle pair sent its whole table once a second, 37 to 113 MB a second, for ever.
+/// Every refusal was followed by a report of room, and that by a full sync with the same refusal:
+/// an idle pair sent its whole table once a second, 37 to 113 MB a second, for ever.
 #[test]
-fn a_value_over_the_partners_limit_makes_no_pass_after_the_first() {
+fn a_value_over_the_partners_limit_causes_no_further_full_sync() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"large", 2 << 20);
     a.set(b"small", 100);
@@ -42,9 +42,9 @@ fn a_value_over_the_partners_limit_makes_no_pass_after_the_first() {
     assert_eq!(a.link.counters().pass_sent, 1);
 }
 
-/// The same with a value that the memory has no room for: 5 % were free all the time.
+/// As above with a value that does not fit the memory although 5 % are free all the time.
 #[test]
-fn room_is_reported_when_what_was_refused_fits() {
+fn free_space_is_reported_once_a_refused_record_fits() {
     let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
     a.set(b"large", 300_000);
     let count = fill(&mut b, 200_000);
@@ -62,10 +62,10 @@ fn room_is_reported_when_what_was_refused_fits() {
     assert_eq!(a.link.counters().records_no_room, 1);
 }
 
-/// A smaller node evicted what had been touched while the link was down, and when it was up again
+/// A smaller node evicted items that were touched while the link was down, and when it was up again
 /// the tombstones of the touches removed the partner's copies: 4,544 of 5,000 sessions were gone.
 #[test]
-fn what_a_smaller_node_evicts_after_a_touch_stays_at_its_partner() {
+fn an_item_evicted_after_a_touch_stays_on_the_partner() {
     let (mut a, mut b) = (side_of(0, SMALL_BYTES, 1 << 20), side(1));
     connect(&mut a, &mut b);
     talk(&mut a, &mut b);
@@ -94,10 +94,11 @@ fn what_a_smaller_node_evicts_after_a_touch_stays_at_its_partner() {
     assert_eq!(a.store.memory().tombstones, 0);
 }
 
-/// The value of a pass was charged when its first piece came. Until its last one was refused, the
-/// clients of a node that was nearly full evicted what its partner had not got yet, on both nodes.
+/// The value of a full sync was charged when its first chunk came. Until its last one was refused,
+/// the clients of a node that was nearly full evicted what its partner had not got yet, on both
+/// nodes.
 #[test]
-fn clients_evict_nothing_for_what_a_pass_brings() {
+fn a_full_sync_makes_clients_evict_nothing() {
     let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
     for key in [b"large0", b"large1", b"large2"] {
         a.set(key, 300_000);

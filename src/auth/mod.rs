@@ -1,8 +1,8 @@
-//! Who may speak to a node that asks for passwords.
+//! Authentication of clients.
 //!
-//! `-Y` names a file for the text protocol, `-S` asks for SASL in the binary one. Both are read at
-//! the start, while the process may still be root, and again on SIGHUP; a connection that has been
-//! let in stays. Passwords are kept as tags under a key that only this process has.
+//! `-Y` names a file for the text protocol, `-S` turns on SASL for the binary protocol. Both are
+//! read at the start, while the process may still be root, and again on SIGHUP; authenticated
+//! connections stay. Passwords are kept as keyed hashes, under a key that only this process has.
 
 mod file;
 mod source;
@@ -25,7 +25,7 @@ use users::Users;
 /// memcached's exit code for an auth file it cannot use.
 const EXIT_BAD_FILE: u8 = 1;
 
-/// Whose passwords are asked for, by protocol; none is where there is `None`.
+/// The users of each protocol; `None` if it needs no authentication.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// `-Y`: text connections.
@@ -35,10 +35,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads what the configuration names.
+    /// Reads the files that the configuration names.
     ///
     /// # Errors
-    /// Where, what and the cure.
+    /// The place, the error and a hint.
     pub fn load(config: &Config) -> Result<Self, Problem> {
         let read = |source: Source, exit| {
             let users = source.read(Some(config));
@@ -56,7 +56,7 @@ impl Access {
         })
     }
 
-    /// Has them read anew on SIGHUP.
+    /// Registers the passwords to be reloaded on SIGHUP.
     pub fn add_to(&self, reloads: &mut Reloads) {
         for passwords in [&self.text, &self.sasl].into_iter().flatten() {
             reloads.add(Arc::clone(passwords) as Arc<dyn Reload>);
@@ -64,20 +64,21 @@ impl Access {
     }
 }
 
-/// The passwords of one protocol, which can be read anew.
+/// The passwords of one protocol. They can be reloaded.
 pub struct Passwords {
     source: Source,
     users: RwLock<Arc<Users>>,
 }
 
 impl Passwords {
-    /// Whether this is the user's password. How long it takes tells only how much was asked.
+    /// Whether this is the user's password. The time it takes does not depend on the stored
+    /// passwords.
     #[must_use]
     pub fn admit(&self, user: &[u8], password: &[u8]) -> bool {
         let users = Arc::clone(&self.users.read());
         let named = users.admit(user, password);
         match self.source.host() {
-            // As memcached's SASL library names a user without a realm.
+            // memcached's SASL library adds the host's name to a user without a realm.
             Some(host) if !user.contains(&b'@') => {
                 let full = [user, b"@", host].concat();
                 users.admit(&full, password) | named
@@ -108,7 +109,7 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// Warns of a file with passwords that everybody on this host can read or change.
+/// Warns of a password file that every user of this host can read or change.
 fn warn_if_exposed(path: &Path, mode: u32) {
     if mode & 0o006 != 0 {
         tracing::warn!(

@@ -4,24 +4,24 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-/// Either end of a connection.
+/// The address of either end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub(crate) enum Endpoint {
     /// TCP.
     Tcp(SocketAddr),
     /// The path of a unix socket.
     Unix(PathBuf),
-    /// A client of a unix socket: memcached does not ask for its path.
+    /// A client of a unix socket, whose path memcached does not show.
     Unnamed,
 }
 
-impl Address {
+impl Endpoint {
     /// Whether the connection is TCP.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self, Self::Tcp(_))
     }
 
-    /// The host and the port as `watch` shows them.
+    /// The host and the port, as `watch` shows them.
     pub(crate) fn host_and_port(&self) -> (Option<IpAddr>, u16) {
         match self {
             Self::Tcp(address) => (Some(address.ip()), address.port()),
@@ -30,7 +30,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(SocketAddr::V4(address)) => write!(f, "tcp:{address}"),

@@ -1,6 +1,6 @@
 //! The link's frames, byte by byte. Wire version 1.
 //!
-//! All numbers are big-endian. A stamp is a `u64` of which the upper 11 bits are zero. A frame is
+//! All numbers are big-endian. A timestamp is a `u64` whose upper 11 bits are zero. A frame is
 //!
 //! ```text
 //! u32  length of what follows, 1 to 65,532: a whole frame has at most 64 KiB
@@ -14,63 +14,63 @@
 //! | 2    | Welcome    | u16 wire version: the highest both speak |
 //! | 3    | Refuse     | u8 reason code, text (UTF-8, to the end) |
 //! | 4    | Record     | head, key, value (to the end; none in a tombstone) |
-//! | 5    | PieceStart | head with length, key, first bytes of the value (to the end) |
-//! | 6    | Piece      | u8 lane, next bytes of the value (at least one, to the end) |
-//! | 7    | PieceAbort | u8 lane |
-//! | 8    | Verdicts   | runs, at least one, to the end |
+//! | 5    | ChunkStart | head with length, key, first bytes of the value (to the end) |
+//! | 6    | Chunk      | u8 lane, next bytes of the value (at least one, to the end) |
+//! | 7    | ChunkAbort | u8 lane |
+//! | 8    | Acks       | runs, at least one, to the end |
 //! | 9    | Promote    | u64 slots, to the end |
-//! | 10   | Flush      | stamp floor |
-//! | 11   | PassEnd    | nothing |
-//! | 12   | Room       | nothing |
+//! | 10   | Flush      | flush watermark (a timestamp) |
+//! | 11   | SyncEnd    | nothing |
+//! | 12   | SpaceAvailable | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
 //!
-//! **Hello**, after which the frame may go on with fields of newer versions, to be ignored:
+//! **Hello.** Newer versions may append fields, which are ignored:
 //!
 //! ```text
 //! "MTWN"
-//! u16    lowest wire version spoken
-//! u16    highest wire version spoken
-//! u8     side, 0 or 1
-//! u64    incarnation
-//! stamp  the higher of the clock and the highest stamp held
-//! stamp  flush floor
-//! u8     length of the node id, node id (UTF-8)
-//! u16    length of the policy (at most 8 KiB), policy (UTF-8)
+//! u16        lowest wire version spoken
+//! u16        highest wire version spoken
+//! u8         side, 0 or 1
+//! u64        incarnation
+//! timestamp  the higher of the clock and the highest timestamp held
+//! timestamp  flush watermark
+//! u8         length of the node id, node id (UTF-8)
+//! u16        length of the policy (at most 8 KiB), policy (UTF-8)
 //! ```
 //!
 //! **Head** of a record:
 //!
 //! ```text
-//! u8     kind: 1 = of a pass, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
-//! stamp  when the value was written
-//! stamp  when its deadline was last changed by a touch
-//! u32    client flags                  \
-//! u8     marks                          |  not in a tombstone
-//! u64    CAS, if kind has 4             |
-//! u64    deadline, if kind has 8       /
-//! u32    length of the whole value: PieceStart only
-//! u8     length of the key (1 to 250), key
+//! u8         kind: 1 = sync lane, 2 = tombstone, 4 = has a CAS of its own, 8 = expires
+//! timestamp  when the value was written
+//! timestamp  when its deadline was last changed by a touch
+//! u32        client flags                  \
+//! u8         item flags                     |  not in a tombstone
+//! u64        CAS, if kind has 4             |
+//! u64        deadline, if kind has 8       /
+//! u32        length of the whole value: ChunkStart only
+//! u8         length of the key (1 to 250), key
 //! ```
 //!
-//! **Deadlines** are milliseconds on the sender's boot-time clock, so that they do not move while a
-//! record waits on its way. Heartbeats say what that clock shows: one comes before the first record
-//! and one every 200 ms after it, whatever else travels.
+//! **Deadlines** are milliseconds on the sender's boot-time clock, so that the time a record spends
+//! in queues does not change them. Heartbeats carry the present time of that clock: one is sent
+//! before the first record, and one every 200 ms after it.
 //!
-//! **Pieces.** A record that does not fit one frame travels as PieceStart and Pieces until the
-//! announced length is reached. There is one transfer per lane: 0 for the live stream, 1 for the
-//! pass. Other frames pass between its pieces. PieceAbort ends a transfer that will not be
+//! **Chunks.** A record that does not fit one frame is sent as ChunkStart and then Chunks until the
+//! announced length is reached. There is one transfer per lane: lane 0 for live records, 1 for the
+//! full sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
 //! completed.
 //!
-//! **Verdicts** answer the frames Record, PieceStart and Piece, one each, in the order in which
-//! those stand in the stream. A run is
+//! **Acks** answer the frames Record, ChunkStart and Chunk: one each, in the order in which those
+//! were sent. A run is
 //!
 //! ```text
-//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = a piece, taken, and more to come
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow
 //! u16  how many in a row, at least 1   (not for superseded: always one)
-//! stamp, stamp  the version held here  (superseded only)
+//! timestamp, timestamp  the version held here  (superseded only)
 //! ```
 //!
-//! Decoding never panics, and looks at no byte before it has checked that it is there.
+//! Decoding never panics: the length is checked before each read.
 
 mod decode;
 mod encode;
@@ -83,10 +83,10 @@ use std::ops::RangeInclusive;
 use thiserror::Error;
 
 use crate::limits::FRAME_BYTES_MAX;
-use crate::store::{RecordHead, Stamp, Version};
+use crate::store::{RecordHead, Timestamp, Version};
 
 pub use decode::{Runs, Slots};
-pub(crate) use encode::{PIECE_VALUE_BYTES, first_value_bytes};
+pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
 pub use framer::{Framer, first_frame};
 
 /// The wire versions this build speaks.
@@ -99,7 +99,7 @@ const LENGTH_BYTES: usize = 4;
 /// Longest value of the length field.
 const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
 
-const KIND_PASS: u8 = 1;
+const KIND_SYNC: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
 const KIND_CAS: u8 = 4;
 const KIND_EXPIRES: u8 = 8;
@@ -107,7 +107,7 @@ const KIND_EXPIRES: u8 = 8;
 const RUN_APPLIED: u8 = 0;
 const RUN_SUPERSEDED: u8 = 1;
 const RUN_NO_ROOM: u8 = 2;
-const RUN_PIECE: u8 = 3;
+const RUN_CHUNK: u8 = 3;
 
 /// Frame types, as in the module's table.
 mod kind {
@@ -115,28 +115,28 @@ mod kind {
     pub(super) const WELCOME: u8 = 2;
     pub(super) const REFUSE: u8 = 3;
     pub(super) const RECORD: u8 = 4;
-    pub(super) const PIECE_START: u8 = 5;
-    pub(super) const PIECE: u8 = 6;
-    pub(super) const PIECE_ABORT: u8 = 7;
-    pub(super) const VERDICTS: u8 = 8;
+    pub(super) const CHUNK_START: u8 = 5;
+    pub(super) const CHUNK: u8 = 6;
+    pub(super) const CHUNK_ABORT: u8 = 7;
+    pub(super) const ACKS: u8 = 8;
     pub(super) const PROMOTE: u8 = 9;
     pub(super) const FLUSH: u8 = 10;
-    pub(super) const PASS_END: u8 = 11;
-    pub(super) const ROOM: u8 = 12;
+    pub(super) const SYNC_END: u8 = 11;
+    pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
 }
 
 /// One frame, borrowing from the bytes it was read from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame<'a> {
-    /// Who the sender is; the first frame of either side.
+    /// How the sender describes itself; the first frame of each side.
     Hello(Hello<'a>),
-    /// The partner's hello is accepted; from here on this wire version is spoken.
+    /// The partner's hello is accepted; from here on this wire version is used.
     Welcome {
         /// The highest version both speak.
         wire_version: u16,
     },
-    /// The partner's hello, or a later stamp of it, is refused; the sender closes the link.
+    /// The partner's hello, or a later timestamp of it, is refused; the sender closes the link.
     Refuse {
         /// What kind of refusal, for counters and tests.
         code: u8,
@@ -146,45 +146,45 @@ pub enum Frame<'a> {
     /// The whole state of one key.
     Record(Record<'a>),
     /// The state of one key and the first bytes of a value that needs several frames.
-    PieceStart {
+    ChunkStart {
         /// What the record is; its value is only the first part.
         record: Record<'a>,
         /// Length of the whole value in bytes.
         value_len_bytes: usize,
     },
     /// The next bytes of the value in transfer.
-    Piece {
+    Chunk {
         /// Which of the two transfers.
         lane: Lane,
         /// Never empty.
         bytes: &'a [u8],
     },
     /// The transfer ends here without a record.
-    PieceAbort {
+    ChunkAbort {
         /// Which of the two transfers.
         lane: Lane,
     },
-    /// What became of records and pieces, in the order in which they came.
-    Verdicts(Runs<'a>),
-    /// Keys that were hit at the sender: the receiver keeps them warm, too.
+    /// The acks of records and chunks, in the order in which those were received.
+    Acks(Runs<'a>),
+    /// Keys that clients read at the sender: the receiver promotes them, too.
     Promote(Slots<'a>),
-    /// Everything with a lower stamp is dead.
+    /// Everything with a lower timestamp is dead.
     Flush {
-        /// The floor.
-        floor: Stamp,
+        /// The flush watermark.
+        flush_watermark: Timestamp,
     },
-    /// The sender's pass over its table is complete.
-    PassEnd,
-    /// The sender has 5 % of its memory free again, having refused records before.
-    Room,
-    /// A sign of life.
+    /// The sender's full sync is complete.
+    SyncEnd,
+    /// The sender has refused records, and has 5 % of its memory free now.
+    SpaceAvailable,
+    /// Shows that the sender is alive.
     Heartbeat {
         /// What the sender's boot-time clock shows, in milliseconds.
         boot_ms: u64,
     },
 }
 
-/// What a node says of itself before anything else.
+/// How a node describes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello<'a> {
     /// The lowest wire version the node speaks.
@@ -193,12 +193,12 @@ pub struct Hello<'a> {
     pub wire_max: u16,
     /// 0 or 1.
     pub side: u8,
-    /// A number of its own for each start of the node.
+    /// A number that differs for each start of the node.
     pub incarnation: u64,
-    /// The higher of the node's clock and the highest stamp it holds.
-    pub clock: Stamp,
-    /// The node's flush floor.
-    pub floor: Stamp,
+    /// The higher of the node's clock and the highest timestamp it holds.
+    pub clock: Timestamp,
+    /// The node's flush watermark.
+    pub flush_watermark: Timestamp,
     /// MSM's name of the node.
     pub node_id: &'a str,
     /// The settings that must be equal on both nodes, as text.
@@ -208,11 +208,11 @@ pub struct Hello<'a> {
 /// A key's current state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Record<'a> {
-    /// Live stream or pass.
+    /// The live lane or the sync lane.
     pub lane: Lane,
     /// Everything but key and value. Of a tombstone only the version counts.
     pub head: RecordHead,
-    /// Whether the key is gone in this version.
+    /// Whether the key is deleted in this version.
     pub tombstone: bool,
     /// 1 to 250 bytes.
     pub key: &'a [u8],
@@ -220,29 +220,29 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
-/// Which stream a record belongs to. Each may have one record in pieces under way.
+/// The lane of a record. Each may have one record in chunks at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// What clients write now.
     Live = 0,
-    /// The walk over the whole table.
-    Pass = 1,
+    /// A full sync: a walk over the whole table.
+    Sync = 1,
 }
 
-/// What became of a record or a piece at the receiver.
+/// What the receiver did with a record or a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Ack {
     /// The receiver's table holds this version.
     Applied,
     /// The receiver's table holds this newer version.
     Superseded(Version),
-    /// The receiver has no room; what it held of the key in an older version is gone.
+    /// The receiver has no memory for it. An older version that it held is removed.
     NoRoom,
-    /// One piece, not the last, was taken.
-    Piece,
+    /// It took a chunk that is not the last.
+    Chunk,
 }
 
-/// The partner sent bytes that are no frame of this protocol.
+/// The partner sent bytes that are not a frame of this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {
     /// A length of zero or beyond 64 KiB.

@@ -1,4 +1,4 @@
-//! A bug that one client's request meets must not harm the others of its worker.
+//! A panic in one client's request must not harm the other clients of its worker.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -68,21 +68,25 @@ fn ask(stream: &mut TcpStream, words: &str, answer: &str) {
 #[test]
 fn a_panic_ends_its_connection_and_no_other() {
     let faulty = Faulty::start();
-    let mut bystander = faulty.connect();
-    ask(&mut bystander, "set k 0 0 3\r\nabc\r\n", "STORED\r\n");
+    let mut other_client = faulty.connect();
+    ask(&mut other_client, "set k 0 0 3\r\nabc\r\n", "STORED\r\n");
     for _ in 0..20 {
-        // Its turn has changed an item and has replies that nobody may get.
+        // The turn that panics has changed an item, and its replies must not reach anybody.
         let mut victim = faulty.connect();
         let words = b"set v 0 0 1\r\n1\r\nget k\r\nstats replication\r\nget k\r\n";
         victim.write_all(words).unwrap();
         let mut rest = Vec::new();
-        // Closed or reset, but without a byte.
+        // The connection is closed or reset without a reply.
         let _ = victim.read_to_end(&mut rest);
         assert_eq!(rest, b"");
-        ask(&mut bystander, "get v\r\n", "VALUE v 0 1\r\n1\r\nEND\r\n");
-        ask(&mut bystander, "delete v\r\n", "DELETED\r\n");
+        ask(
+            &mut other_client,
+            "get v\r\n",
+            "VALUE v 0 1\r\n1\r\nEND\r\n",
+        );
+        ask(&mut other_client, "delete v\r\n", "DELETED\r\n");
     }
-    // The places of the victims are free again.
+    // The connection slots are free again.
     let counters = &faulty.node.counters;
     for _ in 0..500 {
         if counters.curr_connections.get() == 1 {
@@ -91,6 +95,6 @@ fn a_panic_ends_its_connection_and_no_other() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert_eq!(counters.curr_connections.get(), 1);
-    drop(bystander);
+    drop(other_client);
     faulty.stop();
 }

@@ -1,7 +1,7 @@
-//! Logs: one event for each change of state, on stderr, with fields.
+//! Logs on stderr: one event with fields for each change of state.
 //!
-//! No thread waits for stderr but the `log` thread, see [`queue`]. Events may also repeat without
-//! end; [`Repeated`] limits those.
+//! Only the `log` thread waits for stderr, see [`queue`]. [`Repeated`] limits events that may
+//! repeat without end.
 
 pub(crate) mod clients;
 
@@ -25,12 +25,12 @@ use queue::Queue;
 pub use repeated::Repeated;
 use stderr::Stderr;
 
-/// Changes the level of the running log.
+/// Changes the level while the log runs.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
-/// Everything on its way to stderr.
+/// Lines that are not written to stderr yet.
 static QUEUE: Queue = Queue::new();
 
-/// Starts logging; `verbosity` counts the `-v`. Until [`write_on`] the lines wait in the queue.
+/// Starts logging; `verbosity` is the number of `-v`. Lines wait in the queue until [`write_on`].
 pub fn start(verbosity: u8) {
     let (level, handle) = reload::Layer::new(level(u32::from(verbosity)));
     let lines = fmt::layer()
@@ -41,14 +41,14 @@ pub fn start(verbosity: u8) {
         .with(level)
         .with(lines)
         .try_init();
-    // A second start, in a test, keeps the first's level.
+    // A second start, in a test, has no effect.
     if started.is_ok() {
         let _ = LEVEL.set(handle);
     }
 }
 
-/// Starts the thread that writes the log. To be called after the process has detached: no thread
-/// survives that.
+/// Starts the thread that writes the log. Must be called after the process has detached, because no
+/// thread survives that.
 ///
 /// # Errors
 /// The system refuses a thread.
@@ -56,8 +56,8 @@ pub fn write_on() -> io::Result<()> {
     QUEUE.start_thread(Stderr)
 }
 
-/// Writes what is queued, but waits for stderr no longer than [`LOG_FLUSH_MS`]. The thread has
-/// ended then, unless stderr blocks.
+/// Writes the queued lines, but waits for stderr at most [`LOG_FLUSH_MS`]. Then the thread has
+/// ended, unless stderr blocks.
 pub fn flush() {
     match write_on() {
         Ok(()) => QUEUE.end_thread(Duration::from_millis(LOG_FLUSH_MS)),
@@ -65,7 +65,7 @@ pub fn flush() {
     }
 }
 
-/// Flushes when it is dropped, as late as `main` can do it: a panic of `main` is told, too.
+/// Flushes when it is dropped, at the end of `main`, so that a panic of `main` is logged, too.
 #[derive(Debug)]
 pub struct FlushAtExit;
 
@@ -75,21 +75,21 @@ impl Drop for FlushAtExit {
     }
 }
 
-/// Puts a line into the log as it is.
+/// Queues a line unchanged.
 pub fn line(text: &str) {
     QUEUE.push(text.as_bytes());
 }
 
-/// Log lines that were dropped since the start, because stderr took no more.
+/// Log lines dropped since the start because stderr blocked.
 pub fn lines_dropped() -> u64 {
     QUEUE.dropped()
 }
 
-/// Logs as if the node had been started with so many `-v`. What is not logged costs one look at a
-/// number.
+/// Sets the level as if the node was started with so many `-v`. An event below the level costs one
+/// comparison.
 pub fn set_verbosity(verbosity: u32) {
     if let Some(handle) = LEVEL.get() {
-        // It fails only if nothing is logged any more.
+        // It fails only if logging has ended.
         let _ = handle.reload(level(verbosity));
     }
 }
@@ -102,7 +102,7 @@ fn level(verbosity: u32) -> LevelFilter {
     }
 }
 
-/// Takes each event as one write.
+/// Queues each event as one line.
 struct Lines;
 
 impl Write for Lines {

@@ -152,7 +152,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
     Ok(cli)
 }
 
-const LICENSE: &str = concat!("memcached 1.6.45\n\n", include_str!("../LICENSE"));
+const LICENSE: &str = concat!("memcached 1.6.45\n\n", include_str!("../../LICENSE"));
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,12 @@
-//! The queue between whoever logs and the thread that writes to stderr.
+//! The queue between the threads that log and the thread that writes to stderr.
 //!
-//! stderr can block for as long as its reader likes: a pipe that nobody reads, a terminal that was
-//! stopped with Ctrl-S. So only the `log` thread writes to it, and only that thread ever waits.
-//! Lines that do not fit the queue are dropped and counted, and one line says so when there is room
-//! again.
+//! stderr can block without end: a pipe that nobody reads, a terminal stopped with Ctrl-S. So only
+//! the `log` thread writes to it. Lines that do not fit the queue are dropped and counted, and when
+//! there is space again one line says how many.
 //!
 //! stderr itself stays a blocking descriptor: O_NONBLOCK belongs to the open file, which other
 //! processes (the shell, a supervisor) share. tracing-appender has a non-blocking writer, too, but
-//! bounds lines, not bytes, waits longer at the exit, and does not say what it dropped.
+//! it bounds lines, not bytes, waits longer at the exit, and does not report dropped lines.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -21,11 +20,11 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::limits::{LOG_QUEUE_BYTES, LOG_WRITE_BYTES};
 
-/// See the module.
+/// The queue of log lines.
 #[derive(Debug)]
 pub(super) struct Queue {
-    state: Mutex<State>,
-    /// There is something to write, or the thread is to end.
+    state: Mutex<QueueState>,
+    /// There are lines to write, or the thread is to end.
     work: Condvar,
     /// The thread has ended.
     ended: Condvar,
@@ -33,10 +32,10 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug)]
-struct State {
-    /// Whole lines, each with its end.
+struct QueueState {
+    /// Complete lines, each with its line end.
     lines: VecDeque<u8>,
-    /// Lines dropped that no line has told of yet.
+    /// Dropped lines that were not reported yet.
     untold: u64,
     /// The thread ends once the queue is empty.
     ending: bool,
@@ -46,7 +45,7 @@ struct State {
 impl Queue {
     pub(super) const fn new() -> Self {
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 lines: VecDeque::new(),
                 untold: 0,
                 ending: false,
@@ -58,11 +57,11 @@ impl Queue {
         }
     }
 
-    /// Queues a line, or counts it as dropped; never waits for stderr.
+    /// Queues a line, or counts it as dropped. Never blocks.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.state.lock();
-        // Once lines were dropped, there is no room until half of the queue is free: otherwise a
-        // slow reader would see a line of its own for every few lines that were dropped.
+        // Once a line was dropped, all are until half of the queue is free: a slow reader would
+        // otherwise get a notice for every few dropped lines.
         let bytes_max = if state.untold > 0 {
             LOG_QUEUE_BYTES / 2
         } else {
@@ -85,7 +84,7 @@ impl Queue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Starts the thread that writes what is queued. Does nothing if it runs.
+    /// Starts the thread that writes the queue, unless it runs.
     pub(super) fn start_thread(&'static self, out: impl Write + Send + 'static) -> io::Result<()> {
         let mut state = self.state.lock();
         state.ending = false;
@@ -97,8 +96,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Ends the thread once everything is written, and waits for that no longer than `patience`.
-    /// What is not written by then stays queued; nobody waits for the thread any more.
+    /// Ends the thread once everything is written, waiting at most `patience`. Lines not written by
+    /// then stay queued.
     pub(super) fn end_thread(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut state = self.state.lock();
@@ -113,18 +112,18 @@ impl Queue {
             }
         }
         drop(state);
-        // It has nothing left to do but end.
+        // The thread is about to end.
         let _ = thread.join();
     }
 
-    /// Writes what is queued on the thread of the caller, for want of another, and waits for
-    /// stderr as long as that takes.
+    /// Writes the queue on the caller's thread, if there is no other. Blocks as long as stderr
+    /// does.
     pub(super) fn write_rest(&self, out: impl Write) {
         self.state.lock().ending = true;
         self.write_all(out);
     }
 
-    /// The thread: writes until it is told to end and has written everything.
+    /// The thread: writes until it is to end and the queue is empty.
     fn write_all(&self, mut out: impl Write) {
         let mut chunk = Vec::with_capacity(LOG_WRITE_BYTES);
         let mut works = true;
@@ -137,14 +136,14 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and takes some; false once the thread is to end. `works`: the last ones
+    /// Waits for lines and takes some. False once the thread is to end. `works`: the last lines
     /// were written.
     fn take(&self, chunk: &mut Vec<u8>, works: bool) -> bool {
         chunk.clear();
         let mut state = self.state.lock();
         loop {
             if works && state.untold > 0 && state.lines.len() <= LOG_QUEUE_BYTES / 2 {
-                state.tell_what_was_dropped();
+                state.report_dropped();
             }
             if !state.lines.is_empty() {
                 break;
@@ -161,15 +160,15 @@ impl Queue {
         true
     }
 
-    fn count_dropped(&self, state: &mut State, lines: u64) {
+    fn count_dropped(&self, state: &mut QueueState, lines: u64) {
         state.untold += lines;
         self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 }
 
-impl State {
-    /// How many bytes to write at once: whole lines, so that what other processes write to the
-    /// same pipe or file does not come in between.
+impl QueueState {
+    /// The number of bytes to write at once: complete lines, so that output of other processes does
+    /// not come in between.
     fn whole_lines(&self) -> usize {
         let is_end = |&byte: &u8| byte == b'\n';
         let bytes = self.lines.len().min(LOG_WRITE_BYTES);
@@ -178,7 +177,7 @@ impl State {
         last.or_else(first).map_or(self.lines.len(), |end| end + 1)
     }
 
-    fn tell_what_was_dropped(&mut self) {
+    fn report_dropped(&mut self) {
         let mut time = String::new();
         // It fails only if the clock cannot be shown.
         let _ = SystemTime.format_time(&mut format::Writer::new(&mut time));

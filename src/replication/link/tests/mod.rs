@@ -1,14 +1,15 @@
-//! What two links say to each other, step by step.
+//! Two links connected in memory, step by step.
 
+mod acks;
 mod chunks;
 mod handshake;
-mod room_notice;
+mod invariants;
+mod space_notice;
 mod stream;
-mod verdicts;
 
 use super::*;
 use crate::replication::wire::WireError;
-use crate::store::{Action, Batch, ItemHead, NEVER, StoreConfig, Version};
+use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
 const NOW: Now = Now {
     boot_ms: 50_000,
@@ -51,34 +52,35 @@ fn link_config(side: u8) -> LinkConfig {
 }
 
 impl Side {
-    /// Writes and hands the key over, as a worker does.
+    /// Writes and marks the key dirty, as a worker does.
     fn set(&mut self, key: &[u8], value_len: usize) {
         self.set_until(key, value_len, NEVER);
     }
 
     fn set_until(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) {
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let head = ItemHead {
             deadline_ms,
             ..ItemHead::default()
         };
-        let draft = self.store.draft(key, &head, value_len).unwrap();
+        let pending = self.store.pending_item(key, &head, value_len).unwrap();
         self.store
-            .update(key, &mut batch, |_| (Action::Put(draft), ()));
-        self.link.hand_over(&batch.dirty);
+            .update(key, &mut context, |_| (Action::Put(pending), ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn touch(&mut self, key: &[u8], ttl_ms: u64) {
-        let mut batch = Batch::at(self.now);
+        let mut context = OpContext::at(self.now);
         let touch = Action::Touch(self.now.boot_ms + ttl_ms);
-        self.store.update(key, &mut batch, |_| (touch, ()));
-        self.link.hand_over(&batch.dirty);
+        self.store.update(key, &mut context, |_| (touch, ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn delete(&mut self, key: &[u8]) {
-        let mut batch = Batch::at(self.now);
-        self.store.update(key, &mut batch, |_| (Action::Remove, ()));
-        self.link.hand_over(&batch.dirty);
+        let mut context = OpContext::at(self.now);
+        self.store
+            .update(key, &mut context, |_| (Action::Remove, ()));
+        self.link.mark_dirty(&context.dirty);
     }
 
     fn version_of(&self, key: &[u8]) -> Option<Version> {
@@ -95,7 +97,8 @@ impl Side {
     fn transmit(&mut self, budget_bytes: usize) -> Vec<u8> {
         let mut out = Vec::new();
         self.link
-            .transmit(&self.store, self.now, &mut out, budget_bytes);
+            .transmit(&self.store, self.now, &mut out, budget_bytes)
+            .unwrap();
         out
     }
 
@@ -113,7 +116,7 @@ fn connect(a: &mut Side, b: &mut Side) {
     b.link.connected(b.now, &b.store);
 }
 
-/// Carries bytes to and fro until nobody has anything to say.
+/// Delivers bytes in both directions until neither side has anything to send.
 fn talk(a: &mut Side, b: &mut Side) {
     for _ in 0..10_000 {
         let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
@@ -123,7 +126,7 @@ fn talk(a: &mut Side, b: &mut Side) {
         b.received(&to_b).unwrap();
         a.received(&to_a).unwrap();
     }
-    panic!("they never stop");
+    panic!("both sides keep sending");
 }
 
 fn connected_pair() -> (Side, Side) {
@@ -142,10 +145,10 @@ fn names(stream: &[u8]) -> Vec<String> {
         names.push(match frame {
             Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
             Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
-            Frame::PieceStart { .. } => "start".to_owned(),
-            Frame::Piece { .. } => "piece".to_owned(),
-            Frame::PieceAbort { .. } => "abort".to_owned(),
-            Frame::Verdicts(_) => "verdicts".to_owned(),
+            Frame::ChunkStart { .. } => "start".to_owned(),
+            Frame::Chunk { .. } => "chunk".to_owned(),
+            Frame::ChunkAbort { .. } => "abort".to_owned(),
+            Frame::Acks(_) => "acks".to_owned(),
             Frame::Flush { .. } => "flush".to_owned(),
             other => format!("{other:?}"),
         });

@@ -2,10 +2,10 @@ mod classes;
 
 use super::*;
 use crate::config::{Config, Listen, TlsVersion};
-use crate::store::{Batch, ClassCounters, ClassPlan, Now, Store, StoreConfig};
+use crate::store::{ClassCounters, ClassPlan, Now, OpContext, Store, StoreConfig};
 
-/// What a build of memcached 1.6.45 prints, from `server_stats`, `get_stats` and
-/// `item_stats_totals` in its source.
+/// The keys that memcached 1.6.45 prints, from `server_stats`, `get_stats` and `item_stats_totals`
+/// in its source.
 const GENERAL: &str = "\
     pid uptime time version libevent pointer_size rusage_user rusage_system max_connections \
     curr_connections total_connections rejected_connections connection_structures \
@@ -26,7 +26,7 @@ const GENERAL: &str = "\
     lrutail_reflocked moves_to_cold moves_to_warm moves_within_lru direct_reclaims \
     lru_bumps_dropped";
 
-/// The same of `process_stat_settings`.
+/// The keys of `process_stat_settings`.
 const SETTINGS: &str = "\
     maxbytes maxconns tcpport udpport inter verbosity oldest evictions domain_socket umask \
     shutdown_command growth_factor chunk_size num_threads num_threads_per_udp stat_key_prefix \
@@ -42,7 +42,7 @@ const SETTINGS: &str = "\
     ssl_keyformat ssl_ciphers ssl_ca_cert ssl_wbuf_size ssl_session_cache ssl_kernel_tls \
     ssl_min_version num_napi_ids memory_file client_flags_size";
 
-/// The same of `item_stats`, for one class.
+/// The keys of `item_stats`, for one class.
 const ITEMS: &str = "\
     number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted \
     evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched \
@@ -50,7 +50,7 @@ const ITEMS: &str = "\
     moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm \
     hits_to_cold hits_to_temp";
 
-/// The same of `do_slabs_stats`.
+/// The keys of `do_slabs_stats`.
 const SLABS: &str = "\
     chunk_size chunks_per_page total_pages total_chunks used_chunks free_chunks free_chunks_end \
     get_hits cmd_set delete_hits incr_hits decr_hits cas_hits cas_badval touch_hits";
@@ -100,7 +100,7 @@ impl TestNode {
         let mut out = Vec::new();
         let replication = |out: &mut Vec<u8>| out.extend_from_slice(b"STAT link none\r\n");
         let connections = |out: &mut Vec<u8>| out.extend_from_slice(b"STAT 7:state conn_read\r\n");
-        let others = Others {
+        let others = StatSources {
             replication: &replication,
             connections: &connections,
         };
@@ -117,7 +117,7 @@ impl TestNode {
     }
 }
 
-/// Names and values of an answer that is all `STAT` lines and an `END`.
+/// Names and values of a reply that consists of `STAT` lines and an `END`.
 fn lines(answer: &str) -> Vec<(&str, &str)> {
     let stats = answer.strip_suffix("END\r\n").unwrap();
     let lines = stats.split_terminator("\r\n");
@@ -134,7 +134,7 @@ fn names(answer: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_keys_are_those_of_memcached_in_its_order() {
+fn stats_prints_memcacheds_keys_in_its_order() {
     let node = TestNode::new();
     let general: Vec<_> = GENERAL.split_whitespace().collect();
     assert_eq!(general.len(), 93);
@@ -143,9 +143,9 @@ fn the_keys_are_those_of_memcached_in_its_order() {
     assert_eq!(names(&node.answer("settings")), settings);
 }
 
-/// Threads that were turned off have no keys: stats.t counts 84.
+/// Threads that are turned off have no keys: memcached's stats.t counts 84.
 #[test]
-fn keys_of_what_is_turned_off_are_missing() {
+fn threads_that_are_turned_off_have_no_keys() {
     let mut node = TestNode::new();
     let general = |node: &TestNode| names(&node.answer("")).len();
     node.config.tuning.lru.crawler = false;
@@ -158,7 +158,7 @@ fn keys_of_what_is_turned_off_are_missing() {
     assert_eq!(general(&node), 74);
 }
 
-/// memcached's `get_stats` again: three more, and one for those who resume sessions.
+/// memcached's `get_stats` has three more keys, and one with session resumption.
 #[test]
 fn tls_has_keys_of_its_own() {
     let mut node = TestNode::new();
@@ -175,7 +175,7 @@ fn tls_has_keys_of_its_own() {
     assert_eq!(node.value("", "time_since_server_cert_refresh"), "5");
 }
 
-/// What `ssl_verify_mode` sets is shown as the bits OpenSSL knows.
+/// `ssl_verify_mode` is shown as OpenSSL's bits.
 #[test]
 fn tls_settings_are_shown_in_openssls_numbers() {
     let mut node = TestNode::new();
@@ -201,7 +201,7 @@ fn every_value_is_one_word() {
     }
 }
 
-/// A counter that nobody can see is not worth counting. Each gets a number of its own.
+/// Every counter must have a row. Each gets a number of its own here.
 #[test]
 fn every_counter_is_shown() {
     let mut node = TestNode::new();
@@ -221,9 +221,9 @@ fn every_counter_is_shown() {
         expected.push((name, number));
     }
     for (name, number) in expected {
-        // The one with another name in memcached.
+        // memcached has another name for this one.
         let key = match name {
-            // 0 or 1, and told the other way round: `accepting_conns`.
+            // 0 or 1, and shown inverted as `accepting_conns`.
             "listen_disabled" => continue,
             "requests_refused" => "read_buf_oom",
             name => name,
@@ -258,7 +258,7 @@ fn count_in_class(store: &Store, class: u8, base: u64) {
 }
 
 #[test]
-fn what_the_store_counts_is_shown() {
+fn counters_of_the_store_are_shown() {
     let node = TestNode::new();
     count_in_class(&node.store, 1, 100);
     count_in_class(&node.store, 39, 10);
@@ -274,7 +274,7 @@ fn what_the_store_counts_is_shown() {
 }
 
 #[test]
-fn workers_are_summed() {
+fn counters_are_summed_over_the_workers() {
     let node = TestNode::new();
     node.workers[0].class(1).get_hits.add(5);
     node.workers[2].class(2).get_hits.add(7);
@@ -283,7 +283,7 @@ fn workers_are_summed() {
 }
 
 #[test]
-fn a_reset_spares_what_there_is() {
+fn a_reset_keeps_present_totals() {
     let node = TestNode::new();
     for (_, counter) in node.workers[0].each().chain(node.counters.each()) {
         counter.add(9);
@@ -307,7 +307,7 @@ fn a_reset_spares_what_there_is() {
 }
 
 #[test]
-fn the_beginning_of_a_word_is_the_word() {
+fn the_beginning_of_a_sub_command_is_enough() {
     let node = TestNode::new();
     for args in ["r", "res", "reset", "reset now"] {
         assert_eq!(node.answer(args), "RESET\r\n", "{args}");
@@ -335,7 +335,7 @@ fn the_beginning_of_a_word_is_the_word() {
 }
 
 #[test]
-fn settings_say_where_clients_are_served() {
+fn settings_show_the_listening_addresses() {
     let mut node = TestNode::new();
     let mut shown = |listen: &[&str]| {
         let listen = listen.iter().map(|text| Listen::parse(text).unwrap());
@@ -358,20 +358,20 @@ fn times_are_since_the_start() {
     let mut node = TestNode::new();
     assert_eq!(node.value("", "uptime"), "1");
     assert_eq!(node.value("settings", "oldest"), "0");
-    node.store.flush(&mut Batch::at(node.now));
+    node.store.flush(&mut OpContext::at(node.now));
     assert_eq!(node.value("settings", "oldest"), "1");
     node.now.boot_ms += 61_999;
     node.now.wall_ms += 61_999;
     assert_eq!(node.value("", "uptime"), "62");
-    node.store.flush(&mut Batch::at(node.now));
+    node.store.flush(&mut OpContext::at(node.now));
     assert_eq!(node.value("settings", "oldest"), "61");
     assert_eq!(node.value("", "time"), node.now.unix_secs().to_string());
 }
 
-/// The start of the process, as tools compute it, was one second earlier or later from one scrape
-/// to the next, because `time` and `uptime` were rounded apart.
+/// Regression: the time of the start, as tools compute it, changed by one second from one scrape to
+/// the next, because `time` and `uptime` were rounded separately.
 #[test]
-fn time_less_uptime_is_one_moment() {
+fn time_minus_uptime_is_constant() {
     let mut node = TestNode::new();
     node.now.wall_ms += 130;
     let mut starts = std::collections::BTreeSet::new();

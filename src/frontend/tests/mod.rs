@@ -1,0 +1,9 @@
+//! Frontends of every protocol, without their sockets.
+
+use super::*;
+
+mod access;
+mod budget;
+mod deadline;
+mod fragmentation;
+mod hand_over;

@@ -1,0 +1,257 @@
+//! The change queue: dirty keys from the workers to the replication thread.
+//!
+//! It is one bounded channel with one `try_send` per turn, and neither end ever blocks. A busy
+//! replication thread empties it at most once a millisecond. A worker wakes that thread only when
+//! it is parked, or when 64 KiB of keys or half a channel of batches wait: waking it for each batch
+//! doubled the CPU time of a set. While the link is down, batches are dropped, because the next
+//! link begins with a full sync.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::sync::Notify;
+
+use crate::limits::{
+    BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN, CHANGE_QUEUE_KEYS_SHARE,
+    CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX, CHANGE_QUEUE_WAKE_BATCHES,
+    CHANGE_QUEUE_WAKE_KEYS,
+};
+
+/// No number of waiting keys wakes the replication thread: it is running.
+const AWAKE: usize = usize::MAX;
+
+/// The workers' end. Clones share one queue.
+#[derive(Clone, Debug)]
+pub struct ChangeSender {
+    batches: Sender<Vec<u64>>,
+    spares: Receiver<Vec<u64>>,
+    promotions: Sender<u64>,
+    shared: Arc<Shared>,
+}
+
+/// The replication thread's end.
+#[derive(Debug)]
+pub struct ChangeReceiver {
+    batches: Receiver<Vec<u64>>,
+    spares: Sender<Vec<u64>>,
+    promotions: Receiver<u64>,
+    shared: Arc<Shared>,
+    /// Keys that were taken and still count as waiting.
+    taken: Cell<usize>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    link_up: AtomicBool,
+    overflowed: AtomicBool,
+    waiting_keys: AtomicUsize,
+    /// The most keys that may wait; a batch beyond it is dropped.
+    keys_max: usize,
+    /// A worker that sees more keys than this, or [`CHANGE_QUEUE_WAKE_BATCHES`] batches, wakes the
+    /// replication thread, unless this is [`AWAKE`].
+    wake_above_keys: AtomicUsize,
+    wake: Notify,
+}
+
+/// Both ends of the queue of a node whose `-m` is `limit_bytes`. The link is down at first.
+#[must_use]
+pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
+    let (batches, batches_out) = bounded(CHANGE_QUEUE_BATCHES_MAX);
+    let (spares, spares_out) = bounded(CHANGE_QUEUE_SPARES_MAX);
+    let (promotions, promotions_out) = bounded(CHANGE_QUEUE_PROMOTIONS_MAX);
+    let shared = Arc::new(Shared {
+        link_up: AtomicBool::new(false),
+        overflowed: AtomicBool::new(false),
+        waiting_keys: AtomicUsize::new(0),
+        keys_max: keys_max(limit_bytes),
+        wake_above_keys: AtomicUsize::new(AWAKE),
+        wake: Notify::new(),
+    });
+    let sender = ChangeSender {
+        batches,
+        spares: spares_out,
+        promotions,
+        shared: Arc::clone(&shared),
+    };
+    let receiver = ChangeReceiver {
+        batches: batches_out,
+        spares,
+        promotions: promotions_out,
+        shared,
+        taken: Cell::new(0),
+    };
+    (sender, receiver)
+}
+
+/// The most keys that may wait on a node with this `-m`: its share of memory, at 8 bytes a key.
+fn keys_max(limit_bytes: u64) -> usize {
+    let keys = limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8;
+    let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+    keys.clamp(
+        CHANGE_QUEUE_KEYS_MIN,
+        CHANGE_QUEUE_BATCHES_MAX * BATCH_KEYS_MAX,
+    )
+}
+
+impl ChangeSender {
+    /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
+    /// full, the keys are dropped and left to a full sync.
+    pub fn send(&self, dirty: &mut Vec<u64>) {
+        if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
+            for keys in dirty.chunks(BATCH_KEYS_MAX) {
+                self.send_batch(keys);
+            }
+        }
+        dirty.clear();
+    }
+
+    /// Sends slots that clients read, as many as fit: they are only hints, so nobody is woken.
+    pub fn send_promotions(&self, slots: &mut Vec<u64>) {
+        if self.shared.link_up.load(Ordering::Acquire) {
+            for slot in slots.iter() {
+                if self.promotions.try_send(*slot).is_err() {
+                    break;
+                }
+            }
+        }
+        slots.clear();
+    }
+
+    /// Keys in the queue, and those taken but not yet counted by the link.
+    #[must_use]
+    pub fn waiting_keys(&self) -> usize {
+        self.shared.waiting_keys.load(Ordering::Acquire)
+    }
+
+    /// Whether a batch was dropped since the last [`ChangeReceiver::take_overflow`].
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.shared.overflowed.load(Ordering::Acquire)
+    }
+
+    /// Wakes the replication thread if it is parked: something other than a key has changed.
+    pub fn wake(&self) {
+        fence(Ordering::SeqCst);
+        let above = &self.shared.wake_above_keys;
+        if above
+            .compare_exchange(0, AWAKE, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    fn send_batch(&self, keys: &[u64]) {
+        let mut batch = self.spares.try_recv().unwrap_or_default();
+        batch.extend_from_slice(keys);
+        let shared = &*self.shared;
+        let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
+        if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
+            shared.overflowed.store(true, Ordering::Release);
+            shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
+            return;
+        }
+        // Pairs with the fence in `park`: either the receiver sees the batch, or this worker sees
+        // it parked.
+        fence(Ordering::SeqCst);
+        let above = shared.wake_above_keys.load(Ordering::Relaxed);
+        let is_due = || waiting > above || self.batches.len() >= CHANGE_QUEUE_WAKE_BATCHES;
+        if above != AWAKE && is_due() {
+            let order = Ordering::Relaxed;
+            // Of several workers, only the one that changes it wakes the thread.
+            if shared
+                .wake_above_keys
+                .compare_exchange(above, AWAKE, order, order)
+                .is_ok()
+            {
+                shared.wake.notify_one();
+            }
+        }
+    }
+}
+
+impl ChangeReceiver {
+    /// Opens or closes the queue. It must be opened before the full sync reads its first entry, so
+    /// that each write is either queued or seen by the full sync.
+    pub fn set_link_up(&self, up: bool) {
+        self.shared.link_up.store(up, Ordering::Release);
+        if !up {
+            while let Some(batch) = self.take() {
+                self.give_back(batch);
+            }
+            self.mark_taken();
+            while self.promotions.try_recv().is_ok() {}
+            self.take_overflow();
+        }
+    }
+
+    /// Takes the oldest batch. Its keys count as waiting until [`Self::mark_taken`].
+    pub fn take(&self) -> Option<Vec<u64>> {
+        let batch = self.batches.try_recv().ok()?;
+        self.taken.set(self.taken.get() + batch.len());
+        Some(batch)
+    }
+
+    /// Stops counting taken keys as waiting. Called once the link counts them: a reader that adds
+    /// up both numbers may count a key twice for a moment, but never misses one.
+    pub fn mark_taken(&self) {
+        let keys = self.taken.take();
+        self.shared.waiting_keys.fetch_sub(keys, Ordering::Release);
+    }
+
+    /// Gives the memory of a batch back to the workers.
+    pub fn give_back(&self, mut batch: Vec<u64>) {
+        batch.clear();
+        // If there are enough spares, this one is freed.
+        let _ = self.spares.try_send(batch);
+    }
+
+    /// Bytes of the keys that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        self.shared.waiting_keys.load(Ordering::Acquire) * size_of::<u64>()
+    }
+
+    /// Appends the promotions that wait.
+    pub fn drain_promotions(&self, slots: &mut Vec<u64>) {
+        slots.extend(self.promotions.try_iter().take(CHANGE_QUEUE_PROMOTIONS_MAX));
+    }
+
+    /// Whether a batch was dropped since the last call.
+    pub fn take_overflow(&self) -> bool {
+        self.shared.overflowed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether no batch waits and none was dropped since the last [`Self::take_overflow`].
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty() && !self.shared.overflowed.load(Ordering::Acquire)
+    }
+
+    /// The caller polls again within a millisecond: workers wake it only if much waits.
+    pub fn poll_soon(&self) {
+        self.shared
+            .wake_above_keys
+            .store(CHANGE_QUEUE_WAKE_KEYS - 1, Ordering::Relaxed);
+    }
+
+    /// The caller sleeps until a worker wakes it. False if a batch has just arrived: then the
+    /// caller stays awake.
+    pub fn park(&self) -> bool {
+        self.shared.wake_above_keys.store(0, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let parked = self.is_empty();
+        if !parked {
+            self.shared.wake_above_keys.store(AWAKE, Ordering::Relaxed);
+        }
+        parked
+    }
+
+    /// Waits until a worker wakes the caller.
+    pub async fn notified(&self) {
+        self.shared.wake.notified().await;
+    }
+}

@@ -1,0 +1,364 @@
+//! One end of a link as a state machine, without sockets, threads or clocks: bytes, keys and time
+//! in, bytes and events out. The replication thread only moves the bytes; the simulator connects
+//! two of these machines with real stores.
+//!
+//! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
+//! `Welcome` or `Refuse`. Once the partner's hello and welcome have arrived, the link is up: this
+//! side sends dirty keys in the live lane and the whole table in the sync lane. Everything that
+//! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
+//! older connection can apply after a newer one is up.
+//!
+//! The caller:
+//! - after a read: [`Link::received`], then take events, then transmit;
+//! - for batches of dirty keys: [`Link::mark_dirty`] while [`Link::has_room`]; for a batch that was
+//!   dropped: [`Link::overflowed`];
+//! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
+//!   nothing, there is nothing to send before the next event or tick;
+//! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],
+//!   then transmit;
+//! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
+
+mod chunks;
+mod clock;
+mod counters;
+mod dirty;
+mod event;
+mod full_sync;
+mod handshake;
+mod in_flight;
+mod inbound;
+mod invariants;
+mod outbound;
+mod pending_acks;
+mod space_notice;
+#[cfg(test)]
+mod tests;
+mod transfer;
+
+use std::collections::VecDeque;
+use std::mem;
+
+pub use counters::LinkCounters;
+pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
+
+use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
+use crate::replication::wire::{Frame, Framer, Lane};
+use crate::store::{Now, Store, Timestamp};
+
+use clock::PartnerClock;
+use dirty::DirtyKeys;
+use full_sync::FullSync;
+use in_flight::InFlight;
+use pending_acks::PendingAcks;
+use space_notice::SpaceNotice;
+use transfer::{Inbound, Outgoing};
+
+/// How a node describes itself in its hello.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// 0 on one node of the pair, 1 on the other.
+    pub side: u8,
+    /// MSM's name of the node; may be empty. At most 255 bytes are sent.
+    pub node_id: String,
+    /// A number that differs for each start of the node.
+    pub incarnation: u64,
+    /// Canonical text of the settings that must be equal on both nodes. At most 8 KiB.
+    pub policy: String,
+}
+
+/// One end of the link to the partner.
+#[derive(Debug)]
+pub struct Link {
+    config: LinkConfig,
+    phase: Phase,
+    session: Session,
+    counters: LinkCounters,
+    events: VecDeque<LinkEvent>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No connection.
+    Down,
+    /// Our hello is sent; the partner is known once its hello was accepted.
+    Handshake(Option<Partner>),
+    /// Records may be sent.
+    Up,
+    /// Refused by either side: only what is queued in `control` is still sent.
+    Refused,
+}
+
+/// All state of one connection.
+#[derive(Debug, Default)]
+struct Session {
+    framer: Framer,
+    /// The incarnation of the partner, once its hello was accepted.
+    partner_incarnation: Option<u64>,
+    /// Encoded frames of the handshake.
+    control: Vec<u8>,
+    dirty: DirtyKeys,
+    promotions: Vec<u64>,
+    in_flight: InFlight,
+    pending_acks: PendingAcks,
+    /// Records in chunks, by lane.
+    outgoing: [Option<Outgoing>; 2],
+    inbound: [Option<Inbound>; 2],
+    full_sync: FullSync,
+    /// The highest flush watermark that the partner has or was sent.
+    watermark_sent: Timestamp,
+    /// Bytes of live records since the last burst of the full sync, and since the last live chunk.
+    live_since_sync_bytes: usize,
+    live_since_chunk_bytes: usize,
+    space_notice: SpaceNotice,
+    promotions_sent_ms: u64,
+    heard_ms: u64,
+    /// When the last heartbeat was sent, if one was.
+    heartbeat_ms: Option<u64>,
+    partner_clock: PartnerClock,
+    /// When this machine last ran: a pause of this process is no silence of the partner.
+    ran_ms: u64,
+    /// `ClockAhead` was reported.
+    clock_alarm: bool,
+    /// The partner had no memory for a record since the current or last full sync began.
+    refused_there: bool,
+}
+
+impl Link {
+    /// A link that is down.
+    pub fn new(config: LinkConfig) -> Self {
+        Self {
+            config,
+            phase: Phase::Down,
+            session: Session::default(),
+            counters: LinkCounters::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// An authenticated connection to the partner is open, and replaces any earlier one. The hello
+    /// is ready for [`Link::transmit`].
+    pub fn connected(&mut self, now: Now, store: &Store) {
+        let mut session = Session {
+            heard_ms: now.boot_ms,
+            ran_ms: now.boot_ms,
+            promotions_sent_ms: now.boot_ms,
+            watermark_sent: store.flush_watermark(),
+            dirty: DirtyKeys::of_memory(store.limit_bytes()),
+            in_flight: InFlight::of_memory(store.limit_bytes()),
+            ..Session::default()
+        };
+        Frame::Hello(self.hello(store, now)).encode(&mut session.control);
+        self.session = session;
+        self.phase = Phase::Handshake(None);
+    }
+
+    /// Bytes from the partner, however the reads cut them.
+    ///
+    /// # Errors
+    /// The link has failed. [`LinkError::Refused`] has queued its reason for the partner: transmit
+    /// once more before closing.
+    pub fn received(&mut self, bytes: &[u8], store: &Store, now: Now) -> Result<(), LinkError> {
+        if matches!(self.phase, Phase::Down | Phase::Refused) {
+            return Ok(());
+        }
+        self.session.ran_ms = now.boot_ms;
+        if !bytes.is_empty() {
+            self.session.heard_ms = now.boot_ms;
+        }
+        let mut framer = mem::take(&mut self.session.framer);
+        let result = framer.feed(bytes, |frame| self.handle(frame, store, now));
+        self.session.framer = framer;
+        if let Err(error) = &result {
+            self.fail(error);
+        }
+        result
+    }
+
+    /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
+    /// full sync of the next link covers them.
+    pub fn disconnected(&mut self, _now: Now) {
+        self.phase = Phase::Down;
+        self.session = Session::default();
+    }
+
+    /// The caller has panicked while it used the link: begins anew, as after a closed connection.
+    pub fn recovered(&mut self, now: Now) {
+        self.counters.link_faults += 1;
+        self.events.clear();
+        self.disconnected(now);
+    }
+
+    /// Slots that were written, in that order. They are dropped while the link is not up: the full
+    /// sync that begins when it comes up sends them.
+    pub fn mark_dirty(&mut self, slots: &[u64]) {
+        if self.phase != Phase::Up {
+            return;
+        }
+        let mut fits = true;
+        for &slot in slots {
+            fits &= self.session.dirty.insert(slot);
+        }
+        if !fits {
+            self.overflowed();
+        }
+    }
+
+    /// Whether the set of dirty keys takes another batch of 1,024.
+    pub fn has_room(&self) -> bool {
+        self.session.dirty.has_room(BATCH_KEYS_MAX)
+    }
+
+    /// A batch of dirty keys was dropped: another full sync sends them. A running one is finished
+    /// first, so that repeated overflows cannot keep the partner waiting for its end.
+    pub fn overflowed(&mut self) {
+        self.counters.queue_overflows += 1;
+        if self.phase == Phase::Up {
+            self.session.full_sync.request();
+        }
+    }
+
+    /// Slots that clients read here, for the partner to promote. Best effort: more than the bound
+    /// are dropped.
+    pub fn promote(&mut self, slots: &[u64]) {
+        if self.phase == Phase::Up {
+            let room = PROMOTIONS_MAX - self.session.promotions.len();
+            self.session.promotions.extend(slots.iter().take(room));
+        }
+    }
+
+    /// Appends the frames that may be sent now, up to about `budget_bytes` (at most one frame of
+    /// 64 KiB more). If it appends nothing, there is nothing to send before the next event.
+    ///
+    /// # Errors
+    /// [`LinkError::State`]: the link has failed, and nothing is appended.
+    pub fn transmit(
+        &mut self,
+        store: &Store,
+        now: Now,
+        out: &mut Vec<u8>,
+        budget_bytes: usize,
+    ) -> Result<(), LinkError> {
+        let start = out.len();
+        self.session.ran_ms = now.boot_ms;
+        out.append(&mut self.session.control);
+        if self.phase == Phase::Up {
+            if now.boot_ms >= self.heartbeat_due_ms() {
+                self.session.heartbeat_ms = Some(now.boot_ms);
+                let boot_ms = now.boot_ms;
+                Frame::Heartbeat { boot_ms }.encode(out);
+            }
+            self.send(store, now, out, start + budget_bytes);
+        }
+        let checked = self.check_state(store);
+        if checked.is_err() {
+            out.truncate(start);
+        }
+        checked
+    }
+
+    /// Checks how long the partner has been silent. Read what the socket holds before, and transmit
+    /// after.
+    ///
+    /// # Errors
+    /// [`LinkError::Silent`]: nothing was received for a second; the link has failed.
+    pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
+        let paused = now.boot_ms.saturating_sub(self.session.ran_ms) >= 2 * HEARTBEAT_MS;
+        self.session.ran_ms = now.boot_ms;
+        if matches!(self.phase, Phase::Down | Phase::Refused) {
+            return Ok(());
+        }
+        if paused {
+            // This process stood still: give the partner two heartbeats' time to be heard.
+            let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
+            self.session.heard_ms = self.session.heard_ms.max(grace);
+        }
+        if now.boot_ms >= self.session.heard_ms + SILENCE_MS {
+            self.fail(&LinkError::Silent);
+            return Err(LinkError::Silent);
+        }
+        Ok(())
+    }
+
+    /// In how many milliseconds [`Link::tick`] and [`Link::transmit`] are due at the latest: 1 to
+    /// 200.
+    pub fn next_tick_ms(&self, now: Now) -> u64 {
+        let silence = self.session.heard_ms + SILENCE_MS;
+        match self.phase {
+            Phase::Down | Phase::Refused => HEARTBEAT_MS,
+            Phase::Handshake(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
+            Phase::Up => silence
+                .min(self.heartbeat_due_ms())
+                .saturating_sub(now.boot_ms)
+                .clamp(1, HEARTBEAT_MS),
+        }
+    }
+
+    /// The first is due at once: without it the partner cannot convert the deadlines of records.
+    fn heartbeat_due_ms(&self) -> u64 {
+        let last_ms = self.session.heartbeat_ms;
+        last_ms.map_or(0, |last_ms| last_ms + HEARTBEAT_MS)
+    }
+
+    /// The next event, oldest first; of several of one kind, only the last.
+    pub fn take_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// Numbers for `stats replication`.
+    pub fn counters(&self) -> LinkCounters {
+        let in_chunks = self.session.outgoing.iter().flatten().count();
+        LinkCounters {
+            queue_keys: self.session.dirty.len() as u64,
+            unconfirmed_records: (self.session.in_flight.records() + in_chunks) as u64,
+            sync_pending: self.needs_full_sync(),
+            unconfirmed_bytes: self.session.in_flight.bytes() as u64,
+            ..self.counters
+        }
+    }
+
+    /// Bytes of memory that unsent keys and unacknowledged frames take, values aside.
+    pub fn held_bytes(&self) -> usize {
+        self.session.dirty.held_bytes() + self.session.in_flight.held_bytes()
+    }
+
+    /// The most dirty keys the set takes.
+    #[cfg(test)]
+    pub(super) fn waiting_keys_max(&self) -> usize {
+        self.session.dirty.keys_max()
+    }
+
+    /// Whether records may be sent.
+    pub fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Whether the link is up and everything is acknowledged, a full sync included: a node that
+    /// stops waits for it.
+    pub fn is_drained(&self) -> bool {
+        let session = &self.session;
+        self.phase == Phase::Up
+            && session.dirty.is_empty()
+            && session.in_flight.is_empty()
+            && session.outgoing.iter().all(Option::is_none)
+            && session.full_sync.is_idle()
+    }
+
+    /// Whether the partner may lack an entry of the table: the link is not up, or a full sync is
+    /// requested, running or not acknowledged to its end.
+    pub fn needs_full_sync(&self) -> bool {
+        let session = &self.session;
+        self.phase != Phase::Up
+            || !session.full_sync.is_idle()
+            || session.outgoing[Lane::Sync as usize].is_some()
+            || session.in_flight.carries(Lane::Sync)
+    }
+
+    /// Queues an event. Of each kind only the last is kept, so the queue is bounded and a burst of
+    /// one kind displaces no other.
+    fn event(&mut self, event: LinkEvent) {
+        let kind = mem::discriminant(&event);
+        self.events
+            .retain(|waiting| mem::discriminant(waiting) != kind);
+        self.events.push_back(event);
+    }
+}

@@ -1,0 +1,48 @@
+//! A panic of the replication thread costs the link, not replication.
+//!
+//! Without its thread a node would go on serving, and nothing that clients write would reach the
+//! partner.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::Runner;
+use super::status::LinkState;
+use crate::replication::startup::PartnerEvent;
+
+/// What a task that panics again and again leaves to others.
+pub(super) const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The message of a panic is logged by the panic hook.
+pub(super) struct Panicked;
+
+/// Runs a future to its end, or to its panic.
+pub(super) async fn catch_panic(running: impl Future<Output = ()>) -> Result<(), Panicked> {
+    let mut running = pin!(running);
+    poll_fn(|context| {
+        // What a panic may leave half done is the link, which is not used again.
+        let poll = AssertUnwindSafe(|| running.as_mut().poll(context));
+        match catch_unwind(poll) {
+            Ok(poll) => poll.map(Ok),
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
+}
+
+impl Runner {
+    /// Begins anew: without a link, so that the next one comes with a full sync.
+    pub(super) fn recover(&mut self) {
+        self.log.fault("the replication thread panicked");
+        let now = self.clock.now();
+        self.link.recovered(now);
+        // In this order, as when a link goes down.
+        self.publish();
+        self.changes.set_link_up(false);
+        self.startup.on(PartnerEvent::Down, now.boot_ms);
+        self.status.set_link(LinkState::Down);
+    }
+}
