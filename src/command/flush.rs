@@ -5,7 +5,8 @@ use super::exptime::deadline_ms;
 use crate::store::{EPOCH_UNIX_MS, Timestamp};
 
 /// Kills everything stored so far, now or at a later time. 0 and negative times mean now; an
-/// absolute time in the past kills what was stored before it. Returns the flush watermark if it was raised.
+/// absolute time in the past kills what was stored before it. Returns the flush watermark if it was
+/// raised.
 pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Timestamp> {
     ctx.counters.cmd_flush.count();
     if exptime <= 0 {
