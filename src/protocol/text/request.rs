@@ -165,8 +165,16 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"flush_all" => flush_all(args),
         b"version" => Ok(TextRequest::Version),
         b"quit" => Ok(TextRequest::Quit),
-        b"cache_memlimit" | b"lru" | b"lru_crawler" | b"refresh_certs" | b"shutdown" | b"slabs"
-        | b"verbosity" | b"watch" => admin::parse(word, args),
+        b"cache_memlimit" => admin::parse(args, admin::memory_limit),
+        b"lru" => admin::parse(args, |words| admin::lru(words).map(Admin::Lru)),
+        b"lru_crawler" => admin::parse(args, |words| {
+            admin::crawler::parse(words).map(Admin::Crawler)
+        }),
+        b"refresh_certs" => admin::parse(args, |_| Ok(Admin::RefreshCerts)),
+        b"shutdown" => admin::parse(args, |words| Ok(admin::shutdown(words))),
+        b"slabs" => admin::parse(args, |words| admin::slabs(words).map(Admin::Slabs)),
+        b"verbosity" => admin::parse(args, admin::verbosity),
+        b"watch" => Ok(admin::watch(args)),
         b"stats" => Ok(TextRequest::Stats {
             args: tokens(args).collect(),
         }),

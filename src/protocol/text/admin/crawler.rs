@@ -30,7 +30,7 @@ pub enum DumpFormat {
     Mg,
 }
 
-pub(super) fn parse(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
+pub(in crate::protocol::text) fn parse(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
     match words.count {
         1 if words.is("enable") => Ok(CrawlerCommand::Enable(true)),
         1 if words.is("disable") => Ok(CrawlerCommand::Enable(false)),

@@ -4,7 +4,7 @@
 //! What depends on how the server was set up is not judged here.
 
 mod classes;
-mod crawler;
+pub(super) mod crawler;
 
 pub use classes::ClassFilter;
 pub use crawler::{CrawlerCommand, DumpFormat};
@@ -90,29 +90,28 @@ const HOT_AND_WARM_PCT_MAX: u32 = 80;
 
 const ERROR: ParseError = ParseError::saying("ERROR");
 
-/// Parses what follows `word`, one of this family.
-pub(super) fn parse<'a>(word: &[u8], args: &'a [u8]) -> Result<TextRequest<'a>, ParseError> {
-    // A watcher cannot ask for silence: to `watch` it is one more word.
-    let noreply = word != b"watch" && is_noreply(args);
-    let words = Words::new(args);
-    let command = match word {
-        b"verbosity" => verbosity(&words),
-        b"cache_memlimit" => memory_limit(&words),
-        b"shutdown" => Ok(shutdown(&words)),
-        b"lru" => lru(&words).map(Admin::Lru),
-        b"slabs" => slabs(&words).map(Admin::Slabs),
-        b"refresh_certs" => Ok(Admin::RefreshCerts),
-        b"watch" => Ok(Admin::Watch(watch::parse(args))),
-        b"lru_crawler" => crawler::parse(&words).map(Admin::Crawler),
-        _ => Err(ERROR),
-    };
-    let request = command.map(|command| TextRequest::Admin { command, noreply });
+/// Parses a command of this family by what reads its words.
+pub(super) fn parse<'a>(
+    args: &'a [u8],
+    command: impl FnOnce(&Words<'a>) -> Result<Admin, ParseError>,
+) -> Result<TextRequest<'a>, ParseError> {
+    let noreply = is_noreply(args);
+    let request = command(&Words::new(args));
+    let request = request.map(|command| TextRequest::Admin { command, noreply });
     request.map_err(|error| error.quiet(noreply))
+}
+
+/// A watcher cannot ask for silence: to `watch`, `noreply` is one more word.
+pub(super) fn watch(args: &[u8]) -> TextRequest<'_> {
+    TextRequest::Admin {
+        command: Admin::Watch(watch::parse(args)),
+        noreply: false,
+    }
 }
 
 /// The words after a command: how many, and the first few of them. `noreply` is one, as in
 /// memcached: where the number of words matters, it makes one too many.
-struct Words<'a> {
+pub(super) struct Words<'a> {
     count: usize,
     first: [&'a [u8]; 5],
 }
@@ -147,12 +146,12 @@ fn begins(whole: &str, word: &[u8]) -> bool {
     whole.as_bytes().starts_with(word)
 }
 
-fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
+pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
     let level = words.u32(0).ok_or(ParseError::BAD_FORMAT)?;
     Ok(Admin::Verbosity { level })
 }
 
-fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
+pub(super) fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     match words.u32(0).ok_or(ERROR)? {
         ..MEGABYTES_MIN => Err(ParseError::saying(
             "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
@@ -164,7 +163,7 @@ fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     }
 }
 
-fn shutdown(words: &Words<'_>) -> Admin {
+pub(super) fn shutdown(words: &Words<'_>) -> Admin {
     Admin::Shutdown(match words.count {
         0 => Shutdown::Now,
         1 if words.is("graceful") => Shutdown::Graceful,
@@ -172,7 +171,7 @@ fn shutdown(words: &Words<'_>) -> Admin {
     })
 }
 
-fn lru(words: &Words<'_>) -> Result<Lru, ParseError> {
+pub(super) fn lru(words: &Words<'_>) -> Result<Lru, ParseError> {
     if words.is("tune") && words.count >= 5 {
         return tune(words);
     }
@@ -218,7 +217,7 @@ fn tune(words: &Words<'_>) -> Result<Lru, ParseError> {
     })
 }
 
-fn slabs(words: &Words<'_>) -> Result<Slabs, ParseError> {
+pub(super) fn slabs(words: &Words<'_>) -> Result<Slabs, ParseError> {
     if words.is("reassign") && words.count == 3 {
         let from = number::strict_i32(words.first[1]);
         let to = number::strict_i32(words.first[2]);
