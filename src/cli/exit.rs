@@ -3,25 +3,14 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command, CommandFactory};
 
-use super::extended;
+use super::{Cli, OwnFlags, extended};
 use crate::config::Problem;
 use crate::config::problem::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
-const VERBS: [&str; 4] = ["keygen", "check-config", "pair", "help"];
-const OWN_FLAGS: [&str; 9] = [
-    "--config",
-    "--node-id",
-    "--side",
-    "--replication-listen",
-    "--failover",
-    "--replication-mode",
-    "--key-file",
-    "--msm-nodes",
-    "--start-alone-after",
-];
 
 /// What clap refused, with the exit code memcached (for its flags) or sysexits (for ours) has.
 pub(super) fn problem_of(error: &clap::Error, args: &[OsString]) -> Problem {
@@ -43,11 +32,16 @@ pub(super) fn problem_of(error: &clap::Error, args: &[OsString]) -> Problem {
 }
 
 fn is_verb(args: &[OsString]) -> bool {
+    let cli = Cli::command();
+    let mut verbs = cli.get_subcommands().map(Command::get_name);
+    // clap adds its own only when it parses.
     args.get(1)
-        .is_some_and(|first| VERBS.iter().any(|verb| first == verb))
+        .is_some_and(|first| first == "help" || verbs.any(|verb| first == verb))
 }
 
 fn is_memcacheds(flag: &str) -> bool {
     let name = flag.split([' ', '=']).next().unwrap_or_default();
-    name.starts_with('-') && !OWN_FLAGS.contains(&name)
+    let own = OwnFlags::augment_args(Command::new("own"));
+    let mut own = own.get_arguments().filter_map(|flag| flag.get_long());
+    name.starts_with('-') && !own.any(|own| name.strip_prefix("--") == Some(own))
 }
