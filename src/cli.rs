@@ -132,11 +132,24 @@ pub struct OwnFlags {
     pub start_alone_after: Option<String>,
 }
 
-/// Reads a command line; help, version and licence are printed by whoever gets them.
+/// What a command line asks for.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is taken apart at once"
+)]
+pub enum Parsed {
+    /// To run what it says.
+    Run(Cli),
+    /// To print help, the version or the licence.
+    Print(String),
+}
+
+/// Reads a command line.
 ///
 /// # Errors
-/// The text to print and the exit code, which is 0 for these three.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
+/// What is wrong with it, with memcached's exit code for its flags.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Problem> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     // clap's own `help` has no help.
     if let [_, verb, flag] = &args[..]
@@ -145,11 +158,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
     {
         args.pop();
     }
-    let cli = Cli::try_parse_from(&args).map_err(|error| exit::problem_of(&error, &args))?;
-    if cli.memcached.license {
-        return Err(Problem::new(0, LICENSE));
+    match Cli::try_parse_from(&args) {
+        Ok(cli) if cli.memcached.license => Ok(Parsed::Print(LICENSE.to_owned())),
+        Ok(cli) => Ok(Parsed::Run(cli)),
+        Err(error) => exit::outcome_of(&error, &args),
     }
-    Ok(cli)
 }
 
 const LICENSE: &str = concat!("memcached 1.6.45\n\n", include_str!("../LICENSE"));

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use memtwin::boot::{self, Running, Secrets};
-use memtwin::cli::{self, Cli, Verb};
+use memtwin::cli::{self, Cli, Parsed, Verb};
 use memtwin::config::Problem;
 use memtwin::daemon::{self, PidFile};
 use memtwin::signals::{self, Signals};
@@ -19,10 +19,6 @@ fn main() -> ExitCode {
     let _flushed = logs::FlushAtExit;
     match cli::parse(env::args_os()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(told) if told.exit == 0 => {
-            say(&told.text);
-            ExitCode::SUCCESS
-        }
         Err(problem) => {
             logs::line(&problem.text);
             problem.exit_code()
@@ -30,7 +26,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<(), Problem> {
+fn run(parsed: Parsed) -> Result<(), Problem> {
+    let cli = match parsed {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(text) => {
+            say(&text);
+            return Ok(());
+        }
+    };
     match cli.verb {
         Some(Verb::Keygen { file, .. }) => boot::keygen(&file).map(|text| say(&text)),
         Some(Verb::CheckConfig { file, .. }) => boot::check_config(&file).map(|text| say(&text)),

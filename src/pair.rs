@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use crate::cli::{self, PairFlags};
+use crate::cli::{self, PairFlags, Parsed};
 use crate::config::Problem;
 use crate::config::problem::EXIT_SYSTEM;
 use crate::logs;
@@ -42,7 +42,10 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub fn run(flags: &PairFlags) -> Result<(), Problem> {
     let node_flags = flags.for_a_node();
     // What a node would refuse is told here, in the same words and with the same exit code.
-    cli::parse(iter::once("memtwin".into()).chain(node_flags.clone())).and_then(cli::load)?;
+    let args = iter::once("memtwin".into()).chain(node_flags.clone());
+    if let Parsed::Run(cli) = cli::parse(args)? {
+        cli::load(cli)?;
+    }
     let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
