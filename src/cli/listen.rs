@@ -1,7 +1,7 @@
 //! `-p`, `-l` and `-U`: where clients are let in.
 
 use super::MemcachedFlags;
-use super::apply::Layer;
+use super::apply::{Layer, put};
 use super::numbers::atoi;
 use crate::config::problem::{EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::config::{Listen, address};
@@ -25,7 +25,7 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
     }
     let port = match port(flags)? {
         Port::Off => {
-            layer.put("client.listen", Some(Vec::new()), |c| &mut c.client.listen);
+            put!(layer, client.listen, Some(Vec::new()));
             return Ok(());
         }
         Port::On(port) => Some(port),
@@ -50,13 +50,13 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
         return Err(Problem::new(EXIT_SYSTEM, text));
     }
     if !listen.is_empty() {
-        layer.put("client.listen", Some(listen), |c| &mut c.client.listen);
+        put!(layer, client.listen, Some(listen));
     } else if port.is_some() {
         let mut listen = layer.config.client.listen.clone();
         for one in &mut listen {
             one.address.port = port;
         }
-        layer.put("client.listen", Some(listen), |c| &mut c.client.listen);
+        put!(layer, client.listen, Some(listen));
     }
     remember(flags, layer);
     Ok(())
