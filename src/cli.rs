@@ -6,6 +6,7 @@ pub mod extended;
 mod flags;
 mod listen;
 mod numbers;
+mod value;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::config::{Address, Mode, Problem, units};
 
 pub use apply::load;
 pub use flags::MemcachedFlags;
+pub use value::{File, Text};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

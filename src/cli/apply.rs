@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::exit::EXIT_BAD_FLAG;
 use super::numbers::{atof, atoi, item_bytes, octal};
+use super::value::Text;
 use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
 use crate::config::problem::{EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file, units};
@@ -25,7 +26,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
         config: &mut config,
         flagged: Vec::new(),
     };
-    apply_memcached(cli.memcached.without_blanks(), &mut layer)?;
+    apply_memcached(cli.memcached, &mut layer)?;
     apply_own(cli.own, &mut layer)?;
     if layer.config.client.sasl {
         let path = env::var_os(SASL_PASSWORD_FILE).map(PathBuf::from);
@@ -69,7 +70,7 @@ macro_rules! put {
 }
 pub(super) use put;
 
-fn count(text: Option<String>) -> Option<usize> {
+fn count(text: Option<Text>) -> Option<usize> {
     text.map(|text| atoi(&text).clamp(0, 1 << 40) as usize)
 }
 
@@ -124,7 +125,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     if flags.memory_file.is_some() {
         let reason = "a node that restarts gets its items from its partner";
         layer.config.tuning.without_effect.push(("-e", reason));
-        layer.config.tuning.memory_file = flags.memory_file;
+        layer.config.tuning.memory_file = flags.memory_file.map(PathBuf::from);
     }
     Ok(())
 }

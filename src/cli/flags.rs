@@ -1,10 +1,8 @@
 //! memcached's flags.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
-
 use clap::{ArgAction, Args};
+
+use super::value::{File, Text};
 
 /// memcached's flags. The values are texts because memcached reads numbers as C's `atoi` does:
 /// `-m 64m` is 64, and `-t x` is 0.
@@ -12,16 +10,16 @@ use clap::{ArgAction, Args};
 pub struct MemcachedFlags {
     /// TCP port to listen on; -1 takes a free one, 0 none [default: 11211]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub port: Option<String>,
+    pub port: Option<Text>,
     /// UDP port; only 0 (off), for a server that answers UDP amplifies attacks on others
     #[arg(short = 'U', long, value_name = "num", allow_hyphen_values = true)]
-    pub udp_port: Option<String>,
+    pub udp_port: Option<Text>,
     /// Unix socket to listen on, instead of TCP
     #[arg(short = 's', long, value_name = "file")]
-    pub unix_socket: Option<PathBuf>,
+    pub unix_socket: Option<File>,
     /// Access mask of the unix socket, in octal [default: 700]
     #[arg(short = 'a', long, value_name = "mask", allow_hyphen_values = true)]
-    pub unix_mask: Option<String>,
+    pub unix_mask: Option<Text>,
     /// Carry out the command `shutdown`
     #[arg(short = 'A', long)]
     pub enable_shutdown: bool,
@@ -29,7 +27,7 @@ pub struct MemcachedFlags {
     /// they are wanted: notls:, mtls: or btls:, then `proto[ascii]:`, then `tag[name]:` [default:
     /// every address]
     #[arg(short, long, value_name = "addr")]
-    pub listen: Vec<String>,
+    pub listen: Vec<Text>,
     /// Run as a daemon
     #[arg(short, long)]
     pub daemon: bool,
@@ -38,16 +36,16 @@ pub struct MemcachedFlags {
     pub enable_coredumps: bool,
     /// User to become (needed when started as root)
     #[arg(short, long, value_name = "user")]
-    pub user: Option<String>,
+    pub user: Option<Text>,
     /// Memory for items and tables, in megabytes [default: 64]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub memory_limit: Option<String>,
+    pub memory_limit: Option<Text>,
     /// Return an error when memory is exhausted, instead of evicting
     #[arg(short = 'M', long)]
     pub disable_evictions: bool,
     /// Simultaneous connections [default: 1024]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub conn_limit: Option<String>,
+    pub conn_limit: Option<Text>,
     /// Keep all memory out of swap
     #[arg(short = 'k', long)]
     pub lock_memory: bool,
@@ -66,38 +64,38 @@ pub struct MemcachedFlags {
     pub version: Option<bool>,
     /// Write the process id to this file
     #[arg(short = 'P', long, value_name = "file")]
-    pub pidfile: Option<PathBuf>,
+    pub pidfile: Option<File>,
     /// Growth factor of the size classes that `stats slabs` shows [default: 1.25]
     #[arg(short = 'f', long, value_name = "num", allow_hyphen_values = true)]
-    pub slab_growth_factor: Option<String>,
+    pub slab_growth_factor: Option<Text>,
     /// Smallest of these classes, in bytes for key, value and flags [default: 48]
     #[arg(short = 'n', long, value_name = "bytes", allow_hyphen_values = true)]
-    pub slab_min_size: Option<String>,
+    pub slab_min_size: Option<Text>,
     /// Fail to start where the system has no large memory pages
     #[arg(short = 'L', long)]
     pub enable_largepages: bool,
     /// What ends the prefix of a key in `stats detail`, which then counts from the start
     /// [default: `:`]
     #[arg(short = 'D', value_name = "char", allow_hyphen_values = true)]
-    pub delimiter: Option<String>,
+    pub delimiter: Option<Text>,
     /// Worker threads [default: 4]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub threads: Option<String>,
+    pub threads: Option<Text>,
     /// Requests of one connection before others have a turn [default: 20]
     #[arg(short = 'R', long, value_name = "num", allow_hyphen_values = true)]
-    pub max_reqs_per_event: Option<String>,
+    pub max_reqs_per_event: Option<Text>,
     /// Give items no CAS unique
     #[arg(short = 'C', long)]
     pub disable_cas: bool,
     /// Connections the kernel keeps before they are accepted [default: 1024]
     #[arg(short = 'b', long, value_name = "num", allow_hyphen_values = true)]
-    pub listen_backlog: Option<String>,
+    pub listen_backlog: Option<Text>,
     /// Protocol of clients: ascii, binary, or auto, which looks at the first byte [default: auto]
     #[arg(short = 'B', long, value_name = "name")]
-    pub protocol: Option<String>,
+    pub protocol: Option<Text>,
     /// Largest item, 1k to 1024m [default: 1m]
     #[arg(short = 'I', long, value_name = "num", allow_hyphen_values = true)]
-    pub max_item_size: Option<String>,
+    pub max_item_size: Option<Text>,
     /// Authenticate clients of the binary protocol, the only one then (SASL)
     #[arg(short = 'S', long)]
     pub enable_sasl: bool,
@@ -112,61 +110,17 @@ pub struct MemcachedFlags {
     pub disable_watch: bool,
     /// Authenticate clients of the text protocol, the only one then: a file of user:password lines
     #[arg(short = 'Y', long, value_name = "file")]
-    pub auth_file: Option<PathBuf>,
+    pub auth_file: Option<File>,
     /// Encrypt clients' connections with TLS
     #[arg(short = 'Z', long)]
     pub enable_ssl: bool,
     /// Without effect: a node that restarts gets its items from its partner
     #[arg(short = 'e', long, value_name = "file")]
-    pub memory_file: Option<PathBuf>,
+    pub memory_file: Option<File>,
     /// Without effect: workers take connections in turn
     #[arg(short = 'N', long, value_name = "num", allow_hyphen_values = true)]
-    pub napi_ids: Option<String>,
+    pub napi_ids: Option<Text>,
     /// A comma-separated list of the options below
     #[arg(short = 'o', long, value_name = "options", allow_hyphen_values = true)]
-    pub extended: Vec<String>,
-}
-
-impl MemcachedFlags {
-    /// The same without the blanks that lead a value: memcached skips those of every flag.
-    pub(super) fn without_blanks(mut self) -> Self {
-        let texts = [
-            &mut self.port,
-            &mut self.udp_port,
-            &mut self.unix_mask,
-            &mut self.user,
-            &mut self.memory_limit,
-            &mut self.conn_limit,
-            &mut self.slab_growth_factor,
-            &mut self.slab_min_size,
-            &mut self.delimiter,
-            &mut self.threads,
-            &mut self.max_reqs_per_event,
-            &mut self.listen_backlog,
-            &mut self.protocol,
-            &mut self.max_item_size,
-            &mut self.napi_ids,
-        ];
-        let lists = self.listen.iter_mut().chain(&mut self.extended);
-        for text in texts.into_iter().flatten().chain(lists) {
-            text.drain(..blanks(text.as_bytes()));
-        }
-        let paths = [
-            &mut self.unix_socket,
-            &mut self.pidfile,
-            &mut self.auth_file,
-            &mut self.memory_file,
-        ];
-        for path in paths.into_iter().flatten() {
-            let bytes = path.as_os_str().as_bytes();
-            *path = OsString::from_vec(bytes[blanks(bytes)..].to_vec()).into();
-        }
-        self
-    }
-}
-
-/// How many bytes lead a value that C's `isspace` skips.
-fn blanks(value: &[u8]) -> usize {
-    let is_blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0x0b;
-    value.iter().take_while(is_blank).count()
+    pub extended: Vec<Text>,
 }

@@ -55,6 +55,8 @@ fn with_a_unix_socket_nobody_looks_at_ports_and_addresses() {
     }
     let problem = read_args(["memtwin", "-s", " "]);
     assert_eq!(problem.unwrap_err().exit, 71);
+    let problem = read_args(["memtwin", "-s", ""]);
+    assert_eq!(problem.unwrap_err().exit, 1);
 }
 
 #[test]
