@@ -89,7 +89,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     let protocol = flags.protocol.as_deref().map(units::parse_protocol);
     let protocol = protocol
         .transpose()
-        .map_err(|words| Problem::new(EXIT_USAGE, words))?;
+        .map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))?;
     put!(layer, client.protocol, protocol);
     put!(layer, client.socket, flags.unix_socket);
     let mode = flags.unix_mask.map(|text| octal(&text));
@@ -188,7 +188,7 @@ fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
     let patience = flags.start_alone_after;
     let patience = patience.as_deref().map(units::parse_patience).transpose();
     let patience = patience
-        .map_err(|words| Problem::new(EXIT_USAGE, format!("--start-alone-after: {words}")))?;
+        .map_err(|error| Problem::new(EXIT_USAGE, format!("--start-alone-after: {error}")))?;
     put!(layer, replication.start_alone_after, patience);
     Ok(())
 }

@@ -37,7 +37,7 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
             continue;
         }
         let mut one = Listen::parse(text)
-            .map_err(|words| Problem::new(EXIT_SYSTEM, format!("-l: {words}")))?;
+            .map_err(|error| Problem::new(EXIT_SYSTEM, format!("-l: {error}")))?;
         let own = &mut one.address.port;
         *own = own.or(port).or(Some(address::PORT_DEFAULT));
         if !listen.contains(&one) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
 
 /// memcached's port, for an address that names none.
 pub const PORT_DEFAULT: u16 = 11211;
@@ -16,6 +17,25 @@ pub struct Address {
     pub host: String,
     /// The port, where one is written.
     pub port: Option<u16>,
+}
+
+/// Why a text is no address, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddressError {
+    /// It begins with a bracket, as an IPv6 number does, and none ends it.
+    #[error("`{0}` lacks the closing bracket: write [::1]:11211")]
+    Bracket(String),
+    /// There is no host in it.
+    #[error("`{0}` is no address: write host:port or [::1]:port")]
+    Host(String),
+    /// Something else follows the host.
+    #[error("`{port}` in `{address}` is no port: write 1 to 65535")]
+    Port {
+        /// What follows the host.
+        port: String,
+        /// The whole text.
+        address: String,
+    },
 }
 
 impl Address {
@@ -31,13 +51,13 @@ impl Address {
     /// Reads an address.
     ///
     /// # Errors
-    /// A sentence that says what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What to write instead.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, tail) = rest
                 .split_once(']')
-                .ok_or_else(|| format!("`{text}` lacks the closing bracket: write [::1]:11211"))?;
+                .ok_or_else(|| AddressError::Bracket(text.to_owned()))?;
             (
                 host,
                 tail.strip_prefix(':')
@@ -52,14 +72,13 @@ impl Address {
             }
         };
         if host.is_empty() || host.contains([' ', '/', '[', ']']) {
-            return Err(format!(
-                "`{text}` is no address: write host:port or [::1]:port"
-            ));
+            return Err(AddressError::Host(text.to_owned()));
         }
         let port = port.map(|digits| {
-            digits
-                .parse()
-                .map_err(|_| format!("`{digits}` in `{text}` is no port: write 1 to 65535"))
+            digits.parse().map_err(|_| AddressError::Port {
+                port: digits.to_owned(),
+                address: text.to_owned(),
+            })
         });
         Ok(Self {
             host: host.to_owned(),
