@@ -83,7 +83,8 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     apply_switches(&flags, layer);
     apply_slabs(&flags, layer.config)?;
     for list in &flags.extended {
-        let keys = extended::apply(list, layer.config).map_err(|words| bad_flag(&words))?;
+        let keys =
+            extended::apply(list, layer.config).map_err(|error| bad_flag(&error.to_string()))?;
         layer.flagged.extend(keys);
     }
     let protocol = flags.protocol.as_deref().map(units::parse_protocol);

@@ -1,13 +1,15 @@
 //! What options of `-o` do with their values; the words are memcached's.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::super::numbers::{atof, atoi, whole};
+use super::OptionError::{self, NoNumber, OutOfRange};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use crate::config::{Config, TlsVersion};
 
-type Outcome = Result<(), String>;
+type Outcome = Result<(), OptionError>;
 
 pub(super) fn nothing(_: &mut Config, _: &str) -> Outcome {
     Ok(())
@@ -29,11 +31,11 @@ pub(super) fn path(value: &str, setting: &mut Option<PathBuf>) -> Outcome {
 }
 
 /// A number that must be one as a whole.
-fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
-    whole(value).ok_or_else(|| format!("could not parse argument to {name}: `{value}`"))
+fn number<N: FromStr>(name: &'static str, value: &str) -> Result<N, OptionError> {
+    whole(value).ok_or_else(|| NoNumber(name, value.to_owned()))
 }
 
-fn kibibytes(name: &str, value: &str, setting: &mut usize) -> Outcome {
+fn kibibytes(name: &'static str, value: &str, setting: &mut usize) -> Outcome {
     *setting = (number::<u32>(name, value)? as usize) << 10;
     Ok(())
 }
@@ -52,11 +54,11 @@ pub(super) fn ssl_wbuf_size(config: &mut Config, value: &str) -> Outcome {
     kibibytes("ssl_wbuf_size", value, &mut config.tls.wbuf_bytes)
 }
 
-fn percent(name: &str, value: &str, setting: &mut i64) -> Outcome {
+fn percent(name: &'static str, value: &str, setting: &mut i64) -> Outcome {
     *setting = atoi(value);
     match *setting {
         1..80 => Ok(()),
-        _ => Err(format!("{name} must be > 1 and < 80")),
+        _ => Err(OutOfRange(name, "> 1 and < 80")),
     }
 }
 
@@ -68,12 +70,12 @@ pub(super) fn warm_lru_pct(config: &mut Config, value: &str) -> Outcome {
     percent("warm_lru_pct", value, &mut config.tuning.lru.warm_pct)
 }
 
-fn factor(name: &str, value: &str, setting: &mut f64) -> Outcome {
+fn factor(name: &'static str, value: &str, setting: &mut f64) -> Outcome {
     *setting = atof(value);
     if *setting > 0.0 {
         return Ok(());
     }
-    Err(format!("{name} must be > 0"))
+    Err(OutOfRange(name, "> 0"))
 }
 
 pub(super) fn hot_max_factor(config: &mut Config, value: &str) -> Outcome {
@@ -93,12 +95,8 @@ pub(super) fn hashpower(config: &mut Config, value: &str) -> Outcome {
     let power = atoi(value);
     config.tuning.hashpower_init = power;
     match power {
-        ..12 => Err(format!(
-            "Initial hashtable multiplier of {power} is too low"
-        )),
-        33.. => Err(format!(
-            "Initial hashtable multiplier of {power} is too high"
-        )),
+        ..12 => Err(OptionError::HashPower(power, "low")),
+        33.. => Err(OptionError::HashPower(power, "high")),
         _ => Ok(()),
     }
 }
@@ -108,7 +106,7 @@ pub(super) fn slab_automove(config: &mut Config, value: &str) -> Outcome {
     config.tuning.slabs.automove = mode;
     match mode {
         0..=2 => Ok(()),
-        _ => Err("slab_automove must be between 0 and 2".to_owned()),
+        _ => Err(OutOfRange("slab_automove", "between 0 and 2")),
     }
 }
 
@@ -118,14 +116,14 @@ pub(super) fn slab_automove_ratio(config: &mut Config, value: &str) -> Outcome {
     if ratio > 0.0 && ratio <= 1.0 {
         return Ok(());
     }
-    Err("slab_automove_ratio must be > 0 and < 1".to_owned())
+    Err(OutOfRange("slab_automove_ratio", "> 0 and < 1"))
 }
 
 pub(super) fn slab_automove_window(config: &mut Config, value: &str) -> Outcome {
     config.tuning.slabs.automove_window = atoi(value);
     match config.tuning.slabs.automove_window {
         3..=1800 => Ok(()),
-        _ => Err("slab_automove_window must be > 2 and < 1800".to_owned()),
+        _ => Err(OutOfRange("slab_automove_window", "> 2 and < 1800")),
     }
 }
 
@@ -138,14 +136,14 @@ pub(super) fn tail_repair_time(config: &mut Config, value: &str) -> Outcome {
     config.tuning.lru.tail_repair_secs = atoi(value);
     match config.tuning.lru.tail_repair_secs {
         10.. => Ok(()),
-        _ => Err("Cannot set tail_repair_time to less than 10 seconds".to_owned()),
+        _ => Err(OptionError::TailRepairTime),
     }
 }
 
 pub(super) fn hash_algorithm(_: &mut Config, value: &str) -> Outcome {
     match value {
         "jenkins" | "murmur3" | "xxh3" => Ok(()),
-        _ => Err("Unknown hash_algorithm option (jenkins, murmur3, xxh3)".to_owned()),
+        _ => Err(OptionError::HashAlgorithm),
     }
 }
 
@@ -153,12 +151,12 @@ pub(super) fn lru_crawler_sleep(config: &mut Config, value: &str) -> Outcome {
     config.tuning.lru.crawler_sleep_us = atoi(value);
     match config.tuning.lru.crawler_sleep_us {
         0..=1_000_000 => Ok(()),
-        _ => Err("LRU crawler sleep must be between 0 and 1 second".to_owned()),
+        _ => Err(OptionError::CrawlerSleep),
     }
 }
 
 pub(super) fn lru_crawler_tocrawl(config: &mut Config, value: &str) -> Outcome {
-    let count = whole(value).ok_or("lru_crawler_tocrawl takes a numeric 32bit value")?;
+    let count = whole(value).ok_or(OptionError::CrawlerToCrawl)?;
     config.tuning.lru.crawler_tocrawl = count;
     Ok(())
 }
@@ -195,8 +193,8 @@ pub(super) fn slab_sizes(config: &mut Config, value: &str) -> Outcome {
 pub(super) fn slab_chunk_max(config: &mut Config, value: &str) -> Outcome {
     let kibibytes: i32 = number("slab_chunk_max", value)?;
     match kibibytes {
-        ..1 => return Err("slab_chunk_max must be >= 0".to_owned()),
-        1025.. => return Err("slab_chunk_max must be specified in kilobytes.".to_owned()),
+        ..1 => return Err(OutOfRange("slab_chunk_max", ">= 0")),
+        1025.. => return Err(OutOfRange("slab_chunk_max", "specified in kilobytes.")),
         _ => {}
     }
     config.tuning.slabs.chunk_max_bytes = (kibibytes as usize) << 10;
@@ -224,11 +222,7 @@ pub(super) fn read_buf_mem_limit(_: &mut Config, value: &str) -> Outcome {
 pub(super) fn ssl_verify_mode(config: &mut Config, value: &str) -> Outcome {
     config.tls.verify_mode = match number("ssl_verify_mode", value)? {
         mode @ 0..=3_u8 => mode,
-        mode => {
-            return Err(format!(
-                "Invalid ssl_verify_mode {mode}: write 0, 1, 2 or 3"
-            ));
-        }
+        mode => return Err(OptionError::VerifyMode(mode)),
     };
     Ok(())
 }
@@ -245,7 +239,7 @@ pub(super) fn ssl_ciphers(config: &mut Config, value: &str) -> Outcome {
 
 pub(super) fn ssl_min_version(config: &mut Config, value: &str) -> Outcome {
     let version = TlsVersion::from_number(number("ssl_min_version", value)?);
-    config.tls.min_version = version.ok_or("Invalid ssl_min_version: write 2 or 3")?;
+    config.tls.min_version = version.ok_or(OptionError::MinVersion)?;
     Ok(())
 }
 
