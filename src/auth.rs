@@ -4,6 +4,7 @@
 //! the start, while the process may still be root, and again on SIGHUP; a connection that has been
 //! let in stays. Passwords are kept as tags under a key that only this process has.
 
+mod error;
 mod file;
 mod source;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use parking_lot::RwLock;
 
 use crate::config::Config;
 use crate::config::problem::{EXIT_CONFIG, Problem};
-use crate::reload::{Reload, Reloads};
+use crate::reload::{Reload, ReloadError, Reloads};
 use source::Source;
 use users::Users;
 
@@ -42,7 +43,7 @@ impl Access {
     pub fn load(config: &Config) -> Result<Self, Problem> {
         let read = |source: Source, exit| {
             let users = source.read(Some(config));
-            let users = users.map_err(|text| Problem::new(exit, text))?;
+            let users = users.map_err(|error| Problem::new(exit, error.to_string()))?;
             Ok(Arc::new(Passwords {
                 source,
                 users: RwLock::new(Arc::new(users)),
@@ -95,7 +96,7 @@ impl Reload for Passwords {
         }
     }
 
-    fn reload(&self) -> Result<(), String> {
+    fn reload(&self) -> Result<(), ReloadError> {
         let users = self.source.read(None)?;
         *self.users.write() = Arc::new(users);
         Ok(())

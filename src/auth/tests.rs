@@ -186,7 +186,7 @@ fn reading_anew_takes_all_or_nothing() {
     users.reload().unwrap();
     assert!(users.admit(b"b", b"new") && !users.admit(b"b", b"old"));
     stage.write("users", "a:newer\nnonsense\n");
-    let error = users.reload().unwrap_err();
+    let error = users.reload().unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"newer"));
     fs::remove_file(stage.folder.path().join("users")).unwrap();
@@ -209,7 +209,7 @@ fn users_of_the_configuration_are_read_anew_with_it() {
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"old"));
     assert!(users.admit(b"filed", b"1"));
     stage.write("config.toml", "[sasl]\nuser = 1\n");
-    let error = users.reload().unwrap_err();
+    let error = users.reload().unwrap_err().to_string();
     assert!(error.contains("config.toml:2"), "{error}");
     assert!(users.admit(b"a", b"new"));
 }
