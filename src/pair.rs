@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use crate::cli::{self, PairFlags, Parsed};
 use crate::config::Problem;
 use crate::config::problem::EXIT_SYSTEM;
+use crate::limits::{PAIR_LOOK_MS, PAIR_START_MS};
 use crate::logs;
 use crate::replication::key;
 use child::Child;
@@ -31,9 +32,7 @@ use ports::Ports;
 const PRIMARY: &str = include_str!("../config/primary.toml");
 const FAILOVER: &str = include_str!("../config/failover.toml");
 /// How often the children are looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long both may take to open their ports.
-const START_MAX: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(PAIR_LOOK_MS);
 
 /// Runs a pair until Ctrl-C.
 ///
@@ -112,7 +111,7 @@ async fn watch(
     failover: &mut Child,
     stops: &mut Stops,
 ) -> Result<(), Problem> {
-    let overdue = Instant::now() + START_MAX;
+    let overdue = Instant::now() + Duration::from_millis(PAIR_START_MS);
     let mut told = false;
     loop {
         let running = [primary.is_running(), failover.is_running()];

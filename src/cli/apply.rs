@@ -4,8 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use super::exit::EXIT_BAD_FLAG;
-use super::numbers::{atof, atoi, item_bytes, octal};
-use super::value::Text;
+use super::numbers::{atof, atoi, count, item_bytes, octal};
 use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
 use crate::config::problem::{EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file, units};
@@ -70,10 +69,6 @@ macro_rules! put {
 }
 pub(super) use put;
 
-fn count(text: Option<Text>) -> Option<usize> {
-    text.map(|text| atoi(&text).clamp(0, 1 << 40) as usize)
-}
-
 fn bad_flag(text: &str) -> Problem {
     Problem::new(EXIT_BAD_FLAG, text)
 }
@@ -95,12 +90,12 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     put!(layer, client.socket, flags.unix_socket);
     let mode = flags.unix_mask.map(|text| octal(&text));
     layer.put("client.socket_mask", mode, |c| &mut c.client.socket_mode);
-    put!(layer, client.threads, count(flags.threads));
-    let connections = count(flags.conn_limit);
+    put!(layer, client.threads, flags.threads.as_deref().map(count));
+    let connections = flags.conn_limit.as_deref().map(count);
     layer.put("client.connections", connections, |c| {
         &mut c.client.connections_max
     });
-    let requests = count(flags.max_reqs_per_event);
+    let requests = flags.max_reqs_per_event.as_deref().map(count);
     put!(layer, client.requests_per_event, requests);
     let backlog = flags.listen_backlog.map(|text| atoi(&text) as i32);
     put!(layer, client.backlog, backlog);
@@ -112,7 +107,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
         put!(layer, client.prefix_delimiter, Some(first));
         put!(layer, client.detail, Some(true));
     }
-    let limit = count(flags.memory_limit).map(|megabytes| megabytes << 20);
+    let limit = flags.memory_limit.map(|text| count(&text) << 20);
     layer.put("memory.limit", limit, |c| &mut c.memory.limit_bytes);
     let item = flags.max_item_size.map(|text| item_bytes(&text));
     layer.put("memory.max_item_size", item, |c| {

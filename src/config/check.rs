@@ -5,11 +5,7 @@ mod tuning;
 use super::file::ConfigFile;
 use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use super::{Address, Config, ListenTls, Protocol};
-use crate::limits::LOGBUF_BYTES_MAX;
-
-/// memcached's bounds of `-I`.
-const ITEM_BYTES_MIN: usize = 1 << 10;
-const ITEM_BYTES_MAX: usize = 1 << 30;
+use crate::limits::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
 
 /// A setting that does not fit: its key in the file, memcached's exit code for its flag, the cure.
 struct Misfit {

@@ -10,9 +10,7 @@ use thiserror::Error;
 
 use super::address::AddressError;
 use super::{Address, Protocol};
-
-/// Longest name of a tag, memcached's.
-const TAG_BYTES_MAX: usize = 8;
+use crate::limits::TAG_BYTES_MAX;
 
 /// An address for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]

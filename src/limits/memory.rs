@@ -1,5 +1,9 @@
 //! The store: its shards, what items may take, and how much one step of its upkeep does.
 
+/// The least of `-I`, as in memcached.
+pub(crate) const ITEM_BYTES_MIN: usize = 1 << 10;
+/// The most of `-I`, as in memcached.
+pub(crate) const ITEM_BYTES_MAX: usize = 1 << 30;
 /// A key has 1 to this many bytes, as in memcached; longer ones are a client error.
 pub(crate) const KEY_BYTES: usize = 250;
 
@@ -109,3 +113,4 @@ const _: () = assert!(
     "a shown expiry time is rounded to the nearest second"
 );
 const _: () = assert!(PROCESS_BYTES_MIN < PROCESS_BYTES_MAX);
+const _: () = assert!(ITEM_BYTES_MIN < ITEM_BYTES_MAX);

@@ -26,6 +26,14 @@ pub use turn::*;
 pub(crate) const VERSION_ANSWERED: &str = "1.6.45";
 
 const _: () = assert!(
+    ITEM_BYTES_MAX <= LINK_VALUE_BYTES_MAX,
+    "the partner takes every item that a client may store"
+);
+const _: () = assert!(
+    ITEM_BYTES_MAX <= BINARY_BODY_BYTES,
+    "an item counts with more than the extras of its packet, so the largest one fits a packet"
+);
+const _: () = assert!(
     KEY_BYTES <= u8::MAX as usize,
     "an item and a record keep the length of their key in one byte"
 );

@@ -5,11 +5,10 @@ use super::super::problem::EXIT_USAGE;
 use super::super::tuning::{SLAB_PAGE_BYTES, Slabs};
 use super::super::{Config, Tuning};
 use super::{Misfit, misfit};
+use crate::limits::SLAB_SIZES_MAX;
 
 /// A class's chunks begin at multiples of this.
 const CHUNK_ALIGN_BYTES: u32 = 8;
-/// Sizes that `-o slab_sizes` may list.
-const SLAB_SIZES_MAX: usize = 62;
 
 pub(super) fn check(config: &Config) -> Result<(), Misfit> {
     let Tuning { lru, slabs, .. } = &config.tuning;
