@@ -16,8 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::config::{Address, Mode, Problem, units};
 
 pub use apply::load;
-pub use flags::MemcachedFlags;
-pub use value::{File, Text};
+use flags::MemcachedFlags;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -42,10 +41,10 @@ pub struct Cli {
     pub verb: Option<Verb>,
     /// memcached's flags.
     #[command(flatten, next_help_heading = "memcached's flags")]
-    pub memcached: MemcachedFlags,
+    memcached: MemcachedFlags,
     /// memtwin's own flags.
     #[command(flatten, next_help_heading = "memtwin's own flags")]
-    pub own: OwnFlags,
+    own: OwnFlags,
 }
 
 /// What to do instead of serving.
@@ -103,35 +102,35 @@ impl PairFlags {
 }
 
 /// memtwin's own flags; `config/memtwin.toml` explains them.
-#[derive(Debug, Args, Default)]
-pub struct OwnFlags {
+#[derive(Debug, Args)]
+struct OwnFlags {
     /// Configuration; a flag overrides what the file says
     #[arg(long, value_name = "file")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// This node's id in MSM's memcachedNodes
     #[arg(long, value_name = "id")]
-    pub node_id: Option<String>,
+    node_id: Option<String>,
     /// 0 on one node of a pair, 1 on the other
     #[arg(long, value_name = "0|1", value_parser = units::parse_side)]
-    pub side: Option<u8>,
+    side: Option<u8>,
     /// Where side 1 is dialled by its partner
     #[arg(long, value_name = "addr", value_parser = Address::parse)]
-    pub replication_listen: Option<Address>,
+    replication_listen: Option<Address>,
     /// The partner's replication address
     #[arg(long, value_name = "addr", value_parser = Address::parse)]
-    pub failover: Option<Address>,
+    failover: Option<Address>,
     /// When a write is answered: async
     #[arg(long, value_name = "mode", value_parser = units::parse_mode)]
-    pub replication_mode: Option<Mode>,
+    replication_mode: Option<Mode>,
     /// The pair's key, made by `memtwin keygen`
     #[arg(long, value_name = "file")]
-    pub key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// The node ids of MSM's memcachedNodes
     #[arg(long, value_name = "id,id", value_delimiter = ',')]
-    pub msm_nodes: Vec<String>,
+    msm_nodes: Vec<String>,
     /// How long a starting node waits for an absent partner, or `never` [default: 2s]
     #[arg(long, value_name = "time")]
-    pub start_alone_after: Option<String>,
+    start_alone_after: Option<String>,
 }
 
 /// What a command line asks for.

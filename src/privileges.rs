@@ -15,7 +15,7 @@ use crate::config::problem::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, Problem};
 use crate::limits::OWN_FILES;
 
 /// `memtwin pair` gives its nodes its process id under this name: they must not outlive it.
-pub const END_WITH_PARENT: &str = "MEMTWIN_END_WITH_PARENT";
+pub(crate) const END_WITH_PARENT: &str = "MEMTWIN_END_WITH_PARENT";
 
 /// Lets a node of `memtwin pair` end when that ends, however it does.
 ///

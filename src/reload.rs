@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Why one thing was not read anew, in its own type.
-pub type ReloadError = Box<dyn Error>;
+pub(crate) type ReloadError = Box<dyn Error>;
 
 /// Something that was read from files at the start and can be read again.
 pub trait Reload: Send + Sync {

@@ -9,11 +9,11 @@ use clap::builder::{MapValueParser, PathBufValueParser, TypedValueParser, ValueP
 
 /// A text, or a number as memcached reads numbers.
 #[derive(Debug, Clone)]
-pub struct Text(String);
+pub(super) struct Text(String);
 
 /// The path of a file, which need not be text.
 #[derive(Debug, Clone)]
-pub struct File(PathBuf);
+pub(super) struct File(PathBuf);
 
 impl From<&str> for Text {
     fn from(written: &str) -> Self {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
 /// memcached's port, for an address that names none.
-pub const PORT_DEFAULT: u16 = 11211;
+pub(crate) const PORT_DEFAULT: u16 = 11211;
 
 /// A host, by name or number, with or without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ struct Misfit {
 /// # Errors
 /// The first setting that does not fit, with file and line when it came from the file (`flagged`
 /// names the keys that the command line has overridden).
-pub fn check(
+pub(crate) fn check(
     mut config: Config,
     file: Option<&ConfigFile>,
     flagged: &[&'static str],

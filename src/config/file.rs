@@ -13,7 +13,7 @@ use crate::limits::CONFIG_FILE_BYTES_MAX;
 
 /// A file that was read: its settings, and where each key stands.
 #[derive(Debug, Clone)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     path: PathBuf,
     text: String,
     /// The settings, not yet checked against each other.
@@ -24,7 +24,7 @@ pub struct ConfigFile {
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, or has an unknown key or a bad value.
-pub fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
+pub(crate) fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
     let shown = path.display();
     let unread =
         |what: &dyn Display| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"));
@@ -38,7 +38,7 @@ impl ConfigFile {
     ///
     /// # Errors
     /// As [`read_file`].
-    pub fn parse(path: &Path, text: String) -> Result<Self, Problem> {
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, Problem> {
         match toml::from_str(&text) {
             Ok(config) => Ok(Self {
                 path: path.to_owned(),
@@ -51,7 +51,7 @@ impl ConfigFile {
 
     /// `file:line: key: ` when the file has this key (`section.name`).
     #[must_use]
-    pub fn place_of(&self, key: &str) -> Option<String> {
+    pub(crate) fn place_of(&self, key: &str) -> Option<String> {
         let (section, name) = key.split_once('.')?;
         let table = DeTable::parse(&self.text).ok()?;
         let section = table.get_ref().get(section)?.get_ref().as_table()?;
@@ -64,13 +64,13 @@ impl ConfigFile {
 
     /// The path it was read from.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// `file: `, for what is wrong because it is not there.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}: ", self.path.display())
     }
 }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// Exit code of a wrong configuration file (sysexits `EX_CONFIG`).
-pub const EXIT_CONFIG: u8 = 78;
+pub(crate) const EXIT_CONFIG: u8 = 78;
 /// Exit code of wrong use (sysexits `EX_USAGE`).
-pub const EXIT_USAGE: u8 = 64;
+pub(crate) const EXIT_USAGE: u8 = 64;
 /// Exit code of a user that does not exist (sysexits `EX_NOUSER`).
-pub const EXIT_NO_USER: u8 = 67;
+pub(crate) const EXIT_NO_USER: u8 = 67;
 /// Exit code of what the system refused, a listen address for one (sysexits `EX_OSERR`).
-pub const EXIT_SYSTEM: u8 = 71;
+pub(crate) const EXIT_SYSTEM: u8 = 71;
 
 /// An error a person reads and mends; the process ends with its exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
