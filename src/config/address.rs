@@ -21,21 +21,13 @@ pub struct Address {
 
 /// Why a text is no address, and what to write.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AddressError {
-    /// It begins with a bracket, as an IPv6 number does, and none ends it.
+pub(crate) enum AddressError {
     #[error("`{0}` lacks the closing bracket: write [::1]:11211")]
     Bracket(String),
-    /// There is no host in it.
     #[error("`{0}` is no address: write host:port or [::1]:port")]
     Host(String),
-    /// Something else follows the host.
-    #[error("`{port}` in `{address}` is no port: write 1 to 65535")]
-    Port {
-        /// What follows the host.
-        port: String,
-        /// The whole text.
-        address: String,
-    },
+    #[error("`{0}` in `{1}` is no port: write 1 to 65535")]
+    Port(String, String),
 }
 
 impl Address {
@@ -49,10 +41,7 @@ impl Address {
     }
 
     /// Reads an address.
-    ///
-    /// # Errors
-    /// What to write instead.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, tail) = rest
@@ -75,10 +64,8 @@ impl Address {
             return Err(AddressError::Host(text.to_owned()));
         }
         let port = port.map(|digits| {
-            digits.parse().map_err(|_| AddressError::Port {
-                port: digits.to_owned(),
-                address: text.to_owned(),
-            })
+            let no_port = |_| AddressError::Port(digits.to_owned(), text.to_owned());
+            digits.parse().map_err(no_port)
         });
         Ok(Self {
             host: host.to_owned(),

@@ -38,23 +38,17 @@ pub enum ListenTls {
 
 /// Why a text is no address for clients, and what to write.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ListenError {
-    /// What follows the prefixes is no address.
+pub(crate) enum ListenError {
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// A prefix in brackets has no end.
     #[error("`{0}` lacks `]:`: write proto[ascii]:host:port")]
     Bracket(String),
-    /// `tag_` has no end.
     #[error("`{0}` lacks the end of its tag: write tag[name]:host:port")]
     TagEnd(String),
-    /// A tag that memcached does not take either.
     #[error("Listener tags must be between 1 and {TAG_BYTES_MAX} characters: \"{0}\"")]
     Tag(String),
-    /// memcached's proxy.
     #[error("proto[proxy]: memtwin is no proxy; write another address")]
     Proxy,
-    /// A protocol that there is not.
     #[error(
         "Invalid protocol spec: \"{0}\" -- write proto[ascii], proto[binary] or \
          proto[negotiating]"
@@ -75,10 +69,7 @@ impl Listen {
     }
 
     /// Reads an address with its prefixes.
-    ///
-    /// # Errors
-    /// What to write instead.
-    pub fn parse(text: &str) -> Result<Self, ListenError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ListenError> {
         let mut rest = text.trim();
         let mut tls = None;
         for (prefix, meaning) in TLS_PREFIXES {
