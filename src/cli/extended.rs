@@ -10,9 +10,10 @@ use crate::config::Config;
 
 pub(super) use error::OptionError;
 pub use table::OPTIONS;
+use values::{Given, Outcome};
 
-/// Puts an option's value, which is empty where there is none, into the configuration.
-type Set = fn(&mut Config, &str) -> Result<(), OptionError>;
+/// Puts what an option was given, which is empty where it has no value, into the configuration.
+type Set = fn(&mut Config, &Given<'_>) -> Outcome;
 
 /// One option of `-o`.
 #[derive(Debug)]
@@ -73,7 +74,11 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
         } else {
             ""
         };
-        (option.set)(config, value.unwrap_or(left_out))?;
+        let given = Given {
+            name: option.name,
+            value: value.unwrap_or(left_out),
+        };
+        (option.set)(config, &given)?;
         match option.effect {
             Effect::Setting(key) => keys.push(key),
             Effect::Shown | Effect::Nothing(NO_EFFECT_THERE) => {}
