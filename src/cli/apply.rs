@@ -9,6 +9,18 @@ use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
 use crate::config::problem::{EXIT_USAGE, Problem};
 use crate::config::{Config, check::check, read_file, units};
 
+/// Puts a flag's value into the setting whose field is named as its key is.
+macro_rules! put {
+    ($layer:expr, $section:ident.$key:ident, $value:expr) => {
+        $layer.put(
+            concat!(stringify!($section), ".", stringify!($key)),
+            $value,
+            |config| &mut config.$section.$key,
+        )
+    };
+}
+pub(super) use put;
+
 /// The environment variable that names memcached's file of SASL passwords.
 const SASL_PASSWORD_FILE: &str = "MEMCACHED_SASL_PWDB";
 
@@ -21,8 +33,15 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
     let mut config = file
         .as_ref()
         .map_or_else(Config::default, |file| file.config.clone());
+    let flagged = apply(cli, &mut config)?;
+    config.client.port_file = env::var_os("MEMCACHED_PORT_FILENAME").map(PathBuf::from);
+    check(config, file.as_ref(), &flagged)
+}
+
+/// Puts flags and environment over the configuration; the keys they have set.
+pub(super) fn apply(cli: Cli, config: &mut Config) -> Result<Vec<&'static str>, Problem> {
     let mut layer = Layer {
-        config: &mut config,
+        config,
         flagged: Vec::new(),
     };
     apply_memcached(cli.memcached, &mut layer)?;
@@ -31,9 +50,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
         let path = env::var_os(SASL_PASSWORD_FILE).map(PathBuf::from);
         put!(layer, sasl.password_file, path);
     }
-    let flagged = layer.flagged;
-    config.client.port_file = env::var_os("MEMCACHED_PORT_FILENAME").map(PathBuf::from);
-    check(config, file.as_ref(), &flagged)
+    Ok(layer.flagged)
 }
 
 /// The configuration while flags are put over it, and the keys they have set.
@@ -56,18 +73,6 @@ impl Layer<'_> {
         }
     }
 }
-
-/// Puts a flag's value into the setting whose field is named as its key is.
-macro_rules! put {
-    ($layer:expr, $section:ident.$key:ident, $value:expr) => {
-        $layer.put(
-            concat!(stringify!($section), ".", stringify!($key)),
-            $value,
-            |config| &mut config.$section.$key,
-        )
-    };
-}
-pub(super) use put;
 
 fn bad_flag(text: &str) -> Problem {
     Problem::new(EXIT_BAD_FLAG, text)

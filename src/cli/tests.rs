@@ -1,3 +1,4 @@
+mod documented;
 mod values;
 
 use std::ffi::OsString;
