@@ -18,7 +18,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::config::Config;
-use crate::config::problem::{EXIT_CONFIG, Problem};
+use crate::config::startup_error::{EXIT_CONFIG, StartupError};
 use crate::reload::{Reload, ReloadError, Reloads};
 use source::Source;
 use users::Users;
@@ -40,10 +40,10 @@ impl Access {
     ///
     /// # Errors
     /// Where, what and the cure.
-    pub fn load(config: &Config) -> Result<Self, Problem> {
+    pub fn load(config: &Config) -> Result<Self, StartupError> {
         let read = |source: Source, exit| {
             let users = source.read(Some(config));
-            let users = users.map_err(|error| Problem::new(exit, error.to_string()))?;
+            let users = users.map_err(|error| StartupError::new(exit, error.to_string()))?;
             Ok(Arc::new(Passwords {
                 source,
                 users: RwLock::new(Arc::new(users)),

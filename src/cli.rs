@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::{Address, Mode, Problem, units};
+use crate::config::{Address, Mode, StartupError, units};
 
 pub use apply::load;
 use flags::MemcachedFlags;
@@ -150,7 +150,7 @@ pub enum Parsed {
 ///
 /// # Errors
 /// What is wrong with it, with memcached's exit code for its flags.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, Problem> {
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, StartupError> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     // clap's own `help` has no help.
     if let [_, verb, flag] = &args[..]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use memtwin::boot::{self, Running, Secrets};
 use memtwin::cli::{self, Cli, Parsed, Verb};
-use memtwin::config::Problem;
+use memtwin::config::StartupError;
 use memtwin::daemon::{self, PidFile};
 use memtwin::signals::{self, Signals};
 use memtwin::{logs, pair, privileges};
@@ -19,14 +19,14 @@ fn main() -> ExitCode {
     let _flushed = logs::FlushAtExit;
     match cli::parse(env::args_os()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            logs::line(&problem.text);
-            problem.exit_code()
+        Err(error) => {
+            logs::line(&error.text);
+            error.exit_code()
         }
     }
 }
 
-fn run(parsed: Parsed) -> Result<(), Problem> {
+fn run(parsed: Parsed) -> Result<(), StartupError> {
     let cli = match parsed {
         Parsed::Run(cli) => cli,
         Parsed::Print(text) => {
@@ -43,7 +43,7 @@ fn run(parsed: Parsed) -> Result<(), Problem> {
 }
 
 /// The life of a node, from the command line to the last byte the partner was owed.
-fn serve(cli: Cli) -> Result<(), Problem> {
+fn serve(cli: Cli) -> Result<(), StartupError> {
     signals::hold_hangups()?;
     let config = cli::load(cli)?;
     logs::start(config.node.verbosity);

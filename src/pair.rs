@@ -20,8 +20,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
 use crate::cli::{self, PairFlags, Parsed};
-use crate::config::Problem;
-use crate::config::problem::EXIT_SYSTEM;
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_SYSTEM;
 use crate::limits::{PAIR_LOOK_MS, PAIR_START_MS};
 use crate::logs;
 use crate::replication::key;
@@ -38,7 +38,7 @@ const LOOK: Duration = Duration::from_millis(PAIR_LOOK_MS);
 ///
 /// # Errors
 /// A flag is wrong, a port is taken (and by whom), or a node does not start.
-pub fn run(flags: &PairFlags) -> Result<(), Problem> {
+pub fn run(flags: &PairFlags) -> Result<(), StartupError> {
     let node_flags = flags.for_a_node();
     // What a node would refuse is told here, in the same words and with the same exit code.
     let args = iter::once("memtwin".into()).chain(node_flags.clone());
@@ -61,10 +61,10 @@ pub fn run(flags: &PairFlags) -> Result<(), Problem> {
         let mut primary = start("primary", ports.of_primary())?;
         let mut failover = match start("failover", ports.of_failover()) {
             Ok(failover) => failover,
-            Err(problem) => {
+            Err(error) => {
                 primary.kill();
                 primary.stop().await;
-                return Err(problem);
+                return Err(error);
             }
         };
         let outcome = watch(&ports, &mut primary, &mut failover, &mut stops).await;
@@ -110,26 +110,26 @@ async fn watch(
     primary: &mut Child,
     failover: &mut Child,
     stops: &mut Stops,
-) -> Result<(), Problem> {
+) -> Result<(), StartupError> {
     let overdue = Instant::now() + Duration::from_millis(PAIR_START_MS);
     let mut told = false;
     loop {
         let running = [primary.is_running(), failover.is_running()];
         if !told && running != [true; 2] {
-            return Err(Problem::new(
+            return Err(StartupError::new(
                 EXIT_SYSTEM,
                 "a node did not start; its last line says why",
             ));
         }
         if running == [false; 2] {
-            return Err(Problem::new(EXIT_SYSTEM, "both nodes have ended"));
+            return Err(StartupError::new(EXIT_SYSTEM, "both nodes have ended"));
         }
         if !told && is_open(ports.clients[0]) && is_open(ports.clients[1]) {
             told = true;
             tell(ports, primary, failover);
         }
         if !told && Instant::now() > overdue {
-            return Err(Problem::new(
+            return Err(StartupError::new(
                 EXIT_SYSTEM,
                 "the nodes do not open their ports",
             ));
@@ -175,8 +175,8 @@ Ctrl-C stops both.
         .spawn(move || writeln!(io::stdout(), "{text}"));
 }
 
-fn failed(what: &str, error: io::Error) -> Problem {
-    Problem::new(EXIT_SYSTEM, format!("{what}: {error}"))
+fn failed(what: &str, error: io::Error) -> StartupError {
+    StartupError::new(EXIT_SYSTEM, format!("{what}: {error}"))
 }
 
 /// The signals that stop a pair.

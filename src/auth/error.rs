@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::Problem;
+use crate::config::StartupError;
 use crate::limits::{AUTH_FILE_LINE_BYTES_MAX, SASL_USERS_MAX};
 
 #[derive(Debug, Error)]
@@ -33,7 +33,7 @@ pub(super) enum AuthError {
     )]
     NoSaslUser,
     #[error(transparent)]
-    Config(#[from] Problem),
+    Config(#[from] StartupError),
 }
 
 /// Why a line is not obeyed, and what to do.

@@ -48,7 +48,7 @@ impl Stage {
         Access::load(&self.config).unwrap().sasl.unwrap()
     }
 
-    fn refused(&self) -> Problem {
+    fn refused(&self) -> StartupError {
         Access::load(&self.config).unwrap_err()
     }
 }

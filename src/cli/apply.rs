@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::exit::EXIT_BAD_FLAG;
 use super::numbers::{atof, atoi, count, item_bytes, octal};
 use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
-use crate::config::problem::{EXIT_USAGE, Problem};
+use crate::config::startup_error::{EXIT_USAGE, StartupError};
 use crate::config::{Config, check::check, read_file, units};
 
 /// Puts a flag's value into the setting whose field is named as its key is.
@@ -28,7 +28,7 @@ const SASL_PASSWORD_FILE: &str = "MEMCACHED_SASL_PWDB";
 ///
 /// # Errors
 /// What is wrong, where, and what to write instead.
-pub fn load(cli: Cli) -> Result<Config, Problem> {
+pub fn load(cli: Cli) -> Result<Config, StartupError> {
     let file = cli.own.config.as_deref().map(read_file).transpose()?;
     let mut config = file
         .as_ref()
@@ -39,7 +39,7 @@ pub fn load(cli: Cli) -> Result<Config, Problem> {
 }
 
 /// Puts flags and environment over the configuration; the keys they have set.
-pub(super) fn apply(cli: Cli, config: &mut Config) -> Result<Vec<&'static str>, Problem> {
+pub(super) fn apply(cli: Cli, config: &mut Config) -> Result<Vec<&'static str>, StartupError> {
     let mut layer = Layer {
         config,
         flagged: Vec::new(),
@@ -74,11 +74,11 @@ impl Layer<'_> {
     }
 }
 
-fn bad_flag(text: &str) -> Problem {
-    Problem::new(EXIT_BAD_FLAG, text)
+fn bad_flag(text: &str) -> StartupError {
+    StartupError::new(EXIT_BAD_FLAG, text)
 }
 
-fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
+fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), StartupError> {
     listen::apply(&flags, layer)?;
     apply_switches(&flags, layer);
     apply_slabs(&flags, layer.config)?;
@@ -90,7 +90,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), P
     let protocol = flags.protocol.as_deref().map(units::parse_protocol);
     let protocol = protocol
         .transpose()
-        .map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))?;
+        .map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))?;
     put!(layer, client.protocol, protocol);
     put!(layer, client.socket, flags.unix_socket);
     let mode = flags.unix_mask.map(|text| octal(&text));
@@ -150,7 +150,7 @@ fn apply_switches(flags: &MemcachedFlags, layer: &mut Layer<'_>) {
 }
 
 /// What shapes memcached's slabs, and its threads by network queue.
-fn apply_slabs(flags: &MemcachedFlags, config: &mut Config) -> Result<(), Problem> {
+fn apply_slabs(flags: &MemcachedFlags, config: &mut Config) -> Result<(), StartupError> {
     let tuning = &mut config.tuning;
     if let Some(text) = &flags.slab_growth_factor {
         tuning.slabs.growth_factor = atof(text);
@@ -177,7 +177,7 @@ fn apply_slabs(flags: &MemcachedFlags, config: &mut Config) -> Result<(), Proble
     Ok(())
 }
 
-fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
+fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), StartupError> {
     put!(layer, node.id, flags.node_id);
     put!(layer, node.side, flags.side);
     put!(layer, replication.listen, flags.replication_listen);
@@ -189,7 +189,7 @@ fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
     let patience = flags.start_alone_after;
     let patience = patience.as_deref().map(units::parse_patience).transpose();
     let patience = patience
-        .map_err(|error| Problem::new(EXIT_USAGE, format!("--start-alone-after: {error}")))?;
+        .map_err(|error| StartupError::new(EXIT_USAGE, format!("--start-alone-after: {error}")))?;
     put!(layer, replication.start_alone_after, patience);
     Ok(())
 }

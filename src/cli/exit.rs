@@ -6,15 +6,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, CommandFactory};
 
 use super::{Cli, OwnFlags, Parsed, extended};
-use crate::config::Problem;
-use crate::config::problem::EXIT_USAGE;
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
 
 /// Help and version are printed; what is wrong has the exit code that memcached (for its flags) or
 /// sysexits (for ours) has.
-pub(super) fn outcome_of(error: &clap::Error, args: &[OsString]) -> Result<Parsed, Problem> {
+pub(super) fn outcome_of(error: &clap::Error, args: &[OsString]) -> Result<Parsed, StartupError> {
     let text = error.render().to_string();
     let text = text.trim_end();
     let is_of_flags = !is_verb(args) || args[1..] == ["help"];
@@ -23,7 +23,7 @@ pub(super) fn outcome_of(error: &clap::Error, args: &[OsString]) -> Result<Parse
             Ok(Parsed::Print(format!("{text}\n\n{}", extended::help())))
         }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Print(text.to_owned())),
-        _ => Err(Problem::new(exit_code(error, args), text)),
+        _ => Err(StartupError::new(exit_code(error, args), text)),
     }
 }
 

@@ -6,18 +6,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Config, Problem, Protocol};
+use crate::config::{Config, Protocol, StartupError};
 
-fn read(line: &str) -> Result<Config, Problem> {
+fn read(line: &str) -> Result<Config, StartupError> {
     let args = format!("memtwin {line}");
     read_args(args.split_whitespace())
 }
 
-fn read_args<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Config, Problem> {
+fn read_args<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Config, StartupError> {
     load(run(args)?)
 }
 
-fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Cli, Problem> {
+fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Cli, StartupError> {
     match parse(args.into_iter().map(OsString::from))? {
         Parsed::Run(cli) => Ok(cli),
         Parsed::Print(text) => panic!("only printed: {text}"),

@@ -7,7 +7,7 @@ use toml::de::DeTable;
 
 use super::Config;
 use super::hint::hint;
-use super::problem::{EXIT_CONFIG, Problem};
+use super::startup_error::{EXIT_CONFIG, StartupError};
 use crate::files;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 
@@ -24,10 +24,11 @@ pub(crate) struct ConfigFile {
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, or has an unknown key or a bad value.
-pub(crate) fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
+pub(crate) fn read_file(path: &Path) -> Result<ConfigFile, StartupError> {
     let shown = path.display();
-    let unread =
-        |what: &dyn Display| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"));
+    let unread = |what: &dyn Display| {
+        StartupError::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"))
+    };
     let bytes = files::read(path, CONFIG_FILE_BYTES_MAX).map_err(|error| unread(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| unread(&error))?;
     ConfigFile::parse(path, text)
@@ -38,14 +39,14 @@ impl ConfigFile {
     ///
     /// # Errors
     /// As [`read_file`].
-    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, Problem> {
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, StartupError> {
         match toml::from_str(&text) {
             Ok(config) => Ok(Self {
                 path: path.to_owned(),
                 text,
                 config,
             }),
-            Err(error) => Err(Problem::new(EXIT_CONFIG, explain(path, &text, &error))),
+            Err(error) => Err(StartupError::new(EXIT_CONFIG, explain(path, &text, &error))),
         }
     }
 
