@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
 use crate::auth::Access;
-use crate::config::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::logs;
@@ -33,8 +33,8 @@ use crate::tls::ClientTls;
 ///
 /// # Errors
 /// The file exists or cannot be written.
-pub fn keygen(file: &Path) -> Result<String, Problem> {
-    key::generate(file).map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))?;
+pub fn keygen(file: &Path) -> Result<String, StartupError> {
+    key::generate(file).map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))?;
     Ok(format!(
         "{}: a new key, readable by you alone. Copy it to both nodes; replication.key_file \
          (--key-file) names it.",
@@ -46,10 +46,10 @@ pub fn keygen(file: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// What is wrong, with line and cure.
-pub fn check_config(file: &Path) -> Result<String, Problem> {
+pub fn check_config(file: &Path) -> Result<String, StartupError> {
     let read = read_file(file)?;
     let config = check(read.config.clone(), Some(&read), &[])?;
-    Secrets::load(&config).map_err(|problem| Problem::new(EXIT_CONFIG, problem.text))?;
+    Secrets::load(&config).map_err(|error| StartupError::new(EXIT_CONFIG, error.text))?;
     let pair = match (&config.replication.failover, config.node.side) {
         (Some(failover), Some(side)) => format!("side {side} of a pair with {failover}"),
         _ => "a node that is alone".to_owned(),
@@ -61,7 +61,7 @@ pub fn check_config(file: &Path) -> Result<String, Problem> {
 ///
 /// # Errors
 /// The file is missing, exposed or no key.
-fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
+fn load_key(config: &Config) -> Result<Option<PairKey>, StartupError> {
     let Some(path) = config
         .replication
         .key_file
@@ -72,16 +72,16 @@ fn load_key(config: &Config) -> Result<Option<PairKey>, Problem> {
     };
     PairKey::load(path)
         .map(Some)
-        .map_err(|error| Problem::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
+        .map_err(|error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
 }
 
-fn load_tls(config: &Config) -> Result<Option<ClientTls>, Problem> {
+fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
     if !config.tls.enabled {
         return Ok(None);
     }
     ClientTls::load(&config.tls)
         .map(Some)
-        .map_err(|error| Problem::new(EXIT_USAGE, error.to_string()))
+        .map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))
 }
 
 /// What a node must read while the process may still be root.
@@ -97,7 +97,7 @@ impl Secrets {
     ///
     /// # Errors
     /// Where, what and the cure.
-    pub fn load(config: &Config) -> Result<Self, Problem> {
+    pub fn load(config: &Config) -> Result<Self, StartupError> {
         Ok(Self {
             key: load_key(config)?,
             access: Access::load(config)?,
@@ -117,17 +117,17 @@ pub struct Sockets {
 ///
 /// # Errors
 /// The first address that cannot be bound.
-pub fn bind(config: &Config) -> Result<Sockets, Problem> {
+pub fn bind(config: &Config) -> Result<Sockets, StartupError> {
     // First: a unix socket is taken over from whoever has it, which a start that fails must not do.
     let partner = match &config.replication.listen {
         Some(address) if config.is_pair() => runner::bind(address).map_err(|error| {
             let text = format!("replication.listen: cannot listen on {address}: {error}");
-            Problem::new(EXIT_SYSTEM, text)
+            StartupError::new(EXIT_SYSTEM, text)
         })?,
         _ => Vec::new(),
     };
     let clients = Listeners::bind(config)
-        .map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
+        .map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
     Ok(Sockets { clients, partner })
 }
 
@@ -161,9 +161,9 @@ pub fn banner(config: &Config, sockets: &Sockets) {
 }
 
 /// A thread, a reactor or another thing that the system does not give.
-pub fn refused(error: io::Error) -> Problem {
+pub fn refused(error: io::Error) -> StartupError {
     let text = format!("the system refuses what a node needs: {error}");
-    Problem::new(EXIT_SYSTEM, text)
+    StartupError::new(EXIT_SYSTEM, text)
 }
 
 /// A node at work.
@@ -186,7 +186,7 @@ impl Running {
     ///
     /// # Errors
     /// The system refuses a thread, or the key cannot be used.
-    pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, Problem> {
+    pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, StartupError> {
         let Secrets { key, access, tls } = secrets;
         let store = Store::new(&store_config(&config, key.as_ref())?);
         let store = if config.client.cas {
@@ -245,7 +245,7 @@ impl Running {
     ///
     /// # Errors
     /// The node stops because its client port could not be opened.
-    pub fn stop(self) -> Result<(), Problem> {
+    pub fn stop(self) -> Result<(), StartupError> {
         let served = match self.link {
             PortGate::Alone(gate) => {
                 drop(gate);
@@ -258,11 +258,11 @@ impl Running {
                 served
             }
         };
-        served.map_err(|error| Problem::new(EXIT_SYSTEM, format!("failed to listen: {error}")))
+        served.map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))
     }
 }
 
-fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, Problem> {
+fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, StartupError> {
     let hash_secret = match key {
         Some(key) => key.hash_secret(),
         None => random_secret()?,
@@ -290,11 +290,11 @@ fn class_plan(config: &Config) -> ClassPlan {
     }
 }
 
-fn random_secret() -> Result<[u8; 16], Problem> {
+fn random_secret() -> Result<[u8; 16], StartupError> {
     let mut secret = [0; 16];
     SystemRandom::new()
         .fill(&mut secret)
-        .map_err(|_| Problem::new(EXIT_SYSTEM, "the system gives no random bytes"))?;
+        .map_err(|_| StartupError::new(EXIT_SYSTEM, "the system gives no random bytes"))?;
     Ok(secret)
 }
 
@@ -306,8 +306,8 @@ fn replication_setup(
     change_queue: ChangeReceiver,
     gate: watch::Sender<bool>,
     status: Arc<ReplicationStatus>,
-) -> Result<ReplicationSetup, Problem> {
-    let unusable = |what: String| Problem::new(EXIT_CONFIG, what);
+) -> Result<ReplicationSetup, StartupError> {
+    let unusable = |what: String| StartupError::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
         .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
     let policy = config.policy();
@@ -392,8 +392,8 @@ mod tests {
         let taken = taken.local_addr().unwrap().to_string();
         config.replication.listen = Some(Address::parse(&taken).unwrap());
         config.replication.failover = Some(Address::parse("127.0.0.1:1").unwrap());
-        let problem = bind(&config).unwrap_err();
-        assert!(problem.text.contains("replication.listen"), "{problem}");
+        let error = bind(&config).unwrap_err();
+        assert!(error.text.contains("replication.listen"), "{error}");
         assert!(
             bound.is_some() && inode() == bound,
             "it took the socket over"

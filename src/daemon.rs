@@ -8,7 +8,7 @@ use std::process;
 use nix::unistd::daemon;
 use rustix::process::{Pid, test_kill_process};
 
-use crate::config::Problem;
+use crate::config::StartupError;
 
 /// Exit code of a process that cannot leave its terminal.
 const EXIT_FAILURE: u8 = 1;
@@ -19,10 +19,10 @@ const EXIT_FAILURE: u8 = 1;
 ///
 /// # Errors
 /// The system refuses.
-pub fn detach(verbose: bool, core_dumps: bool) -> Result<(), Problem> {
+pub fn detach(verbose: bool, core_dumps: bool) -> Result<(), StartupError> {
     daemon(core_dumps, verbose).map_err(|error| {
         let text = format!("failed to daemon() in order to daemonize: {error}");
-        Problem::new(EXIT_FAILURE, text)
+        StartupError::new(EXIT_FAILURE, text)
     })
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 ///
 /// # Errors
 /// It cannot be opened or is no regular file.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     // To open a pipe would wait for its writer.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
@@ -29,7 +29,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// It cannot be read, is no regular file or is longer.
-pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_open(open(path)?, bytes_max)
 }
 
@@ -37,7 +37,7 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_open(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_open(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > bytes_max {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use memtwin::boot::{self, Running, Secrets};
-use memtwin::cli::{self, Cli, Verb};
-use memtwin::config::Problem;
+use memtwin::cli::{self, Cli, Parsed, Verb};
+use memtwin::config::StartupError;
 use memtwin::daemon::{self, PidFile};
 use memtwin::signals::{self, Signals};
 use memtwin::{logs, pair, privileges};
@@ -19,18 +19,21 @@ fn main() -> ExitCode {
     let _flushed = logs::FlushAtExit;
     match cli::parse(env::args_os()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(told) if told.exit == 0 => {
-            say(&told.text);
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            logs::line(&problem.text);
-            problem.exit_code()
+        Err(error) => {
+            logs::line(&error.text);
+            error.exit_code()
         }
     }
 }
 
-fn run(cli: Cli) -> Result<(), Problem> {
+fn run(parsed: Parsed) -> Result<(), StartupError> {
+    let cli = match parsed {
+        Parsed::Run(cli) => cli,
+        Parsed::Print(text) => {
+            say(&text);
+            return Ok(());
+        }
+    };
     match cli.verb {
         Some(Verb::Keygen { file, .. }) => boot::keygen(&file).map(|text| say(&text)),
         Some(Verb::CheckConfig { file, .. }) => boot::check_config(&file).map(|text| say(&text)),
@@ -40,7 +43,7 @@ fn run(cli: Cli) -> Result<(), Problem> {
 }
 
 /// The life of a node, from the command line to the last byte the partner was owed.
-fn serve(cli: Cli) -> Result<(), Problem> {
+fn serve(cli: Cli) -> Result<(), StartupError> {
     signals::hold_hangups()?;
     let config = cli::load(cli)?;
     logs::start(config.node.verbosity);

@@ -11,21 +11,21 @@ use rustix::process::{
     Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
-use crate::config::problem::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use crate::config::startup_error::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::limits::OWN_FILES;
 
 /// `memtwin pair` gives its nodes its process id under this name: they must not outlive it.
-pub const END_WITH_PARENT: &str = "MEMTWIN_END_WITH_PARENT";
+pub(crate) const END_WITH_PARENT: &str = "MEMTWIN_END_WITH_PARENT";
 
 /// Lets a node of `memtwin pair` end when that ends, however it does.
 ///
 /// # Errors
 /// It has ended already, or the system refuses.
-pub fn end_with_parent() -> Result<(), Problem> {
+pub fn end_with_parent() -> Result<(), StartupError> {
     let Ok(parent) = env::var(END_WITH_PARENT) else {
         return Ok(());
     };
-    let refused = |text: String| Problem::new(EXIT_SYSTEM, text);
+    let refused = |text: String| StartupError::new(EXIT_SYSTEM, text);
     set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| refused(format!("cannot be tied to its parent: {error}")))?;
     let present = getppid().map(|id| id.as_raw_pid().to_string());
@@ -42,7 +42,7 @@ pub fn end_with_parent() -> Result<(), Problem> {
 ///
 /// # Errors
 /// The system has none, and memcached would not start.
-pub fn ensure_large_pages(wanted: bool) -> Result<(), Problem> {
+pub fn ensure_large_pages(wanted: bool) -> Result<(), StartupError> {
     let setting = || fs::read_to_string(LARGE_PAGES).unwrap_or_default();
     if !wanted || setting().contains("[always]") || setting().contains("[madvise]") {
         return Ok(());
@@ -50,7 +50,7 @@ pub fn ensure_large_pages(wanted: bool) -> Result<(), Problem> {
     let text = format!(
         "Cannot enable large pages on this system: {LARGE_PAGES} turns them off; leave -L out"
     );
-    Err(Problem::new(1, text))
+    Err(StartupError::new(1, text))
 }
 
 const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
@@ -59,7 +59,7 @@ const LARGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 ///
 /// # Errors
 /// It allows none at all.
-pub fn raise_core_limit(wanted: bool) -> Result<(), Problem> {
+pub fn raise_core_limit(wanted: bool) -> Result<(), StartupError> {
     if !wanted {
         return Ok(());
     }
@@ -75,7 +75,7 @@ pub fn raise_core_limit(wanted: bool) -> Result<(), Problem> {
     if getrlimit(Resource::Core).current == Some(0) {
         let text = "failed to ensure corefile creation: the system allows none (ulimit -c); leave \
                     -r out";
-        return Err(Problem::new(EXIT_SYSTEM, text));
+        return Err(StartupError::new(EXIT_SYSTEM, text));
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ pub fn lock_memory(wanted: bool) {
 ///
 /// # Errors
 /// The system's hard limit is lower.
-pub fn raise_open_files(connections: usize) -> Result<(), Problem> {
+pub fn raise_open_files(connections: usize) -> Result<(), StartupError> {
     let wanted = connections as u64 + OWN_FILES;
     let old = getrlimit(Resource::Nofile);
     let enough = |limit: Option<u64>, least: u64| limit.is_none_or(|limit| limit >= least);
@@ -127,39 +127,39 @@ pub fn raise_open_files(connections: usize) -> Result<(), Problem> {
     }
     let text = "failed to set rlimit for open files. Try starting as root or requesting smaller \
                 maxconns value.";
-    Err(Problem::new(EXIT_SYSTEM, text))
+    Err(StartupError::new(EXIT_SYSTEM, text))
 }
 
 /// As root, becomes the user it was told; as anybody else, stays who it is.
 ///
 /// # Errors
 /// No user was named, there is no such user, or the system refuses.
-pub fn become_user(name: Option<&str>) -> Result<(), Problem> {
+pub fn become_user(name: Option<&str>) -> Result<(), StartupError> {
     if !getuid().is_root() && !geteuid().is_root() {
         return Ok(());
     }
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return Err(Problem::new(
+        return Err(StartupError::new(
             EXIT_USAGE,
             "must add '-u root' to start as root",
         ));
     };
     let Ok(Some(user)) = User::from_name(name) else {
         let text = format!("can't find the user {name} to switch to");
-        return Err(Problem::new(EXIT_NO_USER, text));
+        return Err(StartupError::new(EXIT_NO_USER, text));
     };
     // Without the right to change groups there are no privileges in them to drop.
     match setgroups(&[]) {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(error) => {
             let text = format!("failed to drop supplementary groups: {error}");
-            return Err(Problem::new(EXIT_SYSTEM, text));
+            return Err(StartupError::new(EXIT_SYSTEM, text));
         }
     }
     setgid(user.gid)
         .and_then(|()| setuid(user.uid))
         .map_err(|_| {
-            Problem::new(
+            StartupError::new(
                 EXIT_SYSTEM,
                 format!("failed to assume identity of user {name}"),
             )

@@ -3,8 +3,12 @@
 //! Each such thing is shared by those who use it and by the node's [`Reloads`]; nobody is
 //! disconnected, and what was in use stays in use when the new files are no good.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+
+/// Why one thing was not read anew, in its own type.
+pub(crate) type ReloadError = Box<dyn Error>;
 
 /// Something that was read from files at the start and can be read again.
 pub trait Reload: Send + Sync {
@@ -16,7 +20,7 @@ pub trait Reload: Send + Sync {
     ///
     /// # Errors
     /// Where, what and the cure; then nothing has changed.
-    fn reload(&self) -> Result<(), String>;
+    fn reload(&self) -> Result<(), ReloadError>;
 }
 
 /// Everything of a node that can be read again, in the order in which it is.
@@ -71,10 +75,10 @@ mod tests {
             "counted"
         }
 
-        fn reload(&self) -> Result<(), String> {
+        fn reload(&self) -> Result<(), ReloadError> {
             self.reloads.fetch_add(1, Ordering::Relaxed);
             if self.fails {
-                return Err("no good".to_owned());
+                return Err("no good".into());
             }
             Ok(())
         }

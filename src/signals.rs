@@ -6,8 +6,8 @@ use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use crate::config::Problem;
-use crate::config::problem::EXIT_SYSTEM;
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_SYSTEM;
 use crate::reload::Reloads;
 
 /// Keeps SIGHUP waiting until [`Signals::take`]: it is a request to a running node, and must not
@@ -15,7 +15,7 @@ use crate::reload::Reloads;
 ///
 /// # Errors
 /// The system refuses.
-pub fn hold_hangups() -> Result<(), Problem> {
+pub fn hold_hangups() -> Result<(), StartupError> {
     let hangup = SigSet::from(Signal::SIGHUP);
     hangup.thread_block().map_err(|error| refused(error.into()))
 }
@@ -36,7 +36,7 @@ impl Signals {
     ///
     /// # Errors
     /// The system gives no signal handler.
-    pub fn take() -> Result<Self, Problem> {
+    pub fn take() -> Result<Self, StartupError> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -81,6 +81,6 @@ impl Signals {
     }
 }
 
-fn refused(error: io::Error) -> Problem {
-    Problem::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
+fn refused(error: io::Error) -> StartupError {
+    StartupError::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
 }

@@ -80,7 +80,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("signals", &["config", "reload"]),
     ("daemon", &["config"]),
     ("privileges", &["config", "limits"]),
-    ("cli", &["config"]),
+    ("cli", &["config", "limits"]),
     ("config", &["files", "limits"]),
     ("reload", &[]),
     ("store", &["limits"]),

@@ -8,18 +8,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::error::{AuthError, LineError};
 use super::users::Users;
 use super::warn_if_exposed;
 use crate::files;
 use crate::limits::{
     AUTH_FILE_ENTRIES_MAX, AUTH_FILE_LINE_BYTES_MAX, PASSWORD_FILE_BYTES_MAX, SASL_USERS_MAX,
 };
-
-/// What is wrong with a line, and what to do.
-type Wrong = &'static str;
-
-const TOO_LONG: Wrong = "is longer than 255 bytes: shorten it";
-const ZERO: Wrong = "has a zero byte: write text";
 
 /// Reads a password file, and warns if other users can read it, too.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -29,49 +24,43 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Adds the users of `-Y`'s file.
-pub(super) fn auth_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), String> {
-    let shown = path.display();
+pub(super) fn auth_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), AuthError> {
     for (number, line) in lines(content) {
         if number > AUTH_FILE_ENTRIES_MAX {
             tracing::warn!(
-                file = %shown,
+                file = %path.display(),
                 line = number,
                 "only the first {AUTH_FILE_ENTRIES_MAX} entries count, as in memcached: remove \
                  those from this line on"
             );
             break;
         }
-        let (user, password) = auth_entry(line).map_err(|wrong| {
-            format!(
-                "Authfile [{shown}] has a malformed entry. Should be 'user:password': line \
-                 {number} {wrong}"
-            )
-        })?;
+        let (user, password) = auth_entry(line)
+            .map_err(|error| AuthError::AuthEntry(path.to_owned(), number, error))?;
         users.add(user, password);
     }
     Ok(())
 }
 
-fn auth_entry(line: &[u8]) -> Result<(&[u8], &[u8]), Wrong> {
+fn auth_entry(line: &[u8]) -> Result<(&[u8], &[u8]), LineError> {
     check(line)?;
-    let (user, password) = split(line).ok_or("has no colon: write user:password")?;
+    let (user, password) = split(line).ok_or(LineError::NoColon)?;
     if user.is_empty() {
-        return Err("names no user before its colon");
+        return Err(LineError::NoUser);
     }
     if user.contains(&b' ') {
-        return Err("has a space before its colon: users of the text protocol have none");
+        return Err(LineError::Space);
     }
     Ok((user, password))
 }
 
 /// Adds the users of `MEMCACHED_SASL_PWDB`.
-pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), String> {
-    let shown = path.display();
+pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Result<(), AuthError> {
     let mut count = 0;
     let mut ignored = 0;
     let mut first_ignored = 0;
     for (number, line) in lines(content) {
-        check(line).map_err(|wrong| format!("{shown}:{number}: this line {wrong}"))?;
+        check(line).map_err(|error| AuthError::SaslLine(path.to_owned(), number, error))?;
         let Some((user, password)) = split(line) else {
             if !line.is_empty() && !line.starts_with(b"#") {
                 ignored += 1;
@@ -83,9 +72,7 @@ pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Resul
         };
         count += 1;
         if count > SASL_USERS_MAX {
-            let text =
-                format!("{shown}:{number}: {SASL_USERS_MAX} users are the most: remove some");
-            return Err(text);
+            return Err(AuthError::SaslUsers(path.to_owned(), number));
         }
         users.add(user, password);
         if let Some((first, _)) = split(password) {
@@ -94,7 +81,7 @@ pub(super) fn sasl_file(path: &Path, content: &[u8], users: &mut Users) -> Resul
     }
     if ignored > 0 {
         tracing::warn!(
-            file = %shown,
+            file = %path.display(),
             line = first_ignored,
             lines = ignored,
             "lines without a colon are ignored, this is the first: write user:password"
@@ -114,12 +101,12 @@ fn lines(content: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-fn check(line: &[u8]) -> Result<(), Wrong> {
+fn check(line: &[u8]) -> Result<(), LineError> {
     if line.len() > AUTH_FILE_LINE_BYTES_MAX {
-        return Err(TOO_LONG);
+        return Err(LineError::TooLong);
     }
     if line.contains(&0) {
-        return Err(ZERO);
+        return Err(LineError::ZeroByte);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! read at the start, while the process may still be root, and again on SIGHUP; authenticated
 //! connections stay. Passwords are kept as keyed hashes, under a key that only this process has.
 
+mod error;
 mod file;
 mod source;
 #[cfg(test)]
@@ -17,8 +18,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::config::Config;
-use crate::config::problem::{EXIT_CONFIG, Problem};
-use crate::reload::{Reload, Reloads};
+use crate::config::startup_error::{EXIT_CONFIG, StartupError};
+use crate::reload::{Reload, ReloadError, Reloads};
 use source::Source;
 use users::Users;
 
@@ -39,10 +40,10 @@ impl Access {
     ///
     /// # Errors
     /// The place, the error and a hint.
-    pub fn load(config: &Config) -> Result<Self, Problem> {
+    pub fn load(config: &Config) -> Result<Self, StartupError> {
         let read = |source: Source, exit| {
             let users = source.read(Some(config));
-            let users = users.map_err(|text| Problem::new(exit, text))?;
+            let users = users.map_err(|error| StartupError::new(exit, error.to_string()))?;
             Ok(Arc::new(Passwords {
                 source,
                 users: RwLock::new(Arc::new(users)),
@@ -96,7 +97,7 @@ impl Reload for Passwords {
         }
     }
 
-    fn reload(&self) -> Result<(), String> {
+    fn reload(&self) -> Result<(), ReloadError> {
         let users = self.source.read(None)?;
         *self.users.write() = Arc::new(users);
         Ok(())

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::error::AuthError;
 use super::users::Users;
 use super::{file, warn_if_exposed};
 use crate::config::{Config, Sasl, read_file};
@@ -48,14 +49,12 @@ impl Source {
     ///
     /// # Errors
     /// The place, the error and a hint.
-    pub(super) fn read(&self, given: Option<&Config>) -> Result<Users, String> {
+    pub(super) fn read(&self, given: Option<&Config>) -> Result<Users, AuthError> {
         let mut users = Users::new()?;
         match self {
             Self::AuthFile(path) => {
-                let content = file::read(path).map_err(|error| {
-                    let shown = path.display();
-                    format!("Could not open authfile [{shown}] for reading, error {error}")
-                })?;
+                let content =
+                    file::read(path).map_err(|error| AuthError::AuthFile(path.clone(), error))?;
                 file::auth_file(path, &content, &mut users)?;
             }
             Self::Sasl {
@@ -68,9 +67,8 @@ impl Source {
                     users.add(user.as_bytes(), password.bytes());
                 }
                 if let Some(path) = password_file {
-                    let content = file::read(path).map_err(|error| {
-                        format!("{}: no SASL passwords: {error}", path.display())
-                    })?;
+                    let content = file::read(path)
+                        .map_err(|error| AuthError::SaslFile(path.clone(), error))?;
                     file::sasl_file(path, &content, &mut users)?;
                 }
             }
@@ -81,27 +79,19 @@ impl Source {
         Ok(users)
     }
 
-    fn nobody(&self) -> String {
+    fn nobody(&self) -> AuthError {
         match self {
-            Self::AuthFile(path) => format!(
-                "Authfile [{}] has no entry, so nobody could authenticate: write lines of \
-                 user:password",
-                path.display()
-            ),
-            Self::Sasl { .. } => "-S: nobody could authenticate: write users and passwords into \
-                                  [sasl] of the configuration, or name a file of user:password \
-                                  lines in sasl.password_file or in the environment variable \
-                                  MEMCACHED_SASL_PWDB"
-                .to_owned(),
+            Self::AuthFile(path) => AuthError::NoAuthEntry(path.clone()),
+            Self::Sasl { .. } => AuthError::NoSaslUser,
         }
     }
 }
 
 /// The present `[sasl]` section of the configuration file.
-fn configured(given: Option<&Config>, config_file: Option<&Path>) -> Result<Sasl, String> {
+fn configured(given: Option<&Config>, config_file: Option<&Path>) -> Result<Sasl, AuthError> {
     let sasl = match (given, config_file) {
         (Some(config), _) => config.sasl.clone(),
-        (None, Some(path)) => read_file(path).map_err(|problem| problem.text)?.config.sasl,
+        (None, Some(path)) => read_file(path)?.config.sasl,
         (None, None) => Sasl::default(),
     };
     if let Some(path) = config_file.filter(|_| !sasl.users.is_empty())

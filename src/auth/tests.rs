@@ -48,7 +48,7 @@ impl Fixture {
         Access::load(&self.config).unwrap().sasl.unwrap()
     }
 
-    fn refused(&self) -> Problem {
+    fn refused(&self) -> StartupError {
         Access::load(&self.config).unwrap_err()
     }
 }
@@ -186,7 +186,7 @@ fn a_reload_replaces_all_passwords_or_none() {
     users.reload().unwrap();
     assert!(users.admit(b"b", b"new") && !users.admit(b"b", b"old"));
     fixture.write("users", "a:newer\nnonsense\n");
-    let error = users.reload().unwrap_err();
+    let error = users.reload().unwrap_err().to_string();
     assert!(error.contains("line 2"), "{error}");
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"newer"));
     fs::remove_file(fixture.folder.path().join("users")).unwrap();
@@ -209,7 +209,7 @@ fn users_of_the_configuration_are_reloaded_with_it() {
     assert!(users.admit(b"a", b"new") && !users.admit(b"a", b"old"));
     assert!(users.admit(b"filed", b"1"));
     fixture.write("config.toml", "[sasl]\nuser = 1\n");
-    let error = users.reload().unwrap_err();
+    let error = users.reload().unwrap_err().to_string();
     assert!(error.contains("config.toml:2"), "{error}");
     assert!(users.admit(b"a", b"new"));
 }

@@ -7,6 +7,8 @@ use ring::hmac::{self, HMAC_SHA256, Tag};
 use ring::rand::SystemRandom;
 use subtle::{Choice, ConstantTimeEq};
 
+use super::error::AuthError;
+
 /// A set of users with the hashes of their passwords.
 pub(super) struct Users {
     key: hmac::Key,
@@ -18,9 +20,9 @@ impl Users {
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub(super) fn new() -> Result<Self, String> {
+    pub(super) fn new() -> Result<Self, AuthError> {
         let key = hmac::Key::generate(HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| "the system gives no random bytes".to_owned())?;
+            .map_err(|_| AuthError::NoRandomBytes)?;
         Ok(Self {
             key,
             tags: Vec::new(),

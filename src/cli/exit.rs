@@ -1,53 +1,50 @@
-//! Which exit code a command line earns that cannot be read.
+//! What becomes of a command line that clap does not take: a text to print, or an exit code.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Command, CommandFactory};
 
-use super::extended;
-use crate::config::Problem;
-use crate::config::problem::EXIT_USAGE;
+use super::{Cli, OwnFlags, Parsed, extended};
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
-const VERBS: [&str; 4] = ["keygen", "check-config", "pair", "help"];
-const OWN_FLAGS: [&str; 9] = [
-    "--config",
-    "--node-id",
-    "--side",
-    "--replication-listen",
-    "--failover",
-    "--replication-mode",
-    "--key-file",
-    "--msm-nodes",
-    "--start-alone-after",
-];
 
-/// What clap refused, with the exit code memcached (for its flags) or sysexits (for ours) has.
-pub(super) fn problem_of(error: &clap::Error, args: &[OsString]) -> Problem {
-    let exit = match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
-        _ if is_verb(args) => EXIT_USAGE,
-        _ => match error.get(ContextKind::InvalidArg) {
-            Some(ContextValue::String(flag)) if is_memcacheds(flag) => EXIT_BAD_FLAG,
-            _ => EXIT_USAGE,
-        },
-    };
+/// Help and version are printed; what is wrong has the exit code that memcached (for its flags) or
+/// sysexits (for ours) has.
+pub(super) fn outcome_of(error: &clap::Error, args: &[OsString]) -> Result<Parsed, StartupError> {
     let text = error.render().to_string();
     let text = text.trim_end();
     let is_of_flags = !is_verb(args) || args[1..] == ["help"];
-    if error.kind() == ErrorKind::DisplayHelp && is_of_flags {
-        return Problem::new(exit, format!("{text}\n\n{}", extended::help()));
+    match error.kind() {
+        ErrorKind::DisplayHelp if is_of_flags => {
+            Ok(Parsed::Print(format!("{text}\n\n{}", extended::help())))
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Print(text.to_owned())),
+        _ => Err(StartupError::new(exit_code(error, args), text)),
     }
-    Problem::new(exit, text)
+}
+
+fn exit_code(error: &clap::Error, args: &[OsString]) -> u8 {
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) if !is_verb(args) && is_memcacheds(flag) => EXIT_BAD_FLAG,
+        _ => EXIT_USAGE,
+    }
 }
 
 fn is_verb(args: &[OsString]) -> bool {
+    let cli = Cli::command();
+    let mut verbs = cli.get_subcommands().map(Command::get_name);
+    // clap adds its own only when it parses.
     args.get(1)
-        .is_some_and(|first| VERBS.iter().any(|verb| first == verb))
+        .is_some_and(|first| first == "help" || verbs.any(|verb| first == verb))
 }
 
 fn is_memcacheds(flag: &str) -> bool {
     let name = flag.split([' ', '=']).next().unwrap_or_default();
-    name.starts_with('-') && !OWN_FLAGS.contains(&name)
+    let own = OwnFlags::augment_args(Command::new("own"));
+    let mut own = own.get_arguments().filter_map(|flag| flag.get_long());
+    name.starts_with('-') && !own.any(|own| name.strip_prefix("--") == Some(own))
 }

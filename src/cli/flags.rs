@@ -1,172 +1,126 @@
 //! memcached's flags.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
-
 use clap::{ArgAction, Args};
+
+use super::value::{File, Text};
 
 /// memcached's flags. The values are texts because memcached reads numbers as C's `atoi` does:
 /// `-m 64m` is 64, and `-t x` is 0.
-#[derive(Debug, Args, Default)]
-pub struct MemcachedFlags {
+#[derive(Debug, Args)]
+pub(super) struct MemcachedFlags {
     /// TCP port to listen on; -1 takes a free one, 0 none [default: 11211]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub port: Option<String>,
+    pub(super) port: Option<Text>,
     /// UDP port; only 0 (off), for a server that answers UDP amplifies attacks on others
     #[arg(short = 'U', long, value_name = "num", allow_hyphen_values = true)]
-    pub udp_port: Option<String>,
+    pub(super) udp_port: Option<Text>,
     /// Unix socket to listen on, instead of TCP
     #[arg(short = 's', long, value_name = "file")]
-    pub unix_socket: Option<PathBuf>,
+    pub(super) unix_socket: Option<File>,
     /// Access mask of the unix socket, in octal [default: 700]
     #[arg(short = 'a', long, value_name = "mask", allow_hyphen_values = true)]
-    pub unix_mask: Option<String>,
+    pub(super) unix_mask: Option<Text>,
     /// Carry out the command `shutdown`
     #[arg(short = 'A', long)]
-    pub enable_shutdown: bool,
+    pub(super) enable_shutdown: bool,
     /// Addresses to listen on: host, host:port, `[::1]:port`, a list, each with prefixes where
     /// they are wanted: notls:, mtls: or btls:, then `proto[ascii]:`, then `tag[name]:` [default:
     /// every address]
     #[arg(short, long, value_name = "addr")]
-    pub listen: Vec<String>,
+    pub(super) listen: Vec<Text>,
     /// Run as a daemon
     #[arg(short, long)]
-    pub daemon: bool,
+    pub(super) daemon: bool,
     /// Let a crash leave a core file of any size
     #[arg(short = 'r', long)]
-    pub enable_coredumps: bool,
+    pub(super) enable_coredumps: bool,
     /// User to become (needed when started as root)
     #[arg(short, long, value_name = "user")]
-    pub user: Option<String>,
+    pub(super) user: Option<Text>,
     /// Memory for items and tables, in megabytes [default: 64]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub memory_limit: Option<String>,
+    pub(super) memory_limit: Option<Text>,
     /// Return an error when memory is exhausted, instead of evicting
     #[arg(short = 'M', long)]
-    pub disable_evictions: bool,
+    pub(super) disable_evictions: bool,
     /// Simultaneous connections [default: 1024]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub conn_limit: Option<String>,
+    pub(super) conn_limit: Option<Text>,
     /// Keep all memory out of swap
     #[arg(short = 'k', long)]
-    pub lock_memory: bool,
+    pub(super) lock_memory: bool,
     /// Log what clients fail at; -vv logs connections and commands too
     #[arg(short, long, value_name = "any", num_args = 0..=1, require_equals = true,
           default_missing_value = "")]
-    pub verbose: Vec<String>,
+    pub(super) verbose: Vec<String>,
     /// Print this help and exit
     #[arg(short, long, action = ArgAction::Help)]
-    pub help: Option<bool>,
+    pub(super) help: Option<bool>,
     /// Print the licence and exit
     #[arg(short = 'i', long)]
-    pub license: bool,
+    pub(super) license: bool,
     /// Print the version and exit
     #[arg(short = 'V', long, action = ArgAction::Version)]
-    pub version: Option<bool>,
+    pub(super) version: Option<bool>,
     /// Write the process id to this file
     #[arg(short = 'P', long, value_name = "file")]
-    pub pidfile: Option<PathBuf>,
+    pub(super) pidfile: Option<File>,
     /// Growth factor of the size classes that `stats slabs` shows [default: 1.25]
     #[arg(short = 'f', long, value_name = "num", allow_hyphen_values = true)]
-    pub slab_growth_factor: Option<String>,
+    pub(super) slab_growth_factor: Option<Text>,
     /// Smallest of these classes, in bytes for key, value and flags [default: 48]
     #[arg(short = 'n', long, value_name = "bytes", allow_hyphen_values = true)]
-    pub slab_min_size: Option<String>,
+    pub(super) slab_min_size: Option<Text>,
     /// Fail to start where the system has no large memory pages
     #[arg(short = 'L', long)]
-    pub enable_largepages: bool,
+    pub(super) enable_largepages: bool,
     /// What ends the prefix of a key in `stats detail`, which then counts from the start
     /// [default: `:`]
     #[arg(short = 'D', value_name = "char", allow_hyphen_values = true)]
-    pub delimiter: Option<String>,
+    pub(super) delimiter: Option<Text>,
     /// Worker threads [default: 4]
     #[arg(short, long, value_name = "num", allow_hyphen_values = true)]
-    pub threads: Option<String>,
+    pub(super) threads: Option<Text>,
     /// Requests of one connection before others have a turn [default: 20]
     #[arg(short = 'R', long, value_name = "num", allow_hyphen_values = true)]
-    pub max_reqs_per_event: Option<String>,
+    pub(super) max_reqs_per_event: Option<Text>,
     /// Give items no CAS unique
     #[arg(short = 'C', long)]
-    pub disable_cas: bool,
+    pub(super) disable_cas: bool,
     /// Connections the kernel keeps before they are accepted [default: 1024]
     #[arg(short = 'b', long, value_name = "num", allow_hyphen_values = true)]
-    pub listen_backlog: Option<String>,
+    pub(super) listen_backlog: Option<Text>,
     /// Protocol of clients: ascii, binary, or auto, which looks at the first byte [default: auto]
     #[arg(short = 'B', long, value_name = "name")]
-    pub protocol: Option<String>,
+    pub(super) protocol: Option<Text>,
     /// Largest item, 1k to 1024m [default: 1m]
     #[arg(short = 'I', long, value_name = "num", allow_hyphen_values = true)]
-    pub max_item_size: Option<String>,
+    pub(super) max_item_size: Option<Text>,
     /// Authenticate clients of the binary protocol, the only one then (SASL)
     #[arg(short = 'S', long)]
-    pub enable_sasl: bool,
+    pub(super) enable_sasl: bool,
     /// Refuse `flush_all`
     #[arg(short = 'F', long)]
-    pub disable_flush_all: bool,
+    pub(super) disable_flush_all: bool,
     /// Refuse what lists keys: stats cachedump, stats detail, `lru_crawler` metadump
     #[arg(short = 'X', long)]
-    pub disable_dumping: bool,
+    pub(super) disable_dumping: bool,
     /// Refuse `watch`
     #[arg(short = 'W', long)]
-    pub disable_watch: bool,
+    pub(super) disable_watch: bool,
     /// Authenticate clients of the text protocol, the only one then: a file of user:password lines
     #[arg(short = 'Y', long, value_name = "file")]
-    pub auth_file: Option<PathBuf>,
+    pub(super) auth_file: Option<File>,
     /// Encrypt clients' connections with TLS
     #[arg(short = 'Z', long)]
-    pub enable_ssl: bool,
+    pub(super) enable_ssl: bool,
     /// Without effect: a node that restarts gets its items from its partner
     #[arg(short = 'e', long, value_name = "file")]
-    pub memory_file: Option<PathBuf>,
+    pub(super) memory_file: Option<File>,
     /// Without effect: workers take connections in turn
     #[arg(short = 'N', long, value_name = "num", allow_hyphen_values = true)]
-    pub napi_ids: Option<String>,
+    pub(super) napi_ids: Option<Text>,
     /// A comma-separated list of the options below
     #[arg(short = 'o', long, value_name = "options", allow_hyphen_values = true)]
-    pub extended: Vec<String>,
-}
-
-impl MemcachedFlags {
-    /// The same without the blanks that lead a value: memcached skips those of every flag.
-    pub(super) fn without_blanks(mut self) -> Self {
-        let texts = [
-            &mut self.port,
-            &mut self.udp_port,
-            &mut self.unix_mask,
-            &mut self.user,
-            &mut self.memory_limit,
-            &mut self.conn_limit,
-            &mut self.slab_growth_factor,
-            &mut self.slab_min_size,
-            &mut self.delimiter,
-            &mut self.threads,
-            &mut self.max_reqs_per_event,
-            &mut self.listen_backlog,
-            &mut self.protocol,
-            &mut self.max_item_size,
-            &mut self.napi_ids,
-        ];
-        let lists = self.listen.iter_mut().chain(&mut self.extended);
-        for text in texts.into_iter().flatten().chain(lists) {
-            text.drain(..blanks(text.as_bytes()));
-        }
-        let paths = [
-            &mut self.unix_socket,
-            &mut self.pidfile,
-            &mut self.auth_file,
-            &mut self.memory_file,
-        ];
-        for path in paths.into_iter().flatten() {
-            let bytes = path.as_os_str().as_bytes();
-            *path = OsString::from_vec(bytes[blanks(bytes)..].to_vec()).into();
-        }
-        self
-    }
-}
-
-/// How many bytes lead a value that C's `isspace` skips.
-fn blanks(value: &[u8]) -> usize {
-    let is_blank = |byte: &&u8| byte.is_ascii_whitespace() || **byte == 0x0b;
-    value.iter().take_while(is_blank).count()
+    pub(super) extended: Vec<Text>,
 }

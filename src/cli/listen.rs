@@ -1,9 +1,9 @@
 //! `-p`, `-l` and `-U`: where clients are let in.
 
 use super::MemcachedFlags;
-use super::apply::Layer;
+use super::apply::{Layer, put};
 use super::numbers::atoi;
-use crate::config::problem::{EXIT_SYSTEM, EXIT_USAGE, Problem};
+use crate::config::startup_error::{EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::config::{Listen, address};
 
 /// What `-p` means.
@@ -16,7 +16,7 @@ enum Port {
 }
 
 /// `-l` replaces the addresses, `-p` the ports of those that `-l` names without one.
-pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), Problem> {
+pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), StartupError> {
     refuse_udp(flags)?;
     if flags.unix_socket.is_some() {
         // Instead of TCP: memcached looks at neither flag then.
@@ -25,7 +25,7 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
     }
     let port = match port(flags)? {
         Port::Off => {
-            layer.put("client.listen", Some(Vec::new()), |c| &mut c.client.listen);
+            put!(layer, client.listen, Some(Vec::new()));
             return Ok(());
         }
         Port::On(port) => Some(port),
@@ -37,7 +37,7 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
             continue;
         }
         let mut one = Listen::parse(text)
-            .map_err(|words| Problem::new(EXIT_SYSTEM, format!("-l: {words}")))?;
+            .map_err(|error| StartupError::new(EXIT_SYSTEM, format!("-l: {error}")))?;
         let own = &mut one.address.port;
         *own = own.or(port).or(Some(address::PORT_DEFAULT));
         if !listen.contains(&one) {
@@ -47,22 +47,22 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
     if listen.is_empty() && !flags.listen.is_empty() {
         // No address is not every address: who wrote `-l "$ADDRESS"` wanted one.
         let text = "-l names no address: write -l 127.0.0.1, or leave -l out for every address";
-        return Err(Problem::new(EXIT_SYSTEM, text));
+        return Err(StartupError::new(EXIT_SYSTEM, text));
     }
     if !listen.is_empty() {
-        layer.put("client.listen", Some(listen), |c| &mut c.client.listen);
+        put!(layer, client.listen, Some(listen));
     } else if port.is_some() {
         let mut listen = layer.config.client.listen.clone();
         for one in &mut listen {
             one.address.port = port;
         }
-        layer.put("client.listen", Some(listen), |c| &mut c.client.listen);
+        put!(layer, client.listen, Some(listen));
     }
     remember(flags, layer);
     Ok(())
 }
 
-fn port(flags: &MemcachedFlags) -> Result<Port, Problem> {
+fn port(flags: &MemcachedFlags) -> Result<Port, StartupError> {
     let port = match flags.port.as_deref().map(atoi) {
         None => return Ok(Port::Unsaid),
         Some(0) => return Ok(Port::Off),
@@ -70,17 +70,17 @@ fn port(flags: &MemcachedFlags) -> Result<Port, Problem> {
         Some(port) => port,
     };
     let exit = if port < 0 { EXIT_SYSTEM } else { EXIT_USAGE };
-    let wrong = |_| Problem::new(exit, format!("ERROR: Invalid port number {port}."));
+    let wrong = |_| StartupError::new(exit, format!("ERROR: Invalid port number {port}."));
     u16::try_from(port).map(Port::On).map_err(wrong)
 }
 
-fn refuse_udp(flags: &MemcachedFlags) -> Result<(), Problem> {
+fn refuse_udp(flags: &MemcachedFlags) -> Result<(), StartupError> {
     if flags.udp_port.as_deref().is_none_or(|port| atoi(port) == 0) {
         return Ok(());
     }
     let text = "-U: UDP is not served, because a datagram with a forged sender turns a cache into \
                 an amplifier of attacks on others: write -U 0 or leave it out";
-    Err(Problem::new(EXIT_USAGE, text))
+    Err(StartupError::new(EXIT_USAGE, text))
 }
 
 /// `stats settings` shows the flags as they were given.

@@ -6,16 +6,17 @@ pub mod extended;
 mod flags;
 mod listen;
 mod numbers;
+mod value;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-use crate::config::{Address, Mode, Problem, units};
+use crate::config::{Address, Mode, StartupError, units};
 
 pub use apply::load;
-pub use flags::MemcachedFlags;
+use flags::MemcachedFlags;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -40,10 +41,10 @@ pub struct Cli {
     pub verb: Option<Verb>,
     /// memcached's flags.
     #[command(flatten, next_help_heading = "memcached's flags")]
-    pub memcached: MemcachedFlags,
+    memcached: MemcachedFlags,
     /// memtwin's own flags.
     #[command(flatten, next_help_heading = "memtwin's own flags")]
-    pub own: OwnFlags,
+    own: OwnFlags,
 }
 
 /// What to do instead of serving.
@@ -101,42 +102,55 @@ impl PairFlags {
 }
 
 /// memtwin's own flags; `config/memtwin.toml` explains them.
-#[derive(Debug, Args, Default)]
-pub struct OwnFlags {
+#[derive(Debug, Args)]
+struct OwnFlags {
     /// Configuration; a flag overrides what the file says
     #[arg(long, value_name = "file")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// This node's id in MSM's memcachedNodes
     #[arg(long, value_name = "id")]
-    pub node_id: Option<String>,
+    node_id: Option<String>,
     /// 0 on one node of a pair, 1 on the other
     #[arg(long, value_name = "0|1", value_parser = units::parse_side)]
-    pub side: Option<u8>,
+    side: Option<u8>,
     /// Where side 1 is dialled by its partner
     #[arg(long, value_name = "addr", value_parser = Address::parse)]
-    pub replication_listen: Option<Address>,
+    replication_listen: Option<Address>,
     /// The partner's replication address
     #[arg(long, value_name = "addr", value_parser = Address::parse)]
-    pub failover: Option<Address>,
+    failover: Option<Address>,
     /// When a write is answered: async
     #[arg(long, value_name = "mode", value_parser = units::parse_mode)]
-    pub replication_mode: Option<Mode>,
+    replication_mode: Option<Mode>,
     /// The pair's key, made by `memtwin keygen`
     #[arg(long, value_name = "file")]
-    pub key_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     /// The node ids of MSM's memcachedNodes
     #[arg(long, value_name = "id,id", value_delimiter = ',')]
-    pub msm_nodes: Vec<String>,
+    msm_nodes: Vec<String>,
     /// How long a starting node waits for an absent partner, or `never` [default: 2s]
     #[arg(long, value_name = "time")]
-    pub start_alone_after: Option<String>,
+    start_alone_after: Option<String>,
 }
 
-/// Reads a command line; help, version and licence are printed by whoever gets them.
+/// What a command line asks for.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is taken apart at once"
+)]
+pub enum Parsed {
+    /// To run what it says.
+    Run(Cli),
+    /// To print help, the version or the licence.
+    Print(String),
+}
+
+/// Reads a command line.
 ///
 /// # Errors
-/// The text to print and the exit code, which is 0 for these three.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
+/// What is wrong with it, with memcached's exit code for its flags.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Parsed, StartupError> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     // clap's own `help` has no help.
     if let [_, verb, flag] = &args[..]
@@ -145,11 +159,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, Problem> {
     {
         args.pop();
     }
-    let cli = Cli::try_parse_from(&args).map_err(|error| exit::problem_of(&error, &args))?;
-    if cli.memcached.license {
-        return Err(Problem::new(0, LICENSE));
+    match Cli::try_parse_from(&args) {
+        Ok(cli) if cli.memcached.license => Ok(Parsed::Print(LICENSE.to_owned())),
+        Ok(cli) => Ok(Parsed::Run(cli)),
+        Err(error) => exit::outcome_of(&error, &args),
     }
-    Ok(cli)
 }
 
 const LICENSE: &str = concat!("memcached 1.6.45\n\n", include_str!("../../LICENSE"));

@@ -1,5 +1,7 @@
 //! Numbers as memcached reads them.
 
+use crate::limits::{FLAG_NUMBER_MAX, FLOAT_CHARS_MAX};
+
 /// A number as C's `atoi` reads it: what follows the digits is ignored, no digits are 0.
 pub(super) fn atoi(text: &str) -> i64 {
     let text = text.trim_start();
@@ -10,6 +12,11 @@ pub(super) fn atoi(text: &str) -> i64 {
     };
     let digits = digits.bytes().take_while(u8::is_ascii_digit).take(12);
     sign * digits.fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
+}
+
+/// How many: a negative number is none.
+pub(super) fn count(text: &str) -> usize {
+    atoi(text).clamp(0, FLAG_NUMBER_MAX) as usize
 }
 
 /// A number as C's `atof` reads it, exponents, `inf` and `0x1.8p1` included: what follows is
@@ -36,9 +43,6 @@ pub(super) fn atof(text: &str) -> f64 {
     }
     0.0
 }
-
-/// More digits than this tell no numbers apart.
-const FLOAT_CHARS_MAX: usize = 400;
 
 /// What stands behind `0x`: digits with a point among them, and perhaps a power of two.
 fn hexadecimal(text: &str) -> f64 {
@@ -91,7 +95,7 @@ pub(super) fn item_bytes(text: &str) -> usize {
         Some(b'm' | b'M') => 20,
         _ => 0,
     };
-    (atoi(text).clamp(0, 1 << 40) as usize).saturating_mul(1 << shift)
+    count(text).saturating_mul(1 << shift)
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
 
 /// memcached's port, for an address that names none.
-pub const PORT_DEFAULT: u16 = 11211;
+pub(crate) const PORT_DEFAULT: u16 = 11211;
 
 /// A host, by name or number, with or without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,17 @@ pub struct Address {
     pub host: String,
     /// The port, where one is written.
     pub port: Option<u16>,
+}
+
+/// Why a text is no address, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum AddressError {
+    #[error("`{0}` lacks the closing bracket: write [::1]:11211")]
+    Bracket(String),
+    #[error("`{0}` is no address: write host:port or [::1]:port")]
+    Host(String),
+    #[error("`{0}` in `{1}` is no port: write 1 to 65535")]
+    Port(String, String),
 }
 
 impl Address {
@@ -29,15 +41,12 @@ impl Address {
     }
 
     /// Reads an address.
-    ///
-    /// # Errors
-    /// A sentence that says what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, tail) = rest
                 .split_once(']')
-                .ok_or_else(|| format!("`{text}` lacks the closing bracket: write [::1]:11211"))?;
+                .ok_or_else(|| AddressError::Bracket(text.to_owned()))?;
             (
                 host,
                 tail.strip_prefix(':')
@@ -52,14 +61,11 @@ impl Address {
             }
         };
         if host.is_empty() || host.contains([' ', '/', '[', ']']) {
-            return Err(format!(
-                "`{text}` is no address: write host:port or [::1]:port"
-            ));
+            return Err(AddressError::Host(text.to_owned()));
         }
         let port = port.map(|digits| {
-            digits
-                .parse()
-                .map_err(|_| format!("`{digits}` in `{text}` is no port: write 1 to 65535"))
+            let no_port = |_| AddressError::Port(digits.to_owned(), text.to_owned());
+            digits.parse().map_err(no_port)
         });
         Ok(Self {
             host: host.to_owned(),

@@ -7,13 +7,13 @@ use toml::de::DeTable;
 
 use super::Config;
 use super::hint::hint;
-use super::problem::{EXIT_CONFIG, Problem};
+use super::startup_error::{EXIT_CONFIG, StartupError};
 use crate::files;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 
 /// A file that was read: its settings, and where each key stands.
 #[derive(Debug, Clone)]
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     path: PathBuf,
     text: String,
     /// The settings, not yet checked against each other.
@@ -24,10 +24,11 @@ pub struct ConfigFile {
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, or has an unknown key or a bad value.
-pub fn read_file(path: &Path) -> Result<ConfigFile, Problem> {
+pub(crate) fn read_file(path: &Path) -> Result<ConfigFile, StartupError> {
     let shown = path.display();
-    let unread =
-        |what: &dyn Display| Problem::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"));
+    let unread = |what: &dyn Display| {
+        StartupError::new(EXIT_CONFIG, format!("{shown}: cannot be read: {what}"))
+    };
     let bytes = files::read(path, CONFIG_FILE_BYTES_MAX).map_err(|error| unread(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| unread(&error))?;
     ConfigFile::parse(path, text)
@@ -38,20 +39,20 @@ impl ConfigFile {
     ///
     /// # Errors
     /// As [`read_file`].
-    pub fn parse(path: &Path, text: String) -> Result<Self, Problem> {
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, StartupError> {
         match toml::from_str(&text) {
             Ok(config) => Ok(Self {
                 path: path.to_owned(),
                 text,
                 config,
             }),
-            Err(error) => Err(Problem::new(EXIT_CONFIG, explain(path, &text, &error))),
+            Err(error) => Err(StartupError::new(EXIT_CONFIG, explain(path, &text, &error))),
         }
     }
 
     /// `file:line: key: ` when the file has this key (`section.name`).
     #[must_use]
-    pub fn place_of(&self, key: &str) -> Option<String> {
+    pub(crate) fn place_of(&self, key: &str) -> Option<String> {
         let (section, name) = key.split_once('.')?;
         let table = DeTable::parse(&self.text).ok()?;
         let section = table.get_ref().get(section)?.get_ref().as_table()?;
@@ -64,13 +65,13 @@ impl ConfigFile {
 
     /// The path it was read from.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// `file: `, for what is wrong because it is not there.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         format!("{}: ", self.path.display())
     }
 }

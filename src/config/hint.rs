@@ -113,7 +113,7 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let read = ConfigFile::parse(Path::new("file"), text.to_owned());
-        let words = read.err().map(|problem| problem.text);
+        let words = read.err().map(|error| error.text);
         words.unwrap_or_else(|| panic!("{text} was taken"))
     }
 

@@ -6,11 +6,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
 
+use super::address::AddressError;
 use super::{Address, Protocol};
-
-/// Longest name of a tag, memcached's.
-const TAG_BYTES_MAX: usize = 8;
+use crate::limits::TAG_BYTES_MAX;
 
 /// An address for clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,26 @@ pub enum ListenTls {
     Basic,
 }
 
+/// Why a text is no address for clients, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum ListenError {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error("`{0}` lacks `]:`: write proto[ascii]:host:port")]
+    Bracket(String),
+    #[error("`{0}` lacks the end of its tag: write tag[name]:host:port")]
+    TagEnd(String),
+    #[error("Listener tags must be between 1 and {TAG_BYTES_MAX} characters: \"{0}\"")]
+    Tag(String),
+    #[error("proto[proxy]: memtwin is no proxy; write another address")]
+    Proxy,
+    #[error(
+        "Invalid protocol spec: \"{0}\" -- write proto[ascii], proto[binary] or \
+         proto[negotiating]"
+    )]
+    Protocol(String),
+}
+
 impl Listen {
     /// An address without prefixes.
     #[must_use]
@@ -49,10 +69,7 @@ impl Listen {
     }
 
     /// Reads an address with its prefixes.
-    ///
-    /// # Errors
-    /// A sentence that says what to write.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ListenError> {
         let mut rest = text.trim();
         let mut tls = None;
         for (prefix, meaning) in TLS_PREFIXES {
@@ -69,9 +86,7 @@ impl Listen {
         let mut tag = None;
         if let Some((name, tail)) = tagged(rest, text)? {
             if name.is_empty() || name.len() > TAG_BYTES_MAX {
-                return Err(format!(
-                    "Listener tags must be between 1 and {TAG_BYTES_MAX} characters: \"{name}\""
-                ));
+                return Err(ListenError::Tag(name.to_owned()));
             }
             (rest, tag) = (tail, Some(name.to_owned()));
         }
@@ -90,21 +105,18 @@ const TLS_PREFIXES: [(&str, ListenTls); 3] = [
     ("btls:", ListenTls::Basic),
 ];
 
-fn parse_protocol(name: &str) -> Result<Protocol, String> {
+fn parse_protocol(name: &str) -> Result<Protocol, ListenError> {
     match name {
         "ascii" => Ok(Protocol::Ascii),
         "binary" => Ok(Protocol::Binary),
         "negotiating" => Ok(Protocol::Auto),
-        "proxy" => Err("proto[proxy]: memtwin is no proxy; write another address".to_owned()),
-        _ => Err(format!(
-            "Invalid protocol spec: \"{name}\" -- write proto[ascii], proto[binary] or \
-             proto[negotiating]"
-        )),
+        "proxy" => Err(ListenError::Proxy),
+        _ => Err(ListenError::Protocol(name.to_owned())),
     }
 }
 
 /// The name of `tag[name]:` or `tag_name_:` and what follows it, if that is how `rest` begins.
-fn tagged<'a>(rest: &'a str, whole: &str) -> Result<Option<(&'a str, &'a str)>, String> {
+fn tagged<'a>(rest: &'a str, whole: &str) -> Result<Option<(&'a str, &'a str)>, ListenError> {
     if let Some(tail) = rest.strip_prefix("tag[") {
         return up_to_bracket(tail, whole).map(Some);
     }
@@ -113,12 +125,12 @@ fn tagged<'a>(rest: &'a str, whole: &str) -> Result<Option<(&'a str, &'a str)>, 
     };
     tail.split_once("_:")
         .map(Some)
-        .ok_or_else(|| format!("`{whole}` lacks the end of its tag: write tag[name]:host:port"))
+        .ok_or_else(|| ListenError::TagEnd(whole.to_owned()))
 }
 
-fn up_to_bracket<'a>(rest: &'a str, whole: &str) -> Result<(&'a str, &'a str), String> {
+fn up_to_bracket<'a>(rest: &'a str, whole: &str) -> Result<(&'a str, &'a str), ListenError> {
     rest.split_once("]:")
-        .ok_or_else(|| format!("`{whole}` lacks `]:`: write proto[ascii]:host:port"))
+        .ok_or_else(|| ListenError::Bracket(whole.to_owned()))
 }
 
 impl fmt::Display for Listen {

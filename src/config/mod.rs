@@ -4,16 +4,16 @@
 //! looks at the result and says what to write instead. The field names of the file are the serde
 //! names below; `config/memtwin.toml` explains each, and a test holds the two together.
 
-pub mod address;
-pub mod check;
+pub(crate) mod address;
+pub(crate) mod check;
 mod client;
 mod file;
 mod hint;
 mod listen;
-pub mod problem;
 mod sasl;
+pub(crate) mod startup_error;
 mod tls;
-pub mod tuning;
+pub(crate) mod tuning;
 pub(crate) mod units;
 
 use std::path::PathBuf;
@@ -21,17 +21,18 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use address::Address;
-pub use client::{Client, Protocol};
-pub use file::read_file;
-pub use listen::{Listen, ListenTls};
-pub use problem::Problem;
-pub use sasl::{Password, Sasl};
-pub use tls::{Tls, TlsVersion};
-pub use tuning::Tuning;
+pub(crate) use address::Address;
+pub(crate) use client::Client;
+pub use client::Protocol;
+pub(crate) use file::read_file;
+pub(crate) use listen::{Listen, ListenTls};
+pub(crate) use sasl::Sasl;
+pub use startup_error::StartupError;
+pub(crate) use tls::{Tls, TlsVersion};
+pub(crate) use tuning::Tuning;
 
 /// What `-R` is unless it is given.
-pub const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
+pub(crate) const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
 
 /// Everything a node is told when it starts.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

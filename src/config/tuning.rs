@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 /// A slab page of memcached.
-pub const SLAB_PAGE_BYTES: usize = 1 << 20;
+pub(crate) const SLAB_PAGE_BYTES: usize = 1 << 20;
 
 /// See the module. The values are memcached's defaults.
 #[derive(Debug, Clone, PartialEq)]

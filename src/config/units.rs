@@ -1,76 +1,98 @@
-//! Values with units, as the file writes them. Every error says what to write.
+//! Values with units, as the file writes them.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use thiserror::Error;
 
 use super::{Mode, Protocol, TlsVersion};
 
+/// Why a text or number is no value of its setting, and what to write.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum ValueError {
+    #[error("`{0}` is no size: write a number and KB, MB or GB, as in \"64MB\"")]
+    Size(String),
+    #[error("`{0}` is no duration: write \"500ms\", \"2s\" or \"never\"")]
+    Duration(String),
+    #[error("semi-sync does not exist yet in this version: write \"async\"")]
+    SemiSync,
+    #[error("`{0}` is no mode: write \"async\"")]
+    Mode(String),
+    /// In memcached's words.
+    #[error("Invalid value for binding protocol: {0} -- should be one of auto, binary, or ascii")]
+    Protocol(String),
+    #[error("`{0}` is no delimiter: write one character, as in \":\"")]
+    Delimiter(String),
+    #[error("side {0} does not exist: write 0 on one node and 1 on the other")]
+    Side(String),
+    #[error(
+        "verify_mode {0} does not exist: write 0 (no certificate is asked for), 1 (one that is \
+         shown must be good) or 2 (every client must show one)"
+    )]
+    VerifyMode(i64),
+    #[error("TLS {0} is not spoken: write \"1.2\" or \"1.3\"")]
+    TlsVersion(String),
+    #[error("`{0}` is no mode: write \"700\" to \"777\"")]
+    AccessMode(String),
+}
+
 /// Reads `512KB`, `20MB`, `1GB` as bytes; the units are powers of two.
-pub(crate) fn parse_size(text: &str) -> Result<usize, String> {
-    let cure = || format!("`{text}` is no size: write a number and KB, MB or GB, as in \"64MB\"");
+pub(crate) fn parse_size(text: &str) -> Result<usize, ValueError> {
+    let no_size = || ValueError::Size(text.to_owned());
     let (digits, shift) = [("KB", 10), ("MB", 20), ("GB", 30)]
         .iter()
         .find_map(|(unit, shift)| {
             text.strip_suffix(unit)
                 .map(|digits| (digits.trim(), *shift))
         })
-        .ok_or_else(cure)?;
-    let count: usize = digits.parse().map_err(|_| cure())?;
-    count.checked_mul(1 << shift).ok_or_else(cure)
+        .ok_or_else(no_size)?;
+    let count: usize = digits.parse().map_err(|_| no_size())?;
+    count.checked_mul(1 << shift).ok_or_else(no_size)
 }
 
 /// Reads `20ms`, `2s`, or `never` as `None`.
-pub(crate) fn parse_patience(text: &str) -> Result<Option<Duration>, String> {
+pub(crate) fn parse_patience(text: &str) -> Result<Option<Duration>, ValueError> {
     if text == "never" {
         return Ok(None);
     }
     humantime::parse_duration(text)
         .map(Some)
-        .map_err(|_| format!("`{text}` is no duration: write \"500ms\", \"2s\" or \"never\""))
+        .map_err(|_| ValueError::Duration(text.to_owned()))
 }
 
 /// Reads a replication mode.
-pub(crate) fn parse_mode(text: &str) -> Result<Mode, String> {
+pub(crate) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
     match text {
         "async" => Ok(Mode::Async),
-        "semi-sync" => {
-            Err("semi-sync does not exist yet in this version: write \"async\"".to_owned())
-        }
-        _ => Err(format!("`{text}` is no mode: write \"async\"")),
+        "semi-sync" => Err(ValueError::SemiSync),
+        _ => Err(ValueError::Mode(text.to_owned())),
     }
 }
 
 /// Reads which protocol clients speak.
-pub(crate) fn parse_protocol(text: &str) -> Result<Protocol, String> {
+pub(crate) fn parse_protocol(text: &str) -> Result<Protocol, ValueError> {
     match text {
         "auto" => Ok(Protocol::Auto),
         "ascii" => Ok(Protocol::Ascii),
         "binary" => Ok(Protocol::Binary),
-        _ => Err(format!(
-            "Invalid value for binding protocol: {text} -- should be one of auto, binary, or ascii"
-        )),
+        _ => Err(ValueError::Protocol(text.to_owned())),
     }
 }
 
 /// Reads what ends the prefix of a key: one byte.
-pub(crate) fn parse_delimiter(text: &str) -> Result<u8, String> {
+pub(crate) fn parse_delimiter(text: &str) -> Result<u8, ValueError> {
     match text.as_bytes() {
         [byte] => Ok(*byte),
-        _ => Err(format!(
-            "`{text}` is no delimiter: write one character, as in \":\""
-        )),
+        _ => Err(ValueError::Delimiter(text.to_owned())),
     }
 }
 
 /// Reads the side of a node.
-pub(crate) fn parse_side(text: &str) -> Result<u8, String> {
+pub(crate) fn parse_side(text: &str) -> Result<u8, ValueError> {
     match text {
         "0" => Ok(0),
         "1" => Ok(1),
-        _ => Err(format!(
-            "side {text} does not exist: write 0 on one node and 1 on the other"
-        )),
+        _ => Err(ValueError::Side(text.to_owned())),
     }
 }
 
@@ -99,10 +121,7 @@ pub(super) fn delimiter<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Err
 pub(super) fn verify_mode<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     match i64::deserialize(from)? {
         mode @ 0..=3 => Ok(mode as u8),
-        other => Err(de::Error::custom(format!(
-            "verify_mode {other} does not exist: write 0 (no certificate is asked for), 1 (one \
-             that is shown must be good) or 2 (every client must show one)"
-        ))),
+        other => Err(de::Error::custom(ValueError::VerifyMode(other))),
     }
 }
 
@@ -110,9 +129,7 @@ pub(super) fn tls_version<'de, D: Deserializer<'de>>(from: D) -> Result<TlsVersi
     match text(from, "\"1.2\" or \"1.3\"")?.as_str() {
         "1.2" => Ok(TlsVersion::V1_2),
         "1.3" => Ok(TlsVersion::V1_3),
-        other => Err(de::Error::custom(format!(
-            "TLS {other} is not spoken: write \"1.2\" or \"1.3\""
-        ))),
+        other => Err(de::Error::custom(ValueError::TlsVersion(other.to_owned()))),
     }
 }
 
@@ -120,9 +137,7 @@ pub(super) fn octal<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error>
     let text = text(from, "an octal mode such as \"700\"")?;
     match u32::from_str_radix(&text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err(de::Error::custom(format!(
-            "`{text}` is no mode: write \"700\" to \"777\""
-        ))),
+        _ => Err(de::Error::custom(ValueError::AccessMode(text))),
     }
 }
 
@@ -172,7 +187,7 @@ mod tests {
 
     #[test]
     fn semi_sync_is_refused_in_words() {
-        let words = parse_mode("semi-sync").unwrap_err();
+        let words = parse_mode("semi-sync").unwrap_err().to_string();
         assert!(
             words.contains("does not exist yet") && words.contains("async"),
             "{words}"

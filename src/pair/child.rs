@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use super::ports::Addresses;
-use crate::config::Problem;
-use crate::config::problem::EXIT_SYSTEM;
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_SYSTEM;
 use crate::limits::{DRAIN_MS, RELAYED_LINE_BYTES_MAX};
 use crate::logs;
 use crate::privileges::END_WITH_PARENT;
@@ -34,9 +34,9 @@ impl Child {
         dir: &Path,
         addresses: &Addresses,
         flags: &[OsString],
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, StartupError> {
         let failed = |error: io::Error| {
-            Problem::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
+            StartupError::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
         };
         let mut command = Command::new(env::current_exe().map_err(failed)?);
         arguments(&mut command, name, dir, addresses);

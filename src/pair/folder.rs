@@ -13,12 +13,11 @@ use nix::unistd::geteuid;
 use rustix::fs::{Mode, OFlags, open};
 use tempfile::TempDir;
 
+use crate::limits::PAIR_FOLDERS_TRIED;
+
 const PREFIX: &str = "memtwin-pair-";
 /// The files of a pair.
 const CONTENTS: [&str; 3] = ["primary.toml", "failover.toml", "pair.pem"];
-/// New folders that are tried: another pair that starts may take one for abandoned before its lock
-/// is taken.
-const TRIES: u32 = 10;
 
 /// A folder that goes when this is dropped.
 #[derive(Debug)]
@@ -31,7 +30,7 @@ pub(super) struct Folder {
 impl Folder {
     /// A new one in this folder, which nobody but this user can read.
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
-        for _ in 0..TRIES {
+        for _ in 0..PAIR_FOLDERS_TRIED {
             let dir = tempfile::Builder::new()
                 .prefix(PREFIX)
                 .permissions(fs::Permissions::from_mode(0o700))

@@ -19,9 +19,10 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use crate::cli::{self, PairFlags};
-use crate::config::Problem;
-use crate::config::problem::EXIT_SYSTEM;
+use crate::cli::{self, PairFlags, Parsed};
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_SYSTEM;
+use crate::limits::{PAIR_LOOK_MS, PAIR_START_MS};
 use crate::logs;
 use crate::replication::key;
 use child::Child;
@@ -31,18 +32,19 @@ use ports::Ports;
 const PRIMARY: &str = include_str!("../../config/primary.toml");
 const FAILOVER: &str = include_str!("../../config/failover.toml");
 /// How often the children are looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long both may take to open their ports.
-const START_MAX: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(PAIR_LOOK_MS);
 
 /// Runs a pair until Ctrl-C.
 ///
 /// # Errors
 /// A flag is wrong, a port is taken (and by whom), or a node does not start.
-pub fn run(flags: &PairFlags) -> Result<(), Problem> {
+pub fn run(flags: &PairFlags) -> Result<(), StartupError> {
     let node_flags = flags.for_a_node();
     // What a node would refuse is told here, in the same words and with the same exit code.
-    cli::parse(iter::once("memtwin".into()).chain(node_flags.clone())).and_then(cli::load)?;
+    let args = iter::once("memtwin".into()).chain(node_flags.clone());
+    if let Parsed::Run(cli) = cli::parse(args)? {
+        cli::load(cli)?;
+    }
     let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
@@ -59,10 +61,10 @@ pub fn run(flags: &PairFlags) -> Result<(), Problem> {
         let mut primary = start("primary", ports.of_primary())?;
         let mut failover = match start("failover", ports.of_failover()) {
             Ok(failover) => failover,
-            Err(problem) => {
+            Err(error) => {
                 primary.kill();
                 primary.stop().await;
-                return Err(problem);
+                return Err(error);
             }
         };
         let outcome = watch(&ports, &mut primary, &mut failover, &mut stops).await;
@@ -108,26 +110,26 @@ async fn watch(
     primary: &mut Child,
     failover: &mut Child,
     stops: &mut Stops,
-) -> Result<(), Problem> {
-    let overdue = Instant::now() + START_MAX;
+) -> Result<(), StartupError> {
+    let overdue = Instant::now() + Duration::from_millis(PAIR_START_MS);
     let mut told = false;
     loop {
         let running = [primary.is_running(), failover.is_running()];
         if !told && running != [true; 2] {
-            return Err(Problem::new(
+            return Err(StartupError::new(
                 EXIT_SYSTEM,
                 "a node did not start; its last line says why",
             ));
         }
         if running == [false; 2] {
-            return Err(Problem::new(EXIT_SYSTEM, "both nodes have ended"));
+            return Err(StartupError::new(EXIT_SYSTEM, "both nodes have ended"));
         }
         if !told && is_open(ports.clients[0]) && is_open(ports.clients[1]) {
             told = true;
             tell(ports, primary, failover);
         }
         if !told && Instant::now() > overdue {
-            return Err(Problem::new(
+            return Err(StartupError::new(
                 EXIT_SYSTEM,
                 "the nodes do not open their ports",
             ));
@@ -173,8 +175,8 @@ Ctrl-C stops both.
         .spawn(move || writeln!(io::stdout(), "{text}"));
 }
 
-fn failed(what: &str, error: io::Error) -> Problem {
-    Problem::new(EXIT_SYSTEM, format!("{what}: {error}"))
+fn failed(what: &str, error: io::Error) -> StartupError {
+    StartupError::new(EXIT_SYSTEM, format!("{what}: {error}"))
 }
 
 /// The signals that stop a pair.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::Problem;
-use crate::config::problem::EXIT_SYSTEM;
+use crate::config::StartupError;
+use crate::config::startup_error::EXIT_SYSTEM;
 
 /// The link's ports are this far above the clients'.
 const LINK_OFFSET: u16 = 100;
@@ -56,7 +56,7 @@ impl Ports {
     }
 
     /// Finds out before anything is started whether a port is taken, and by whom.
-    pub(super) fn check_free(&self) -> Result<(), Problem> {
+    pub(super) fn check_free(&self) -> Result<(), StartupError> {
         for port in self.clients.into_iter().chain(self.links) {
             if let Err(error) = try_bind(port) {
                 let holder = match error.kind() {
@@ -67,7 +67,7 @@ impl Ports {
                     "port {port} is needed and {holder}; stop that, or take other ports with \
                      `memtwin pair --port-base N`"
                 );
-                return Err(Problem::new(EXIT_SYSTEM, text));
+                return Err(StartupError::new(EXIT_SYSTEM, text));
             }
         }
         Ok(())

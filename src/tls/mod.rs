@@ -25,7 +25,7 @@ use thiserror::Error;
 
 use crate::config::{Tls, TlsVersion};
 use crate::limits::{TLS_SESSIONS_MAX, TLS_WRITE_BYTES_MAX, TLS_WRITE_BYTES_MIN};
-use crate::reload::Reload;
+use crate::reload::{Reload, ReloadError};
 use crate::store::Clock;
 use verifier::ClientAuth;
 
@@ -157,8 +157,8 @@ impl Reload for ClientTls {
         "certificates"
     }
 
-    fn reload(&self) -> Result<(), String> {
-        self.refresh().map_err(|error| error.to_string())
+    fn reload(&self) -> Result<(), ReloadError> {
+        Ok(self.refresh()?)
     }
 }
 

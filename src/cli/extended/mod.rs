@@ -1,5 +1,6 @@
 //! The options of `-o`: `name` or `name=value`, in comma-separated lists.
 
+mod error;
 mod table;
 mod values;
 
@@ -7,10 +8,12 @@ use std::fmt::Write;
 
 use crate::config::Config;
 
+pub(super) use error::OptionError;
 pub use table::OPTIONS;
+use values::{Given, Outcome};
 
-/// Puts an option's value, which is empty where there is none, into the configuration.
-type Set = fn(&mut Config, &str) -> Result<(), String>;
+/// Puts what an option was given, which is empty where it has no value, into the configuration.
+type Set = fn(&mut Config, &Given<'_>) -> Outcome;
 
 /// One option of `-o`.
 #[derive(Debug)]
@@ -49,8 +52,8 @@ pub enum Effect {
 /// Puts what one `-o` says into the configuration, option by option; the keys it has set.
 ///
 /// # Errors
-/// memcached's words for an option that it would not start with either.
-pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>, String> {
+/// An option that memcached would not start with either.
+pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>, OptionError> {
     let mut keys = Vec::new();
     let mut rest = list;
     while !rest.is_empty() {
@@ -61,9 +64,9 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
             None => (text, None),
         };
         let option = OPTIONS.iter().find(|option| option.name == name);
-        let option = option.ok_or_else(|| unknown(text))?;
+        let option = option.ok_or_else(|| OptionError::unknown(text))?;
         if option.value == OptionValue::Yes && value.is_none() {
-            return Err(format!("Missing {name} argument: write -o {name}=value"));
+            return Err(OptionError::NoValue(option.name));
         }
         // A value that may be left out is 1 then; one that is empty is none, and counts as 0.
         let left_out = if option.value == OptionValue::Maybe {
@@ -71,7 +74,11 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
         } else {
             ""
         };
-        (option.set)(config, value.unwrap_or(left_out))?;
+        let given = Given {
+            name: option.name,
+            value: value.unwrap_or(left_out),
+        };
+        (option.set)(config, &given)?;
         match option.effect {
             Effect::Setting(key) => keys.push(key),
             Effect::Shown | Effect::Nothing(NO_EFFECT_THERE) => {}
@@ -83,19 +90,6 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
 
 /// The reason of an option that memcached does not heed either.
 const NO_EFFECT_THERE: &str = "memcached ignores it, too";
-
-fn unknown(text: &str) -> String {
-    if text.starts_with("ext_") {
-        return format!(
-            "-o {text}: there is no external storage, items live in memory only; \
-                        leave it out"
-        );
-    }
-    if text.starts_with("proxy_") {
-        return format!("-o {text}: memtwin is no proxy; leave it out");
-    }
-    format!("Illegal suboption \"{text}\"\n\n{}", help())
-}
 
 /// What is said of some options, and whether one is among them.
 type Group = (&'static str, fn(Effect) -> bool);

@@ -28,12 +28,10 @@ pub static OPTIONS: [Extended; 51] = [
     row("slab_automove", Maybe, Shown, slab_automove),
     row("slab_automove_ratio", Yes, Shown, slab_automove_ratio),
     row("slab_automove_window", Yes, Shown, slab_automove_window),
-    row(
-        "slab_automove_freeratio",
-        Yes,
-        Shown,
-        slab_automove_freeratio,
-    ),
+    row("slab_automove_freeratio", Yes, Shown, |c, given| {
+        c.tuning.slabs.automove_freeratio = given.number()?;
+        Ok(())
+    }),
     row("tail_repair_time", Yes, Shown, tail_repair_time),
     row("hash_algorithm", Yes, Nothing(KEYED_HASH), hash_algorithm),
     row("lru_crawler", No, Shown, |c, _| {
@@ -42,10 +40,18 @@ pub static OPTIONS: [Extended; 51] = [
     row("lru_crawler_sleep", Yes, Shown, lru_crawler_sleep),
     row("lru_crawler_tocrawl", Yes, Shown, lru_crawler_tocrawl),
     row("lru_maintainer", No, Shown, lru_maintainer),
-    row("hot_lru_pct", Yes, Shown, hot_lru_pct),
-    row("warm_lru_pct", Yes, Shown, warm_lru_pct),
-    row("hot_max_factor", Yes, Shown, hot_max_factor),
-    row("warm_max_factor", Yes, Shown, warm_max_factor),
+    row("hot_lru_pct", Yes, Shown, |c, given| {
+        given.percent(&mut c.tuning.lru.hot_pct)
+    }),
+    row("warm_lru_pct", Yes, Shown, |c, given| {
+        given.percent(&mut c.tuning.lru.warm_pct)
+    }),
+    row("hot_max_factor", Yes, Shown, |c, given| {
+        given.factor(&mut c.tuning.lru.hot_max_factor)
+    }),
+    row("warm_max_factor", Yes, Shown, |c, given| {
+        given.factor(&mut c.tuning.lru.warm_max_factor)
+    }),
     row("temporary_ttl", Yes, Shown, temporary_ttl),
     row(
         "idle_timeout",
@@ -57,13 +63,13 @@ pub static OPTIONS: [Extended; 51] = [
         "watcher_logbuf_size",
         Yes,
         Setting("client.watcher_logbuf_size"),
-        watcher_logbuf_size,
+        |c, given| given.kibibytes(&mut c.client.watcher_logbuf_size),
     ),
     row(
         "worker_logbuf_size",
         Yes,
         Setting("client.worker_logbuf_size"),
-        worker_logbuf_size,
+        |c, given| given.kibibytes(&mut c.client.worker_logbuf_size),
     ),
     row("slab_sizes", Yes, Shown, slab_sizes),
     row("slab_chunk_max", Yes, Shown, slab_chunk_max),
@@ -86,7 +92,10 @@ pub static OPTIONS: [Extended; 51] = [
     row("no_slab_reassign", No, Shown, |c, _| {
         no(&mut c.tuning.slabs.reassign)
     }),
-    row("no_slab_automove", No, Shown, |c, _| slab_automove(c, "0")),
+    row("no_slab_automove", No, Shown, |c, _| {
+        c.tuning.slabs.automove = 0;
+        Ok(())
+    }),
     row("no_maxconns_fast", No, Shown, |c, _| {
         no(&mut c.tuning.maxconns_fast)
     }),
@@ -106,13 +115,16 @@ pub static OPTIONS: [Extended; 51] = [
         "read_buf_mem_limit",
         Yes,
         Nothing(BUFFERS_BOUNDED),
-        read_buf_mem_limit,
+        |_, given| given.number::<u32>().map(drop),
     ),
-    row("ssl_chain_cert", Yes, Setting("tls.chain_cert"), |c, v| {
-        path(v, &mut c.tls.chain_cert)
-    }),
-    row("ssl_key", Yes, Setting("tls.key"), |c, v| {
-        path(v, &mut c.tls.key)
+    row(
+        "ssl_chain_cert",
+        Yes,
+        Setting("tls.chain_cert"),
+        |c, given| given.path(&mut c.tls.chain_cert),
+    ),
+    row("ssl_key", Yes, Setting("tls.key"), |c, given| {
+        given.path(&mut c.tls.key)
     }),
     row(
         "ssl_verify_mode",
@@ -124,17 +136,23 @@ pub static OPTIONS: [Extended; 51] = [
         "ssl_keyformat",
         Yes,
         Setting("tls.key_format"),
-        ssl_keyformat,
+        |c, given| {
+            c.tls.key_format = given.number()?;
+            Ok(())
+        },
     ),
-    row("ssl_ciphers", Yes, Setting("tls.ciphers"), ssl_ciphers),
-    row("ssl_ca_cert", Yes, Setting("tls.ca_cert"), |c, v| {
-        path(v, &mut c.tls.ca_cert)
+    row("ssl_ciphers", Yes, Setting("tls.ciphers"), |c, given| {
+        c.tls.ciphers = Some(given.value.to_owned());
+        Ok(())
+    }),
+    row("ssl_ca_cert", Yes, Setting("tls.ca_cert"), |c, given| {
+        given.path(&mut c.tls.ca_cert)
     }),
     row(
         "ssl_wbuf_size",
         Yes,
         Setting("tls.wbuf_size"),
-        ssl_wbuf_size,
+        |c, given| given.kibibytes(&mut c.tls.wbuf_bytes),
     ),
     row(
         "ssl_session_cache",

@@ -1,15 +1,54 @@
 //! What options of `-o` do with their values; the words are memcached's.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::super::numbers::{atof, atoi, whole};
+use super::OptionError::{self, NoNumber, OutOfRange};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use crate::config::{Config, TlsVersion};
 
-type Outcome = Result<(), String>;
+pub(super) type Outcome = Result<(), OptionError>;
 
-pub(super) fn nothing(_: &mut Config, _: &str) -> Outcome {
+/// What an option was given.
+pub(super) struct Given<'v> {
+    pub(super) name: &'static str,
+    pub(super) value: &'v str,
+}
+
+impl Given<'_> {
+    /// A number that must be one as a whole.
+    pub(super) fn number<N: FromStr>(&self) -> Result<N, OptionError> {
+        whole(self.value).ok_or_else(|| NoNumber(self.name, self.value.to_owned()))
+    }
+
+    pub(super) fn kibibytes(&self, setting: &mut usize) -> Outcome {
+        *setting = (self.number::<u32>()? as usize) << 10;
+        Ok(())
+    }
+
+    pub(super) fn percent(&self, setting: &mut i64) -> Outcome {
+        *setting = atoi(self.value);
+        self.must((1..80).contains(setting), "> 1 and < 80")
+    }
+
+    pub(super) fn factor(&self, setting: &mut f64) -> Outcome {
+        *setting = atof(self.value);
+        self.must(*setting > 0.0, "> 0")
+    }
+
+    pub(super) fn path(&self, setting: &mut Option<PathBuf>) -> Outcome {
+        *setting = Some(PathBuf::from(self.value));
+        Ok(())
+    }
+
+    fn must(&self, is_met: bool, be: &'static str) -> Outcome {
+        is_met.then_some(()).ok_or(OutOfRange(self.name, be))
+    }
+}
+
+pub(super) fn nothing(_: &mut Config, _: &Given<'_>) -> Outcome {
     Ok(())
 }
 
@@ -23,188 +62,102 @@ pub(super) fn no(setting: &mut bool) -> Outcome {
     Ok(())
 }
 
-pub(super) fn path(value: &str, setting: &mut Option<PathBuf>) -> Outcome {
-    *setting = Some(PathBuf::from(value));
-    Ok(())
-}
-
-/// A number that must be one as a whole.
-fn number<N: std::str::FromStr>(name: &str, value: &str) -> Result<N, String> {
-    whole(value).ok_or_else(|| format!("could not parse argument to {name}: `{value}`"))
-}
-
-fn kibibytes(name: &str, value: &str, setting: &mut usize) -> Outcome {
-    *setting = (number::<u32>(name, value)? as usize) << 10;
-    Ok(())
-}
-
-pub(super) fn watcher_logbuf_size(config: &mut Config, value: &str) -> Outcome {
-    let setting = &mut config.client.watcher_logbuf_size;
-    kibibytes("watcher_logbuf_size", value, setting)
-}
-
-pub(super) fn worker_logbuf_size(config: &mut Config, value: &str) -> Outcome {
-    let setting = &mut config.client.worker_logbuf_size;
-    kibibytes("worker_logbuf_size", value, setting)
-}
-
-pub(super) fn ssl_wbuf_size(config: &mut Config, value: &str) -> Outcome {
-    kibibytes("ssl_wbuf_size", value, &mut config.tls.wbuf_bytes)
-}
-
-fn percent(name: &str, value: &str, setting: &mut i64) -> Outcome {
-    *setting = atoi(value);
-    match *setting {
-        1..80 => Ok(()),
-        _ => Err(format!("{name} must be > 1 and < 80")),
-    }
-}
-
-pub(super) fn hot_lru_pct(config: &mut Config, value: &str) -> Outcome {
-    percent("hot_lru_pct", value, &mut config.tuning.lru.hot_pct)
-}
-
-pub(super) fn warm_lru_pct(config: &mut Config, value: &str) -> Outcome {
-    percent("warm_lru_pct", value, &mut config.tuning.lru.warm_pct)
-}
-
-fn factor(name: &str, value: &str, setting: &mut f64) -> Outcome {
-    *setting = atof(value);
-    if *setting > 0.0 {
-        return Ok(());
-    }
-    Err(format!("{name} must be > 0"))
-}
-
-pub(super) fn hot_max_factor(config: &mut Config, value: &str) -> Outcome {
-    factor(
-        "hot_max_factor",
-        value,
-        &mut config.tuning.lru.hot_max_factor,
-    )
-}
-
-pub(super) fn warm_max_factor(config: &mut Config, value: &str) -> Outcome {
-    let setting = &mut config.tuning.lru.warm_max_factor;
-    factor("warm_max_factor", value, setting)
-}
-
-pub(super) fn hashpower(config: &mut Config, value: &str) -> Outcome {
-    let power = atoi(value);
+pub(super) fn hashpower(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let power = atoi(given.value);
     config.tuning.hashpower_init = power;
     match power {
-        ..12 => Err(format!(
-            "Initial hashtable multiplier of {power} is too low"
-        )),
-        33.. => Err(format!(
-            "Initial hashtable multiplier of {power} is too high"
-        )),
+        ..12 => Err(OptionError::HashPower(power, "low")),
+        33.. => Err(OptionError::HashPower(power, "high")),
         _ => Ok(()),
     }
 }
 
-pub(super) fn slab_automove(config: &mut Config, value: &str) -> Outcome {
-    let mode = atoi(value);
+pub(super) fn slab_automove(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let mode = atoi(given.value);
     config.tuning.slabs.automove = mode;
-    match mode {
-        0..=2 => Ok(()),
-        _ => Err("slab_automove must be between 0 and 2".to_owned()),
-    }
+    given.must((0..=2).contains(&mode), "between 0 and 2")
 }
 
-pub(super) fn slab_automove_ratio(config: &mut Config, value: &str) -> Outcome {
-    let ratio = atof(value);
+pub(super) fn slab_automove_ratio(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let ratio = atof(given.value);
     config.tuning.slabs.automove_ratio = ratio;
-    if ratio > 0.0 && ratio <= 1.0 {
-        return Ok(());
-    }
-    Err("slab_automove_ratio must be > 0 and < 1".to_owned())
+    given.must(ratio > 0.0 && ratio <= 1.0, "> 0 and < 1")
 }
 
-pub(super) fn slab_automove_window(config: &mut Config, value: &str) -> Outcome {
-    config.tuning.slabs.automove_window = atoi(value);
-    match config.tuning.slabs.automove_window {
-        3..=1800 => Ok(()),
-        _ => Err("slab_automove_window must be > 2 and < 1800".to_owned()),
-    }
+pub(super) fn slab_automove_window(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let window = atoi(given.value);
+    config.tuning.slabs.automove_window = window;
+    given.must((3..=1800).contains(&window), "> 2 and < 1800")
 }
 
-pub(super) fn slab_automove_freeratio(config: &mut Config, value: &str) -> Outcome {
-    config.tuning.slabs.automove_freeratio = number("slab_automove_freeratio", value)?;
-    Ok(())
-}
-
-pub(super) fn tail_repair_time(config: &mut Config, value: &str) -> Outcome {
-    config.tuning.lru.tail_repair_secs = atoi(value);
+pub(super) fn tail_repair_time(config: &mut Config, given: &Given<'_>) -> Outcome {
+    config.tuning.lru.tail_repair_secs = atoi(given.value);
     match config.tuning.lru.tail_repair_secs {
         10.. => Ok(()),
-        _ => Err("Cannot set tail_repair_time to less than 10 seconds".to_owned()),
+        _ => Err(OptionError::TailRepairTime),
     }
 }
 
-pub(super) fn hash_algorithm(_: &mut Config, value: &str) -> Outcome {
-    match value {
+pub(super) fn hash_algorithm(_: &mut Config, given: &Given<'_>) -> Outcome {
+    match given.value {
         "jenkins" | "murmur3" | "xxh3" => Ok(()),
-        _ => Err("Unknown hash_algorithm option (jenkins, murmur3, xxh3)".to_owned()),
+        _ => Err(OptionError::HashAlgorithm),
     }
 }
 
-pub(super) fn lru_crawler_sleep(config: &mut Config, value: &str) -> Outcome {
-    config.tuning.lru.crawler_sleep_us = atoi(value);
+pub(super) fn lru_crawler_sleep(config: &mut Config, given: &Given<'_>) -> Outcome {
+    config.tuning.lru.crawler_sleep_us = atoi(given.value);
     match config.tuning.lru.crawler_sleep_us {
         0..=1_000_000 => Ok(()),
-        _ => Err("LRU crawler sleep must be between 0 and 1 second".to_owned()),
+        _ => Err(OptionError::CrawlerSleep),
     }
 }
 
-pub(super) fn lru_crawler_tocrawl(config: &mut Config, value: &str) -> Outcome {
-    let count = whole(value).ok_or("lru_crawler_tocrawl takes a numeric 32bit value")?;
+pub(super) fn lru_crawler_tocrawl(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let count = whole(given.value).ok_or(OptionError::CrawlerToCrawl)?;
     config.tuning.lru.crawler_tocrawl = count;
     Ok(())
 }
 
-pub(super) fn lru_maintainer(config: &mut Config, _: &str) -> Outcome {
+pub(super) fn lru_maintainer(config: &mut Config, _: &Given<'_>) -> Outcome {
     config.tuning.lru.maintainer = true;
     yes(&mut config.tuning.lru.segmented)
 }
 
-pub(super) fn no_lru_maintainer(config: &mut Config, _: &str) -> Outcome {
+pub(super) fn no_lru_maintainer(config: &mut Config, _: &Given<'_>) -> Outcome {
     config.tuning.lru.maintainer = false;
     no(&mut config.tuning.lru.segmented)
 }
 
-pub(super) fn temporary_ttl(config: &mut Config, value: &str) -> Outcome {
+pub(super) fn temporary_ttl(config: &mut Config, given: &Given<'_>) -> Outcome {
     config.tuning.lru.temporary = true;
-    config.tuning.lru.temporary_ttl_secs = atoi(value) as u32;
+    config.tuning.lru.temporary_ttl_secs = atoi(given.value) as u32;
     Ok(())
 }
 
-pub(super) fn idle_timeout(config: &mut Config, value: &str) -> Outcome {
-    let secs = u64::try_from(atoi(value)).unwrap_or(0);
+pub(super) fn idle_timeout(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let secs = u64::try_from(atoi(given.value)).unwrap_or(0);
     config.client.idle_timeout = (secs > 0).then(|| Duration::from_secs(secs));
     Ok(())
 }
 
-pub(super) fn slab_sizes(config: &mut Config, value: &str) -> Outcome {
+pub(super) fn slab_sizes(config: &mut Config, given: &Given<'_>) -> Outcome {
     // What is no number is out of range, which the check of the whole tells.
-    let sizes = value.split('-').map(|size| whole(size).unwrap_or(0));
+    let sizes = given.value.split('-').map(|size| whole(size).unwrap_or(0));
     config.tuning.slabs.sizes_bytes = sizes.collect();
     Ok(())
 }
 
-pub(super) fn slab_chunk_max(config: &mut Config, value: &str) -> Outcome {
-    let kibibytes: i32 = number("slab_chunk_max", value)?;
-    match kibibytes {
-        ..1 => return Err("slab_chunk_max must be >= 0".to_owned()),
-        1025.. => return Err("slab_chunk_max must be specified in kilobytes.".to_owned()),
-        _ => {}
-    }
+pub(super) fn slab_chunk_max(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let kibibytes: i32 = given.number()?;
+    given.must(kibibytes >= 1, ">= 0")?;
+    given.must(kibibytes <= 1024, "specified in kilobytes.")?;
     config.tuning.slabs.chunk_max_bytes = (kibibytes as usize) << 10;
     config.tuning.slabs.chunk_max_given = true;
     Ok(())
 }
 
-pub(super) fn no_modern(config: &mut Config, _: &str) -> Outcome {
+pub(super) fn no_modern(config: &mut Config, _: &Given<'_>) -> Outcome {
     let tuning = &mut config.tuning;
     if !tuning.slabs.chunk_max_given {
         tuning.slabs.chunk_max_bytes = SLAB_PAGE_BYTES;
@@ -217,39 +170,21 @@ pub(super) fn no_modern(config: &mut Config, _: &str) -> Outcome {
     no(&mut tuning.lru.maintainer)
 }
 
-pub(super) fn read_buf_mem_limit(_: &mut Config, value: &str) -> Outcome {
-    number::<u32>("read_buf_mem_limit", value).map(|_| ())
-}
-
-pub(super) fn ssl_verify_mode(config: &mut Config, value: &str) -> Outcome {
-    config.tls.verify_mode = match number("ssl_verify_mode", value)? {
+pub(super) fn ssl_verify_mode(config: &mut Config, given: &Given<'_>) -> Outcome {
+    config.tls.verify_mode = match given.number()? {
         mode @ 0..=3_u8 => mode,
-        mode => {
-            return Err(format!(
-                "Invalid ssl_verify_mode {mode}: write 0, 1, 2 or 3"
-            ));
-        }
+        mode => return Err(OptionError::VerifyMode(mode)),
     };
     Ok(())
 }
 
-pub(super) fn ssl_keyformat(config: &mut Config, value: &str) -> Outcome {
-    config.tls.key_format = number("ssl_keyformat", value)?;
+pub(super) fn ssl_min_version(config: &mut Config, given: &Given<'_>) -> Outcome {
+    let version = TlsVersion::from_number(given.number()?);
+    config.tls.min_version = version.ok_or(OptionError::MinVersion)?;
     Ok(())
 }
 
-pub(super) fn ssl_ciphers(config: &mut Config, value: &str) -> Outcome {
-    config.tls.ciphers = Some(value.to_owned());
-    Ok(())
-}
-
-pub(super) fn ssl_min_version(config: &mut Config, value: &str) -> Outcome {
-    let version = TlsVersion::from_number(number("ssl_min_version", value)?);
-    config.tls.min_version = version.ok_or("Invalid ssl_min_version: write 2 or 3")?;
-    Ok(())
-}
-
-pub(super) fn sock_cookie_id(config: &mut Config, value: &str) -> Outcome {
-    config.tuning.socket_mark = whole(value).unwrap_or(0);
+pub(super) fn sock_cookie_id(config: &mut Config, given: &Given<'_>) -> Outcome {
+    config.tuning.socket_mark = whole(given.value).unwrap_or(0);
     Ok(())
 }

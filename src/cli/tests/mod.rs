@@ -1,3 +1,4 @@
+mod documented;
 mod values;
 
 use std::ffi::OsString;
@@ -5,16 +6,36 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Config, Problem, Protocol};
+use crate::config::{Config, Protocol, StartupError};
 
-fn read(line: &str) -> Result<Config, Problem> {
+fn read(line: &str) -> Result<Config, StartupError> {
     let args = format!("memtwin {line}");
-    parse(args.split_whitespace().map(OsString::from)).and_then(load)
+    read_args(args.split_whitespace())
+}
+
+fn read_args<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Config, StartupError> {
+    load(run(args)?)
+}
+
+fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Result<Cli, StartupError> {
+    match parse(args.into_iter().map(OsString::from))? {
+        Parsed::Run(cli) => Ok(cli),
+        Parsed::Print(text) => panic!("only printed: {text}"),
+    }
 }
 
 fn exit(line: &str) -> (u8, String) {
     let problem = read(line).expect_err(line);
     (problem.exit, problem.text)
+}
+
+/// The exit code and text of what is only printed.
+fn printed(line: &str) -> (u8, String) {
+    let args = ["memtwin", line].map(OsString::from);
+    match parse(args).unwrap() {
+        Parsed::Run(_) => panic!("{line} runs"),
+        Parsed::Print(text) => (0, text),
+    }
 }
 
 #[test]
@@ -263,7 +284,7 @@ fn the_systemd_unit_runs_what_there_is() {
     let line = unit
         .lines()
         .find_map(|line| line.strip_prefix("ExecStart="));
-    let parsed = parse(line.unwrap().split(' ').map(OsString::from)).unwrap();
+    let parsed = run(line.unwrap().split(' ')).unwrap();
     assert!(parsed.verb.is_none() && parsed.own.config.is_some());
 }
 
@@ -274,7 +295,7 @@ fn help_and_version_begin_as_clients_expect() {
         ("--help", "memtwin"),
         ("-V", "memtwin 0.1.0"),
     ] {
-        let (code, text) = exit(line);
+        let (code, text) = printed(line);
         let first = format!("memcached {}", crate::limits::VERSION_ANSWERED);
         let mut lines = text.lines();
         assert_eq!((code, lines.next()), (0, Some(first.as_str())), "{line}");

@@ -29,7 +29,7 @@ fn blanks_before_a_value_do_not_count() {
         "-I",
         " 2m",
     ];
-    let config = parse(line.map(OsString::from)).and_then(load).unwrap();
+    let config = read_args(line).unwrap();
     let client = config.client;
     assert!(client.track_sizes && client.protocol == Protocol::Ascii);
     assert_eq!(config.node.user.as_deref(), Some("root"));
@@ -53,8 +53,10 @@ fn with_a_unix_socket_nobody_looks_at_ports_and_addresses() {
     ] {
         assert!(read(line).unwrap().client.addresses.is_empty(), "{line}");
     }
-    let problem = parse(["memtwin", "-s", " "].map(OsString::from)).and_then(load);
+    let problem = read_args(["memtwin", "-s", " "]);
     assert_eq!(problem.unwrap_err().exit, 71);
+    let problem = read_args(["memtwin", "-s", ""]);
+    assert_eq!(problem.unwrap_err().exit, 1);
 }
 
 #[test]

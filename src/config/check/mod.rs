@@ -3,16 +3,12 @@
 mod tuning;
 
 use super::file::ConfigFile;
-use super::problem::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, Problem};
+use super::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use super::{Address, Config, ListenTls, Protocol};
-use crate::limits::LOGBUF_BYTES_MAX;
-
-/// memcached's bounds of `-I`.
-const ITEM_BYTES_MIN: usize = 1 << 10;
-const ITEM_BYTES_MAX: usize = 1 << 30;
+use crate::limits::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
 
 /// A setting that does not fit: its key in the file, memcached's exit code for its flag, the cure.
-struct Misfit {
+struct ConfigError {
     key: &'static str,
     exit: u8,
     text: String,
@@ -23,11 +19,11 @@ struct Misfit {
 /// # Errors
 /// The first setting that does not fit, with file and line when it came from the file (`flagged`
 /// names the keys that the command line has overridden).
-pub fn check(
+pub(crate) fn check(
     mut config: Config,
     file: Option<&ConfigFile>,
     flagged: &[&'static str],
-) -> Result<Config, Problem> {
+) -> Result<Config, StartupError> {
     let said =
         |key: &str| flagged.contains(&key) || file.is_some_and(|file| file.place_of(key).is_some());
     config.file = file.map(|file| file.path().to_owned());
@@ -42,40 +38,40 @@ pub fn check(
         .and_then(|()| resolve(&mut config));
     match outcome {
         Ok(()) => Ok(config),
-        Err(misfit) => Err(locate(misfit, file, flagged)),
+        Err(error) => Err(locate(error, file, flagged)),
     }
 }
 
-fn locate(misfit: Misfit, file: Option<&ConfigFile>, flagged: &[&'static str]) -> Problem {
-    let Misfit { key, exit, text } = misfit;
+fn locate(error: ConfigError, file: Option<&ConfigFile>, flagged: &[&'static str]) -> StartupError {
+    let ConfigError { key, exit, text } = error;
     match file {
         Some(file) if !flagged.contains(&key) => {
             let place = file.place_of(key).unwrap_or_else(|| file.place());
-            Problem::new(EXIT_CONFIG, format!("{place}{text}"))
+            StartupError::new(EXIT_CONFIG, format!("{place}{text}"))
         }
-        _ => Problem::new(exit, text),
+        _ => StartupError::new(exit, text),
     }
 }
 
-fn misfit(key: &'static str, exit: u8, text: impl Into<String>) -> Result<(), Misfit> {
-    Err(Misfit {
+fn refuse(key: &'static str, exit: u8, text: impl Into<String>) -> Result<(), ConfigError> {
+    Err(ConfigError {
         key,
         exit,
         text: text.into(),
     })
 }
 
-fn check_client(config: &Config) -> Result<(), Misfit> {
+fn check_client(config: &Config) -> Result<(), ConfigError> {
     let client = &config.client;
     if client.threads == 0 {
-        return misfit(
+        return refuse(
             "client.threads",
             1,
             "Number of threads must be greater than 0",
         );
     }
     if client.connections_max == 0 {
-        return misfit(
+        return refuse(
             "client.connections",
             1,
             "Maximum connections must be greater than 0",
@@ -83,7 +79,7 @@ fn check_client(config: &Config) -> Result<(), Misfit> {
     }
     if client.requests_per_event == 0 {
         let text = "Number of requests per event must be greater than 0";
-        return misfit("client.requests_per_event", 1, text);
+        return refuse("client.requests_per_event", 1, text);
     }
     for (key, bytes) in [
         ("client.watcher_logbuf_size", client.watcher_logbuf_size),
@@ -91,7 +87,7 @@ fn check_client(config: &Config) -> Result<(), Misfit> {
     ] {
         if bytes > LOGBUF_BYTES_MAX {
             let text = format!("{key}: {bytes} bytes are too many: write a gigabyte at most");
-            return misfit(key, 1, text);
+            return refuse(key, 1, text);
         }
     }
     if client
@@ -100,18 +96,18 @@ fn check_client(config: &Config) -> Result<(), Misfit> {
         .is_some_and(|path| path.as_os_str().is_empty())
     {
         let text = "the unix socket has no name: write a path (-s, client.socket), or leave it out";
-        return misfit("client.socket", EXIT_SYSTEM, text);
+        return refuse("client.socket", EXIT_SYSTEM, text);
     }
     if client.socket.is_none() && client.listen.is_empty() {
         let text = "nobody could reach this node: give it a port (-p, client.listen) or a unix \
                     socket (-s, client.socket)";
-        return misfit("client.listen", EXIT_USAGE, text);
+        return refuse("client.listen", EXIT_USAGE, text);
     }
     Ok(())
 }
 
 /// Who authenticates with `-S` speaks binary, with `-Y` text.
-fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
+fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), ConfigError> {
     let client = &mut config.client;
     let wanted = match (client.sasl, client.auth_file.is_some()) {
         (false, false) => return Ok(()),
@@ -119,7 +115,7 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
         (false, true) => Protocol::Ascii,
         (true, true) => {
             let text = "-S is for the binary protocol and -Y for the text protocol: write one";
-            return misfit("client.auth_file", EXIT_USAGE, text);
+            return refuse("client.auth_file", EXIT_USAGE, text);
         }
     };
     if !is_said {
@@ -144,7 +140,7 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
                 "{words}clients of `{listen}` could not be asked for a password: remove its \
                  proto[], or -S and -Y"
             );
-            return misfit("client.listen", exit, text);
+            return refuse("client.listen", exit, text);
         }
     }
     if client.protocol == wanted {
@@ -155,17 +151,17 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), Misfit> {
     } else {
         "ERROR: You cannot allow the BINARY protocol while using ascii authentication tokens."
     };
-    misfit("client.protocol", EXIT_USAGE, text)
+    refuse("client.protocol", EXIT_USAGE, text)
 }
 
 /// Passwords nobody is asked for protect nothing.
-fn check_sasl(config: &Config) -> Result<(), Misfit> {
+fn check_sasl(config: &Config) -> Result<(), ConfigError> {
     let sasl = &config.sasl;
     let has_some = !sasl.users.is_empty() || sasl.password_file.is_some();
     if has_some && !config.client.sasl {
         let text = "there are passwords, and nobody is asked for one: write client.sasl = true \
                     (-S), or remove [sasl]";
-        return misfit("client.sasl", EXIT_USAGE, text);
+        return refuse("client.sasl", EXIT_USAGE, text);
     }
     for (user, password) in &sasl.users {
         let is_bare = user.trim_ascii() == user && !user.is_empty();
@@ -174,14 +170,14 @@ fn check_sasl(config: &Config) -> Result<(), Misfit> {
                 "no client could be {user:?}: write a user without spaces around it, and no zero \
                  bytes"
             );
-            return misfit("sasl.users", EXIT_USAGE, text);
+            return refuse("sasl.users", EXIT_USAGE, text);
         }
     }
     Ok(())
 }
 
 /// What an address says of TLS means something only where there is TLS.
-fn check_tls(config: &Config) -> Result<(), Misfit> {
+fn check_tls(config: &Config) -> Result<(), ConfigError> {
     let mut listen = config.client.listen.iter();
     let Some(told) = listen.find_map(|listen| listen.tls) else {
         return Ok(());
@@ -197,12 +193,12 @@ fn check_tls(config: &Config) -> Result<(), Misfit> {
     let text = format!(
         "'{name}' option is valid only when SSL is enabled: write -Z too (tls.enabled = true)"
     );
-    misfit("client.listen", EXIT_SYSTEM, text)
+    refuse("client.listen", EXIT_SYSTEM, text)
 }
 
-fn check_memory(config: &Config) -> Result<(), Misfit> {
+fn check_memory(config: &Config) -> Result<(), ConfigError> {
     let memory = &config.memory;
-    let wrong = |text: &str| misfit("memory.max_item_size", EXIT_USAGE, text);
+    let wrong = |text: &str| refuse("memory.max_item_size", EXIT_USAGE, text);
     if memory.max_item_bytes < ITEM_BYTES_MIN {
         return wrong("Item max size cannot be less than 1024 bytes.");
     }
@@ -215,38 +211,38 @@ fn check_memory(config: &Config) -> Result<(), Misfit> {
     Ok(())
 }
 
-fn check_pair(config: &Config) -> Result<(), Misfit> {
+fn check_pair(config: &Config) -> Result<(), ConfigError> {
     let replication = &config.replication;
     let Some(failover) = &replication.failover else {
         if replication.listen.is_some() || replication.key_file.is_some() {
             let text = "a pair needs the partner's address too: write replication.failover = \
                         \"host:port\" (--failover)";
-            return misfit("replication.failover", EXIT_USAGE, text);
+            return refuse("replication.failover", EXIT_USAGE, text);
         }
         return Ok(());
     };
     if failover.port.is_none_or(|port| port == 0) || failover.host == "*" {
         let text = format!("`{failover}` cannot be dialled: write the partner's host:port");
-        return misfit("replication.failover", EXIT_USAGE, text);
+        return refuse("replication.failover", EXIT_USAGE, text);
     }
     if replication.key_file.is_none() {
         let text = "a pair needs its key: make one with `memtwin keygen FILE`, copy it to both \
                     nodes and write replication.key_file = \"FILE\" (--key-file)";
-        return misfit("replication.key_file", EXIT_USAGE, text);
+        return refuse("replication.key_file", EXIT_USAGE, text);
     }
     match (config.node.side, &replication.listen) {
-        (None, _) => misfit(
+        (None, _) => refuse(
             "node.side",
             EXIT_USAGE,
             "a pair needs its sides: write node.side = 0 on one node and 1 on the other (--side)",
         ),
-        (Some(1), None) => misfit(
+        (Some(1), None) => refuse(
             "replication.listen",
             EXIT_USAGE,
             "side 1 is dialled by its partner: write replication.listen = \"host:port\" \
              (--replication-listen)",
         ),
-        (_, Some(Address { host, port: None })) => misfit(
+        (_, Some(Address { host, port: None })) => refuse(
             "replication.listen",
             EXIT_USAGE,
             format!("`{host}` names no port: write \"{host}:11311\""),
@@ -255,7 +251,7 @@ fn check_pair(config: &Config) -> Result<(), Misfit> {
     }
 }
 
-fn check_msm(config: &Config) -> Result<(), Misfit> {
+fn check_msm(config: &Config) -> Result<(), ConfigError> {
     let (id, nodes) = (&config.node.id, &config.msm.nodes);
     let well_formed = |id: &String| {
         !id.is_empty()
@@ -265,28 +261,28 @@ fn check_msm(config: &Config) -> Result<(), Misfit> {
     };
     if let Some(wrong) = nodes.iter().find(|id| !well_formed(id)) {
         let text = format!("`{wrong}` is no node id: write letters, digits and _, as in \"n1\"");
-        return misfit("msm.nodes", EXIT_USAGE, text);
+        return refuse("msm.nodes", EXIT_USAGE, text);
     }
     if !id.is_empty() && !well_formed(id) {
         let text = format!("`{id}` is no node id: write letters, digits and _, as in \"n1\"");
-        return misfit("node.id", EXIT_USAGE, text);
+        return refuse("node.id", EXIT_USAGE, text);
     }
     if !nodes.is_empty() && !id.is_empty() && !nodes.contains(id) {
         let text = format!("`{id}` is none of msm.nodes: write every node id of MSM there");
-        return misfit("msm.nodes", EXIT_USAGE, text);
+        return refuse("msm.nodes", EXIT_USAGE, text);
     }
     Ok(())
 }
 
 /// Turns names into numbers, so that a name that does not resolve ends the start (exit 71).
-fn resolve(config: &mut Config) -> Result<(), Misfit> {
+fn resolve(config: &mut Config) -> Result<(), ConfigError> {
     if config.client.socket.is_some() {
         config.client.addresses.clear();
         return Ok(());
     }
     let groups = config.client.listen.iter().map(|listen| {
         let address = &listen.address;
-        address.resolve().map_err(|error| Misfit {
+        address.resolve().map_err(|error| ConfigError {
             key: "client.listen",
             exit: EXIT_SYSTEM,
             text: format!("cannot listen on `{address}`: {error}; write an address of this host"),

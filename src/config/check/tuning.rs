@@ -1,19 +1,18 @@
 //! What memcached checks of settings that have no meaning here: who cannot start it with them finds
 //! out here, too.
 
-use super::super::problem::EXIT_USAGE;
+use super::super::startup_error::EXIT_USAGE;
 use super::super::tuning::{SLAB_PAGE_BYTES, Slabs};
 use super::super::{Config, Tuning};
-use super::{Misfit, misfit};
+use super::{ConfigError, refuse};
+use crate::limits::SLAB_SIZES_MAX;
 
 /// A class's chunks begin at multiples of this.
 const CHUNK_ALIGN_BYTES: u32 = 8;
-/// Sizes that `-o slab_sizes` may list.
-const SLAB_SIZES_MAX: usize = 62;
 
-pub(super) fn check(config: &Config) -> Result<(), Misfit> {
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let Tuning { lru, slabs, .. } = &config.tuning;
-    let wrong = |text: String| misfit("tuning", EXIT_USAGE, text);
+    let wrong = |text: String| refuse("tuning", EXIT_USAGE, text);
     if config.tuning.napi_ids > config.client.threads as i64 {
         return wrong(format!(
             "Number of napi_ids({}) cannot be greater than number of threads({})",

@@ -1,28 +1,28 @@
-//! What is wrong with a configuration: where, what, and what to do.
+//! Why a node does not start: where, what, and what to do.
 
 use std::fmt;
 use std::process::ExitCode;
 
 /// Exit code of a wrong configuration file (sysexits `EX_CONFIG`).
-pub const EXIT_CONFIG: u8 = 78;
+pub(crate) const EXIT_CONFIG: u8 = 78;
 /// Exit code of wrong use (sysexits `EX_USAGE`).
-pub const EXIT_USAGE: u8 = 64;
+pub(crate) const EXIT_USAGE: u8 = 64;
 /// Exit code of a user that does not exist (sysexits `EX_NOUSER`).
-pub const EXIT_NO_USER: u8 = 67;
+pub(crate) const EXIT_NO_USER: u8 = 67;
 /// Exit code of what the system refused, a listen address for one (sysexits `EX_OSERR`).
-pub const EXIT_SYSTEM: u8 = 71;
+pub(crate) const EXIT_SYSTEM: u8 = 71;
 
 /// An error a person reads and mends; the process ends with its exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where, what, and the cure.
+pub struct StartupError {
+    /// Where, what, and what to do.
     pub text: String,
     /// What the process answers the shell.
     pub exit: u8,
 }
 
-impl Problem {
-    /// A problem with its exit code.
+impl StartupError {
+    /// An error with its exit code.
     pub fn new(exit: u8, text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -37,10 +37,10 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for StartupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for StartupError {}

@@ -1,0 +1,95 @@
+//! The link's state machine: its frames, what it holds and sends, and its times.
+
+/// Longest frame of the link, its length field included: a small record waits for no more than one
+/// frame of a large one.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Longest value the link takes, as announced by its first chunk: memcached's upper bound of `-I`.
+pub(crate) const LINK_VALUE_BYTES_MAX: usize = 1 << 30;
+/// Longest node id in a hello, in bytes: its length is one byte.
+pub(crate) const NODE_ID_BYTES_MAX: usize = 255;
+/// Longest policy text in a hello, in bytes: hundreds of node ids.
+pub(crate) const POLICY_BYTES_MAX: usize = 8 * 1024;
+/// Longest reason in a refusal, in bytes; the rest is cut off. It goes into a line of the log.
+pub(crate) const REASON_BYTES_MAX: usize = 1024;
+
+/// Dirty keys that are not on the wire may take one part in this many of `-m`; beyond it the link
+/// stops draining the change queue, and a full sync covers what then overflows. A choice: a
+/// larger part bridges longer stalls of the link without a full sync, at the cost of items.
+pub(crate) const DIRTY_KEYS_SHARE: u64 = 32;
+/// What such a key takes at most, in its queue and in an index whose tables double: 16 bytes, and
+/// 9 for each of 16 places that 7 keys may have; half as much again while the index grows.
+pub(crate) const DIRTY_KEY_BYTES_MAX: usize = 16 + 21 + 11;
+/// Never more than this: a full sync is shorter then.
+pub(crate) const DIRTY_KEYS_MAX: usize = 1_000_000;
+/// And never less, however small `-m` is: a few batches find room.
+pub(crate) const DIRTY_KEYS_MIN: usize = 4 * BATCH_KEYS_MAX;
+/// Keys in one batch that a worker sends to the change queue: a turn of the usual
+/// [`super::TURN_REQUESTS`] is one.
+pub(crate) const BATCH_KEYS_MAX: usize = 1024;
+/// Bytes of live records on the wire and not yet acknowledged. A choice: it fills a gigabit line
+/// over 30 ms of round trip, and is what a small record may find before it.
+pub(crate) const LIVE_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a full sync on the wire and not yet acknowledged: far fewer, for live records wait
+/// behind them.
+pub(crate) const SYNC_WINDOW_BYTES: usize = LIVE_WINDOW_BYTES / 16;
+/// Bytes a full sync adds to the wire before live records get their turn again: one frame.
+pub(crate) const SYNC_BURST_BYTES: usize = FRAME_BYTES_MAX;
+/// Bytes of live records after which a waiting full sync gets one turn, so that a busy node still
+/// finishes it: a fifth of the line is its own.
+pub(crate) const SYNC_SHARE_BYTES: usize = 4 * SYNC_BURST_BYTES;
+/// Frames on the wire that are not acknowledged; also the most acks a node may have pending. The
+/// live window full of records of 64 bytes.
+pub(crate) const IN_FLIGHT_MAX: usize = LIVE_WINDOW_BYTES / 64;
+/// But what the sender keeps of them may take one part in this many of `-m`: at `-m 64` half a
+/// megabyte, so that only small nodes feel it.
+pub(crate) const IN_FLIGHT_SHARE: u64 = 128;
+/// And never fewer than this may be on the wire, however small `-m` is: a round trip of a
+/// millisecond still carries four million of them a second.
+pub(crate) const IN_FLIGHT_MIN: usize = 4096;
+/// Largest live value whose chunks no other live record overtakes: the default of `-I`. What is
+/// larger would keep others waiting for longer than the order of two keys is worth.
+pub(crate) const ORDERED_VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Promotions remembered for the partner; more are forgotten. One frame takes all of them.
+pub(crate) const PROMOTIONS_MAX: usize = 4096;
+
+/// From one heartbeat of a link to the next: five before [`SILENCE_MS`] is over.
+pub(crate) const HEARTBEAT_MS: u64 = 200;
+/// A distance between the clocks of both nodes counts for this long, and at most for twice as long:
+/// clocks that drift apart by a second in three hours are off by a tenth of one then.
+pub(crate) const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
+/// A link that has heard nothing for so long makes room for another incarnation of the partner,
+/// whose host may have died without closing the connection. Two heartbeats are missing then, and
+/// the third is late: between two a link is silent for one interval, and one heartbeat is late
+/// whenever a packet is lost or a machine is busy.
+pub(crate) const REPLACEABLE_SILENCE_MS: u64 = 4 * HEARTBEAT_MS;
+/// A link that has heard nothing for so long is down. A choice: sooner, a busy machine would lose
+/// its link; later, a dead partner is noticed later.
+pub(crate) const SILENCE_MS: u64 = 1000;
+/// A timestamp so far ahead of this node's clock raises an alarm: no time service leaves clocks a
+/// minute apart.
+pub(crate) const TIMESTAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
+/// A timestamp so far ahead of this node's clock closes the link: absorbed, it would take the clock
+/// past all that a timestamp can hold after some sixty such mistakes.
+pub(crate) const TIMESTAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// Shortest time between two notices of space: each may cost the partner a walk over its table.
+pub(crate) const SPACE_NOTICE_INTERVAL_MS: u64 = 1000;
+/// How often that time doubles while full syncs bring what must be refused again: to a minute.
+pub(crate) const SPACE_NOTICE_DOUBLINGS_MAX: u32 = 6;
+
+const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(LINK_VALUE_BYTES_MAX <= u32::MAX as usize);
+// A hello and a refusal fit a frame, and all that is read before the hello is checked is little.
+const _: () = assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 64 <= 16 * 1024);
+const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
+// A frame's worth of keys holds every promotion, and a batch fits the set.
+const _: () = assert!(PROMOTIONS_MAX * 8 + 64 <= FRAME_BYTES_MAX);
+const _: () = assert!(BATCH_KEYS_MAX * 2 <= DIRTY_KEYS_MIN);
+const _: () = assert!(DIRTY_KEYS_MIN < DIRTY_KEYS_MAX);
+const _: () = assert!(IN_FLIGHT_MIN < IN_FLIGHT_MAX);
+// Both windows hold more than one frame, so that neither stream can stand still for ever.
+const _: () = assert!(2 * FRAME_BYTES_MAX <= SYNC_WINDOW_BYTES);
+const _: () = assert!(SYNC_BURST_BYTES <= SYNC_WINDOW_BYTES);
+const _: () = assert!(SYNC_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
+// A lost heartbeat or two is not yet silence.
+const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
+const _: () = assert!(HEARTBEAT_MS < REPLACEABLE_SILENCE_MS && REPLACEABLE_SILENCE_MS < SILENCE_MS);
