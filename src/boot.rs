@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
@@ -14,7 +13,6 @@ use crate::auth::Access;
 use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
-use crate::logs;
 use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
 use crate::protocol::text::reply;
@@ -23,7 +21,7 @@ use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queu
 use crate::replication::key::{self, PairKey};
 use crate::replication::link::LinkConfig;
 use crate::replication::runner::{
-    self, ExtraStats, PartnerAddresses, ReplicationSetup, ReplicationStatus, ReplicationThread,
+    self, PartnerAddresses, ReplicationSetup, ReplicationStatus, ReplicationThread,
 };
 use crate::replication::tls::LinkTls;
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
@@ -344,28 +342,8 @@ fn replication_stats(
     change_queue: Option<ChangeSender>,
 ) -> ReplicationStats {
     ReplicationStats(Box::new(move |out| {
-        let memory = store.memory();
-        let extra = ExtraStats {
-            waiting_keys: change_queue
-                .as_ref()
-                .map_or(0, |it| it.waiting_keys() as u64),
-            overflowed: change_queue
-                .as_ref()
-                .is_some_and(ChangeSender::has_overflowed),
-            table_is_empty: memory.live_items + memory.tombstones == 0,
-        };
-        for (name, value) in status.lines(extra) {
-            reply::stat(out, name, value);
-        }
-        let dropped = store.counters().tombstones_dropped.load(Ordering::Relaxed);
-        reply::stat(out, "tombstones", memory.tombstones);
-        reply::stat(out, "tombstones_dropped", dropped);
-        reply::stat(out, "memory_used_bytes", memory.used_bytes);
-        reply::stat(out, "memory_budget_bytes", memory.budget_bytes);
-        reply::stat(out, "unfinished_bytes", memory.unfinished_bytes);
-        let gave_way = store.counters().unfinished_dropped.load(Ordering::Relaxed);
-        reply::stat(out, "unfinished_dropped", gave_way);
-        reply::stat(out, "log_lines_dropped", logs::lines_dropped());
+        let print = |name: &str, value: &str| reply::stat(out, name, value);
+        runner::print_rows(&status, &store, change_queue.as_ref(), print);
     }))
 }
 

@@ -15,6 +15,7 @@ mod drain;
 mod drive;
 mod log;
 mod recover;
+mod rows;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,8 @@ use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
 pub use connect::bind;
-pub use status::{ExtraStats, LinkState, ReplicationStatus};
+pub use rows::print_rows;
+pub use status::{LinkState, ReplicationStatus};
 
 use connect::{Absence, ConnectOutcome, Connectors, Dialled};
 use drain::DrainState;
