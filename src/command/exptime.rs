@@ -1,9 +1,7 @@
 //! Expiry times as clients write them (reference: memcached's `realtime`).
 
+use crate::limits::RELATIVE_EXPTIME_SECS_MAX;
 use crate::store::{NEVER, Now};
-
-/// Larger numbers are absolute Unix times.
-const RELATIVE_SECS_MAX: i64 = 60 * 60 * 24 * 30;
 
 /// The deadline on the boot-time clock: 0 is never, a negative time has passed, up to 30 days are
 /// relative, more is a Unix time.
@@ -11,7 +9,7 @@ pub fn deadline_ms(exptime: i64, now: Now) -> u64 {
     match exptime {
         0 => NEVER,
         ..0 => 0,
-        1..=RELATIVE_SECS_MAX => now.boot_ms + exptime as u64 * 1000,
+        1..=RELATIVE_EXPTIME_SECS_MAX => now.boot_ms + exptime as u64 * 1000,
         _ => {
             let left_ms = exptime * 1000 - now.unix_ms() as i64;
             if left_ms <= 0 {

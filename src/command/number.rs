@@ -1,12 +1,11 @@
 //! Values as decimal numbers.
 
-/// A longer value is not a number.
-const NUMBER_BYTES_MAX: usize = 1 << 14;
+use crate::limits::COUNTER_BYTES_MAX;
 
 /// Reads a value as C's `strtoull` does with memcached's checks: the number ends at white space, a
 /// NUL or the end, and a minus sign is refused if the result would be huge.
 pub(super) fn number_of(value: &[u8]) -> Option<u64> {
-    if value.len() > NUMBER_BYTES_MAX {
+    if value.len() > COUNTER_BYTES_MAX {
         return None;
     }
     let start = value.iter().position(|&byte| !is_c_space(byte))?;

@@ -6,14 +6,12 @@ use super::executor::Flow;
 use crate::auth::Access;
 use crate::command::CommandContext;
 use crate::frontend::Output;
-use crate::limits::{LINE_BYTES, LOGIN_LINE_BYTES_MIN, LOGIN_TOKEN_BYTES_MAX};
+use crate::limits::{
+    AUTH_LENGTH_DIGITS_MAX, AUTH_LINE_BYTES_MIN, LINE_BYTES, LOGIN_LINE_BYTES_MIN,
+    LOGIN_TOKEN_BYTES_MAX,
+};
 use crate::logs::clients;
 use crate::protocol::text::reply;
-
-/// Fewer bytes are not looked at.
-const LINE_BYTES_LOOKED_AT: usize = 3;
-/// Digits of a length, leading zeros included.
-const LENGTH_DIGITS_MAX: usize = 11;
 
 /// A connection of the text protocol before its password.
 #[derive(Debug, Default)]
@@ -68,7 +66,7 @@ impl TextLogin {
     }
 
     fn line(&mut self, input: &[u8]) -> (usize, LoginStep) {
-        if input.len() < LINE_BYTES_LOOKED_AT {
+        if input.len() < AUTH_LINE_BYTES_MIN {
             return (0, LoginStep::Flow(Flow::NeedMore));
         }
         let Some(end) = memchr::memchr(b'\n', input) else {
@@ -136,7 +134,7 @@ fn announced(line: &[u8]) -> Option<usize> {
         .split(|&byte| byte == b' ')
         .filter(|word| !word.is_empty());
     let digits = words.nth(4)?;
-    if digits.len() > LENGTH_DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.len() > AUTH_LENGTH_DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;

@@ -32,6 +32,8 @@ pub(crate) const TLS_SESSIONS_MAX: usize = 4096;
 pub(crate) const TLS_WRITE_BYTES_MIN: usize = 64 << 10;
 /// And at most, whatever `ssl_wbuf_size` says: it is held beside the replies that are counted.
 pub(crate) const TLS_WRITE_BYTES_MAX: usize = 1 << 20;
+/// More than a TLS session can have read from its socket and not returned yet.
+pub(crate) const TLS_SESSION_BYTES: u64 = 64 << 10;
 
 /// Clients that may `watch` at once; memcached's number.
 pub(crate) const WATCHERS_MAX: usize = 20;

@@ -95,6 +95,19 @@ pub(crate) const PROMOTION_MS_MAX: u64 = 60_000;
 /// Tries to append to a value outside its shard's lock before it is done under the lock: a client
 /// that loses to others so often would never end.
 pub(crate) const OPTIMISTIC_TRIES: usize = 8;
+/// How many buckets ahead an entry may be queued: about 70 minutes, longer than most sessions live.
+pub(crate) const EXPIRY_HORIZON_BUCKETS: u64 = 256;
+/// How many stale entries may exceed twice the table before they are swept: a small shard need not
+/// sweep at every set.
+pub(crate) const EXPIRY_STALE_KEPT: usize = 64;
+/// One part in this many of the items is put between two looks at the index: a doubled one that
+/// is shrunk must pay with puts for the items that it moves twice.
+pub(crate) const INDEX_CHECK_PUTS_SHARE: usize = 4;
+/// And never fewer puts than this: an index of so many entries may stay.
+pub(crate) const INDEX_CHECK_PUTS_MIN: usize = 64;
+/// The number of slots a key may use. All but the first are for keys whose 64-bit hash is that of
+/// another key in the table.
+pub(crate) const SLOTS_PER_KEY: u64 = 8;
 
 /// Wall and boot-time clock are read this often at most, until nothing came between the two
 /// readings: on a machine that interrupts five in a row the last ones must do.

@@ -10,6 +10,7 @@ mod input;
 mod link;
 mod log;
 mod memory;
+mod protocol;
 mod replication;
 mod turn;
 
@@ -19,6 +20,7 @@ pub use input::*;
 pub use link::*;
 pub(crate) use log::*;
 pub(crate) use memory::*;
+pub(crate) use protocol::*;
 pub(crate) use replication::*;
 pub use turn::*;
 

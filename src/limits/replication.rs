@@ -45,6 +45,19 @@ pub(crate) const UNAUTHENTICATED_LINKS_MAX: usize = 8;
 pub(crate) const LINK_AUTH_MS: u64 = 2000;
 /// And how much it may send: a certificate and a hello of the greatest length.
 pub(crate) const LINK_AUTH_BYTES_MAX: usize = 16 * 1024;
+/// A connection between the nodes on which nothing moves is probed after so long: a link has
+/// heartbeats of its own, so this is for what is not a link yet.
+pub(crate) const LINK_KEEPALIVE_SECS: u64 = 5;
+/// From one probe to the next.
+pub(crate) const LINK_KEEPALIVE_INTERVAL_SECS: u64 = 2;
+/// A connection ends when the kernel has had no TCP acknowledgement of sent bytes for so long: a
+/// host that died is noticed even if this node only sends.
+pub(crate) const UNACKNOWLEDGED_SECS_MAX: u64 = 5;
+/// Connections to the replication port that wait to be accepted: more than one partner makes.
+pub(crate) const LINK_BACKLOG: i32 = 64;
+/// A task of replication that has panicked is tried again after so long: one that panics each time
+/// leaves the machine to others.
+pub(crate) const RECOVERY_PAUSE_MS: u64 = 1000;
 /// Bytes the link reads at once: one frame.
 pub(crate) const LINK_READ_BYTES: usize = 64 * 1024;
 /// Bytes of frames that wait for the socket: four frames, so that what is put first, such as acks,
@@ -53,6 +66,8 @@ pub(crate) const LINK_WRITE_BYTES: usize = 256 * 1024;
 /// How long a node that stops waits for the partner to have everything: half of the ten
 /// seconds that Docker leaves a process before it kills it.
 pub(crate) const DRAIN_MS: u64 = 5000;
+/// Bytes of a handshake read at once: most of a handshake message with one certificate.
+pub(crate) const LINK_AUTH_READ_BYTES: usize = 4096;
 
 // The link is woken while the channel still has as much room again.
 const _: () = assert!(2 * CHANGE_QUEUE_WAKE_BATCHES <= CHANGE_QUEUE_BATCHES_MAX);

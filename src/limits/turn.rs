@@ -39,6 +39,9 @@ pub(crate) const CACHEDUMP_BYTES_MAX: usize = 2 << 20;
 pub(crate) const PREFIXES_MAX: usize = 4096;
 /// Bytes that these prefixes may have together: sixteen for each.
 pub(crate) const PREFIX_BYTES_MAX: usize = 16 * PREFIXES_MAX;
+/// Slices passed to one system call, of the 1,024 that Linux takes: most replies have fewer, and
+/// the next call sends the rest.
+pub(crate) const WRITE_RUNS_MAX: usize = 32;
 
 /// Housekeeping works this often. A choice: a delayed flush is carried out so much later at most,
 /// and an idle node wakes up ten times a second.

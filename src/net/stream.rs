@@ -1,5 +1,6 @@
 //! A client's socket: TCP, TLS over TCP, or unix.
 
+use crate::limits::TLS_SESSION_BYTES;
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
@@ -105,7 +106,7 @@ impl Stream {
             Self::Unix(stream) => (readiness(stream.ready(READABLE), cx), unread_bytes(stream)),
             Self::Tls(stream) => {
                 let stream = stream.get_ref().0.stream();
-                let unread_bytes = unread_bytes(stream).saturating_add(SESSION_BYTES);
+                let unread_bytes = unread_bytes(stream).saturating_add(TLS_SESSION_BYTES);
                 (readiness(stream.ready(READABLE), cx), unread_bytes)
             }
         };
@@ -122,9 +123,6 @@ impl Stream {
 }
 
 const READABLE: Interest = Interest::READABLE;
-/// More than a TLS session can have read from its socket and not returned yet.
-const SESSION_BYTES: u64 = 64 << 10;
-
 fn readiness(
     ready: impl Future<Output = io::Result<Ready>>,
     cx: &mut Context<'_>,

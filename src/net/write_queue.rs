@@ -1,15 +1,12 @@
 //! Replies that a socket has not taken yet.
 
+use crate::limits::WRITE_RUNS_MAX;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use super::stream::Stream;
 use crate::frontend::Output;
 use crate::store::{Purpose, Reservation, Store};
-
-/// Slices passed to one system call, of the 1,024 that Linux takes: most replies have fewer, and
-/// the next call sends the rest.
-const RUNS_PER_WRITE: usize = 32;
 
 /// The unsent replies of a client. While there are any, its socket is not read.
 #[derive(Debug)]
@@ -79,7 +76,7 @@ fn poll_once(
     if output.is_flat() {
         return stream.poll_write(cx, &output.bytes[sent..]);
     }
-    let chunks: Vec<_> = output.chunks_after(sent).take(RUNS_PER_WRITE).collect();
+    let chunks: Vec<_> = output.chunks_after(sent).take(WRITE_RUNS_MAX).collect();
     let slices: Vec<_> = chunks
         .iter()
         .map(|(from, chunk)| IoSlice::new(&chunk.bytes()[*from..]))

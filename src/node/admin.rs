@@ -3,6 +3,7 @@
 //! Commands that tune what does not exist here (slab pages, parts of an LRU) are checked as
 //! memcached checks them and shown in `stats settings`, and change nothing else.
 
+use crate::limits::VERBOSITY_MAX;
 use std::sync::atomic::Ordering;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -15,9 +16,6 @@ use crate::protocol::text::{
     Admin, ClassFilter, CrawlerCommand, DumpFormat, Events, Lru, Shutdown, Slabs,
 };
 use crate::tls::TlsError;
-
-/// Higher levels are treated as this one, as in memcached.
-const VERBOSITY_MAX: u32 = 2;
 
 impl Node {
     pub(crate) fn carry_out(&self, command: Admin, follows_replies: bool) -> ControlReply {

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::classes::{CLASSES, index};
+use crate::limits::CLASSES;
+use crate::store::classes::index;
 
 /// A counter that one thread writes and others read, so that an addition needs no locked
 /// instruction.

@@ -1,8 +1,9 @@
 //! How long items of each class have been unused, for `stats items`.
 
-use super::classes::{CLASSES, index};
+use super::classes::index;
 use super::{Now, Store};
 use crate::limits;
+use crate::limits::CLASSES;
 
 impl Store {
     /// Seconds since the last use of the longest unused item of each class. Looks only at the cold

@@ -6,9 +6,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::item::Item;
+use crate::limits::CLASSES;
 
-/// memcached's number of classes; the first is 1, and 0 means none.
-pub const CLASSES: usize = 64;
 /// The size of memcached's slab pages.
 pub const PAGE_BYTES: u64 = 1 << 20;
 

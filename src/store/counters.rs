@@ -1,8 +1,9 @@
 //! Counters of evictions, expiry and refusals.
 
+use crate::limits::CLASSES;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::classes::{CLASSES, index};
+use super::classes::index;
 use super::clock::Now;
 use super::item::{Item, NEVER};
 

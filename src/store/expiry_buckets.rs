@@ -4,6 +4,7 @@
 //! queued again. Nothing is queued further ahead than the horizon, which bounds the stale entries
 //! that one key can leave behind.
 
+use crate::limits::{EXPIRY_HORIZON_BUCKETS, EXPIRY_STALE_KEPT};
 use std::collections::BTreeMap;
 
 use super::clock::Now;
@@ -13,12 +14,6 @@ use super::table::Table;
 /// A bucket spans 16.4 s of deadlines (a shift of 14 bits): few enough buckets to cost nothing, and
 /// [`ExpiryBuckets::next_to_fire`] expires items of the current bucket earlier where that is cheap.
 const BUCKET_SHIFT: u32 = 14;
-/// How many buckets ahead an entry may be queued: about 70 minutes, longer than most sessions live.
-const HORIZON_BUCKETS: u64 = 256;
-/// How many stale entries may exceed twice the table before they are swept: a small shard need not
-/// sweep at every set.
-const STALE_KEPT: usize = 64;
-
 /// Buckets hold table keys; only occupied ones take memory.
 #[derive(Debug, Default)]
 pub(crate) struct ExpiryBuckets {
@@ -32,7 +27,7 @@ impl ExpiryBuckets {
     fn bucket_of(deadline_ms: u64, now: Now) -> u32 {
         let bucket = deadline_ms >> BUCKET_SHIFT;
         let current = now.boot_ms >> BUCKET_SHIFT;
-        (bucket.clamp(current, current + HORIZON_BUCKETS) + 1) as u32
+        (bucket.clamp(current, current + EXPIRY_HORIZON_BUCKETS) + 1) as u32
     }
 
     /// Queues an item for its deadline, unless it is queued in that bucket or an earlier one.
@@ -46,7 +41,7 @@ impl ExpiryBuckets {
         if queued == 0 || queued > bucket {
             item.set_expiry_bucket(bucket);
             self.queue(bucket, slot);
-            if self.len > 2 * table.len() + STALE_KEPT {
+            if self.len > 2 * table.len() + EXPIRY_STALE_KEPT {
                 self.sweep(table);
             }
         }
@@ -182,7 +177,7 @@ mod tests {
     fn a_far_deadline_is_queued_at_the_horizon() {
         assert_eq!(
             ExpiryBuckets::bucket_of(u64::MAX - 1, at(0)),
-            HORIZON_BUCKETS as u32 + 1
+            EXPIRY_HORIZON_BUCKETS as u32 + 1
         );
     }
 }

@@ -12,10 +12,6 @@ use siphasher::sip128::SipHasher13;
 const BUCKET_SHIFT: u32 = 40;
 const BUCKET_MASK: u64 = 0xffff << BUCKET_SHIFT;
 
-/// The number of slots a key may use. All but the first are for keys whose 64-bit hash is that of
-/// another key in the table.
-pub(crate) const SLOTS_PER_KEY: u64 = 8;
-
 /// The hash of a key: its first slot, and the seed of its other slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyHash {
@@ -124,6 +120,7 @@ impl Hasher for Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SLOTS_PER_KEY;
 
     #[test]
     fn every_slot_of_a_key_is_in_its_shard_and_differs_from_the_others() {

@@ -4,18 +4,13 @@
 //! when items are more than half of it. Where entries come and go, as in a full cache, every index
 //! is twice as long as its items need, for good, and no crate says so.
 
+use crate::limits::{INDEX_CHECK_PUTS_MIN, INDEX_CHECK_PUTS_SHARE};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
 use super::hash::BuildIdentity;
 use super::item::Item;
-
-/// One part in this many of the items is put between two looks at the index: a doubled one that
-/// is shrunk must pay with puts for the items that it moves twice.
-const PUTS_SHARE: usize = 4;
-/// And never fewer puts than this: an index of so many entries may stay.
-const PUTS_MIN: usize = 64;
 
 /// Both are beyond what any memory holds. Only a capacity that changes shrinks the index.
 const CAPACITIES: [NonZeroUsize; 2] = [
@@ -65,7 +60,7 @@ impl LruList {
         let old = self.items.put(slot, item);
         if old.is_none() {
             self.puts += 1;
-            if self.puts > PUTS_MIN.max(self.items.len() / PUTS_SHARE) {
+            if self.puts > INDEX_CHECK_PUTS_MIN.max(self.items.len() / INDEX_CHECK_PUTS_SHARE) {
                 self.check_index();
             }
         }
@@ -74,7 +69,7 @@ impl LruList {
 
     pub(super) fn remove(&mut self, slot: u64) -> Option<Item> {
         let old = self.items.pop(&slot);
-        if self.items.is_empty() && self.puts > PUTS_MIN {
+        if self.items.is_empty() && self.puts > INDEX_CHECK_PUTS_MIN {
             self.check_index();
         }
         old

@@ -4,9 +4,10 @@
 
 use super::clock::Now;
 use super::expiry_buckets::ExpiryBuckets;
-use super::hash::{KeyHash, SLOTS_PER_KEY};
+use super::hash::KeyHash;
 use super::item::Item;
 use super::table::Table;
+use crate::limits::SLOTS_PER_KEY;
 
 /// The published tail of an empty shard.
 pub(crate) const EMPTY_TAIL: u32 = u32::MAX;

@@ -2,7 +2,10 @@
 
 use super::{Executor, Flow, TextFrontend, TextState, say};
 use crate::command::{CommandContext, expires_unix_secs};
-use crate::limits::{CACHEDUMP_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
+use crate::limits::{
+    CACHEDUMP_BYTES_MAX, CACHEDUMP_LINE_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS,
+    WALK_STEP_ENTRIES,
+};
 use crate::protocol::text::{cachedump, reply};
 use crate::store::{Walk, item_flags};
 
@@ -74,7 +77,7 @@ impl Cachedump {
         } = self;
         let (store, now) = (ctx.store, ctx.now());
         // No allocation under the lock of a shard.
-        out.reserve(WALK_STEP_ENTRIES * reply::DUMPED_ITEM_BYTES_MAX);
+        out.reserve(WALK_STEP_ENTRIES * CACHEDUMP_LINE_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {
             // memcached does not show binary keys either.
             let is_shown =

@@ -4,7 +4,7 @@
 use super::{Executor, Flow, TextState};
 use crate::command::{CommandContext, expires_unix_secs};
 use crate::frontend::crawler::DumpTurn;
-use crate::limits::{DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
+use crate::limits::{DUMP_LINE_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{ClassFilter, DumpFormat, dump};
 use crate::store::classes::counted_bytes;
 use crate::store::{Item, Now, Walk, item_flags};
@@ -59,7 +59,7 @@ impl Dump {
                 return true;
             }
             // No allocation under the lock of a shard.
-            out.reserve(WALK_STEP_ENTRIES * dump::LINE_BYTES_MAX);
+            out.reserve(WALK_STEP_ENTRIES * DUMP_LINE_BYTES_MAX);
             let more = store.walk_step(&mut self.walk, |item| {
                 if store.is_live(item, now) {
                     line(out, item, self.format, self.classes, now);

@@ -1,14 +1,8 @@
 //! What the flags of a request say.
 
 use super::key;
+use crate::limits::{META_OPAQUE_BYTES, META_WORDS_MAX, META_WORDS_SEEN};
 use crate::protocol::text::{strict_i32, strict_u32, strict_u64, tokens};
-
-/// Words of a request, the command's own included.
-const WORDS_MAX: usize = 20;
-/// Words memcached looks at.
-const WORDS_SEEN: usize = 23;
-/// Bytes of an opaque with its `O`.
-const OPAQUE_BYTES: usize = 32;
 
 pub(super) const BAD_FORMAT: &str = "CLIENT_ERROR bad command line format";
 const BAD_TOKEN: &str = "CLIENT_ERROR bad token in command line format";
@@ -33,7 +27,7 @@ impl<'a> Flags<'a> {
     /// one of the six signs between the cases.
     pub(super) fn are_flags(self, words_before: usize) -> bool {
         self.iter()
-            .take(WORDS_SEEN - words_before)
+            .take(META_WORDS_SEEN - words_before)
             .all(|(letter, _)| matches!(letter, b'A'..=b'z' | b'0'..=b'9'))
     }
 }
@@ -81,10 +75,10 @@ impl Options {
     pub(super) fn read(key: &[u8], flags: Flags<'_>, words_before: usize) -> Option<Self> {
         let mut options = Self::default();
         let mut seen = 0u128;
-        let mut words_left = WORDS_MAX - words_before;
+        let mut words_left = META_WORDS_MAX - words_before;
         for (letter, word) in flags.iter() {
             let bit = 1 << (letter & 0x7f);
-            let fits = letter != b'O' || word.len() <= OPAQUE_BYTES;
+            let fits = letter != b'O' || word.len() <= META_OPAQUE_BYTES;
             if words_left == 0 || seen & bit != 0 || !fits {
                 return None;
             }
@@ -98,7 +92,7 @@ impl Options {
     /// Reads all flags. Of several bad arguments the last names the error; a flag that is unknown
     /// or comes twice ends the reading.
     pub(super) fn parse(key: &[u8], flags: Flags<'_>, words_before: usize) -> Result<Self, Error> {
-        if flags.iter().nth(WORDS_MAX - words_before).is_some() {
+        if flags.iter().nth(META_WORDS_MAX - words_before).is_some() {
             return Err(Error(TOO_MANY));
         }
         let mut options = Self::default();

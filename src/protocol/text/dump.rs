@@ -1,7 +1,6 @@
 //! Lines of `lru_crawler metadump` and `mgdump`.
 
 use super::uri;
-use crate::limits::KEY_BYTES;
 use crate::protocol::meta;
 
 /// Before the items.
@@ -10,9 +9,6 @@ pub const BEGIN: &[u8] = b"OK\r\n";
 pub const META_END: &[u8] = b"END\r\n";
 /// After those of an `mgdump`.
 pub const MG_END: &[u8] = b"EN\r\n";
-/// No line is longer: a key in percent form, and eight numbers with their names.
-pub const LINE_BYTES_MAX: usize = 3 * KEY_BYTES + 200;
-
 /// What a `metadump` says of an item.
 #[derive(Clone, Copy, Debug)]
 pub struct Dumped<'a> {
@@ -68,6 +64,7 @@ fn number(out: &mut Vec<u8>, name: &[u8], value: impl itoa::Integer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{DUMP_LINE_BYTES_MAX, KEY_BYTES};
 
     #[test]
     fn the_longest_line_is_within_its_limit() {
@@ -83,7 +80,7 @@ mod tests {
             client_flags: u32::MAX,
         };
         meta_line(&mut out, &item);
-        assert!(out.len() <= LINE_BYTES_MAX, "{}", out.len());
+        assert!(out.len() <= DUMP_LINE_BYTES_MAX, "{}", out.len());
         assert!(out.starts_with(b"key=%0D%0D"));
     }
 }

@@ -1,20 +1,17 @@
 //! Numbers as memcached reads them: some strictly, some as C's `strtol` family does.
 
-/// Digits of a 32-bit number with its sign.
-const I32_CHARS: usize = 11;
-/// Digits of a 64-bit number, and two more that may lead it.
-const U64_CHARS: usize = 22;
+use crate::limits::{FRACTION_CHARS_MAX, I32_CHARS_MAX, U64_CHARS_MAX};
 
 /// Digits only, within 32 bits.
 pub fn strict_u32(token: &[u8]) -> Option<u32> {
-    (token.len() <= I32_CHARS)
+    (token.len() <= I32_CHARS_MAX)
         .then(|| strict_u64(token))?
         .and_then(|value| value.try_into().ok())
 }
 
 /// Digits only, within 64 bits.
 pub fn strict_u64(token: &[u8]) -> Option<u64> {
-    if token.is_empty() || token.len() > U64_CHARS {
+    if token.is_empty() || token.len() > U64_CHARS_MAX {
         return None;
     }
     digits(token)
@@ -22,7 +19,7 @@ pub fn strict_u64(token: &[u8]) -> Option<u64> {
 
 /// Digits, with a minus sign before them if need be.
 pub fn strict_i32(token: &[u8]) -> Option<i32> {
-    if token.is_empty() || token.len() > I32_CHARS {
+    if token.is_empty() || token.len() > I32_CHARS_MAX {
         return None;
     }
     let value = match token.strip_prefix(b"-") {
@@ -62,12 +59,9 @@ pub(super) fn exptime(token: &[u8]) -> Option<i32> {
     } as i32)
 }
 
-/// Longest fraction that is read.
-const FLOAT_CHARS: usize = 31;
-
 /// A fraction, as `strtod` reads it, but in decimal only.
 pub(super) fn float(token: &[u8]) -> Option<f64> {
-    if token.len() > FLOAT_CHARS {
+    if token.len() > FRACTION_CHARS_MAX {
         return None;
     }
     std::str::from_utf8(token).ok()?.parse().ok()

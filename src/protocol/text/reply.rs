@@ -1,7 +1,5 @@
 //! Replies of the text protocol, as bytes.
 
-use crate::limits::KEY_BYTES;
-
 /// One line.
 pub fn line(out: &mut Vec<u8>, words: &str) {
     out.extend_from_slice(words.as_bytes());
@@ -36,9 +34,6 @@ pub fn stat(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
     // Writing to a Vec cannot fail.
     let _ = write!(out, "STAT {name} {value}\r\n");
 }
-
-/// No line of `stats cachedump` is longer: a key, and two numbers between words.
-pub const DUMPED_ITEM_BYTES_MAX: usize = KEY_BYTES + 64;
 
 /// One item of `stats cachedump`; when it expires in Unix seconds, or 0.
 pub fn dumped_item(out: &mut Vec<u8>, key: &[u8], value_len: usize, expires_secs: u64) {

@@ -4,7 +4,7 @@ use super::admin::{self, Admin};
 use super::number;
 use super::storage::{self, Storage, StoreVerb};
 use super::token::{is_noreply, last_token, tokens};
-use crate::limits::KEY_BYTES;
+use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
 use crate::protocol::meta;
 
 /// The keys of a retrieval command, not split yet: there may be many.
@@ -126,9 +126,6 @@ impl ParseError {
         }
     }
 }
-
-/// Shorter lines are not commands.
-const LINE_BYTES_MIN: usize = 4;
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).
 pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {

@@ -15,12 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
-use crate::limits::LINK_AUTH_BYTES_MAX;
+use crate::limits::{LINK_AUTH_BYTES_MAX, LINK_AUTH_READ_BYTES};
 use crate::replication::tls::{LINK_ALPN, LinkTls};
 use crate::tls::limited_stream::LimitedStream;
-
-/// Bytes of a handshake read at once: most of a handshake message with one certificate.
-const READ_BYTES: usize = 4096;
 
 /// A TLS stream of a node that holds the key.
 pub(super) type LinkStream = TlsStream<LimitedStream>;
@@ -99,7 +96,7 @@ pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStre
 /// Runs the client's side of a handshake. tokio-rustls drops the session when the handshake fails,
 /// and with it the ALPN protocol that the server has chosen.
 async fn handshake(session: &mut ClientConnection, stream: &mut LimitedStream) -> io::Result<()> {
-    let mut buffer = [0; READ_BYTES];
+    let mut buffer = [0; LINK_AUTH_READ_BYTES];
     loop {
         send(session, stream).await?;
         if !session.is_handshaking() {

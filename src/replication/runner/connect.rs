@@ -22,14 +22,10 @@ use super::authenticate::LinkStream;
 use super::dial::Dialler;
 use super::status::ReplicationStatus;
 use crate::config::Address;
+use crate::limits::{
+    LINK_BACKLOG, LINK_KEEPALIVE_INTERVAL_SECS, LINK_KEEPALIVE_SECS, UNACKNOWLEDGED_SECS_MAX,
+};
 use crate::replication::tls::LinkTls;
-
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(5);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-/// A connection ends when the kernel has had no TCP acknowledgement of sent bytes for so long: a
-/// host that died is noticed even if this node only sends.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(5);
-const BACKLOG: i32 = 64;
 
 /// The result of an attempt to connect.
 pub(super) enum ConnectOutcome {
@@ -97,7 +93,7 @@ fn bind_one(address: SocketAddr) -> io::Result<net::TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(LINK_BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -167,9 +163,9 @@ impl Absence {
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL);
+        .with_time(Duration::from_secs(LINK_KEEPALIVE_SECS))
+        .with_interval(Duration::from_secs(LINK_KEEPALIVE_INTERVAL_SECS));
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(UNACKNOWLEDGED_SECS_MAX)))
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use super::Runner;
 use super::status::LinkState;
+use crate::limits::RECOVERY_PAUSE_MS;
 use crate::replication::startup::PartnerEvent;
 
-/// What a task that panics again and again leaves to others.
-pub(super) const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RECOVERY_PAUSE: Duration = Duration::from_millis(RECOVERY_PAUSE_MS);
 
 /// The message of a panic is logged by the panic hook.
 pub(super) struct Panicked;

@@ -1,6 +1,7 @@
 //! The store compared with a map: random operations give the same answers, and the accounts are
 //! exact after each.
 
+use crate::limits::SLOTS_PER_KEY;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -388,7 +389,7 @@ impl Model {
             let entry = self.entries.get(&key);
             if held.as_ref().is_some_and(|held| !held.is_confirmed()) && self.replicated {
                 let hash = self.store.shared.hasher.hash(&key_of(key));
-                let slots: Vec<_> = (0..hash::SLOTS_PER_KEY).map(|i| hash.nth_slot(i)).collect();
+                let slots: Vec<_> = (0..SLOTS_PER_KEY).map(|i| hash.nth_slot(i)).collect();
                 let announced = slots.iter().any(|slot| self.announced.contains(slot));
                 assert!(announced, "{key} is unconfirmed and was never handed over");
             }

@@ -1,11 +1,7 @@
 //! Slab classes, as `lru_crawler` names them.
 
 use super::super::number;
-
-/// memcached numbers its slab classes from 1 to one less than this.
-const CLASSES: u32 = 64;
-/// memcached cuts a longer list.
-const LIST_BYTES_MAX: usize = 511;
+use crate::limits::{CLASS_LIST_BYTES_MAX, CLASSES};
 
 /// Slab classes to be visited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +17,7 @@ pub enum ClassFilter {
 impl ClassFilter {
     /// `None` if the list names a class that cannot be.
     pub(super) fn parse(word: &[u8]) -> Option<Self> {
-        let word = &word[..word.len().min(LIST_BYTES_MAX)];
+        let word = &word[..word.len().min(CLASS_LIST_BYTES_MAX)];
         match word {
             b"all" => return Some(Self::All),
             b"hash" => return Some(Self::Hash),
@@ -29,7 +25,7 @@ impl ClassFilter {
         }
         let ids = word.split(|&byte| byte == b',').filter(|id| !id.is_empty());
         ids.map(number::client_flags)
-            .map(|id| id.filter(|id| (1..CLASSES).contains(id)))
+            .map(|id| id.filter(|id| (1..(CLASSES as u32)).contains(id)))
             .try_fold(0, |listed, id| Some(listed | 1 << id?))
             .map(Self::Listed)
     }

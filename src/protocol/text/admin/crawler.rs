@@ -1,10 +1,8 @@
 //! `lru_crawler`.
 
 use super::{ClassFilter, ERROR, Words};
+use crate::limits::CRAWLER_SLEEP_US_MAX;
 use crate::protocol::text::request::ParseError;
-
-/// Longest rest that `lru_crawler sleep` takes, in microseconds.
-const SLEEP_US_MAX: u32 = 1_000_000;
 
 /// `lru_crawler`. Classes are `None` where the list is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +50,7 @@ fn with_word(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
         number().map(CrawlerCommand::ToCrawl)
     } else if words.is("sleep") {
         match number()? {
-            us if us > SLEEP_US_MAX => Err(ParseError::saying(
+            us if us > CRAWLER_SLEEP_US_MAX => Err(ParseError::saying(
                 "CLIENT_ERROR sleep must be one second or less",
             )),
             us => Ok(CrawlerCommand::SleepUs(us)),

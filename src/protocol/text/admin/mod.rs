@@ -13,6 +13,9 @@ use super::number;
 use super::request::{ParseError, TextRequest};
 use super::token::{is_noreply, tokens};
 use super::watch::{self, Events};
+use crate::limits::{
+    AUTOMOVE_WINDOW, HOT_AND_WARM_PCT_MAX, MEMLIMIT_MEGABYTES_MAX, MEMLIMIT_MEGABYTES_MIN,
+};
 
 /// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
@@ -79,15 +82,6 @@ pub enum Slabs {
     Window(u32),
 }
 
-/// Megabytes that `cache_memlimit` takes at least.
-const MEGABYTES_MIN: u32 = 8;
-/// More than this was meant in bytes.
-const MEGABYTES_MAX: u32 = 1_000_000_000;
-/// What the window of `slabs automove` may be.
-const WINDOW: std::ops::RangeInclusive<u32> = 3..=1800;
-/// The hot and the warm part of an LRU together, in percent.
-const HOT_AND_WARM_PCT_MAX: u32 = 80;
-
 const ERROR: ParseError = ParseError::saying("ERROR");
 
 /// Parses a command of this family by what reads its words.
@@ -153,10 +147,12 @@ pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
 
 pub(super) fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     match words.u32(0).ok_or(ERROR)? {
-        ..MEGABYTES_MIN => Err(ParseError::saying(
+        ..MEMLIMIT_MEGABYTES_MIN => Err(ParseError::saying(
             "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
         )),
-        megabytes @ MEGABYTES_MIN..=MEGABYTES_MAX => Ok(Admin::MemoryLimit { megabytes }),
+        megabytes @ MEMLIMIT_MEGABYTES_MIN..=MEMLIMIT_MEGABYTES_MAX => {
+            Ok(Admin::MemoryLimit { megabytes })
+        }
         _ => Err(ParseError::saying(
             "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
         )),
@@ -240,7 +236,7 @@ fn automove(words: &Words<'_>) -> Result<Slabs, ParseError> {
     }
     if begins("window", word) {
         let window = words.u32(2).ok_or(ParseError::BAD_FORMAT)?;
-        let is_good = WINDOW.contains(&window);
+        let is_good = AUTOMOVE_WINDOW.contains(&window);
         return is_good
             .then_some(Slabs::Window(window))
             .ok_or(ParseError::saying(
