@@ -28,30 +28,30 @@ pub(super) fn join(
     };
     let make = |old: Option<&Item>| match old {
         Some(old) => {
-            let draft = joined(store, old, request, value)?;
+            let pending = joined(store, old, request, value)?;
             event.set(StoreEvent {
                 deadline_ms: old.deadline_ms(),
-                seen: draft.summary(),
+                seen: pending.summary(),
                 ..of_value
             });
-            Ok(Action::Put(draft))
+            Ok(Action::Put(pending))
         }
         None if store.puts_as_removal(request.deadline_ms, now) => Ok(Action::Remove),
         None => {
             event.set(of_value);
-            let mut draft = store.pending_item(key, &request.head(), value.len())?;
-            draft.fill(|room| room.copy_from_slice(value));
-            Ok(Action::Put(draft))
+            let mut pending = store.pending_item(key, &request.head(), value.len())?;
+            pending.fill(|room| room.copy_from_slice(value));
+            Ok(Action::Put(pending))
         }
     };
     match rewrite(ctx, key, refuse, make) {
-        Rewritten::Done(stamp) => (Ok(stamp), None),
+        Rewritten::Done(timestamp) => (Ok(timestamp), None),
         Rewritten::Refused((why, miss)) => (Err(why), miss),
         Rewritten::NoRoom => (Err(Stored::NotStored), None),
     }
 }
 
-/// A new item with the old one's flags and deadline, but without its stale and token marks.
+/// A new item with the old one's flags and deadline, but without its stale and token flags.
 fn joined<'s>(
     store: &'s Store,
     old: &Item,
@@ -68,14 +68,14 @@ fn joined<'s>(
     if !store.fits(old.key().len(), old.client_flags(), len) {
         return Err(NoRoom);
     }
-    let mut draft = store.pending_item(old.key(), &head, len)?;
+    let mut pending = store.pending_item(old.key(), &head, len)?;
     let (first, second) = match request.mode {
         StoreMode::Prepend => (value, old.value()),
         _ => (old.value(), value),
     };
-    draft.fill(|room| {
+    pending.fill(|room| {
         room[..first.len()].copy_from_slice(first);
         room[first.len()..].copy_from_slice(second);
     });
-    Ok(draft)
+    Ok(pending)
 }

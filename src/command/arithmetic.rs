@@ -14,7 +14,7 @@ pub struct ArithmeticRequest {
     pub incr: bool,
     /// The CAS unique that the item must have; 0 is any.
     pub compare: Option<u64>,
-    /// The new CAS unique; by default the item's stamp.
+    /// The new CAS unique; by default the item's timestamp.
     pub cas: Option<u64>,
     /// A new deadline for an item that exists, in boot-time milliseconds.
     pub deadline_ms: Option<u64>,
@@ -85,8 +85,8 @@ pub fn arithmetic(
         Ok(item) => change(store, item, request, now),
         Err(miss) => create(store, key, miss, request, now),
     };
-    let (decision, stamp) = ctx.retry(
-        |ctx| store.update(key, ctx.batch, decide),
+    let (decision, timestamp) = ctx.retry(
+        |ctx| store.update(key, ctx.op, decide),
         |(decision, _)| matches!(decision.outcome, ArithmeticOutcome::NoMemory { .. }),
     );
     count(ctx, &decision, request.incr);
@@ -95,7 +95,7 @@ pub fn arithmetic(
     }
     match decision.outcome {
         ArithmeticOutcome::Value(number) => ArithmeticOutcome::Value(Number {
-            cas: ctx.cas_of(request.cas, stamp),
+            cas: ctx.cas_of(request.cas, timestamp),
             ..number
         }),
         other => other,
@@ -135,12 +135,12 @@ fn change<'s>(
         return (Action::Remove, Decision::of(changed, None));
     }
     match with_number(store, item, value, deadline_ms, request.cas) {
-        Ok((draft, is_new)) => {
+        Ok((pending, is_new)) => {
             let decision = Decision {
                 is_new,
                 ..Decision::of(changed, None)
             };
-            (Action::Put(draft), decision)
+            (Action::Put(pending), decision)
         }
         Err(NoRoom) => keep(ArithmeticOutcome::NoMemory { is_initial: false }),
     }
@@ -177,17 +177,17 @@ fn create<'s>(
     };
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(initial.number).as_bytes();
-    let Ok(mut draft) = store.pending_item(key, &head, digits.len()) else {
+    let Ok(mut pending) = store.pending_item(key, &head, digits.len()) else {
         return keep(ArithmeticOutcome::NoMemory { is_initial: true });
     };
-    draft.fill(|value| value.copy_from_slice(digits));
+    pending.fill(|value| value.copy_from_slice(digits));
     // memcached logs a created number as an `add`.
     let event = Some(StoreEvent {
         command: "add",
         deadline_ms: initial.logged_deadline_ms,
-        seen: draft.summary(),
+        seen: pending.summary(),
     });
-    (Action::Put(draft), Decision { event, ..decision })
+    (Action::Put(pending), Decision { event, ..decision })
 }
 
 impl Decision {
@@ -222,7 +222,7 @@ fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
 
 /// The same item with another number, and whether it counts as a new item. As in memcached, a
 /// shorter number is padded with spaces to the old length; a longer one makes a new item, without
-/// history and marks.
+/// history and item flags.
 fn with_number<'s>(
     store: &'s Store,
     item: &Item,
@@ -240,13 +240,13 @@ fn with_number<'s>(
         item_flags: if in_place { item.item_flags() } else { 0 },
         cas,
     };
-    let mut draft = store.pending_item(item.key(), &head, len)?;
-    draft.fill(|value| {
+    let mut pending = store.pending_item(item.key(), &head, len)?;
+    pending.fill(|value| {
         value[..digits.len()].copy_from_slice(digits);
         value[digits.len()..].fill(b' ');
     });
     if in_place {
-        draft.keep_history_of(item);
+        pending.keep_history_of(item);
     }
-    Ok((draft, !in_place))
+    Ok((pending, !in_place))
 }

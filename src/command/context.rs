@@ -10,7 +10,7 @@ pub struct CommandContext<'t> {
     /// The node's items.
     pub store: &'t Store,
     /// The time and the changes of this turn.
-    pub batch: &'t mut OpContext,
+    pub op: &'t mut OpContext,
     /// Written by this worker only.
     pub counters: &'t WorkerCounters,
     /// Counts keys by their prefix while `stats detail` is on.
@@ -30,11 +30,11 @@ impl<'t> CommandContext<'t> {
         is_refused: impl Fn(&R) -> bool,
     ) -> R {
         let store = self.store;
-        store.retry(self, |ctx| ctx.batch, attempt, is_refused)
+        store.retry(self, |ctx| ctx.op, attempt, is_refused)
     }
 
     /// Allocates an item to be filled within this turn.
-    pub(super) fn draft(
+    pub(super) fn pending_item(
         &mut self,
         key: &[u8],
         head: &ItemHead,
@@ -46,7 +46,7 @@ impl<'t> CommandContext<'t> {
 
     /// The time of this turn.
     pub fn now(&self) -> Now {
-        self.batch.now
+        self.op.now
     }
 
     /// Charges the copying of a value into a new item to the turn's budget.
@@ -80,19 +80,19 @@ impl<'t> CommandContext<'t> {
         self.spent_bytes += TURN_OUTPUT_BYTES;
     }
 
-    /// The CAS unique of an item just put: the client's own or its stamp; 0 if CAS is disabled. An
-    /// item that has expired already may not have been put; it gets a new stamp.
-    pub(super) fn cas_of(&self, own: Option<u64>, stamp: Option<Timestamp>) -> u64 {
+    /// The CAS unique of an item just put: the client's own or its timestamp; 0 if CAS is disabled.
+    /// An item that has expired already may not have been put; it gets a new timestamp.
+    pub(super) fn cas_of(&self, own: Option<u64>, timestamp: Option<Timestamp>) -> u64 {
         if !self.store.has_cas() {
             return 0;
         }
         let stamp_of_none = || self.store.hybrid_clock().next(self.now());
-        own.unwrap_or_else(|| stamp.unwrap_or_else(stamp_of_none).get())
+        own.unwrap_or_else(|| timestamp.unwrap_or_else(stamp_of_none).get())
     }
 
     /// The counters of the slab class of the item that was last looked up.
     pub(super) fn met(&self) -> &ClassCounts {
-        self.counters.class(self.batch.found_class)
+        self.counters.class(self.op.found_class)
     }
 }
 

@@ -107,7 +107,7 @@ fn remove(
         Some(why @ Refusal::Missing(_)) if request.compare.is_none() => (Action::Remove, Err(why)),
         Some(why) => (Action::Keep, Err(why)),
     };
-    ctx.store.update(key, ctx.batch, decide).0
+    ctx.store.update(key, ctx.op, decide).0
 }
 
 /// An item that loses its value is replaced by a new one, which is logged and counted as both
@@ -135,7 +135,7 @@ fn reduce(
     let Some(event) = emptied.get() else {
         return Ok(ItemSummary::default());
     };
-    ctx.batch.found_class = event.seen.class;
+    ctx.op.found_class = event.seen.class;
     ctx.tell_stored(key, STORED, event);
     Ok(event.seen)
 }
@@ -171,16 +171,16 @@ fn reduced<'s>(
         Some(_) => &[],
         None => old.value(),
     };
-    let mut draft = store.pending_item(old.key(), &head, value.len())?;
-    draft.fill(|bytes| bytes.copy_from_slice(value));
+    let mut pending = store.pending_item(old.key(), &head, value.len())?;
+    pending.fill(|bytes| bytes.copy_from_slice(value));
     if remains.emptied.is_some() {
         emptied.set(Some(StoreEvent {
             command: "set",
             deadline_ms: head.deadline_ms,
-            seen: draft.summary(),
+            seen: pending.summary(),
         }));
     } else {
-        draft.keep_history_of(old);
+        pending.keep_history_of(old);
     }
-    Ok(Action::Put(draft))
+    Ok(Action::Put(pending))
 }

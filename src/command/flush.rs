@@ -10,8 +10,8 @@ use crate::store::{EPOCH_UNIX_MS, Timestamp};
 pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Timestamp> {
     ctx.counters.cmd_flush.count();
     if exptime <= 0 {
-        ctx.batch.flushed = true;
-        return Some(ctx.store.flush(ctx.batch));
+        ctx.op.flushed = true;
+        return Some(ctx.store.flush(ctx.op));
     }
     let at_ms = deadline_ms(exptime, ctx.now());
     if at_ms > ctx.now().boot_ms {
@@ -21,6 +21,6 @@ pub fn flush_all(ctx: &mut CommandContext<'_>, exptime: i64) -> Option<Timestamp
     let flush_watermark = ctx
         .store
         .flush_before((exptime as u64 * 1000).saturating_sub(EPOCH_UNIX_MS));
-    ctx.batch.flushed |= flush_watermark.is_some();
+    ctx.op.flushed |= flush_watermark.is_some();
     flush_watermark
 }

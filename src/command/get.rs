@@ -1,8 +1,8 @@
 //! Lookups. `show` runs under the lock of the item's shard.
 //!
-//! Stale items have one winner: a deletion may mark an item as stale; the first `mg` that finds it
-//! wins it and sets the mark "token sent", so that later ones do not. Marks are changed like
-//! deadlines, with a stamp of their own, so that they are replicated.
+//! Stale items have one winner: a deletion may flag an item as stale; the first `mg` that finds it
+//! wins it and sets the flag "token sent", so that later ones do not. Item flags are changed like
+//! deadlines, with a timestamp of their own, so that they are replicated.
 
 use super::context::{CommandContext, count_miss};
 use super::get_request::{Found, GetRequest, Vivify};
@@ -10,7 +10,7 @@ use crate::store::{Action, Item, ItemHead, Miss, Now, Store, item_flags};
 
 /// `get`: shows an item; false if there is none.
 pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
-    let found = ctx.store.read(key, ctx.batch, show);
+    let found = ctx.store.read(key, ctx.op, show);
     ctx.count_prefix_get(key, found.is_ok());
     count(ctx, false, found)
 }
@@ -63,7 +63,7 @@ pub fn retrieve(
 /// `me`: shows an item without counting as a use; false if there is none.
 pub fn inspect(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let look = |entry: Result<&Item, Miss>| (Action::Keep, entry.map(show));
-    let (found, _) = ctx.store.update(key, ctx.batch, look);
+    let (found, _) = ctx.store.update(key, ctx.op, look);
     ctx.counters.cmd_meta.count();
     if let Err(miss) = found {
         count_miss(ctx.counters, miss);
@@ -99,7 +99,7 @@ fn read(
     show: &mut impl FnMut(&Found<'_>),
 ) -> Result<(), Miss> {
     let now = ctx.now();
-    let is_shown = ctx.store.read(key, ctx.batch, |item| {
+    let is_shown = ctx.store.read(key, ctx.op, |item| {
         let found = Found::of(item, request, now);
         if !found.won {
             show(&found);
@@ -110,9 +110,9 @@ fn read(
         return Ok(());
     }
     // Watchers see one lookup per command.
-    let observer = ctx.batch.observer.take();
+    let observer = ctx.op.observer.take();
     let changed = change(ctx, key, request, show);
-    ctx.batch.observer = observer;
+    ctx.op.observer = observer;
     changed
 }
 
@@ -137,17 +137,17 @@ fn change(
             None => (Action::Keep, Err(miss)),
         },
     };
-    let (found, stamp) = ctx.retry(
-        |ctx| store.update(key, ctx.batch, &mut decide),
+    let (found, timestamp) = ctx.retry(
+        |ctx| store.update(key, ctx.op, &mut decide),
         |(found, _)| found.is_err(),
     );
     if let Some((miss, class)) = found? {
         // The hit counts for the class of the new item.
-        ctx.batch.found_class = class;
+        ctx.op.found_class = class;
         count_miss(ctx.counters, miss);
         ctx.counters.total_items.count();
         let cas = request.vivify.and_then(|vivify| vivify.cas);
-        show(&Found::created(ctx.cas_of(cas, stamp)));
+        show(&Found::created(ctx.cas_of(cas, timestamp)));
     }
     Ok(())
 }
@@ -184,9 +184,9 @@ fn create<'s>(
     if store.puts_as_removal(head.deadline_ms, now) {
         return Some((Action::Remove, class));
     }
-    let draft = store.pending_item(key, &head, 0).ok()?;
+    let pending = store.pending_item(key, &head, 0).ok()?;
     if !is_unused {
-        draft.count_as_read();
+        pending.count_as_read();
     }
-    Some((Action::Put(draft), class))
+    Some((Action::Put(pending), class))
 }

@@ -12,9 +12,9 @@ pub struct GetRequest {
     pub vivify: Option<Vivify>,
     /// The caller may win the right to recache the item.
     pub recache: Option<Recache>,
-    /// Do not bump the item or mark it as fetched.
+    /// Do not bump the item or flag it as fetched.
     pub is_unused: bool,
-    /// `show` reads the time of the last use and the fetched mark, as they were before.
+    /// `show` reads the time of the last use and the fetched flag, as they were before.
     pub shows_history: bool,
     /// With a `touch`, count a miss in `get_misses` instead of `touch_misses`.
     pub missed_touch_is_get: bool,
@@ -25,7 +25,7 @@ pub struct GetRequest {
 pub struct Vivify {
     /// Boot-time milliseconds.
     pub deadline_ms: u64,
-    /// Its CAS unique; by default its stamp.
+    /// Its CAS unique; by default its timestamp.
     pub cas: Option<u64>,
 }
 

@@ -54,7 +54,7 @@ pub(super) struct StoreEvent {
 impl CommandContext<'_> {
     /// Emits the event of a storage command; `status` is [`STORED`] or why it was not.
     pub(super) fn tell_stored(&self, key: &[u8], status: &'static str, event: StoreEvent) {
-        let Some(observer) = &self.batch.observer else {
+        let Some(observer) = &self.op.observer else {
             return;
         };
         let ttl_secs = match event.deadline_ms {
@@ -73,7 +73,7 @@ impl CommandContext<'_> {
 
     /// Emits the event of a deletion.
     pub(super) fn tell_deleted(&self, key: &[u8], command: &'static str, seen: ItemSummary) {
-        if let Some(observer) = &self.batch.observer {
+        if let Some(observer) = &self.op.observer {
             observer.deleted(key, command, seen);
         }
     }

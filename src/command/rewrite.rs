@@ -38,17 +38,17 @@ fn rewrite_once<'t, R>(
     for attempt in 0..=OPTIMISTIC_TRIES {
         let mut made = None;
         if attempt < OPTIMISTIC_TRIES {
-            let peek = |batch: &mut OpContext| {
+            let peek = |op: &mut OpContext| {
                 let look = |entry: Result<&Item, Miss>| {
                     let old = refuse(entry).ok_or_else(|| entry.ok().cloned());
                     (Action::Keep, old)
                 };
-                store.update(key, batch, look).0
+                store.update(key, op, look).0
             };
             // Watchers see one lookup per command.
             let peeked = match attempt {
-                0 => peek(ctx.batch),
-                _ => ctx.batch.without_observer(peek),
+                0 => peek(ctx.op),
+                _ => ctx.op.without_observer(peek),
             };
             let old = match peeked {
                 Ok(why) => return Rewritten::Refused(why),
@@ -73,11 +73,9 @@ fn rewrite_once<'t, R>(
                 Err(NoRoom) => (Action::Keep, Some(Rewritten::NoRoom)),
             }
         };
-        let (outcome, stamp) = ctx
-            .batch
-            .without_observer(|batch| store.update(key, batch, put));
+        let (outcome, timestamp) = ctx.op.without_observer(|op| store.update(key, op, put));
         match outcome {
-            Some(Rewritten::Done(_)) => return Rewritten::Done(stamp),
+            Some(Rewritten::Done(_)) => return Rewritten::Done(timestamp),
             Some(other) => return other,
             None => {}
         }

@@ -1,4 +1,4 @@
-//! StoreEventView a value under a key: the one operation behind every storage command.
+//! Storing a value under a key: the one operation behind every storage command.
 
 use std::cell::Cell;
 
@@ -17,11 +17,11 @@ pub fn store(
     request: &StoreRequest,
     value: &[u8],
 ) -> Stored {
-    match ctx.draft(key, &request.head(), value.len()) {
+    match ctx.pending_item(key, &request.head(), value.len()) {
         Err(NoRoom) => refuse(ctx, key, request, Stored::NoMemory),
-        Ok(mut draft) => {
-            draft.fill(|room| room.copy_from_slice(value));
-            put(ctx, key, request, draft, value)
+        Ok(mut pending) => {
+            pending.fill(|room| room.copy_from_slice(value));
+            put(ctx, key, request, pending, value)
         }
     }
 }
@@ -34,7 +34,7 @@ pub fn begin(
     value_len: usize,
 ) -> Result<Upload, Stored> {
     ctx.store
-        .upload(key, &request.head(), value_len, ctx.batch)
+        .upload(key, &request.head(), value_len, ctx.op)
         .map_err(|NoRoom| refuse(ctx, key, request, Stored::NoMemory))
 }
 
@@ -73,37 +73,37 @@ pub fn refuse(
     };
     ctx.tell_stored(key, why.word(), event);
     if request.refusal_removes {
-        ctx.store.update(key, ctx.batch, |_| (Action::Remove, ()));
+        ctx.store.update(key, ctx.op, |_| (Action::Remove, ()));
     }
     why
 }
 
-/// The stamp of the new item or why there is none, and why the lookup missed.
+/// The timestamp of the new item or why there is none, and why the lookup missed.
 pub(super) type Put = (Result<Option<Timestamp>, Stored>, Option<Miss>);
 
 fn put(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
-    draft: PendingItem<'_>,
+    pending: PendingItem<'_>,
     value: &[u8],
 ) -> Stored {
-    ctx.counters.class(draft.class()).cmd_set.count();
+    ctx.counters.class(pending.class()).cmd_set.count();
     let event = Cell::new(StoreEvent {
         command: request.name(),
         deadline_ms: request.deadline_ms,
-        seen: draft.summary(),
+        seen: pending.summary(),
     });
     let (put, miss) = if request.joins() {
-        drop(draft);
+        drop(pending);
         join(ctx, key, request, value, &event)
     } else {
-        replace(ctx, key, request, draft)
+        replace(ctx, key, request, pending)
     };
     let event = event.get();
     let stored = match put {
-        Ok(stamp) => Stored::Stored {
-            cas: ctx.cas_of(request.cas, stamp),
+        Ok(timestamp) => Stored::Stored {
+            cas: ctx.cas_of(request.cas, timestamp),
             value_len: event.seen.value_len,
         },
         Err(why) => why,
@@ -134,23 +134,23 @@ fn replace(
     ctx: &mut CommandContext<'_>,
     key: &[u8],
     request: &StoreRequest,
-    draft: PendingItem<'_>,
+    pending: PendingItem<'_>,
 ) -> Put {
     use StoreMode::{Add, Replace, Set};
     let is_removal = ctx.store.puts_as_removal(request.deadline_ms, ctx.now());
     // An item that is not stored is freed outside the lock.
-    let mut draft = Some(draft);
-    let ((put, miss), stamp) = ctx.store.update(key, ctx.batch, |entry| {
+    let mut pending = Some(pending);
+    let ((put, miss), timestamp) = ctx.store.update(key, ctx.op, |entry| {
         let miss = entry.err();
         let (action, put) = match (request.mode, request.compare, entry) {
             (Set, None, _) | (Add, _, Err(_)) | (Replace, None, Ok(_)) => {
-                (fresh(draft.take(), is_removal), Ok(()))
+                (fresh(pending.take(), is_removal), Ok(()))
             }
             (Set | Replace, Some(wanted), Ok(item)) if wanted == item.cas() && wanted != 0 => {
-                (fresh(draft.take(), is_removal), Ok(()))
+                (fresh(pending.take(), is_removal), Ok(()))
             }
             (Set | Replace, Some(wanted), Ok(item)) if request.is_stale(wanted, item) => {
-                (stale(draft.take(), item, request), Ok(()))
+                (stale(pending.take(), item, request), Ok(()))
             }
             (Set | Replace, Some(_), Ok(_)) => (Action::Keep, Err(Stored::Exists)),
             (Set | Replace, Some(_), Err(_)) => (Action::Keep, Err(Stored::NotFound)),
@@ -159,26 +159,26 @@ fn replace(
         };
         (action, (put, miss))
     });
-    (put.map(|()| stamp), miss)
+    (put.map(|()| timestamp), miss)
 }
 
 /// Between two nodes an item that has expired already is a removal.
-fn fresh(draft: Option<PendingItem<'_>>, is_removal: bool) -> Action<'_> {
-    match draft {
-        Some(draft) if !is_removal => Action::Put(draft),
+fn fresh(pending: Option<PendingItem<'_>>, is_removal: bool) -> Action<'_> {
+    match pending {
+        Some(pending) if !is_removal => Action::Put(pending),
         _ => Action::Remove,
     }
 }
 
-/// Keeps the deadline and the token mark of the old item, and marks the new one as stale.
-fn stale<'s>(draft: Option<PendingItem<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
-    let Some(draft) = draft else {
+/// Keeps the deadline and the token flag of the old item, and flags the new one as stale.
+fn stale<'s>(pending: Option<PendingItem<'s>>, old: &Item, request: &StoreRequest) -> Action<'s> {
+    let Some(pending) = pending else {
         return Action::Keep;
     };
     let kept = old.item_flags() & item_flags::TOKEN_SENT;
-    draft.amend(
+    pending.amend(
         old.deadline_ms(),
         request.item_flags | kept | item_flags::STALE,
     );
-    Action::Put(draft)
+    Action::Put(pending)
 }

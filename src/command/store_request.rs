@@ -26,13 +26,13 @@ pub struct StoreRequest {
     /// The CAS unique that the stored item must have: `Set` and `Replace` become `cas`, `Add`
     /// ignores it, `Append` and `Prepend` take 0 as any.
     pub compare: Option<u64>,
-    /// The CAS unique of the new item; by default its stamp.
+    /// The CAS unique of the new item; by default its timestamp.
     pub cas: Option<u64>,
     /// The client's opaque 32 bits.
     pub client_flags: u32,
     /// Boot-time milliseconds. `Append` and `Prepend` keep the deadline of the item.
     pub deadline_ms: u64,
-    /// See [`crate::store::marks`].
+    /// See [`crate::store::item_flags`].
     pub item_flags: u8,
     /// `Append` and `Prepend` create a missing item.
     pub vivify: bool,

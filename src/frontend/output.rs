@@ -107,20 +107,20 @@ mod tests {
     #[test]
     fn large_values_keep_their_place_among_the_bytes() {
         let store = Store::new(&StoreConfig::of_a_test());
-        let mut batch = OpContext::default();
+        let mut op = OpContext::default();
         let head = ItemHead {
             deadline_ms: u64::MAX,
             ..ItemHead::default()
         };
-        let mut draft = store
+        let mut pending = store
             .pending_item(b"k", &head, VALUE_COPY_BYTES + 1)
             .unwrap();
-        draft.fill(|value| value.fill(b'v'));
-        store.update(b"k", &mut batch, |_| (crate::store::Action::Put(draft), ()));
+        pending.fill(|value| value.fill(b'v'));
+        store.update(b"k", &mut op, |_| (crate::store::Action::Put(pending), ()));
         let mut output = Output::default();
         output.bytes.extend_from_slice(b"head ");
         store
-            .read(b"k", &mut batch, |item| output.push_value(item))
+            .read(b"k", &mut op, |item| output.push_value(item))
             .unwrap();
         output.bytes.extend_from_slice(b" tail");
         let expected = [&b"head "[..], &vec![b'v'; VALUE_COPY_BYTES + 1], b" tail"].concat();

@@ -68,10 +68,10 @@ impl Harness {
         replies: &mut Vec<u8>,
         run: impl FnOnce(&mut CommandContext<'_>, &mut Output) -> (usize, Flow),
     ) -> (usize, Flow) {
-        let mut batch = OpContext::at(NOW);
+        let mut op = OpContext::at(NOW);
         let mut ctx = CommandContext {
             store: &self.store,
-            batch: &mut batch,
+            op: &mut op,
             counters: &self.counters,
             prefixes: &self.prefixes,
             spent_bytes: 0,

@@ -115,11 +115,11 @@ impl<'n> Client<'n> {
     }
 
     fn take_turn(&mut self, now: Now) -> Flow {
-        let mut batch = OpContext::at(now);
+        let mut op = OpContext::at(now);
         let mut output = Output::default();
         let mut ctx = CommandContext {
             store: &self.node.store,
-            batch: &mut batch,
+            op: &mut op,
             counters: &self.node.workers[0],
             prefixes: &self.node.prefixes,
             spent_bytes: 0,

@@ -137,7 +137,7 @@ impl BinaryFrontend {
             BinaryState::Value(receiving) => {
                 let ctx = &mut *exec.ctx;
                 let upload = &mut receiving.upload;
-                if let Ok(taken) = ctx.store.receive(upload, input, ctx.batch) {
+                if let Ok(taken) = ctx.store.receive(upload, input, ctx.op) {
                     return (taken, None);
                 }
                 self.end_value(false, exec);
@@ -180,7 +180,7 @@ impl BinaryFrontend {
                 }
                 (used, Some(Flow::Quit))
             }
-            BinaryRequest::Stat { .. } if exec.ctx.batch.has_changes() => (0, Some(Flow::HandOver)),
+            BinaryRequest::Stat { .. } if exec.ctx.op.has_changes() => (0, Some(Flow::HandOver)),
             request => {
                 exec.answer_packet(&header, request);
                 (used, None)

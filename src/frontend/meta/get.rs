@@ -78,7 +78,7 @@ fn answer(out: &mut Output, request: &MetaRequest<'_>, found: &Found<'_>, now: N
                     let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
                     reply::key(bytes, item.key(), in_base64);
                 }
-                // As in memcached: the item is made without that mark.
+                // As in memcached: the item is made without that flag.
                 None => reply::key(bytes, &request.key.bytes, false),
             },
             _ => {}

@@ -134,7 +134,7 @@ fn a_pipeline_cut_at_any_byte_has_the_same_replies() {
     .concat();
     let whole = replies(&harness(), &bytes, &[bytes.len()]);
     for cut in 1..bytes.len() {
-        // CAS uniques are equal, too: both stores take their stamps from the same clock.
+        // CAS uniques are equal, too: both stores take their timestamps from the same clock.
         assert_eq!(
             replies(&harness(), &bytes, &[cut, bytes.len()]),
             whole,

@@ -117,9 +117,9 @@ mod tests {
             deadline_ms: deadline_ms(exptime, now),
             ..ItemHead::default()
         };
-        let draft = store.pending_item(b"key", &head, 1).unwrap();
+        let pending = store.pending_item(b"key", &head, 1).unwrap();
         store.update(b"key", &mut OpContext::at(now), |_| {
-            (Action::Put(draft), ())
+            (Action::Put(pending), ())
         });
         store
     }

@@ -60,9 +60,7 @@ impl TextFrontend {
             Ok(TextRequest::Admin { command, noreply }) => {
                 (used, self.administer(command, noreply, exec))
             }
-            Ok(TextRequest::Stats { .. }) if exec.ctx.batch.has_changes() => {
-                (0, Some(Flow::HandOver))
-            }
+            Ok(TextRequest::Stats { .. }) if exec.ctx.op.has_changes() => (0, Some(Flow::HandOver)),
             Ok(TextRequest::Stats { args }) => {
                 self.stats(&args, exec);
                 (used, None)

@@ -231,7 +231,7 @@ impl Receiving<PartialReply> {
     /// Takes data, then the two bytes of its line end.
     fn take(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> Result<usize, NoRoom> {
         let ctx = &mut *exec.ctx;
-        let data = ctx.store.receive(&mut self.upload, input, ctx.batch)?;
+        let data = ctx.store.receive(&mut self.upload, input, ctx.op)?;
         if self.upload.missing_bytes() > 0 {
             return Ok(data);
         }

@@ -179,7 +179,7 @@ impl Connection {
         }
         let mut ctx = CommandContext {
             store: &node.store,
-            batch: &mut scratch.context,
+            op: &mut scratch.context,
             counters: self.worker.counters(),
             prefixes: &node.prefixes,
             spent_bytes: 0,
