@@ -100,11 +100,12 @@ pub(crate) const EXPIRY_HORIZON_BUCKETS: u64 = 256;
 /// How many stale entries may exceed twice the table before they are swept: a small shard need not
 /// sweep at every set.
 pub(crate) const EXPIRY_STALE_KEPT: usize = 64;
-/// One part in this many of the items is put between two looks at the index: a doubled one that
-/// is shrunk must pay with puts for the items that it moves twice.
-pub(crate) const INDEX_CHECK_PUTS_SHARE: usize = 4;
-/// And never fewer puts than this: an index of so many entries may stay.
-pub(crate) const INDEX_CHECK_PUTS_MIN: usize = 64;
+/// The index of a list is checked when one part in this many of its items was put or removed. A
+/// choice: items that a shrunk index moves are paid for by these changes, and in between it is
+/// longer than it need be.
+pub(crate) const INDEX_CHECK_SHARE: usize = 2;
+/// And after no fewer changes than this: an index of so many entries may stay.
+pub(crate) const INDEX_CHECK_CHANGES_MIN: usize = 64;
 /// The number of slots a key may use. All but the first are for keys whose 64-bit hash is that of
 /// another key in the table.
 pub(crate) const SLOTS_PER_KEY: u64 = 8;

@@ -6,7 +6,8 @@ use super::KEY_BYTES;
 
 /// Slab classes are numbered from 1 to one less than this. memcached's six bits of an item's class.
 pub(crate) const CLASSES: usize = 64;
-/// A list of classes (`lru_crawler crawl 1,2,3`) is cut off after so many bytes: memcached's buffer.
+/// A list of classes (`lru_crawler crawl 1,2,3`) is cut off after so many bytes: memcached's
+/// buffer.
 pub(crate) const CLASS_LIST_BYTES_MAX: usize = 511;
 /// Longest rest that `lru_crawler sleep` takes, in microseconds: a second, as in memcached.
 pub(crate) const CRAWLER_SLEEP_US_MAX: u32 = 1_000_000;

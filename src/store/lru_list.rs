@@ -1,10 +1,10 @@
 //! Items by slot, in LRU order, in a list whose hash index stays in proportion to its items.
 //!
 //! A removal leaves a mark in a hash table, and a table that is full of items and marks doubles
-//! when items are more than half of it. Where entries come and go, as in a full cache, every index
-//! is twice as long as its items need, for good, and no crate says so.
+//! when items are more than half of it; none ever shrinks by itself. Where entries come and go, as
+//! in a full cache, every index would be twice as long as its items need.
 
-use crate::limits::{INDEX_CHECK_PUTS_MIN, INDEX_CHECK_PUTS_SHARE};
+use crate::limits::{INDEX_CHECK_CHANGES_MIN, INDEX_CHECK_SHARE};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -23,15 +23,15 @@ const CAPACITIES: [NonZeroUsize; 2] = [
 pub(crate) struct LruList {
     /// Unbounded: at a capacity the crate evicts without a word.
     items: LruCache<u64, Item, BuildIdentity>,
-    /// New slots since the index was last looked at.
-    puts: usize,
+    /// Slots put and removed since the index was last checked.
+    changes: usize,
 }
 
 impl Default for LruList {
     fn default() -> Self {
         Self {
             items: LruCache::unbounded_with_hasher(BuildIdentity),
-            puts: 0,
+            changes: 0,
         }
     }
 }
@@ -59,18 +59,15 @@ impl LruList {
     pub(super) fn put(&mut self, slot: u64, item: Item) -> Option<Item> {
         let old = self.items.put(slot, item);
         if old.is_none() {
-            self.puts += 1;
-            if self.puts > INDEX_CHECK_PUTS_MIN.max(self.items.len() / INDEX_CHECK_PUTS_SHARE) {
-                self.check_index();
-            }
+            self.count_change();
         }
         old
     }
 
     pub(super) fn remove(&mut self, slot: u64) -> Option<Item> {
         let old = self.items.pop(&slot);
-        if self.items.is_empty() && self.puts > INDEX_CHECK_PUTS_MIN {
-            self.check_index();
+        if old.is_some() {
+            self.count_change();
         }
         old
     }
@@ -98,13 +95,22 @@ impl LruList {
         self.items.iter().map(|(slot, item)| (*slot, item))
     }
 
-    /// Halves an index that has doubled, unless it would soon double again: of one that needs
-    /// `places`, items that fill more than five eighths pay for twice as many places themselves.
+    #[inline(always)]
+    fn count_change(&mut self) {
+        self.changes += 1;
+        if self.changes > INDEX_CHECK_CHANGES_MIN.max(self.items.len() / INDEX_CHECK_SHARE) {
+            self.check_index();
+        }
+    }
+
+    /// Shrinks an index that is longer than its items need, unless it would soon double again: of
+    /// one that needs `places`, items that fill more than five eighths pay for twice as many places
+    /// themselves.
     #[cold]
     fn check_index(&mut self) {
-        self.puts = 0;
+        self.changes = 0;
         let items = self.items.len();
-        let places = (items * 8 / 7 + 1).next_power_of_two();
+        let places = (items * 8 / 7).next_power_of_two();
         if items * 8 <= places * 5 {
             let [usual, other] = CAPACITIES;
             let is_usual = self.items.cap() == usual;

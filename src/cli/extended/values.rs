@@ -8,6 +8,7 @@ use super::super::numbers::{atof, atoi, whole};
 use super::OptionError::{self, NoNumber, OutOfRange};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use crate::config::{Config, TlsVersion};
+use crate::limits::{AUTOMOVE_WINDOW, CRAWLER_SLEEP_US_MAX};
 
 pub(super) type Outcome = Result<(), OptionError>;
 
@@ -87,7 +88,8 @@ pub(super) fn slab_automove_ratio(config: &mut Config, given: &Given<'_>) -> Out
 pub(super) fn slab_automove_window(config: &mut Config, given: &Given<'_>) -> Outcome {
     let window = atoi(given.value);
     config.tuning.slabs.automove_window = window;
-    given.must((3..=1800).contains(&window), "> 2 and < 1800")
+    let fits = u32::try_from(window).is_ok_and(|window| AUTOMOVE_WINDOW.contains(&window));
+    given.must(fits, "> 2 and < 1800")
 }
 
 pub(super) fn tail_repair_time(config: &mut Config, given: &Given<'_>) -> Outcome {
@@ -107,8 +109,8 @@ pub(super) fn hash_algorithm(_: &mut Config, given: &Given<'_>) -> Outcome {
 
 pub(super) fn lru_crawler_sleep(config: &mut Config, given: &Given<'_>) -> Outcome {
     config.tuning.lru.crawler_sleep_us = atoi(given.value);
-    match config.tuning.lru.crawler_sleep_us {
-        0..=1_000_000 => Ok(()),
+    match u32::try_from(config.tuning.lru.crawler_sleep_us) {
+        Ok(0..=CRAWLER_SLEEP_US_MAX) => Ok(()),
         _ => Err(OptionError::CrawlerSleep),
     }
 }

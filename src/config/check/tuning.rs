@@ -5,7 +5,7 @@ use super::super::startup_error::EXIT_USAGE;
 use super::super::tuning::{SLAB_PAGE_BYTES, Slabs};
 use super::super::{Config, Tuning};
 use super::{ConfigError, refuse};
-use crate::limits::SLAB_SIZES_MAX;
+use crate::limits::{HOT_AND_WARM_PCT_MAX, SLAB_SIZES_MAX};
 
 /// A class's chunks begin at multiples of this.
 const CHUNK_ALIGN_BYTES: u32 = 8;
@@ -25,7 +25,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(text) = wrong_sizes(slabs) {
         return wrong(text);
     }
-    if lru.hot_pct + lru.warm_pct > 80 {
+    if lru.hot_pct + lru.warm_pct > i64::from(HOT_AND_WARM_PCT_MAX) {
         return wrong("hot_lru_pct + warm_lru_pct cannot be more than 80% combined".to_owned());
     }
     if lru.temporary && !lru.maintainer {

@@ -168,7 +168,7 @@ impl BinaryFrontend {
         };
         let used = header.head_len();
         match request {
-            BinaryRequest::StoreHead(store) => self.store(&header, &store, &input[used..], exec),
+            BinaryRequest::Store(store) => self.store(&header, &store, &input[used..], exec),
             BinaryRequest::SaslList => match self.sasl_list(&header, exec) {
                 Some(error) => self.refuse_request(&header, error, exec),
                 None => (used, None),

@@ -73,7 +73,7 @@ impl Executor<'_, '_> {
             }
             BinaryRequest::Stat { key } => self.stat(header, key),
             // Handled by the caller.
-            BinaryRequest::StoreHead(_)
+            BinaryRequest::Store(_)
             | BinaryRequest::SaslList
             | BinaryRequest::Sasl(_)
             | BinaryRequest::Quit => {}

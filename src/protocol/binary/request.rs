@@ -64,7 +64,7 @@ pub enum BinaryRequest<'a> {
     /// Only gives it another expiry time.
     Touch { key: &'a [u8], exptime: u32 },
     /// A value follows.
-    StoreHead(StoreHead<'a>),
+    Store(StoreHead<'a>),
     /// `delete`.
     Delete { key: &'a [u8] },
     /// A missing item is created with the number `initial`, unless there is no `exptime`.
@@ -214,11 +214,11 @@ impl<'a> BinaryRequest<'a> {
             Command::Touch | Command::GetAndTouch | Command::GetKeyAndTouch => {
                 touching(command, key, u32_of(extras)?)
             }
-            Command::Set => Self::StoreHead(storage(Write::Set, header, extras, key)?),
-            Command::Add => Self::StoreHead(storage(Write::Add, header, extras, key)?),
-            Command::Replace => Self::StoreHead(storage(Write::Replace, header, extras, key)?),
-            Command::Append => Self::StoreHead(joining(Write::Append, header, key)),
-            Command::Prepend => Self::StoreHead(joining(Write::Prepend, header, key)),
+            Command::Set => Self::Store(storage(Write::Set, header, extras, key)?),
+            Command::Add => Self::Store(storage(Write::Add, header, extras, key)?),
+            Command::Replace => Self::Store(storage(Write::Replace, header, extras, key)?),
+            Command::Append => Self::Store(joining(Write::Append, header, key)),
+            Command::Prepend => Self::Store(joining(Write::Prepend, header, key)),
             Command::Delete => Self::Delete { key },
             Command::Increment => arithmetic(true, extras, key)?,
             Command::Decrement => arithmetic(false, extras, key)?,

@@ -66,7 +66,7 @@ proptest! {
             let cut = &packet[..packet.len() - 1];
             prop_assert_eq!(BinaryRequest::parse(&header, command, cut), None);
         }
-        if let Some(BinaryRequest::StoreHead(store)) = request {
+        if let Some(BinaryRequest::Store(store)) = request {
             prop_assert_eq!(store.key.len(), header.key_len);
             prop_assert_eq!(header.head_len() + store.value_len, HEADER_BYTES + header.body_len);
         }

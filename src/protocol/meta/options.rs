@@ -71,7 +71,7 @@ pub struct Options {
 
 impl Options {
     /// Reads all flags in one pass; `None` if anything is wrong with them. What it is, and which of
-    /// several faults counts, is for [`Options::parse`] to find out.
+    /// several errors counts, is for [`Options::parse`] to find out.
     pub(super) fn read(key: &[u8], flags: Flags<'_>, words_before: usize) -> Option<Self> {
         let mut options = Self::default();
         let mut seen = 0u128;

@@ -2,9 +2,7 @@
 
 use super::number;
 use super::request::ParseError;
-
-/// memcached has so many classes.
-const CLASSES: u32 = 64;
+use crate::limits::CLASSES;
 
 /// The class and the number of items asked for, 0 for all, if the words after `stats` are these;
 /// the beginning of the first one is enough.
@@ -19,7 +17,7 @@ pub fn parse(args: &[&[u8]]) -> Option<Result<(u8, u32), ParseError>> {
         else {
             return Err(ParseError::BAD_FORMAT);
         };
-        if class >= CLASSES {
+        if class >= CLASSES as u32 {
             return Err(ParseError::saying("CLIENT_ERROR Illegal slab id"));
         }
         Ok((class as u8, items_max))

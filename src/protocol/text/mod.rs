@@ -1,6 +1,6 @@
 //! The classic text protocol of memcached 1.6.45 (doc/protocol.txt and its parser).
 //!
-//! The caller frames a line; [`parse`] turns it into a [`Request`] that borrows from it, or into a
+//! The caller frames a line; [`parse`] turns it into a [`TextRequest`] that borrows from it, or into a
 //! [`ParseError`] with the reply and the number of data bytes to discard.
 
 mod admin;

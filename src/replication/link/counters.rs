@@ -40,6 +40,6 @@ pub struct LinkCounters {
     pub records_applied: u64,
     /// Records received that this node had no memory for.
     pub records_refused: u64,
-    /// Stamps of the partner that were more than a minute ahead of our clock.
+    /// Timestamps of the partner that were more than a minute ahead of our clock.
     pub clock_ahead: u64,
 }

@@ -238,7 +238,10 @@ impl Link {
         out: &mut Vec<u8>,
         budget_bytes: usize,
     ) -> Result<(), LinkError> {
+        // Before, too: with a wrong watermark, records would count as confirmed that were not sent.
+        self.check_state(store)?;
         let start = out.len();
+        let counters = self.counters;
         self.session.ran_ms = now.boot_ms;
         out.append(&mut self.session.control);
         if self.phase == Phase::Up {
@@ -251,7 +254,13 @@ impl Link {
         }
         let checked = self.check_state(store);
         if checked.is_err() {
+            // Nothing of it was sent.
             out.truncate(start);
+            self.events.clear();
+            self.counters = LinkCounters {
+                link_faults: self.counters.link_faults,
+                ..counters
+            };
         }
         checked
     }

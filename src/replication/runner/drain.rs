@@ -70,6 +70,12 @@ impl Runner {
         };
     }
 
+    /// A panic has ended the link: what the partner has is not known.
+    pub(super) fn forget_partner(&mut self) {
+        self.drain.unreplicated = None;
+        self.drain.partner = PartnerHas::Nothing;
+    }
+
     /// Whether the thread ends now. Called while there is no link.
     pub(super) fn may_end(&mut self) -> bool {
         if *self.stop.borrow_and_update() != ShutdownPhase::Draining {

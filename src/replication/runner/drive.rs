@@ -262,10 +262,12 @@ impl Runner {
     async fn send_last_frames(&mut self, wire: &mut Wire) {
         let mut bytes = wire.output.split_off(wire.written);
         let now = self.clock.now();
-        // Fails only for a fault that has ended the link already, and then there is nothing more.
-        let _ = self
+        let sent = self
             .link
             .transmit(&self.store, now, &mut bytes, LINK_WRITE_BYTES);
+        if let Err(fault) = sent {
+            self.log.fault(&fault.to_string());
+        }
         let close = async {
             wire.stream.write_all(&bytes).await?;
             wire.stream.shutdown().await

@@ -197,13 +197,17 @@ impl Runner {
         })
     }
 
-    /// Runs until the node has shut down, whatever panics meanwhile.
+    /// Runs until the node has shut down, whatever panics meanwhile. A panic of a node that drains
+    /// ends it: the same one might keep it from ever stopping.
     async fn run(mut self) {
         while recover::catch_panic(self.run_until_drained())
             .await
             .is_err()
         {
             self.recover();
+            if *self.stop.borrow() == ShutdownPhase::Draining {
+                return;
+            }
             sleep(recover::RECOVERY_PAUSE).await;
         }
     }

@@ -23,7 +23,8 @@ pub(super) struct Panicked;
 pub(super) async fn catch_panic(running: impl Future<Output = ()>) -> Result<(), Panicked> {
     let mut running = pin!(running);
     poll_fn(|context| {
-        // What a panic may leave half done is the link, which is not used again.
+        // The link is not used again. Of the store a panic may leave the shard that was locked half
+        // changed, as a panic of a worker may: serving what it holds is better than losing all.
         let poll = AssertUnwindSafe(|| running.as_mut().poll(context));
         match catch_unwind(poll) {
             Ok(poll) => poll.map(Ok),
@@ -41,6 +42,7 @@ impl Runner {
         self.link.recovered(now);
         // In this order, as when a link goes down.
         self.publish();
+        self.forget_partner();
         self.changes.set_link_up(false);
         self.startup.on(PartnerEvent::Down, now.boot_ms);
         self.status.set_link(LinkState::Down);
