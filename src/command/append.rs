@@ -3,9 +3,8 @@
 use std::cell::Cell;
 
 use super::context::CommandContext;
-use super::outcome::{StoreEvent, Stored};
+use super::outcome::{Put, StoreEvent, Stored};
 use super::rewrite::{Rewritten, rewrite};
-use super::store::Put;
 use super::store_request::{StoreMode, StoreRequest};
 use crate::store::{Action, Item, ItemHead, Miss, NoRoom, PendingItem, Store};
 

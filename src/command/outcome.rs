@@ -1,7 +1,7 @@
 //! The outcome of storing, and the `watch` events of storing and deleting.
 
 use super::context::CommandContext;
-use crate::store::{ItemSummary, NEVER, StoreEventView};
+use crate::store::{ItemSummary, Miss, NEVER, StoreEventView, Timestamp};
 
 /// The outcome of a storage command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ impl Stored {
         }
     }
 }
+
+/// The timestamp of the new item or why there is none, and why the lookup missed.
+pub(super) type Put = (Result<Option<Timestamp>, Stored>, Option<Miss>);
 
 /// The name of success in `watch` events.
 pub(super) const STORED: &str = "stored";

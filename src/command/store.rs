@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use super::append::join;
 use super::context::{CommandContext, count_miss};
-use super::outcome::{StoreEvent, Stored};
+use super::outcome::{Put, StoreEvent, Stored};
 use super::store_request::{StoreMode, StoreRequest};
 use crate::store::{
-    Action, Item, ItemSummary, Miss, NEVER, NoRoom, PendingItem, Timestamp, Upload, item_flags,
+    Action, Item, ItemSummary, Miss, NEVER, NoRoom, PendingItem, Upload, item_flags,
 };
 
 /// Stores a value that has arrived whole.
@@ -77,9 +77,6 @@ pub fn refuse(
     }
     why
 }
-
-/// The timestamp of the new item or why there is none, and why the lookup missed.
-pub(super) type Put = (Result<Option<Timestamp>, Stored>, Option<Miss>);
 
 fn put(
     ctx: &mut CommandContext<'_>,

@@ -1,6 +1,6 @@
 //! The log, which keeps nobody waiting.
 
-use super::RELAYED_LINE_BYTES_MAX;
+use super::files::RELAYED_LINE_BYTES_MAX;
 
 /// What repeats without a change of state is logged again after this time, with a count. A choice:
 /// a person who looks finds it in the last minute, and a day of it fits a screen of a log viewer.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::KEY_BYTES;
+use super::memory::KEY_BYTES;
 
 /// Slab classes are numbered from 1 to one less than this. memcached's six bits of an item's class.
 pub(crate) const CLASSES: usize = 64;

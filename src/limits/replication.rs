@@ -1,6 +1,6 @@
 //! Around the link: the change queue from the workers, reaching the partner, and stopping.
 
-use super::BATCH_KEYS_MAX;
+use super::link::BATCH_KEYS_MAX;
 
 /// Batches of dirty keys between the workers and the link; one more is an overflow. A choice: many
 /// small turns of a busy worker outlast a stall of the link, for 24 bytes each.

@@ -1,7 +1,7 @@
 //! `stats cachedump <class> <items>`.
 
 use super::number;
-use super::request::ParseError;
+use super::parse_error::ParseError;
 use crate::limits::CLASSES;
 
 /// The class and the number of items asked for, 0 for all, if the words after `stats` are these;

@@ -7,6 +7,7 @@ mod admin;
 pub mod cachedump;
 pub mod dump;
 mod number;
+mod parse_error;
 pub mod reply;
 mod request;
 mod storage;
@@ -16,7 +17,8 @@ mod watch;
 
 pub use admin::{Admin, ClassFilter, CrawlerCommand, DumpFormat, Lru, Shutdown, Slabs};
 pub use number::{strict_i32, strict_u32, strict_u64};
-pub use request::{Keys, ParseError, TextRequest, parse};
+pub use parse_error::ParseError;
+pub use request::{Keys, TextRequest, parse};
 pub use storage::{Storage, StoreVerb};
 pub(super) use token::tokens;
 pub use watch::Events;

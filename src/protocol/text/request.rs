@@ -2,6 +2,7 @@
 
 use super::admin::{self, Admin};
 use super::number;
+use super::parse_error::ParseError;
 use super::storage::{self, Storage, StoreVerb};
 use super::token::{is_noreply, last_token, tokens};
 use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
@@ -84,47 +85,6 @@ pub enum TextRequest<'a> {
     Quit,
     /// `stats`, with the words after it.
     Stats { args: Vec<&'a [u8]> },
-}
-
-/// A line that is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    /// The reply; empty if `noreply` hides it.
-    pub reply: &'static str,
-    /// Bytes of announced data to discard.
-    pub discard_bytes: usize,
-    /// Close without a byte: no memcached client sends this.
-    pub close: bool,
-}
-
-impl ParseError {
-    /// A malformed command, or a key that is too long.
-    pub const BAD_FORMAT: Self = Self::saying("CLIENT_ERROR bad command line format");
-    const UNKNOWN: Self = Self::saying("ERROR");
-    const BAD_EXPTIME: Self = Self::saying("CLIENT_ERROR invalid exptime argument");
-    const BAD_DELTA: Self = Self::saying("CLIENT_ERROR invalid numeric delta argument");
-    const BAD_DELETE: Self =
-        Self::saying("CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]");
-    const NOT_OURS: Self = Self {
-        close: true,
-        ..Self::saying("")
-    };
-
-    pub(in crate::protocol) const fn saying(reply: &'static str) -> Self {
-        Self {
-            reply,
-            discard_bytes: 0,
-            close: false,
-        }
-    }
-
-    pub(super) fn quiet(self, noreply: bool) -> Self {
-        if noreply {
-            Self { reply: "", ..self }
-        } else {
-            self
-        }
-    }
 }
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).

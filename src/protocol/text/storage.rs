@@ -1,7 +1,7 @@
 //! `set add replace append prepend cas`: a line, then a block of data.
 
 use super::number;
-use super::request::ParseError;
+use super::parse_error::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
 

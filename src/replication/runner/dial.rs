@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep};
 
 use super::addresses::PartnerAddresses;
 use super::authenticate::{self, AuthError, LinkStream};
-use super::connect::{Absence, ConnectOutcome, Dialled, prepare};
+use super::connect_outcome::{Absence, ConnectOutcome, Dialled};
 use super::recover::{RECOVERY_PAUSE, catch_panic};
+use super::socket::prepare;
 use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, LINK_AUTH_MS};
 use crate::replication::tls::LinkTls;
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accepted_link::AcceptedLink;
 use super::authenticate::{AuthError, LinkStream, shows_other_key};
-use super::connect::ConnectOutcome;
+use super::connect_outcome::ConnectOutcome;
 use super::status::LinkState;
 use super::{Runner, ShutdownPhase};
 use crate::limits::{

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::connect::Absence;
+use super::connect_outcome::Absence;
 use crate::logs::Repeated;
 use crate::replication::link::{Partner, Refusal};
 use crate::store::Timestamp;

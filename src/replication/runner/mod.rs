@@ -10,12 +10,14 @@ mod accepted_link;
 mod addresses;
 mod authenticate;
 mod connect;
+mod connect_outcome;
 mod dial;
 mod drain;
 mod drive;
 mod log;
 mod recover;
 mod rows;
+mod socket;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -38,11 +40,12 @@ use crate::replication::tls::LinkTls;
 use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
 pub use addresses::PartnerAddresses;
-pub use connect::bind;
 pub use rows::print_rows;
+pub use socket::bind;
 pub use status::{LinkState, ReplicationStatus};
 
-use connect::{Absence, ConnectOutcome, Connectors, Dialled};
+use connect::Connectors;
+use connect_outcome::{Absence, ConnectOutcome, Dialled};
 use drain::DrainState;
 use log::LinkLog;
 

@@ -2,7 +2,7 @@
 
 use super::{ClassFilter, ERROR, Words};
 use crate::limits::CRAWLER_SLEEP_US_MAX;
-use crate::protocol::text::request::ParseError;
+use crate::protocol::text::parse_error::ParseError;
 
 /// `lru_crawler`. Classes are `None` where the list is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,8 @@ pub use classes::ClassFilter;
 pub use crawler::{CrawlerCommand, DumpFormat};
 
 use super::number;
-use super::request::{ParseError, TextRequest};
+use super::parse_error::ParseError;
+use super::request::TextRequest;
 use super::token::{is_noreply, tokens};
 use super::watch::{self, Events};
 use crate::limits::{
