@@ -1,7 +1,7 @@
 //! The classic text protocol of memcached 1.6.45 (doc/protocol.txt and its parser).
 //!
-//! The caller frames a line; [`parse`] turns it into a [`TextRequest`] that borrows from it, or into a
-//! [`ParseError`] with the reply and the number of data bytes to discard.
+//! The caller frames a line; [`parse`] turns it into a [`TextRequest`] that borrows from it, or
+//! into a [`ParseError`] with the reply and the number of data bytes to discard.
 
 mod admin;
 pub mod cachedump;
