@@ -239,7 +239,7 @@ impl Running {
         &self.reloads
     }
 
-    /// Stops: no new clients, the present ones let go, the partner given all it is owed.
+    /// Stops: closes the client port and its connections, and gives the partner what it lacks.
     ///
     /// # Errors
     /// The node stops because its client port could not be opened.
@@ -249,10 +249,10 @@ impl Running {
                 drop(gate);
                 self.server.stop()
             }
-            PortGate::Pair(peer) => {
-                peer.close_clients();
+            PortGate::Pair(replication) => {
+                replication.close_clients();
                 let served = self.server.stop();
-                peer.drain();
+                replication.drain();
                 served
             }
         };

@@ -1,6 +1,6 @@
 //! memtwin: a memcached whose every write is streamed to a failover node.
 //!
-//! This page is the one place where the architecture is told. The modules tell their own parts.
+//! This page describes the architecture; each module describes its own part.
 //!
 //! # Bird's eye view
 //!

@@ -42,7 +42,7 @@ fn run(parsed: Parsed) -> Result<(), StartupError> {
     }
 }
 
-/// The life of a node, from the command line to the last byte the partner was owed.
+/// The life of a node, from the command line to the last byte for the partner.
 fn serve(cli: Cli) -> Result<(), StartupError> {
     signals::hold_hangups()?;
     let config = cli::load(cli)?;

@@ -130,7 +130,7 @@ pub fn raise_open_files(connections: usize) -> Result<(), StartupError> {
     Err(StartupError::new(EXIT_SYSTEM, text))
 }
 
-/// As root, becomes the user it was told; as anybody else, stays who it is.
+/// As root, becomes the user of `-u`; as anybody else, changes nothing.
 ///
 /// # Errors
 /// No user was named, there is no such user, or the system refuses.

@@ -59,7 +59,7 @@ impl Signals {
         })
     }
 
-    /// Waits until the process is told to stop; the name of the signal. SIGHUP reads files anew.
+    /// Waits until a signal stops the process; the name of the signal. SIGHUP reads files again.
     pub fn wait(&mut self, reloads: &Reloads) -> &'static str {
         let Self {
             runtime,

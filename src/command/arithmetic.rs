@@ -212,8 +212,8 @@ fn count(ctx: &CommandContext<'_>, decision: &Decision, incr: bool) {
     match (decision.outcome, incr) {
         // A created number is neither a hit nor a miss.
         (ArithmeticOutcome::Value(number), _) if number.is_initial => {}
-        (ArithmeticOutcome::Value(_), true) => ctx.met().incr_hits.count(),
-        (ArithmeticOutcome::Value(_), false) => ctx.met().decr_hits.count(),
+        (ArithmeticOutcome::Value(_), true) => ctx.class_counts().incr_hits.count(),
+        (ArithmeticOutcome::Value(_), false) => ctx.class_counts().decr_hits.count(),
         (ArithmeticOutcome::NotFound, true) => counters.incr_misses.count(),
         (ArithmeticOutcome::NotFound, false) => counters.decr_misses.count(),
         _ => {}

@@ -86,12 +86,12 @@ impl<'t> CommandContext<'t> {
         if !self.store.has_cas() {
             return 0;
         }
-        let stamp_of_none = || self.store.hybrid_clock().next(self.now());
-        own.unwrap_or_else(|| timestamp.unwrap_or_else(stamp_of_none).get())
+        let fresh = || self.store.hybrid_clock().next(self.now());
+        own.unwrap_or_else(|| timestamp.unwrap_or_else(fresh).get())
     }
 
     /// The counters of the slab class of the item that was last looked up.
-    pub(super) fn met(&self) -> &ClassCounts {
+    pub(super) fn class_counts(&self) -> &ClassCounts {
         self.counters.class(self.op.found_class)
     }
 }

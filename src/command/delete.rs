@@ -63,7 +63,7 @@ pub fn delete(ctx: &mut CommandContext<'_>, key: &[u8], request: &DeleteRequest)
     match deleted {
         Ok(seen) => {
             if !request.remains.is_some_and(|remains| remains.stale) {
-                ctx.met().delete_hits.count();
+                ctx.class_counts().delete_hits.count();
                 ctx.tell_deleted(key, request.name, seen);
             }
             Deleted::Deleted

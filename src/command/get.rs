@@ -80,8 +80,8 @@ fn count(ctx: &CommandContext<'_>, is_touch: bool, found: Result<(), Miss>) -> b
     };
     all.count();
     match (found, is_touch) {
-        (Ok(()), true) => ctx.met().touch_hits.count(),
-        (Ok(()), false) => ctx.met().get_hits.count(),
+        (Ok(()), true) => ctx.class_counts().touch_hits.count(),
+        (Ok(()), false) => ctx.class_counts().get_hits.count(),
         (Err(_), true) => counters.touch_misses.count(),
         (Err(_), false) => counters.get_misses.count(),
     }

@@ -120,8 +120,8 @@ fn count(ctx: &CommandContext<'_>, request: &StoreRequest, stored: Stored, miss:
     }
     if request.is_cas() {
         match stored {
-            Stored::Stored { .. } => ctx.met().cas_hits.count(),
-            Stored::Exists => ctx.met().cas_badval.count(),
+            Stored::Stored { .. } => ctx.class_counts().cas_hits.count(),
+            Stored::Exists => ctx.class_counts().cas_badval.count(),
             _ => counters.cas_misses.count(),
         }
     }

@@ -189,16 +189,16 @@ mod tests {
                 "client is a section: write [client]",
             ),
         ] {
-            let told = refused(text);
-            assert!(told.contains(words), "{text}: {told}");
+            let shown = refused(text);
+            assert!(shown.contains(words), "{text}: {shown}");
         }
     }
 
     /// A password was shown where its type was wrong.
     #[test]
     fn a_password_of_a_wrong_type_is_not_shown() {
-        let told = refused("[sasl]\nusers = { tomcat = 271828 }\n");
-        assert!(told.contains("sasl.users: write a table"), "{told}");
-        assert!(!told.contains("271828"), "{told}");
+        let shown = refused("[sasl]\nusers = { tomcat = 271828 }\n");
+        assert!(shown.contains("sasl.users: write a table"), "{shown}");
+        assert!(!shown.contains("271828"), "{shown}");
     }
 }

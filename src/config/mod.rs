@@ -34,7 +34,7 @@ pub(crate) use tuning::Tuning;
 /// What `-R` is unless it is given.
 pub(crate) const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
 
-/// Everything a node is told when it starts.
+/// All settings of a node.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -52,7 +52,7 @@ pub struct Config {
     pub replication: Replication,
     /// What is known of memcached-session-manager.
     pub msm: Msm,
-    /// What memcached can be told and has no meaning here.
+    /// Settings of memcached that have no meaning here.
     #[serde(skip)]
     pub tuning: Tuning,
     /// The file it comes from, for what is read anew.

@@ -1,4 +1,4 @@
-//! What memcached can be told and memtwin has no use for: kept, and shown by `stats settings`.
+//! Settings of memcached that have no meaning here: kept, and shown by `stats settings`.
 //!
 //! It comes from flags only; a file has no such keys, for what can be written there has a meaning.
 

@@ -1,4 +1,4 @@
-//! Which flag sets which key is told where the key is explained.
+//! Which flag sets which key stands where the key is explained.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ const EXPLAINED: &str = include_str!("../../../config/memtwin.toml");
 type KeysAndFlags = BTreeSet<(String, String)>;
 
 /// The keys with the flags that their explanations name.
-fn told() -> KeysAndFlags {
+fn documented() -> KeysAndFlags {
     let (mut section, mut comment, mut found) = ("", String::new(), BTreeSet::new());
     for line in EXPLAINED.lines() {
         if let Some(text) = line.strip_prefix("# ") {
@@ -71,7 +71,7 @@ fn name_of(arg: &Arg) -> String {
 }
 
 #[test]
-fn the_flag_of_a_key_is_told_where_the_key_is_explained() {
+fn the_flag_of_a_key_stands_where_the_key_is_explained() {
     let mut real = KeysAndFlags::new();
     for arg in Cli::command().get_arguments() {
         let keys = keys_of(arg).into_iter();
@@ -84,6 +84,6 @@ fn the_flag_of_a_key_is_told_where_the_key_is_explained() {
     }
     // What no file can say.
     real.retain(|(key, _)| !key.starts_with("tuning."));
-    assert_eq!(told(), real);
+    assert_eq!(documented(), real);
     assert!(real.len() > 45, "{real:?}");
 }

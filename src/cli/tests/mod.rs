@@ -245,10 +245,14 @@ fn every_option_of_o_is_taken_and_finds_its_setting() {
         (0, 4 << 10)
     );
     assert_eq!(read("-o sock_cookie_id=5").unwrap().tuning.socket_mark, 5);
-    let told = read("-o hash_algorithm=jenkins,modern -e /dev/shm/x -N 2")
+    let parsed = read("-o hash_algorithm=jenkins,modern -e /dev/shm/x -N 2")
         .unwrap()
         .tuning;
-    let names: Vec<_> = told.without_effect.iter().map(|(name, _)| *name).collect();
+    let names: Vec<_> = parsed
+        .without_effect
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
     assert_eq!(names, ["-N", "hash_algorithm", "-e"]);
 }
 

@@ -179,13 +179,13 @@ fn check_sasl(config: &Config) -> Result<(), ConfigError> {
 /// What an address says of TLS means something only where there is TLS.
 fn check_tls(config: &Config) -> Result<(), ConfigError> {
     let mut listen = config.client.listen.iter();
-    let Some(told) = listen.find_map(|listen| listen.tls) else {
+    let Some(first) = listen.find_map(|listen| listen.tls) else {
         return Ok(());
     };
     if config.tls.enabled {
         return Ok(());
     }
-    let name = match told {
+    let name = match first {
         ListenTls::Plain => "notls",
         ListenTls::Mutual => "mtls",
         ListenTls::Basic => "btls",

@@ -28,7 +28,7 @@ pub(super) enum Input {
     End,
 }
 
-/// The state of the unfinished input, as the connection registry was last told.
+/// The state of the unfinished input, as the connection registry last saw it.
 #[derive(Debug, Default)]
 pub(super) struct InputProgress {
     held_bytes: u64,

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::accepted_link::AcceptedLink;
 use super::addresses::PartnerAddresses;
-use super::authenticate::{self, AuthError};
+use super::authenticate::{self, LinkAuthError};
 use super::connect_outcome::ConnectOutcome;
 use super::recover::{RECOVERY_PAUSE, catch_panic};
 use super::socket::prepare;
@@ -74,7 +74,7 @@ impl LinkAcceptor {
             match authenticate::within(LINK_AUTH_MS, self.authenticate(stream, from)).await {
                 Ok(accepted) => ConnectOutcome::Accepted(Box::new(accepted)),
                 Err(error) => {
-                    let is_partners_host = matches!(error, AuthError::OtherKey)
+                    let is_partners_host = matches!(error, LinkAuthError::OtherKey)
                         && self.partner.include_once_known(from.ip()).await;
                     if !is_partners_host {
                         return self.reject_unauthenticated(from, &error.to_string());
@@ -91,7 +91,7 @@ impl LinkAcceptor {
         &self,
         stream: TcpStream,
         from: SocketAddr,
-    ) -> Result<AcceptedLink, AuthError> {
+    ) -> Result<AcceptedLink, LinkAuthError> {
         prepare(&stream)?;
         let stream = authenticate::accept(&self.tls, stream).await?;
         AcceptedLink::read_hello(stream, from).await

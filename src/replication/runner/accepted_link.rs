@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::authenticate::{AuthError, LinkStream};
+use super::authenticate::{LinkAuthError, LinkStream};
 use crate::limits::SILENCE_MS;
 use crate::replication::link::{Link, Refusal};
 use crate::replication::wire::{Frame, first_frame};
@@ -30,7 +30,7 @@ impl AcceptedLink {
     pub(super) async fn read_hello(
         mut stream: LinkStream,
         from: SocketAddr,
-    ) -> Result<Self, AuthError> {
+    ) -> Result<Self, LinkAuthError> {
         let mut received = Vec::new();
         loop {
             match first_frame(&received) {
@@ -38,9 +38,9 @@ impl AcceptedLink {
                 Ok(Some(Frame::Hello(_))) => break,
                 Ok(Some(_)) => {
                     let what = "a frame before the hello".to_owned();
-                    return Err(AuthError::OtherProtocol(what));
+                    return Err(LinkAuthError::OtherProtocol(what));
                 }
-                Err(error) => return Err(AuthError::OtherProtocol(error.to_string())),
+                Err(error) => return Err(LinkAuthError::OtherProtocol(error.to_string())),
             }
             // The stream limits the number of bytes until the hello is complete.
             if stream.read_buf(&mut received).await? == 0 {

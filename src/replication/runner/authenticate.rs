@@ -24,7 +24,7 @@ pub(super) type LinkStream = TlsStream<LimitedStream>;
 
 /// Why a connection is not authenticated.
 #[derive(Debug, ThisError)]
-pub(super) enum AuthError {
+pub(super) enum LinkAuthError {
     /// The other end speaks the link's protocol and does not hold the key.
     #[error("key: the two nodes hold different keys; copy one key file to both")]
     OtherKey,
@@ -36,7 +36,7 @@ pub(super) enum AuthError {
     Socket(#[from] io::Error),
 }
 
-impl AuthError {
+impl LinkAuthError {
     /// An error on a connection whose other end named the link's protocol.
     fn of_link(error: io::Error) -> Self {
         if shows_other_key(&error) {
@@ -70,20 +70,20 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
 }
 
 /// Authenticates both ends of a connection that this node dialled.
-pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, LinkAuthError> {
     let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
-        .map_err(|error| AuthError::OtherProtocol(error.to_string()))?;
+        .map_err(|error| LinkAuthError::OtherProtocol(error.to_string()))?;
     let result = handshake(&mut session, &mut stream).await;
     let speaks_link = session.alpn_protocol() == Some(LINK_ALPN);
     match result {
         Ok(()) if !speaks_link => {
             let what = "TLS without its protocol's name (ALPN)";
-            return Err(AuthError::OtherProtocol(what.to_owned()));
+            return Err(LinkAuthError::OtherProtocol(what.to_owned()));
         }
         Ok(()) => {}
-        Err(error) if speaks_link => return Err(AuthError::of_link(error)),
-        Err(error) => return Err(AuthError::of_other(error)),
+        Err(error) if speaks_link => return Err(LinkAuthError::of_link(error)),
+        Err(error) => return Err(LinkAuthError::of_other(error)),
     }
     // The handshake is complete, so this only wraps the session and the stream.
     let mut stream = TlsConnector::from(Arc::clone(&tls.client))
@@ -131,11 +131,11 @@ async fn send(session: &mut ClientConnection, stream: &mut LimitedStream) -> io:
 
 /// Authenticates both ends of an accepted connection. The limit on what the other end may send
 /// stays, because its hello is still to be read.
-pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, AuthError> {
+pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, LinkAuthError> {
     let stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
     let start = LazyConfigAcceptor::new(Acceptor::default(), stream)
         .await
-        .map_err(AuthError::of_other)?;
+        .map_err(LinkAuthError::of_other)?;
     let speaks_link = {
         let hello = start.client_hello();
         let mut protocols = hello.alpn().into_iter().flatten();
@@ -143,20 +143,20 @@ pub(super) async fn accept(tls: &LinkTls, stream: TcpStream) -> Result<LinkStrea
     };
     if !speaks_link {
         let what = "a TLS client that does not ask for the link's protocol (ALPN)";
-        return Err(AuthError::OtherProtocol(what.to_owned()));
+        return Err(LinkAuthError::OtherProtocol(what.to_owned()));
     }
     let stream = start
         .into_stream(Arc::clone(&tls.server))
         .await
-        .map_err(AuthError::of_link)?;
+        .map_err(LinkAuthError::of_link)?;
     Ok(stream.into())
 }
 
 /// Runs `work` with a time limit.
 pub(super) async fn within<T>(
     limit_ms: u64,
-    work: impl Future<Output = Result<T, AuthError>>,
-) -> Result<T, AuthError> {
+    work: impl Future<Output = Result<T, LinkAuthError>>,
+) -> Result<T, LinkAuthError> {
     timeout(Duration::from_millis(limit_ms), work)
         .await
         .unwrap_or_else(|_| {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::addresses::PartnerAddresses;
-use super::authenticate::{self, AuthError, LinkStream};
+use super::authenticate::{self, LinkAuthError, LinkStream};
 use super::connect_outcome::{Absence, ConnectOutcome, Dialled};
 use super::recover::{RECOVERY_PAUSE, catch_panic};
 use super::socket::prepare;
@@ -85,7 +85,7 @@ impl Dialler {
         Err(summary(&failures))
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, AuthError> {
+    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, LinkAuthError> {
         let stream = TcpStream::connect(address).await?;
         prepare(&stream)?;
         authenticate::connect(&self.tls, stream).await
@@ -94,14 +94,14 @@ impl Dialler {
 
 /// The outcome of the failures at all addresses: the most specific one. A node with another key is
 /// more specific than another server, and that more than no answer.
-fn summary(failures: &[(SocketAddr, AuthError)]) -> ConnectOutcome {
+fn summary(failures: &[(SocketAddr, LinkAuthError)]) -> ConnectOutcome {
     let mut reasons = Vec::new();
     let mut is_answered = false;
     for (address, error) in failures {
-        if matches!(error, AuthError::OtherKey) {
+        if matches!(error, LinkAuthError::OtherKey) {
             return ConnectOutcome::Refused(error.to_string());
         }
-        is_answered |= matches!(error, AuthError::OtherProtocol(_));
+        is_answered |= matches!(error, LinkAuthError::OtherProtocol(_));
         reasons.push(format!("{address}: {error}"));
     }
     let reason = reasons.join("; ");

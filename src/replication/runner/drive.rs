@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accepted_link::AcceptedLink;
-use super::authenticate::{AuthError, LinkStream, shows_other_key};
+use super::authenticate::{LinkAuthError, LinkStream, shows_other_key};
 use super::connect_outcome::ConnectOutcome;
 use super::status::LinkState;
 use super::{Runner, ShutdownPhase};
@@ -312,7 +312,7 @@ impl Runner {
             && !was_up
             && shows_other_key(error)
         {
-            self.on_refused(&AuthError::OtherKey.to_string(), false);
+            self.on_refused(&LinkAuthError::OtherKey.to_string(), false);
         }
         self.on_tick();
         match ending {
