@@ -233,7 +233,7 @@ impl Running {
         })
     }
 
-    /// What it reads anew on SIGHUP.
+    /// What it reads again on SIGHUP.
     #[must_use]
     pub fn reloads(&self) -> &Reloads {
         &self.reloads

@@ -53,7 +53,7 @@
 //!   checked as a whole. [`limits`]: every bound of the server, asserted against the others.
 //! - [`auth`]: users and passwords of clients. [`files`]: how every file is read that holds such
 //!   things.
-//! - [`reload`]: what is read anew on SIGHUP, one list for the whole node.
+//! - [`reload`]: what is read again on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.

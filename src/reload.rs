@@ -1,4 +1,4 @@
-//! What a running node reads anew on SIGHUP: password files, certificates.
+//! What a running node reads again on SIGHUP: password files, certificates.
 //!
 //! Each such thing is shared by those who use it and by the node's [`Reloads`]; nobody is
 //! disconnected, and what was in use stays in use when the new files are no good.
@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why one thing was not read anew, in its own type.
+/// Why one thing was not read again, in its own type.
 pub(crate) type ReloadError = Box<dyn Error>;
 
 /// Something that was read from files at the start and can be read again.
@@ -15,7 +15,7 @@ pub trait Reload: Send + Sync {
     /// What it is, for the log.
     fn name(&self) -> &'static str;
 
-    /// Reads the files anew and takes them over as a whole, for whoever comes from now on. It may
+    /// Reads the files again and takes them over as a whole, for whoever comes from now on. It may
     /// read files, so no thread that serves clients calls it.
     ///
     /// # Errors
@@ -33,18 +33,18 @@ impl Reloads {
         self.0.push(thing);
     }
 
-    /// Reads all of them anew and logs how each went: one that fails stops no other.
+    /// Reads all of them again and logs how each went: one that fails stops no other.
     pub fn run(&self) {
         if self.0.is_empty() {
-            tracing::info!("SIGHUP: there is nothing to read anew");
+            tracing::info!("SIGHUP: there is nothing to reload");
         }
         for thing in &self.0 {
             match thing.reload() {
-                Ok(()) => tracing::info!(what = thing.name(), "SIGHUP: read anew"),
+                Ok(()) => tracing::info!(what = thing.name(), "SIGHUP: reloaded"),
                 Err(error) => tracing::error!(
                     what = thing.name(),
                     %error,
-                    "SIGHUP: not read anew, what was read before stays in use"
+                    "SIGHUP: not reloaded, what was read before stays in use"
                 ),
             }
         }

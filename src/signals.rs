@@ -1,4 +1,4 @@
-//! Signals: which end a node, and which has it read its files anew.
+//! Signals: which end a node, and which has it read its files again.
 
 use std::io;
 

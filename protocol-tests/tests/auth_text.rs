@@ -260,7 +260,7 @@ fn sighup_reads_the_file_anew() -> Result<()> {
         if subject.kind() == Kind::Memtwin {
             eventually("the log tells", || {
                 let log = guarded.server.log();
-                Ok(log.contains("not read anew") && log.contains("line 2"))
+                Ok(log.contains("not reloaded") && log.contains("line 2"))
             })?;
         } else {
             std::thread::sleep(Duration::from_millis(1500));

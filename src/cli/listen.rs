@@ -1,4 +1,4 @@
-//! `-p`, `-l` and `-U`: where clients are let in.
+//! `-p`, `-l` and `-U`: where clients connect.
 
 use super::MemcachedFlags;
 use super::apply::{Layer, put};

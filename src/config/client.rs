@@ -18,7 +18,7 @@ pub struct Client {
     /// be bound (a name or `*` may resolve to an address family that this host does not have).
     #[serde(skip)]
     pub addresses: Vec<Vec<SocketAddr>>,
-    /// Where the ports are written once clients are let in (`MEMCACHED_PORT_FILENAME`).
+    /// Where the ports are written once clients are accepted (`MEMCACHED_PORT_FILENAME`).
     #[serde(skip)]
     pub port_file: Option<PathBuf>,
     /// Unix socket (`-s`), instead of TCP.

@@ -1,4 +1,4 @@
-//! Where clients are let in: an address, and what is spoken there, as `-l` writes it.
+//! Where clients connect: an address, and what is spoken there, as `-l` writes it.
 //!
 //! `notls:`, `mtls:` or `btls:`, then `proto[ascii]:`, then `tag[name]:`, each where it is wanted,
 //! then the address: `notls:proto[ascii]:127.0.0.1:11211`.

@@ -55,7 +55,7 @@ pub struct Config {
     /// Settings of memcached that have no meaning here.
     #[serde(skip)]
     pub tuning: Tuning,
-    /// The file it comes from, for what is read anew.
+    /// The file it comes from, for what is read again.
     #[serde(skip)]
     pub file: Option<PathBuf>,
 }

@@ -16,7 +16,8 @@ pub(crate) const KEEPALIVE_INTERVAL_SECS: u64 = 10;
 pub(crate) const IDLE_SWEEP_MS: u64 = 1000;
 
 /// TLS handshakes of one worker that are not finished; one more lets the oldest go. A choice: all
-/// clients may come back at once after an outage, and strangers hold 16 MiB of a worker at most.
+/// clients may come back at once after an outage, and unauthenticated clients hold 16 MiB of a
+/// worker at most.
 pub(crate) const HANDSHAKES_MAX: usize = 1024;
 /// How long a TLS handshake may take, its wait for the client's first byte included. A choice: two
 /// round trips take a second on bad lines, and handshakes queue while many come at once.

@@ -23,7 +23,7 @@ pub(crate) const BINARY_BODY_BYTES: usize = 1 << 30;
 /// in memcached.
 pub(crate) const LOGIN_LINE_BYTES_MIN: usize = 6;
 /// Longest user and password of `-Y`; a longer one is refused unread. Far more than a line of the
-/// file has, and no more than a stranger may have us hold.
+/// file has, and no more than an unauthenticated client may make the node hold.
 pub(crate) const LOGIN_TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Longest name of a SASL mechanism, as in memcached.
 pub(crate) const SASL_MECHANISM_BYTES_MAX: usize = 32;

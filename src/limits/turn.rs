@@ -12,7 +12,7 @@ pub(crate) const TURN_OUTPUT_SCARCE_BYTES: usize = 16 << 10;
 /// nothing, each adds no more than [`TURN_OUTPUT_SCARCE_BYTES`] and one reply.
 pub(crate) const OUTPUT_SHARE: u64 = 8;
 /// Reply buffers larger than this are given back after a turn: twice what a turn aims at, so that
-/// only large replies allocate anew.
+/// only large replies allocate again.
 pub(crate) const OUTPUT_KEPT_BYTES: usize = 2 * TURN_OUTPUT_BYTES;
 /// Of bytes that a turn copies within the store, this many count as one to send: no reply shows how
 /// long that takes. A turn copies a megabyte at most.

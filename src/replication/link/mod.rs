@@ -181,7 +181,7 @@ impl Link {
         self.session = Session::default();
     }
 
-    /// The caller has panicked while it used the link: begins anew, as after a closed connection.
+    /// The caller has panicked while it used the link: starts again as after a closed connection.
     pub fn recovered(&mut self, now: Now) {
         self.counters.link_faults += 1;
         self.events.clear();

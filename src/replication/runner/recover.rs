@@ -35,7 +35,7 @@ pub(super) async fn catch_panic(running: impl Future<Output = ()>) -> Result<(),
 }
 
 impl Runner {
-    /// Begins anew: without a link, so that the next one comes with a full sync.
+    /// Starts again without a link, so that the next one comes with a full sync.
     pub(super) fn recover(&mut self) {
         self.log.fault("the replication thread panicked");
         let now = self.clock.now();
