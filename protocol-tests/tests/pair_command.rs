@@ -75,9 +75,8 @@ impl PairCommand {
     fn kill_and_start_again(&mut self) -> Result<()> {
         process::signal(self.process.id(), Signal::KILL)?;
         wait_for_end(&mut self.process)?;
-        eventually("its nodes have ended", || {
-            Ok(self.client(0).is_err() && self.client(1).is_err())
-        })?;
+        // A node that stops closes its client port first and the port of the link last.
+        eventually("its nodes have ended", || Ok(are_free(self.port_base)))?;
         ensure!(
             self.left_behind()? == 1,
             "it left no folder: the test is blind"
@@ -126,12 +125,15 @@ fn free_port_base() -> Result<u16> {
     let mut rng = fastrand::Rng::new();
     (0..50)
         .map(|_| rng.u16(20_000..30_000))
-        .find(|base| {
-            [0, 1, 100, 101]
-                .iter()
-                .all(|offset| std::net::TcpListener::bind(loopback(base + offset)).is_ok())
-        })
+        .find(|base| are_free(*base))
         .context("no four free ports")
+}
+
+/// Whether nobody listens on the ports of a pair.
+fn are_free(port_base: u16) -> bool {
+    [0, 1, 100, 101]
+        .iter()
+        .all(|offset| std::net::TcpListener::bind(loopback(port_base + offset)).is_ok())
 }
 
 #[test]
