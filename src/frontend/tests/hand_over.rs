@@ -1,8 +1,8 @@
 //! Statistics are printed when the link knows of all changes that were made before.
 //!
-//! A `set` and `stats replication` in one packet were one turn, and a turn passes its changes to the
-//! link at its end: the node said that its partner lacked nothing. Whoever stopped the node because
-//! of that lost the write.
+//! A `set` and `stats replication` in one packet were one turn, and a turn passes its changes to
+//! the link at its end: the node said that its partner lacked nothing. Whoever stopped the node
+//! because of that lost the write.
 
 use super::dispatch::Frontend;
 use super::executor::Flow;
