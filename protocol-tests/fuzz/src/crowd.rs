@@ -61,7 +61,7 @@ pub(crate) fn together(plan: &Plan<'_>) {
         now = later(now, *piece as u64 * MS_PER_BYTE);
         node.store.flush_if_due(now);
         if round % CLIENTS == 0 {
-            node.store.expire(now, |batch| node.hand_over(batch));
+            node.store.expire(now, |context| node.send_changes(context));
         }
         if clients.iter().all(|(_, sent)| *sent == plan.bytes.len()) {
             break;
