@@ -1,6 +1,5 @@
 //! A client's socket: TCP, TLS over TCP, or unix.
 
-use crate::limits::TLS_SESSION_BYTES;
 use std::io::{self, IoSlice, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
@@ -10,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use crate::limits::TLS_SESSION_BYTES;
 use crate::tls::limited_stream::LimitedStream;
 
 /// An accepted socket that is not registered with a runtime yet; the worker that serves it does

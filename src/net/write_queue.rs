@@ -1,11 +1,11 @@
 //! Replies that a socket has not taken yet.
 
-use crate::limits::WRITE_RUNS_MAX;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
 use super::stream::Stream;
 use crate::frontend::Output;
+use crate::limits::WRITE_RUNS_MAX;
 use crate::store::{Purpose, Reservation, Store};
 
 /// The unsent replies of a client. While there are any, its socket is not read.

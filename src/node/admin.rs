@@ -3,7 +3,6 @@
 //! Commands that tune what does not exist here (slab pages, parts of an LRU) are checked as
 //! memcached checks them and shown in `stats settings`, and change nothing else.
 
-use crate::limits::VERBOSITY_MAX;
 use std::sync::atomic::Ordering;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -11,6 +10,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::Node;
 use crate::frontend::control::ControlReply;
 use crate::frontend::text::Dump;
+use crate::limits::VERBOSITY_MAX;
 use crate::logs::clients;
 use crate::protocol::text::{
     Admin, ClassFilter, CrawlerCommand, DumpFormat, Events, Lru, Shutdown, Slabs,

@@ -2,14 +2,13 @@
 
 use super::classes::index;
 use super::{Now, Store};
-use crate::limits;
-use crate::limits::CLASSES;
+use crate::limits::{AGE_ENTRIES, CLASSES};
 
 impl Store {
     /// Seconds since the last use of the longest unused item of each class. Looks only at the cold
-    /// end of each shard, at [`limits::AGE_ENTRIES`] items of all shards together.
+    /// end of each shard, at [`AGE_ENTRIES`] items of all shards together.
     pub fn idle_secs_by_class(&self, now: Now) -> [u64; CLASSES] {
-        let entries = (limits::AGE_ENTRIES / self.shards.len()).max(1);
+        let entries = (AGE_ENTRIES / self.shards.len()).max(1);
         let mut idle_ms = [0; CLASSES];
         for shard in &self.shards {
             let shard = shard.lock();

@@ -1,11 +1,11 @@
 //! Counters of evictions, expiry and refusals.
 
-use crate::limits::CLASSES;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::classes::index;
 use super::clock::Now;
 use super::item::{Item, NEVER};
+use crate::limits::CLASSES;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 

@@ -4,12 +4,12 @@
 //! queued again. Nothing is queued further ahead than the horizon, which bounds the stale entries
 //! that one key can leave behind.
 
-use crate::limits::{EXPIRY_HORIZON_BUCKETS, EXPIRY_STALE_KEPT};
 use std::collections::BTreeMap;
 
 use super::clock::Now;
 use super::item::{Item, NEVER};
 use super::table::Table;
+use crate::limits::{EXPIRY_HORIZON_BUCKETS, EXPIRY_STALE_KEPT};
 
 /// A bucket spans 16.4 s of deadlines (a shift of 14 bits): few enough buckets to cost nothing, and
 /// [`ExpiryBuckets::next_to_fire`] expires items of the current bucket earlier where that is cheap.

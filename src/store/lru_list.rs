@@ -4,13 +4,13 @@
 //! when items are more than half of it; none ever shrinks by itself. Where entries come and go, as
 //! in a full cache, every index would be twice as long as its items need.
 
-use crate::limits::{INDEX_CHECK_CHANGES_MIN, INDEX_CHECK_SHARE};
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
 use super::hash::BuildIdentity;
 use super::item::Item;
+use crate::limits::{INDEX_CHECK_CHANGES_MIN, INDEX_CHECK_SHARE};
 
 /// Both are beyond what any memory holds. Only a capacity that changes shrinks the index.
 const CAPACITIES: [NonZeroUsize; 2] = [

@@ -1,13 +1,13 @@
 //! The store compared with a map: random operations give the same answers, and the accounts are
 //! exact after each.
 
-use crate::limits::SLOTS_PER_KEY;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::operations::{Age, Entry, KEYS, Op, key_of, op, settings, value_of};
 use super::*;
+use crate::limits::SLOTS_PER_KEY;
 
 /// The store and what it should hold.
 struct Model {
