@@ -63,8 +63,8 @@ impl GetRequest {
 
 impl<'a> Found<'a> {
     pub(super) fn of(item: &'a Item, request: &GetRequest, now: Now) -> Self {
-        let stale = item.item_flags() & item_flags::STALE != 0;
-        let token_sent = item.item_flags() & item_flags::TOKEN_SENT != 0;
+        let stale = item.has_flag(item_flags::STALE);
+        let token_sent = item.has_flag(item_flags::TOKEN_SENT);
         let wins = |recache: Recache| {
             let touched = request.touch.filter(|_| recache.after_touch);
             let deadline_ms = touched.unwrap_or_else(|| item.deadline_ms());

@@ -220,6 +220,11 @@ impl Item {
             .unwrap_or_else(|| self.timestamp().get())
     }
 
+    /// Whether it has one of its flags, see [`item_flags`](mod@item_flags).
+    pub fn has_flag(&self, flag: u8) -> bool {
+        self.item_flags() & flag != 0
+    }
+
     /// Whether it has a CAS unique.
     pub fn has_cas(&self) -> bool {
         !self.local(local::NO_CAS)

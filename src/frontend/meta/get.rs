@@ -75,7 +75,7 @@ fn answer(out: &mut Output, request: &MetaRequest<'_>, found: &Found<'_>, now: N
             b'O' => reply::echo(bytes, word),
             b'k' => match item {
                 Some(item) => {
-                    let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
+                    let in_base64 = item.has_flag(item_flags::BASE64_KEY);
                     reply::key(bytes, item.key(), in_base64);
                 }
                 // As in memcached: the item is made without that flag.

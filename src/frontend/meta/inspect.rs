@@ -18,7 +18,7 @@ pub(in crate::frontend) fn inspect(args: &[u8], exec: &mut Executor<'_, '_>) {
     let is_found = command::inspect(exec.ctx, &request.key, |item| {
         let shown = reply::Shown {
             key: item.key(),
-            in_base64: item.item_flags() & item_flags::BASE64_KEY != 0,
+            in_base64: item.has_flag(item_flags::BASE64_KEY),
             expires_secs: left_secs(item.deadline_ms(), now),
             idle_secs: item.idle_ms(now) / 1000,
             cas: item.cas(),

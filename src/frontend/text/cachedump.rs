@@ -80,8 +80,7 @@ impl Cachedump {
         out.reserve(WALK_STEP_ENTRIES * CACHEDUMP_LINE_BYTES_MAX);
         let goes_on = store.walk_step(walk, |item| {
             // memcached does not show binary keys either.
-            let is_shown =
-                item.class() == *class && item.item_flags() & item_flags::BASE64_KEY == 0;
+            let is_shown = item.class() == *class && !item.has_flag(item_flags::BASE64_KEY);
             if *items_left == 0 || !is_shown || !store.is_live(item, now) {
                 return;
             }

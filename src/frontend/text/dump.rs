@@ -79,7 +79,7 @@ fn line(out: &mut Vec<u8>, item: &Item, format: DumpFormat, classes: ClassFilter
         return;
     }
     if format == DumpFormat::Mg {
-        let in_base64 = item.item_flags() & item_flags::BASE64_KEY != 0;
+        let in_base64 = item.has_flag(item_flags::BASE64_KEY);
         return dump::mg_line(out, item.key(), in_base64);
     }
     let dumped = dump::Dumped {
