@@ -276,11 +276,10 @@ impl Runner {
         let _ = timeout(Duration::from_millis(SILENCE_MS), close).await;
     }
 
-    /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
-    fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
-        let now = self.clock.now();
+    /// Tells the workers, the startup gate and `stats replication` that there is no link any more.
+    /// Returns whether it was up.
+    pub(super) fn show_link_down(&mut self, now: Now) -> bool {
         let was_up = self.status.link() == LinkState::Up;
-        self.link.disconnected(now);
         // Before the keys in the queue are dropped: `sync_pending` must be shown first.
         self.publish();
         self.changes.set_link_up(false);
@@ -288,6 +287,14 @@ impl Runner {
             self.startup.on(PartnerEvent::Down, now.boot_ms);
             self.status.set_link(LinkState::Down);
         }
+        was_up
+    }
+
+    /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
+    fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
+        let now = self.clock.now();
+        self.link.disconnected(now);
+        let was_up = self.show_link_down(now);
         let (reason, refused) = match &ending {
             LinkEnd::Link(error) => (error.to_string(), error.refusal()),
             // The partner's process was killed: rustls would only name the missing close_notify.

@@ -10,9 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::Runner;
-use super::status::LinkState;
 use crate::limits::RECOVERY_PAUSE_MS;
-use crate::replication::startup::PartnerEvent;
 
 pub(super) const RECOVERY_PAUSE: Duration = Duration::from_millis(RECOVERY_PAUSE_MS);
 
@@ -40,11 +38,7 @@ impl Runner {
         self.log.fault("the replication thread panicked");
         let now = self.clock.now();
         self.link.recovered(now);
-        // In this order, as when a link goes down.
-        self.publish();
         self.forget_partner();
-        self.changes.set_link_up(false);
-        self.startup.on(PartnerEvent::Down, now.boot_ms);
-        self.status.set_link(LinkState::Down);
+        self.show_link_down(now);
     }
 }
