@@ -32,7 +32,7 @@ use crate::tls::ClientTls;
 /// # Errors
 /// The file exists or cannot be written.
 pub fn keygen(file: &Path) -> Result<String, StartupError> {
-    key::generate(file).map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))?;
+    key::generate(file).map_err(|error| StartupError::new(EXIT_USAGE, error))?;
     Ok(format!(
         "{}: a new key, readable by you alone. Copy it to both nodes; replication.key_file \
          (--key-file) names it.",
@@ -79,7 +79,7 @@ fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
     }
     ClientTls::load(&config.tls)
         .map(Some)
-        .map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))
+        .map_err(|error| StartupError::new(EXIT_USAGE, error))
 }
 
 /// What a node must read while the process may still be root.

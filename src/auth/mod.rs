@@ -43,7 +43,7 @@ impl Access {
     pub fn load(config: &Config) -> Result<Self, StartupError> {
         let read = |source: Source, exit| {
             let users = source.read(Some(config));
-            let users = users.map_err(|error| StartupError::new(exit, error.to_string()))?;
+            let users = users.map_err(|error| StartupError::new(exit, error))?;
             Ok(Arc::new(Passwords {
                 source,
                 users: RwLock::new(Arc::new(users)),

@@ -90,7 +90,7 @@ fn apply_memcached(flags: MemcachedFlags, layer: &mut Layer<'_>) -> Result<(), S
     let protocol = flags.protocol.as_deref().map(units::parse_protocol);
     let protocol = protocol
         .transpose()
-        .map_err(|error| StartupError::new(EXIT_USAGE, error.to_string()))?;
+        .map_err(|error| StartupError::new(EXIT_USAGE, error))?;
     put!(layer, client.protocol, protocol);
     put!(layer, client.socket, flags.unix_socket);
     let mode = flags.unix_mask.map(|text| octal(&text));

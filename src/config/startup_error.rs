@@ -23,9 +23,9 @@ pub struct StartupError {
 
 impl StartupError {
     /// An error with its exit code.
-    pub fn new(exit: u8, text: impl Into<String>) -> Self {
+    pub fn new(exit: u8, text: impl fmt::Display) -> Self {
         Self {
-            text: text.into(),
+            text: text.to_string(),
             exit,
         }
     }
