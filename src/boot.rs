@@ -43,7 +43,7 @@ pub fn keygen(file: &Path) -> Result<String, StartupError> {
 /// `memtwin check-config FILE`; what to tell the person.
 ///
 /// # Errors
-/// What is wrong, with line and cure.
+/// What is wrong, with line and hint.
 pub fn check_config(file: &Path) -> Result<String, StartupError> {
     let read = read_file(file)?;
     let config = check(read.config.clone(), Some(&read), &[])?;
@@ -94,7 +94,7 @@ impl Secrets {
     /// Reads all of it.
     ///
     /// # Errors
-    /// Where, what and the cure.
+    /// Where, what and the hint.
     pub fn load(config: &Config) -> Result<Self, StartupError> {
         Ok(Self {
             key: load_key(config)?,

@@ -33,7 +33,7 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_open(open(path)?, bytes_max)
 }
 
-/// The same of one that is open.
+/// Reads an open file.
 ///
 /// # Errors
 /// As [`read`].

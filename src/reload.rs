@@ -19,7 +19,7 @@ pub trait Reload: Send + Sync {
     /// read files, so no thread that serves clients calls it.
     ///
     /// # Errors
-    /// Where, what and the cure; then nothing has changed.
+    /// Where, what and the hint; then nothing has changed.
     fn reload(&self) -> Result<(), ReloadError>;
 }
 

@@ -1,4 +1,4 @@
-//! Why passwords cannot be used: where, what and the cure.
+//! Why passwords cannot be used: where, what and the hint.
 
 use std::io;
 use std::path::PathBuf;

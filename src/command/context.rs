@@ -61,14 +61,14 @@ impl<'t> CommandContext<'t> {
         }
     }
 
-    /// The same of a `get`, found or not.
+    /// Counts a `get`, found or not, by the prefix of its key.
     pub(super) fn count_prefix_get(&self, key: &[u8], is_found: bool) {
         if let Some(prefixes) = self.prefixes.if_on() {
             prefixes.count_get(key, is_found);
         }
     }
 
-    /// The same of a deletion.
+    /// Counts a deletion by the prefix of its key.
     pub fn count_prefix_delete(&self, key: &[u8]) {
         if let Some(prefixes) = self.prefixes.if_on() {
             prefixes.count_delete(key);

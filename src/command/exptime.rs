@@ -23,7 +23,7 @@ pub fn deadline_ms(exptime: i64, now: Now) -> u64 {
 
 /// A deadline as the Unix time that clients are shown, to the nearest second; `None` is never.
 ///
-/// It does not depend on the moment of the asking. The nearest second is the one that a client has
+/// It does not depend on when it is asked for. The nearest second is the one that a client has
 /// set, though the wall clock has been set by some milliseconds since, or was the partner's.
 pub fn expires_unix_secs(deadline_ms: u64, now: Now) -> Option<u64> {
     (deadline_ms != NEVER).then(|| (now.unix_ms_at(deadline_ms) + 500) / 1000)

@@ -15,7 +15,7 @@ pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -
     count(ctx, false, found)
 }
 
-/// `gat`: the same, with a new deadline for the item.
+/// `gat`: shows an item after giving it a new deadline; false if there is none.
 pub fn get_and_touch(
     ctx: &mut CommandContext<'_>,
     key: &[u8],

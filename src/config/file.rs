@@ -1,4 +1,4 @@
-//! The TOML file: read, with errors that name file, line, key and cure.
+//! The TOML file: read, with errors that name file, line, key and hint.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

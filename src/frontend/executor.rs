@@ -17,9 +17,9 @@ pub enum Flow {
     HandOver,
     /// Disconnect the client after the replies.
     Close,
-    /// The same, because it asked for it.
+    /// Disconnect the client, because it asked for it.
     Quit,
-    /// The same, because it stops the server.
+    /// Disconnect the client, because it stops the server.
     Shutdown,
     /// The client becomes a watcher of these events.
     Watch(Events),

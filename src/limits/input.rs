@@ -38,7 +38,7 @@ pub(crate) const UNFINISHED_PERCENT: u64 = 50;
 /// One large input at a time may go on beyond that, up to this: the largest item that `-I` allows,
 /// half of `-m`, fits however little else there is.
 pub(crate) const UNFINISHED_OVERDRAFT_PERCENT: u64 = 75;
-/// The same for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
+/// This limit for values up to [`UNFINISHED_SMALL_BYTES`], so that large uploads do not delay them.
 /// What is left stays for items, always: unfinished input beyond it, as after the memory limit
 /// was lowered, gives way at once.
 pub(crate) const UNFINISHED_SMALL_PERCENT: u64 = 80;
@@ -56,7 +56,7 @@ pub(crate) const UPLOAD_STEP_BYTES: usize = SCRATCH_BYTES;
 /// Each further buffer of it is so many times as large as the one before, until the item itself is
 /// allocated: a value uses at most about this many times what has arrived, and is copied twice.
 pub(crate) const UPLOAD_GROWTH: usize = 4;
-/// The same when memory is not ample: half the memory, and more copies.
+/// This growth when memory is not ample: half the memory, and more copies.
 pub(crate) const UPLOAD_GROWTH_SCARCE: usize = 2;
 /// Unfinished lines of this size count as unfinished input, see [`UNFINISHED_PERCENT`]. Smaller
 /// ones hold little beside what a connection takes of the kernel.

@@ -6,7 +6,7 @@ pub(crate) const VALUE_COPY_BYTES: usize = 16 << 10;
 /// A turn stops before a request once it has this much to send. A choice: a larger one serves a
 /// pipeline with fewer writes, and keeps the others of its worker waiting longer.
 pub const TURN_OUTPUT_BYTES: usize = 256 << 10;
-/// The same while replies that clients do not read hold more than their share of memory.
+/// This limit while replies that clients do not read hold more than their share of memory.
 pub(crate) const TURN_OUTPUT_SCARCE_BYTES: usize = 16 << 10;
 /// That share: one part in this many of the item memory. With all of `-c`'s connections reading
 /// nothing, each adds no more than [`TURN_OUTPUT_SCARCE_BYTES`] and one reply.

@@ -308,8 +308,8 @@ fn help_and_version_begin_as_clients_expect() {
 }
 
 #[test]
-fn memtwins_own_flags_exit_64_and_name_the_cure() {
-    for (line, cure) in [
+fn memtwins_own_flags_exit_64_and_name_the_hint() {
+    for (line, hint) in [
         ("--side 2", "write 0 on one node"),
         ("--replication-mode semi-sync", "write \"async\""),
         ("--start-alone-after soon", "--start-alone-after: "),
@@ -332,7 +332,7 @@ fn memtwins_own_flags_exit_64_and_name_the_cure() {
     ] {
         let (code, text) = exit(line);
         assert_eq!(code, 64, "{line}: {text}");
-        assert!(text.contains(cure), "{line}: {text}");
+        assert!(text.contains(hint), "{line}: {text}");
     }
 }
 
@@ -364,7 +364,7 @@ fn a_flag_overrides_the_file() {
 }
 
 #[test]
-fn a_wrong_file_exits_78_and_names_line_and_cure() {
+fn a_wrong_file_exits_78_and_names_line_and_hint() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("node.toml");
     for (text, line, words) in [

@@ -7,7 +7,7 @@ use super::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use super::{Address, Config, ListenTls, Protocol};
 use crate::limits::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
 
-/// A setting that does not fit: its key in the file, memcached's exit code for its flag, the cure.
+/// A setting that does not fit: its key in the file, memcached's exit code for its flag, the hint.
 struct ConfigError {
     key: &'static str,
     exit: u8,

@@ -15,7 +15,7 @@ pub(super) enum Progress {
     NotAsked,
     /// It may only authenticate.
     Unauthenticated,
-    /// The same; it has chosen PLAIN and sends its token in a step.
+    /// It has chosen PLAIN and sends its token in a step.
     Begun,
     /// It may do everything.
     Authenticated,

@@ -43,7 +43,7 @@ enum TextState {
     Discard(usize),
     /// Nothing comes next until all of a dump is sent.
     Dump(Box<Dump>),
-    /// The same of `stats cachedump`.
+    /// Nothing comes next until all of `stats cachedump` is sent.
     Cachedump(Box<Cachedump>),
 }
 

@@ -89,7 +89,7 @@ pub fn error(out: &mut Vec<u8>, header: &Header, status: Status) {
     error_saying(out, header, status, status.words());
 }
 
-/// The same in words of one's own.
+/// An error whose text is not that of its status.
 pub fn error_saying(out: &mut Vec<u8>, header: &Header, status: Status, words: &str) {
     let lengths = Lengths {
         body: words.len(),

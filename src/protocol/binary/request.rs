@@ -55,7 +55,7 @@ pub struct Sasl<'a> {
 pub enum BinaryRequest<'a> {
     /// The reply to a hit has the value, and the key if `with_key`.
     Get { key: &'a [u8], with_key: bool },
-    /// The same for an item that is given another expiry time first.
+    /// Show an item after giving it another expiry time.
     GetAndTouch {
         key: &'a [u8],
         exptime: u32,
