@@ -64,3 +64,16 @@ fn a_link_whose_state_is_wrong_ends_and_the_next_one_brings_what_it_had_not_sent
         assert!(a.link.is_drained(), "{damage}");
     }
 }
+
+/// A record below the watermark is not sent but confirmed, because the partner's flush removes it.
+/// Found after the sending only, a wrong watermark left items confirmed that the partner lacked.
+#[test]
+fn a_wrong_watermark_confirms_nothing() {
+    let (mut a, _) = connected_pair();
+    a.set(b"unsent", 10);
+    a.link.session.watermark_sent = a.store.hybrid_clock().next(a.now);
+    let ended = a.link.transmit(&a.store, a.now, &mut Vec::new(), 1000);
+    assert!(matches!(ended, Err(LinkError::State(_))), "{ended:?}");
+    let entry = a.store.entry(a.store.slot_of(b"unsent")).unwrap();
+    assert!(!entry.is_confirmed());
+}
