@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::auth::Access;
 use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
-use crate::config::{Config, check::check, read_file};
+use crate::config::{Config, Mode, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
@@ -196,8 +196,13 @@ impl Running {
         let status = Arc::new(ReplicationStatus::new(
             config.node.id.clone(),
             config.node.side.filter(|_| config.is_pair()),
+            config.replication.mode,
         ));
-        let (sender, receiver) = change_queue(config.memory.limit_bytes as u64);
+        let waiting_workers = match config.replication.mode {
+            Mode::SemiSync if config.is_pair() => config.client.threads,
+            _ => 0,
+        };
+        let (sender, receiver) = change_queue(config.memory.limit_bytes as u64, waiting_workers);
         let sender = config.is_pair().then_some(sender);
         let stats = replication_stats(Arc::clone(&status), Arc::clone(&store), sender.clone());
         let mut reloads = Reloads::default();
@@ -323,6 +328,10 @@ fn replication_setup(
             node_id: config.node.id,
             incarnation,
             policy,
+            ack_timeout_ms: match config.replication.mode {
+                Mode::SemiSync => Some(config.replication.ack_timeout.as_millis() as u64),
+                Mode::Async => None,
+            },
         },
         partner: PartnerAddresses::of(failover),
         listeners,

@@ -34,10 +34,13 @@
 //!   connection is one read, all complete requests in it, one write, in three steps that are kept
 //!   apart: *execute*, *send* the keys that changed, *release* the replies. It can stop before
 //!   any request, for its budget or for a reader that does not read; the rest waits. It stops
-//!   before statistics when it has made changes: these are handed over first.
+//!   before statistics when it has made changes, and after a large value: these are handed over
+//!   first. In `semi-sync` mode the replies of a turn that wrote wait for the partner, and its
+//!   connection executes nothing else before; what the turns of one poll wrote is one group.
 //! - **Link**, one thread with a runtime of its own. Workers leave it batches of slots (8 bytes for
 //!   a key) in a bounded channel and wake it only when it is parked. It reads each record from the
-//!   store at the moment it goes on the wire, so ten writes of a key may travel as one.
+//!   store at the moment it goes on the wire, so ten writes of a key may travel as one, and tells
+//!   the workers which groups the partner has.
 //! - **Watch**, one thread: carries lines about what happens from the workers to the clients that
 //!   `watch`; it sleeps while there are none.
 //! - **Housekeeping**, one thread: the wall clock, expired items, delayed flushes.
@@ -79,8 +82,10 @@
 //! Follow a `set`: `net/connection/mod.rs` reads it, `protocol/text/request.rs` parses it,
 //! `frontend/text/value.rs` translates it and prints the reply, `command/store.rs` makes an item
 //! and asks `store/ops.rs` to put it, `store/mutate.rs` puts it, gives it a timestamp and marks its
-//! slot dirty; at the end of the turn `replication/change_queue/mod.rs` takes the slot, and
-//! `replication/link/outbound.rs` reads the item again and writes its record.
+//! slot dirty; after the turn `net/commit.rs` and `replication/change_queue/commits.rs` hand the
+//! slot over with those of other turns, `replication/link/outbound.rs` reads the item again and
+//! writes its record, `replication/link/tickets.rs` finds out when the partner has it, and
+//! `net/connection/mod.rs` writes the reply.
 //!
 //! # Invariants
 //!
@@ -110,8 +115,9 @@
 //! not confirmed leaves a tombstone; but an eviction forgets a touch that made an item live longer,
 //! and the partner keeps the value with its own deadline.
 //!
-//! **Clients never wait for the partner.** A full channel, a slow link or a frozen partner costs a
-//! full sync later, never a client's time now. There is no unbounded queue.
+//! **Clients wait for the partner's ack, and for nothing else of it**, and for a bounded time: a
+//! full channel, a dropped batch, a link that ends or a degraded partner answers all who wait at
+//! once, as not protected. There is no unbounded queue.
 //!
 //! **An empty node does not answer.** A client port opens when the partner's table is here, or when
 //! no partner was there to be asked for long enough.

@@ -44,8 +44,17 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     (
         "net",
         &[
-            "command", "config", "frontend", "limits", "logs", "node", "protocol", "stats",
-            "store", "tls",
+            "command",
+            "config",
+            "frontend",
+            "limits",
+            "logs",
+            "node",
+            "protocol",
+            "replication",
+            "stats",
+            "store",
+            "tls",
         ],
     ),
     (

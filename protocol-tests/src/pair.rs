@@ -44,7 +44,7 @@ impl Pair {
         for side in 0..2 {
             let own = format!(
                 "-l 127.0.0.1 -p {} --node-id n{} --side {side} --replication-listen {} \
-                 --failover {} --replication-mode async --msm-nodes n1,n2 --key-file",
+                 --failover {} --msm-nodes n1,n2 --key-file",
                 client_ports[side],
                 side + 1,
                 loopback(link_ports[side]),

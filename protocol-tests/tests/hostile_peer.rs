@@ -142,7 +142,7 @@ fn a_node_with_a_strangers_key_is_refused() -> Result<()> {
     let key = pair.strangers_key()?.to_string_lossy().into_owned();
     let flags = format!(
         "-l 127.0.0.1 -p {port} --node-id n1 --side 0 --replication-listen {} --failover {target} \
-         --replication-mode async --msm-nodes n1,n2 --start-alone-after 1s --key-file {key}",
+         --msm-nodes n1,n2 --start-alone-after 1s --key-file {key}",
         loopback(link_port)
     );
     let flags: Vec<&str> = flags.split_whitespace().collect();

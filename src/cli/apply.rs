@@ -183,6 +183,7 @@ fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), StartupError>
     put!(layer, replication.listen, flags.replication_listen);
     put!(layer, replication.failover, flags.failover);
     put!(layer, replication.mode, flags.replication_mode);
+    put!(layer, replication.ack_timeout, flags.ack_timeout);
     put!(layer, replication.key_file, flags.key_file);
     let nodes = (!flags.msm_nodes.is_empty()).then_some(flags.msm_nodes);
     put!(layer, msm.nodes, nodes);

@@ -10,6 +10,7 @@ mod value;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -119,9 +120,12 @@ struct OwnFlags {
     /// The partner's replication address
     #[arg(long, value_name = "addr", value_parser = Address::parse)]
     failover: Option<Address>,
-    /// When a write is answered: async
+    /// When a write is answered: semi-sync or async [default: semi-sync]
     #[arg(long, value_name = "mode", value_parser = units::parse_mode)]
     replication_mode: Option<Mode>,
+    /// How long an answer to a write waits for the partner in semi-sync [default: 20ms]
+    #[arg(long, value_name = "time", value_parser = units::parse_ack_timeout)]
+    ack_timeout: Option<Duration>,
     /// The pair's key, made by `memtwin keygen`
     #[arg(long, value_name = "file")]
     key_file: Option<PathBuf>,

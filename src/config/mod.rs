@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::limits::ACK_TIMEOUT_MS;
+
 pub(crate) use address::Address;
 pub(crate) use client::Client;
 pub use client::Protocol;
@@ -108,6 +110,9 @@ pub struct Replication {
     /// When a write is answered.
     #[serde(deserialize_with = "units::mode")]
     pub mode: Mode,
+    /// How long an answer to a write waits for the partner in `semi-sync` mode.
+    #[serde(deserialize_with = "units::ack_timeout")]
+    pub ack_timeout: Duration,
     /// The pair's key, made by `memtwin keygen`.
     pub key_file: Option<PathBuf>,
     /// How long a starting node waits for an absent partner; `None`: for ever.
@@ -118,9 +123,22 @@ pub struct Replication {
 /// When a write is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// At once; the partner follows within milliseconds.
+    /// Once the partner holds it, or has been waited for for long enough.
     #[default]
+    SemiSync,
+    /// At once; the partner follows within milliseconds.
     Async,
+}
+
+impl Mode {
+    /// The word in the configuration, in `stats replication` and in logs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SemiSync => "semi-sync",
+            Self::Async => "async",
+        }
+    }
 }
 
 /// `[msm]`: what is known of memcached-session-manager.
@@ -164,7 +182,8 @@ impl Default for Replication {
         Self {
             listen: None,
             failover: None,
-            mode: Mode::Async,
+            mode: Mode::default(),
+            ack_timeout: Duration::from_millis(ACK_TIMEOUT_MS),
             key_file: None,
             start_alone_after: Some(Duration::from_secs(2)),
         }

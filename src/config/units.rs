@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
 use super::{Mode, Protocol, TlsVersion};
+use crate::limits::{ACK_TIMEOUT_MS_MAX, ACK_TIMEOUT_MS_MIN};
 
 /// Why a text or number is no value of its setting, and what to write.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -14,10 +15,12 @@ pub(crate) enum ValueError {
     Size(String),
     #[error("`{0}` is no duration: write \"500ms\", \"2s\" or \"never\"")]
     Duration(String),
-    #[error("semi-sync does not exist yet in this version: write \"async\"")]
-    SemiSync,
-    #[error("`{0}` is no mode: write \"async\"")]
+    #[error("`{0}` is no mode: write \"semi-sync\" or \"async\"")]
     Mode(String),
+    #[error(
+        "`{0}` is no ack_timeout: write \"{ACK_TIMEOUT_MS_MIN}ms\" to \"{ACK_TIMEOUT_MS_MAX}ms\""
+    )]
+    AckTimeout(String),
     /// In memcached's words.
     #[error("Invalid value for binding protocol: {0} -- should be one of auto, binary, or ascii")]
     Protocol(String),
@@ -64,9 +67,19 @@ pub(crate) fn parse_patience(text: &str) -> Result<Option<Duration>, ValueError>
 pub(crate) fn parse_mode(text: &str) -> Result<Mode, ValueError> {
     match text {
         "async" => Ok(Mode::Async),
-        "semi-sync" => Err(ValueError::SemiSync),
+        "semi-sync" => Ok(Mode::SemiSync),
         _ => Err(ValueError::Mode(text.to_owned())),
     }
+}
+
+/// Reads how long a write waits for the partner.
+pub(crate) fn parse_ack_timeout(text: &str) -> Result<Duration, ValueError> {
+    let bounds =
+        Duration::from_millis(ACK_TIMEOUT_MS_MIN)..=Duration::from_millis(ACK_TIMEOUT_MS_MAX);
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|time| bounds.contains(time))
+        .ok_or_else(|| ValueError::AckTimeout(text.to_owned()))
 }
 
 /// Reads which protocol clients speak.
@@ -106,7 +119,11 @@ pub(super) fn patience<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
 }
 
 pub(super) fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Mode, D::Error> {
-    parse_mode(&text(from, "\"async\"")?).map_err(de::Error::custom)
+    parse_mode(&text(from, "\"semi-sync\" or \"async\"")?).map_err(de::Error::custom)
+}
+
+pub(super) fn ack_timeout<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    parse_ack_timeout(&text(from, "a duration such as \"20ms\"")?).map_err(de::Error::custom)
 }
 
 pub(super) fn protocol<'de, D: Deserializer<'de>>(from: D) -> Result<Protocol, D::Error> {
@@ -186,11 +203,19 @@ mod tests {
     }
 
     #[test]
-    fn semi_sync_is_refused_in_words() {
-        let words = parse_mode("semi-sync").unwrap_err().to_string();
+    fn modes_and_their_timeout_are_read() {
+        assert_eq!(parse_mode("semi-sync"), Ok(Mode::SemiSync));
+        assert_eq!(parse_mode("async"), Ok(Mode::Async));
+        let words = parse_mode("sync").unwrap_err().to_string();
         assert!(
-            words.contains("does not exist yet") && words.contains("async"),
+            words.contains("semi-sync") && words.contains("async"),
             "{words}"
         );
+        for text in ["2ms", "20ms", "90ms"] {
+            assert!(parse_ack_timeout(text).is_ok(), "{text}");
+        }
+        for text in ["1ms", "91ms", "1s", "20", "never"] {
+            assert!(parse_ack_timeout(text).is_err(), "{text}");
+        }
     }
 }

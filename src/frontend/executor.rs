@@ -13,7 +13,8 @@ pub enum Flow {
     NeedMore,
     /// The turn's budget is spent.
     Yield,
-    /// The next request prints statistics, and changes of this turn must reach the link before.
+    /// What the turn has changed must reach the link before the next request: that prints
+    /// statistics, or the last one wrote a large value.
     HandOver,
     /// Disconnect the client after the replies.
     Close,

@@ -3,6 +3,8 @@
 /// Longest frame of the link, its length field included: a small record waits for no more than one
 /// frame of a large one.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// A value up to this size, whatever its key, is one frame; what is larger may need several.
+pub(crate) const ONE_FRAME_VALUE_BYTES: usize = FRAME_BYTES_MAX - 512;
 /// Longest value the link takes, as announced by its first chunk: memcached's upper bound of `-I`.
 pub(crate) const LINK_VALUE_BYTES_MAX: usize = 1 << 30;
 /// Longest node id in a hello, in bytes: its length is one byte.
@@ -26,9 +28,17 @@ pub(crate) const DIRTY_KEYS_MIN: usize = 4 * BATCH_KEYS_MAX;
 /// Keys in one batch that a worker sends to the change queue: a turn of the usual
 /// [`super::TURN_REQUESTS`] is one.
 pub(crate) const BATCH_KEYS_MAX: usize = 1024;
-/// Bytes of live records on the wire and not yet acknowledged. A choice: it fills a gigabit line
-/// over 30 ms of round trip, and is what a small record may find before it.
+/// Bytes of live records on the wire and not yet acknowledged, larger values aside. A choice: it
+/// fills a gigabit line over 30 ms of round trip.
 pub(crate) const LIVE_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// The least bytes of larger live values on the wire: two frames, so that the next is there when
+/// the first is acknowledged.
+pub(crate) const BULK_WINDOW_BYTES_MIN: usize = 2 * FRAME_BYTES_MAX;
+/// The most, however fast the link is.
+pub(crate) const BULK_WINDOW_BYTES_MAX: usize = LIVE_WINDOW_BYTES;
+/// How much longer the acks of such values may take than the fastest before there are fewer of
+/// them on the wire: half of what a client waits for an ack.
+pub(crate) const BULK_DELAY_MS: u64 = 10;
 /// Bytes of a full sync on the wire and not yet acknowledged: far fewer, for live records wait
 /// behind them.
 pub(crate) const SYNC_WINDOW_BYTES: usize = LIVE_WINDOW_BYTES / 16;

@@ -12,6 +12,7 @@ mod log;
 mod memory;
 mod protocol;
 mod replication;
+mod semi_sync;
 mod turn;
 
 pub(crate) use clients::*;
@@ -22,6 +23,7 @@ pub(crate) use log::*;
 pub(crate) use memory::*;
 pub(crate) use protocol::*;
 pub(crate) use replication::*;
+pub(crate) use semi_sync::*;
 pub use turn::*;
 
 /// The memcached release we answer like.

@@ -1,6 +1,7 @@
 //! Client sockets: acceptor, workers and connections. No other part of the crate touches them.
 
 mod acceptor;
+mod commit;
 mod connection;
 mod connection_slot;
 mod handshake;

@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
+use super::commit::{self, CommitQueue};
 use super::connection::Connection;
 use super::connection_slot::{AcceptedConnection, ConnectionSlot};
 use super::handshake::{self, Handshakes};
@@ -38,6 +39,8 @@ pub(crate) struct WorkerContext {
     pub(crate) scratch: RefCell<Scratch>,
     pub(crate) requests_per_turn: u32,
     pub(crate) handshakes: Handshakes,
+    /// Writes that wait for the partner; `None` if none do.
+    pub(crate) commits: Option<CommitQueue>,
     /// `None`: connections never time out.
     pub(crate) idle: Option<IdleTimeout>,
 }
@@ -83,6 +86,7 @@ impl WorkerContext {
             asked => u32::try_from(asked).unwrap_or(u32::MAX).max(1),
         };
         Self {
+            commits: CommitQueue::of_worker(&node, index),
             requests_per_turn,
             handshakes: Handshakes::default(),
             idle: node.config.client.idle_timeout.map(IdleTimeout::new),
@@ -165,6 +169,9 @@ pub(crate) fn start(
 async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedConnection>) {
     if worker.idle.is_some() {
         tokio::task::spawn_local(idle::keep_sweeping(Rc::clone(&worker)));
+    }
+    if worker.commits.is_some() {
+        tokio::task::spawn_local(commit::run(Rc::clone(&worker)));
     }
     let mut unregistered = Repeated::new();
     while let Some(AcceptedConnection { socket, slot }) = accepted.recv().await {

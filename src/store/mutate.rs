@@ -137,11 +137,22 @@ impl Shard {
         // What depends on it.
         if is_news && shared.replicated {
             context.dirty.push(slot);
+            if cause == Cause::Client {
+                self.note_large(context, slot);
+            }
         }
         if self.table.tombstones_len() > 0 && cause != Cause::Reclaim {
             self.limit_tombstones(shared, context);
         }
         timestamp
+    }
+
+    /// Tells the turn that its last write takes the link longer than others.
+    fn note_large(&self, context: &mut OpContext, slot: u64) {
+        let item = self.table.peek(slot);
+        if item.is_some_and(|item| item.value().len() > limits::ONE_FRAME_VALUE_BYTES) {
+            context.large = Some(slot);
+        }
     }
 
     /// The tombstone that a removal leaves, if it needs one. A client's removal always does, with a

@@ -185,7 +185,7 @@ impl Drop for Cache {
 fn pair_flags(side: usize, links: [u16; 2]) -> Vec<String> {
     words(&format!(
         "--node-id n{} --side {side} --msm-nodes n1,n2 --replication-listen {} --failover {} \
-         --replication-mode async --key-file",
+         --key-file",
         side + 1,
         loopback(links[side]),
         loopback(links[1 - side]),

@@ -50,6 +50,7 @@ fn keys_of(arg: &Arg) -> Vec<&'static str> {
         "protocol" => "ascii",
         "replication_mode" => "async",
         "start_alone_after" => "1s",
+        "ack_timeout" => "10ms",
         "slab_growth_factor" => "2",
         "udp_port" => "0",
         _ => "1",

@@ -311,7 +311,11 @@ fn help_and_version_begin_as_clients_expect() {
 fn memtwins_own_flags_exit_64_and_name_the_hint() {
     for (line, hint) in [
         ("--side 2", "write 0 on one node"),
-        ("--replication-mode semi-sync", "write \"async\""),
+        (
+            "--replication-mode sync",
+            "write \"semi-sync\" or \"async\"",
+        ),
+        ("--ack-timeout 1s", "write \"2ms\" to \"90ms\""),
         ("--start-alone-after soon", "--start-alone-after: "),
         ("--failover 127.0.0.1:1", "memtwin keygen"),
         (
@@ -379,9 +383,9 @@ fn a_wrong_file_exits_78_and_names_line_and_hint() {
             "unknown field `admin`",
         ),
         (
-            "[replication]\nack_timeout = \"20ms\"\n",
+            "[replication]\nack_timeout = \"1s\"\n",
             ":2:",
-            "unknown field `ack_timeout`",
+            "write \"2ms\" to \"90ms\"",
         ),
         ("[memory]\n\nlimit = 64\n", ":3:", "a size such as \"64MB\""),
         ("[memory]\nlimit = \"64\"\n", ":2:", "KB, MB or GB"),
@@ -392,9 +396,9 @@ fn a_wrong_file_exits_78_and_names_line_and_hint() {
         ),
         ("[client]\nthreads = 0\n", ":2:", "greater than 0"),
         (
-            "[replication]\nmode = \"semi-sync\"\n",
+            "[replication]\nmode = \"sync\"\n",
             ":2:",
-            "does not exist yet",
+            "write \"semi-sync\"",
         ),
         ("[node]\nside = 3\n", ":2:", "write 0 on one node"),
         (

@@ -2,8 +2,9 @@
 //!
 //! A turn has three steps, kept apart: *execute* (the requests, on the worker's scratch buffers),
 //! *send changes* (the dirty keys, once per turn) and *release* (the replies may be written; in
-//! `async` mode at once). An idle connection owns no buffer. A client that does not read its
-//! replies is not read from either; the worker serves the others.
+//! `semi-sync` mode once the partner has the turn's writes, and nothing else is executed before).
+//! An idle connection owns no buffer. A client that does not read its replies is not read from
+//! either; the worker serves the others.
 
 mod input;
 
@@ -11,6 +12,7 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use super::commit::HeldTurn;
 use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
 use super::watcher;
@@ -41,6 +43,8 @@ pub(crate) struct Connection {
     unfinished: InputProgress,
     /// Replies that the socket has not taken yet.
     write_queue: Option<WriteQueue>,
+    /// A turn whose writes the partner has not answered yet.
+    held: Option<HeldTurn>,
     /// The tail may hold complete requests.
     unexecuted: bool,
     closing: bool,
@@ -58,6 +62,7 @@ impl Connection {
             line: None,
             unfinished: InputProgress::default(),
             write_queue: None,
+            held: None,
             unexecuted: false,
             closing: false,
         }
@@ -77,10 +82,25 @@ impl Connection {
                 self.write_queue = None;
                 self.note_waiting();
             }
+            let held = match &mut self.held {
+                Some(held) => {
+                    ready!(worker.poll_answered(&mut held.commit, cx));
+                    self.held.take()
+                }
+                None => None,
+            };
+            let scratch = &mut *worker.scratch.borrow_mut();
+            if let Some(mut held) = held {
+                std::mem::swap(&mut scratch.output, &mut held.output);
+                worker.recycle_held(held.output);
+                if let Some(ended) = ready!(self.end_turn(cx, scratch, held.flow))? {
+                    return Poll::Ready(Ok(ended));
+                }
+                continue;
+            }
             if self.closing {
                 return Poll::Ready(Ok(None));
             }
-            let scratch = &mut *worker.scratch.borrow_mut();
             scratch.begin_turn(&worker.node);
             let input = if self.unexecuted {
                 self.unexecuted = false;
@@ -102,28 +122,46 @@ impl Connection {
                 Input::Scratch(len) => self.execute_scratch(scratch, len),
                 Input::Tail => self.execute_tail(scratch),
             };
-            self.closing = matches!(flow, Flow::Close | Flow::Quit | Flow::Shutdown);
             self.account_tail(scratch);
             self.note_unfinished(cx);
-            worker.node.send_changes(&mut scratch.context);
-            if let Flow::Watch(events) = flow {
-                if let Some(watcher) = Watch::begin(&worker.node, events) {
-                    self.forget_input();
-                    return Poll::Ready(Ok(Some(watcher)));
-                }
-                scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
+            if let Some(commit) = worker.commit(&mut scratch.context) {
+                let output = worker.hold_output(scratch);
+                self.held = Some(HeldTurn::new(commit, output, flow, &worker.node.store));
+                continue;
             }
-            self.release(cx, scratch)?;
-            self.note(flow);
-            if let Flow::Yield | Flow::HandOver | Flow::Watch(_) = flow {
-                // memcached prints statistics in the same turn, so that is not counted as a yield.
-                if flow == Flow::Yield {
-                    worker.counters().conn_yields.count();
-                }
-                self.unexecuted = true;
-                return yielded(cx);
+            if let Some(ended) = ready!(self.end_turn(cx, scratch, flow))? {
+                return Poll::Ready(Ok(ended));
             }
         }
+    }
+
+    /// Writes the replies of a turn, and does what it ended with. Pending if others are served
+    /// first; `Some` if the connection is served no more.
+    fn end_turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        flow: Flow,
+    ) -> Poll<io::Result<Option<Option<Watcher>>>> {
+        self.closing = matches!(flow, Flow::Close | Flow::Quit | Flow::Shutdown);
+        if let Flow::Watch(events) = flow {
+            if let Some(watcher) = Watch::begin(&self.worker.node, events) {
+                self.forget_input();
+                return Poll::Ready(Ok(Some(Some(watcher))));
+            }
+            scratch.output.bytes.extend_from_slice(TOO_MANY_WATCHERS);
+        }
+        self.release(cx, scratch)?;
+        self.note(flow);
+        if let Flow::Yield | Flow::HandOver | Flow::Watch(_) = flow {
+            // memcached prints statistics in the same turn, so that is not counted as a yield.
+            if flow == Flow::Yield {
+                self.worker.counters().conn_yields.count();
+            }
+            self.unexecuted = true;
+            return yielded(cx);
+        }
+        Poll::Ready(Ok(None))
     }
 
     /// Closes a TLS session properly.

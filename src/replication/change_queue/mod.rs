@@ -1,11 +1,15 @@
-//! The change queue: dirty keys from the workers to the replication thread.
+//! The change queue: dirty keys from the workers to the replication thread, and back the answers
+//! for which clients wait.
 //!
-//! It is one bounded channel with one `try_send` per turn, and neither end ever blocks. A busy
-//! replication thread empties it at most once a millisecond. A worker wakes that thread only when
-//! it is parked, or when 64 KiB of keys or half a channel of batches wait: waking it for each batch
-//! doubled the CPU time of a set. While the link is down, batches are dropped, because the next
-//! link begins with a full sync.
+//! It is one bounded channel, and neither end ever blocks. In `semi-sync` mode a worker hands over
+//! the writes of all turns of one poll as one group ([`Commits`]) and wakes the replication thread
+//! if it is parked. In `async` mode there is one `try_send` per turn, and that thread empties the
+//! channel at most once a millisecond: a worker wakes it only when it is parked, or when 64 KiB of
+//! keys or half a channel of batches wait, for waking it for each batch doubled the CPU time of a
+//! set. While the link is down, batches are dropped, because the next link begins with a full sync.
 
+mod answers;
+mod commits;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +20,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
+pub use answers::{WorkerAnswers, WriteTotals};
+pub use commits::{Commit, Commits};
+
 use crate::limits::{
     BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN, CHANGE_QUEUE_KEYS_SHARE,
     CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX, CHANGE_QUEUE_WAKE_BATCHES,
     CHANGE_QUEUE_WAKE_KEYS,
 };
+use crate::replication::link::{Answer, Ticket, WriteGroup};
 
 /// No number of waiting keys wakes the replication thread: it is running.
 const AWAKE: usize = usize::MAX;
@@ -28,7 +36,7 @@ const AWAKE: usize = usize::MAX;
 /// The workers' end. Clones share one queue.
 #[derive(Clone, Debug)]
 pub struct ChangeSender {
-    batches: Sender<Vec<u64>>,
+    batches: Sender<Batch>,
     spares: Receiver<Vec<u64>>,
     promotions: Sender<u64>,
     shared: Arc<Shared>,
@@ -37,7 +45,7 @@ pub struct ChangeSender {
 /// The replication thread's end.
 #[derive(Debug)]
 pub struct ChangeReceiver {
-    batches: Receiver<Vec<u64>>,
+    batches: Receiver<Batch>,
     spares: Sender<Vec<u64>>,
     promotions: Receiver<u64>,
     shared: Arc<Shared>,
@@ -45,9 +53,23 @@ pub struct ChangeReceiver {
     taken: Cell<usize>,
 }
 
+/// Keys that were handed over together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Their slots, at most 1,024.
+    pub keys: Vec<u64>,
+    /// For whom the partner is to be asked, once it has these keys and those before them.
+    ticket: Option<Ticket>,
+    has_flushed: bool,
+}
+
 #[derive(Debug)]
 struct Shared {
     link_up: AtomicBool,
+    /// Clients wait for the partner.
+    waited_for: AtomicBool,
+    /// By worker; empty in `async` mode.
+    workers: Vec<Arc<WorkerAnswers>>,
     overflowed: AtomicBool,
     waiting_keys: AtomicUsize,
     /// The most keys that may wait; a batch beyond it is dropped.
@@ -58,14 +80,17 @@ struct Shared {
     wake: Notify,
 }
 
-/// Both ends of the queue of a node whose `-m` is `limit_bytes`. The link is down at first.
+/// Both ends of the queue of a node whose `-m` is `limit_bytes`, and where so many workers wait for
+/// the partner: none in `async` mode. The link is down at first.
 #[must_use]
-pub fn change_queue(limit_bytes: u64) -> (ChangeSender, ChangeReceiver) {
+pub fn change_queue(limit_bytes: u64, waiting_workers: usize) -> (ChangeSender, ChangeReceiver) {
     let (batches, batches_out) = bounded(CHANGE_QUEUE_BATCHES_MAX);
     let (spares, spares_out) = bounded(CHANGE_QUEUE_SPARES_MAX);
     let (promotions, promotions_out) = bounded(CHANGE_QUEUE_PROMOTIONS_MAX);
     let shared = Arc::new(Shared {
         link_up: AtomicBool::new(false),
+        waited_for: AtomicBool::new(false),
+        workers: (0..waiting_workers).map(|_| Arc::default()).collect(),
         overflowed: AtomicBool::new(false),
         waiting_keys: AtomicUsize::new(0),
         keys_max: keys_max(limit_bytes),
@@ -98,13 +123,61 @@ fn keys_max(limit_bytes: u64) -> usize {
     )
 }
 
+impl Batch {
+    /// What the link is told of it.
+    pub fn group(&self) -> WriteGroup<'_> {
+        WriteGroup {
+            slots: &self.keys,
+            ticket: self.ticket,
+            has_flushed: self.has_flushed,
+        }
+    }
+}
+
 impl ChangeSender {
+    /// The groups of a worker, from 0, if its clients wait for the partner: for so long at most.
+    #[must_use]
+    pub fn commits(&self, worker: usize, ack_timeout_ms: u64) -> Option<Commits> {
+        let answers = Arc::clone(self.shared.workers.get(worker)?);
+        let worker = u16::try_from(worker).ok()?;
+        Some(Commits::new(self.clone(), worker, answers, ack_timeout_ms))
+    }
+
+    /// How the writes of clients were answered.
+    #[must_use]
+    pub fn write_totals(&self) -> WriteTotals {
+        answers::totals(&self.shared.workers)
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.shared.waited_for.load(Ordering::Acquire)
+    }
+
+    /// Sends a group of writes. False if some of it was dropped, or there is no link.
+    fn send_group(&self, keys: &[u64], has_flushed: bool, ticket: Ticket) -> bool {
+        if !self.shared.link_up.load(Ordering::Acquire) {
+            return false;
+        }
+        let (last, before) = match keys.len() {
+            0 => (keys, keys),
+            len => {
+                let last_at = (len - 1) / BATCH_KEYS_MAX * BATCH_KEYS_MAX;
+                (&keys[last_at..], &keys[..last_at])
+            }
+        };
+        let mut is_sent = true;
+        for keys in before.chunks(BATCH_KEYS_MAX) {
+            is_sent &= self.send_batch(keys, None, false);
+        }
+        is_sent & self.send_batch(last, Some(ticket), has_flushed)
+    }
+
     /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
     /// full, the keys are dropped and left to a full sync.
     pub fn send(&self, dirty: &mut Vec<u64>) {
         if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
             for keys in dirty.chunks(BATCH_KEYS_MAX) {
-                self.send_batch(keys);
+                self.send_batch(keys, None, false);
             }
         }
         dirty.clear();
@@ -146,15 +219,21 @@ impl ChangeSender {
         }
     }
 
-    fn send_batch(&self, keys: &[u64]) {
-        let mut batch = self.spares.try_recv().unwrap_or_default();
-        batch.extend_from_slice(keys);
+    /// False if the queue is full: the batch is dropped.
+    fn send_batch(&self, keys: &[u64], ticket: Option<Ticket>, has_flushed: bool) -> bool {
+        let mut spare = self.spares.try_recv().unwrap_or_default();
+        spare.extend_from_slice(keys);
+        let batch = Batch {
+            keys: spare,
+            ticket,
+            has_flushed,
+        };
         let shared = &*self.shared;
         let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
         if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
             shared.overflowed.store(true, Ordering::Release);
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
-            return;
+            return false;
         }
         // Pairs with the fence in `park`: either the receiver sees the batch, or this worker sees
         // it parked.
@@ -172,6 +251,7 @@ impl ChangeSender {
                 shared.wake.notify_one();
             }
         }
+        true
     }
 }
 
@@ -181,7 +261,13 @@ impl ChangeReceiver {
     pub fn set_link_up(&self, up: bool) {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
+            self.set_waited_for(false);
             while let Some(batch) = self.take() {
+                let unprotected = |ticket| Answer {
+                    ticket,
+                    protected: false,
+                };
+                self.answer(batch.ticket.map(unprotected));
                 self.give_back(batch);
             }
             self.mark_taken();
@@ -190,10 +276,38 @@ impl ChangeReceiver {
         }
     }
 
+    /// Whether clients wait for the partner from now on.
+    pub fn set_waited_for(&self, waited_for: bool) {
+        self.shared.waited_for.store(waited_for, Ordering::Release);
+    }
+
+    /// Whether clients wait for the partner.
+    pub fn is_waited_for(&self) -> bool {
+        self.shared.waited_for.load(Ordering::Acquire)
+    }
+
+    /// Gives answers to the workers that wait for them, and wakes each once.
+    pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        let mut woken = 0u64;
+        let workers = &self.shared.workers;
+        for answer in answers {
+            let at = usize::from(answer.ticket.worker);
+            if let Some(worker) = workers.get(at) {
+                worker.push(answer);
+                woken |= 1 << (at % 64);
+            }
+        }
+        for (at, worker) in workers.iter().enumerate() {
+            if woken & (1 << (at % 64)) != 0 {
+                worker.wake();
+            }
+        }
+    }
+
     /// Takes the oldest batch. Its keys count as waiting until [`Self::mark_taken`].
-    pub fn take(&self) -> Option<Vec<u64>> {
+    pub fn take(&self) -> Option<Batch> {
         let batch = self.batches.try_recv().ok()?;
-        self.taken.set(self.taken.get() + batch.len());
+        self.taken.set(self.taken.get() + batch.keys.len());
         Some(batch)
     }
 
@@ -205,10 +319,11 @@ impl ChangeReceiver {
     }
 
     /// Gives the memory of a batch back to the workers.
-    pub fn give_back(&self, mut batch: Vec<u64>) {
-        batch.clear();
+    pub fn give_back(&self, batch: Batch) {
+        let mut keys = batch.keys;
+        keys.clear();
         // If there are enough spares, this one is freed.
-        let _ = self.spares.try_send(batch);
+        let _ = self.spares.try_send(keys);
     }
 
     /// Bytes of the keys that wait.

@@ -1,22 +1,25 @@
 //! Outgoing records that need several frames: how a transfer continues and what ends it.
 //!
-//! A transfer in the live lane is finished even if the value is touched or written again meanwhile;
-//! the newer state is sent after it, and no other record of the key before it. A transfer in the
-//! sync lane ends when the live lane sends the key, and the full sync defers the key.
+//! Large values of the live lane wait in a queue of their own, so that small records overtake them.
+//! A transfer in the live lane is finished even if the value is touched or replaced by another
+//! large one meanwhile; the newer state is sent after it, and no other record of the key before it.
+//! A small value or a removal ends it. A transfer in the sync lane ends when the live lane sends
+//! the key, and the full sync defers the key.
 
 use super::Link;
-use super::in_flight::Sent;
+use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
+use super::outbound::Progress;
 use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, first_value_bytes};
-use crate::store::{Item, Store};
+use crate::store::{Item, Now, Store};
 
 /// Whether a record needs more than one frame.
 pub(super) fn is_large(item: &Item) -> bool {
-    item.value().len() > first_value_bytes(item.key())
+    !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
 }
 
 impl Link {
     /// Sends the next chunk of a lane's transfer, or ends the transfer if it may not continue.
-    pub(super) fn send_chunk(&mut self, lane: Lane, store: &Store, out: &mut Vec<u8>) {
+    pub(super) fn send_chunk(&mut self, lane: Lane, store: &Store, now: Now, out: &mut Vec<u8>) {
         let Some(transfer) = &mut self.session.outgoing[lane as usize] else {
             return;
         };
@@ -31,15 +34,17 @@ impl Link {
         Frame::Chunk { lane, bytes }.encode(out);
         transfer.offset += bytes.len();
         let bytes = (out.len() - before) as u32;
-        self.session.in_flight.push(Sent {
+        let sent = Sent {
             slot,
             version,
             bytes,
-            lane,
-            complete,
-        });
+            traffic: Traffic::of_record(lane, false),
+            kind: SentKind::of_part(complete),
+            position: NO_POSITION,
+        };
+        self.session.in_flight.push(sent, now);
         if lane == Lane::Live {
-            self.session.live_since_chunk_bytes = 0;
+            self.session.chunk_sent();
         }
         if complete {
             self.record_sent(lane, slot);
@@ -58,6 +63,7 @@ impl Link {
     pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
         self.follows_transfer(slot, Some(item))
             || (is_large(item) && self.session.dirty.contains(slot))
+            || self.session.bulk.contains(slot)
     }
 
     /// Whether the live lane has a transfer of this slot. If the entry has changed since, its
@@ -67,8 +73,49 @@ impl Link {
         let Some(transfer) = transfer.filter(|transfer| transfer.slot == slot) else {
             return false;
         };
-        transfer.resend |= entry.map(Item::version) != Some(transfer.version);
+        if entry.map(Item::version) == Some(transfer.version) {
+            self.session.tickets.transfer_begun(slot);
+        } else {
+            transfer.resend = true;
+        }
         true
+    }
+
+    /// Begins or continues the transfer of a large live value, if there is one and it may be sent.
+    pub(super) fn send_bulk(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) -> Progress {
+        if !self.session.in_flight.has_room(Traffic::Bulk) || self.session.bulk_sent {
+            return Progress::None;
+        }
+        if self.session.outgoing[Lane::Live as usize].is_some() {
+            self.send_chunk(Lane::Live, store, now, out);
+            return Progress::Made;
+        }
+        let Some(slot) = self.session.bulk.front() else {
+            return Progress::None;
+        };
+        self.session.bulk.pop();
+        match store.entry(slot).filter(is_large) {
+            Some(item) => {
+                self.end_sync_transfer(slot, out);
+                self.send_record(Lane::Live, slot, item, store, now, out);
+                match self.session.outgoing[Lane::Live as usize] {
+                    Some(_) => self.session.tickets.transfer_begun(slot),
+                    // A flush has gone before it, and nothing else is sent.
+                    None => {
+                        let position = self.session.dirty.popped();
+                        self.session.tickets.read_small(slot, position);
+                    }
+                }
+            }
+            // It has changed since, and takes a place among the small records.
+            None => self.mark_dirty(&[slot]),
+        }
+        Progress::Made
+    }
+
+    /// Whether a large live value waits or is on its way.
+    pub(super) fn has_bulk(&self) -> bool {
+        self.session.outgoing[Lane::Live as usize].is_some() || !self.session.bulk.is_empty()
     }
 
     /// The live lane is about to send this slot: ends its transfer in the sync lane.
@@ -112,7 +159,22 @@ impl Link {
         }
     }
 
+    /// A small value has replaced the large one that the live lane is sending: ends the transfer.
+    pub(super) fn end_replaced_transfer(&mut self, slot: u64, out: &mut Vec<u8>) {
+        let transfer = self.session.outgoing[Lane::Live as usize].as_mut();
+        if let Some(transfer) = transfer.filter(|transfer| transfer.slot == slot) {
+            transfer.resend = false;
+            self.end_transfer(Lane::Live, out);
+        }
+    }
+
     fn end_transfer(&mut self, lane: Lane, out: &mut Vec<u8>) {
+        let transfer = self.session.outgoing[lane as usize].as_ref();
+        if let Some(slot) = transfer.map(|transfer| transfer.slot)
+            && lane == Lane::Live
+        {
+            self.session.tickets.transfer_aborted(slot);
+        }
         self.counters.records_aborted += 1;
         Frame::ChunkAbort { lane }.encode(out);
         self.finish_transfer(lane);

@@ -9,6 +9,10 @@ pub struct LinkCounters {
     /// How often a fault of this program ended the link: its state was wrong, or its thread
     /// panicked.
     pub link_faults: u64,
+    /// Whether the partner is too slow to be waited for, now.
+    pub degraded: bool,
+    /// How often the partner became too slow to be waited for.
+    pub degradations: u64,
     /// Full syncs that were sent to the end.
     pub pass_sent: u64,
     /// Full syncs of the partner that were received to the end.

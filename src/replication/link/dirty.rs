@@ -5,11 +5,27 @@ use std::collections::{HashSet, VecDeque};
 use crate::limits::{DIRTY_KEY_BYTES_MAX, DIRTY_KEYS_MAX, DIRTY_KEYS_MIN, DIRTY_KEYS_SHARE};
 
 /// A set of slots in the order of their first insertion, each once.
+///
+/// The nth slot that was ever inserted has the *position* n. A slot that is inserted again while it
+/// waits keeps its position, and its record is read later than both insertions.
 #[derive(Debug)]
 pub(super) struct DirtyKeys {
     order: VecDeque<u64>,
     members: HashSet<u64>,
     keys_max: usize,
+    /// Slots that have left the set; the position of the last of them.
+    popped: u64,
+}
+
+/// What [`DirtyKeys::insert`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// The slot has a new position at the end.
+    New,
+    /// The slot is in the set already and keeps its position.
+    Known,
+    /// The set is full.
+    Full,
 }
 
 impl DirtyKeys {
@@ -25,6 +41,7 @@ impl DirtyKeys {
             order: VecDeque::new(),
             members: HashSet::new(),
             keys_max,
+            popped: 0,
         }
     }
 
@@ -33,15 +50,29 @@ impl DirtyKeys {
         self.len() + keys <= self.keys_max
     }
 
-    /// Adds a slot at the end unless it is in the set. False if the set is full.
-    pub(super) fn insert(&mut self, slot: u64) -> bool {
+    /// Adds a slot at the end unless it is in the set.
+    pub(super) fn insert(&mut self, slot: u64) -> Inserted {
         if self.members.len() >= self.keys_max {
-            return self.members.contains(&slot);
+            return match self.members.contains(&slot) {
+                true => Inserted::Known,
+                false => Inserted::Full,
+            };
         }
-        if self.members.insert(slot) {
-            self.order.push_back(slot);
+        if !self.members.insert(slot) {
+            return Inserted::Known;
         }
-        true
+        self.order.push_back(slot);
+        Inserted::New
+    }
+
+    /// The position of the slot inserted last.
+    pub(super) fn inserted(&self) -> u64 {
+        self.popped + self.order.len() as u64
+    }
+
+    /// The position of the slot popped last.
+    pub(super) fn popped(&self) -> u64 {
+        self.popped
     }
 
     /// Whether every slot of the set is in the queue, by their numbers.
@@ -69,10 +100,12 @@ impl DirtyKeys {
     pub(super) fn pop(&mut self) {
         if let Some(slot) = self.order.pop_front() {
             self.members.remove(&slot);
+            self.popped += 1;
         }
         if self.order.is_empty() && self.order.capacity() > self.keys_max / 16 {
             // A burst is over: free its memory. Smaller sets keep theirs for the next keys.
-            *self = Self::of_keys(self.keys_max);
+            self.order = VecDeque::new();
+            self.members = HashSet::new();
         }
     }
 
@@ -110,8 +143,9 @@ mod tests {
     fn a_key_written_again_keeps_its_place() {
         let mut dirty = DirtyKeys::default();
         for slot in [3, 1, 3, 2, 1] {
-            assert!(dirty.insert(slot));
+            assert_ne!(dirty.insert(slot), Inserted::Full);
         }
+        assert_eq!(dirty.inserted(), 3);
         let mut order = Vec::new();
         while let Some(slot) = dirty.front() {
             dirty.pop();
@@ -119,6 +153,13 @@ mod tests {
         }
         assert_eq!(order, [3, 1, 2]);
         assert!(dirty.is_empty());
+        assert_eq!((dirty.popped(), dirty.inserted()), (3, 3));
+        assert_eq!(dirty.insert(3), Inserted::New);
+        assert_eq!(
+            dirty.inserted(),
+            4,
+            "it has left the set, so it has a new position"
+        );
     }
 
     #[test]
@@ -126,13 +167,13 @@ mod tests {
         let mut dirty = DirtyKeys::of_keys(3000);
         for slot in 0..3000 {
             assert_eq!(dirty.has_room(1000), slot <= 2000);
-            assert!(dirty.insert(slot));
+            assert_eq!(dirty.insert(slot), Inserted::New);
         }
-        assert!(dirty.insert(7));
-        assert!(!dirty.insert(u64::MAX));
+        assert_eq!(dirty.insert(7), Inserted::Known);
+        assert_eq!(dirty.insert(u64::MAX), Inserted::Full);
         assert_eq!(dirty.len(), 3000);
         dirty.pop();
-        assert!(dirty.insert(u64::MAX));
+        assert_eq!(dirty.insert(u64::MAX), Inserted::New);
     }
 
     /// The set held up to a million keys whatever `-m` was: at `-m 64`, after three million small
@@ -144,7 +185,7 @@ mod tests {
             let mut dirty = DirtyKeys::of_memory(limit_bytes);
             let mut most_bytes = 0;
             let mut slot = 0;
-            while dirty.insert(slot) {
+            while dirty.insert(slot) == Inserted::New {
                 slot += 1;
                 // An index has 8 places for 7 keys, and a byte beside each.
                 let index_bytes = dirty.members.capacity() * 8 / 7 * 9;

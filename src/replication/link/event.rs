@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::health::DegradedReason;
 use crate::replication::wire::WireError;
 use crate::store::Timestamp;
 
@@ -20,6 +21,13 @@ pub enum LinkEvent {
     PartnerSyncDone,
     /// This node's full sync is on the wire to the end.
     OwnSyncDone,
+    /// The partner is too slow to be waited for: nobody waits from now on.
+    Degraded {
+        /// Why.
+        reason: DegradedReason,
+    },
+    /// The partner has been fast enough for a while: clients wait for it again.
+    Recovered,
     /// One node refused the other; the link closes.
     Refused {
         /// Why.

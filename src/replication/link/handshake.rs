@@ -84,6 +84,9 @@ impl Link {
         };
         let partner = partner.clone();
         self.phase = Phase::Up;
+        self.session
+            .tickets
+            .flush_acked(self.session.watermark_sent);
         self.counters.link_ups += 1;
         self.session.full_sync.request();
         self.event(LinkEvent::Up { partner });
@@ -153,6 +156,7 @@ impl Link {
     ) -> Result<(), LinkError> {
         self.absorb(flush_watermark, store, now)?;
         self.session.watermark_sent = self.session.watermark_sent.max(flush_watermark);
+        self.session.tickets.flush_acked(flush_watermark);
         if store.raise_flush_watermark(flush_watermark) {
             self.event(LinkEvent::FlushRaised { flush_watermark });
         }

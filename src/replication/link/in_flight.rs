@@ -7,26 +7,77 @@ use crate::limits::{
     SYNC_WINDOW_BYTES,
 };
 use crate::replication::wire::Lane;
-use crate::store::Version;
+use crate::store::{Now, Version};
+
+use super::bulk_window::BulkWindow;
 
 /// One frame that the partner will acknowledge.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
     pub(super) slot: u64,
+    /// Of a flush, the timestamp is the watermark.
     pub(super) version: Version,
     pub(super) bytes: u32,
-    pub(super) lane: Lane,
-    /// Whether it ends its record; false for a chunk that others follow.
-    pub(super) complete: bool,
+    pub(super) traffic: Traffic,
+    pub(super) kind: SentKind,
+    /// The position of its key among the dirty keys, or [`NO_POSITION`].
+    pub(super) position: u64,
+}
+
+/// The position of a frame that no group of writes waits for by its position.
+pub(super) const NO_POSITION: u64 = u64::MAX;
+
+/// What a frame competes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Traffic {
+    /// Live records of one frame, and flushes.
+    Small,
+    /// Live values of several frames.
+    Bulk,
+    /// The full sync.
+    Sync,
+}
+
+/// What an ack of the frame means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentKind {
+    /// It ends its record.
+    Record,
+    /// Other chunks follow.
+    Chunk,
+    /// It is a flush.
+    Flush,
+}
+
+impl Traffic {
+    /// The traffic of a record; `complete`: it is one frame.
+    pub(super) fn of_record(lane: Lane, complete: bool) -> Self {
+        match (lane, complete) {
+            (Lane::Live, true) => Self::Small,
+            (Lane::Live, false) => Self::Bulk,
+            (Lane::Sync, _) => Self::Sync,
+        }
+    }
+}
+
+impl SentKind {
+    /// A whole record or the last part of one; else a part that others follow.
+    pub(super) fn of_part(complete: bool) -> Self {
+        if complete { Self::Record } else { Self::Chunk }
+    }
 }
 
 /// Frames in the order they were sent, which is the order of their acks.
 #[derive(Debug)]
 pub(super) struct InFlight {
     queue: VecDeque<Sent>,
-    bytes: [usize; 2],
+    /// By [`Traffic`].
+    bytes: [usize; 3],
     /// Of the frames, those that complete a record.
     records: usize,
+    /// Of the frames, those with a position.
+    positioned: usize,
+    bulk_window: BulkWindow,
     frames_max: usize,
 }
 
@@ -44,40 +95,59 @@ impl InFlight {
         let frames = usize::try_from(frames).unwrap_or(usize::MAX);
         Self {
             queue: VecDeque::new(),
-            bytes: [0; 2],
+            bytes: [0; 3],
             records: 0,
+            positioned: 0,
+            bulk_window: BulkWindow::default(),
             frames_max: frames.clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
         }
     }
 
-    pub(super) fn push(&mut self, sent: Sent) {
-        self.bytes[sent.lane as usize] += sent.bytes as usize;
-        self.records += usize::from(sent.complete);
+    pub(super) fn push(&mut self, sent: Sent, now: Now) {
+        self.bytes[sent.traffic as usize] += sent.bytes as usize;
+        self.records += usize::from(sent.kind == SentKind::Record);
+        self.positioned += usize::from(sent.position != NO_POSITION);
+        if sent.traffic == Traffic::Bulk {
+            self.bulk_window.sent(now);
+        }
         self.queue.push_back(sent);
     }
 
     /// The frame that the next ack is for.
-    pub(super) fn pop(&mut self) -> Option<Sent> {
+    pub(super) fn pop(&mut self, now: Now) -> Option<Sent> {
         let sent = self.queue.pop_front()?;
         // A wrong sum must not end the thread: `is_consistent` tells.
-        let bytes = &mut self.bytes[sent.lane as usize];
+        let bytes = &mut self.bytes[sent.traffic as usize];
         *bytes = bytes.wrapping_sub(sent.bytes as usize);
-        self.records = self.records.wrapping_sub(usize::from(sent.complete));
+        let is_record = usize::from(sent.kind == SentKind::Record);
+        self.records = self.records.wrapping_sub(is_record);
+        let is_positioned = usize::from(sent.position != NO_POSITION);
+        self.positioned = self.positioned.wrapping_sub(is_positioned);
+        if sent.traffic == Traffic::Bulk {
+            self.bulk_window.acked(now);
+        }
         Some(sent)
     }
 
-    /// Whether one more frame of any size fits the lane's window.
-    pub(super) fn has_room(&self, lane: Lane) -> bool {
-        let window = match lane {
-            Lane::Live => LIVE_WINDOW_BYTES,
-            Lane::Sync => SYNC_WINDOW_BYTES,
+    /// Whether one more frame of any size fits the window of its traffic.
+    pub(super) fn has_room(&self, traffic: Traffic) -> bool {
+        let window = match traffic {
+            Traffic::Small => LIVE_WINDOW_BYTES,
+            Traffic::Bulk => self.bulk_window.bytes(),
+            Traffic::Sync => SYNC_WINDOW_BYTES,
         };
-        self.queue.len() < self.frames_max && self.bytes[lane as usize] + FRAME_BYTES_MAX <= window
+        self.queue.len() < self.frames_max
+            && self.bytes[traffic as usize] + FRAME_BYTES_MAX <= window
     }
 
-    /// Whether a lane has unacknowledged frames.
-    pub(super) fn carries(&self, lane: Lane) -> bool {
-        self.bytes[lane as usize] > 0
+    /// Whether there are unacknowledged frames of this traffic.
+    pub(super) fn carries(&self, traffic: Traffic) -> bool {
+        self.bytes[traffic as usize] > 0
+    }
+
+    /// Whether there are unacknowledged frames with a position.
+    pub(super) fn carries_positions(&self) -> bool {
+        self.positioned > 0
     }
 
     /// How many records are on the wire to their last byte.
@@ -91,7 +161,9 @@ impl InFlight {
 
     /// Whether the sums can be those of the queue.
     pub(super) fn is_consistent(&self) -> bool {
-        self.records <= self.queue.len() && self.queue.is_empty() == (self.bytes == [0; 2])
+        self.records <= self.queue.len()
+            && self.positioned <= self.queue.len()
+            && self.queue.is_empty() == (self.bytes == [0; 3])
     }
 
     /// Bytes of memory the queue itself takes.

@@ -1,7 +1,8 @@
 //! Incoming frames: each is handled here, and each record or chunk is acknowledged.
 
+use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Inbound;
-use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind};
+use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind, Session};
 use crate::replication::wire::{Ack, Frame, Lane, Record, Runs};
 use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
@@ -36,6 +37,7 @@ impl Link {
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
             Frame::Flush { flush_watermark } => {
                 self.raise_flush_watermark(flush_watermark, store, now)?;
+                self.push_ack(Ack::Applied)?;
             }
             Frame::SyncEnd => {
                 self.counters.pass_received += 1;
@@ -188,25 +190,39 @@ impl Link {
     }
 
     fn on_acks(&mut self, runs: Runs<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
+        let answered = self.session.tickets.answers().len();
         for (ack, count) in runs {
             for _ in 0..count {
                 self.on_ack(ack, store, now)?;
+            }
+        }
+        if let Some(health) = &mut self.health {
+            health.acked(now.boot_ms);
+            for answer in &self.session.tickets.answers()[answered..] {
+                if !answer.ticket.is_large {
+                    health.judge(answer.ticket.sent_ms, now.boot_ms);
+                }
             }
         }
         Ok(())
     }
 
     fn on_ack(&mut self, ack: Ack, store: &Store, now: Now) -> Result<(), LinkError> {
-        let Some(sent) = self.session.in_flight.pop() else {
+        let Some(sent) = self.session.in_flight.pop(now) else {
             return Err(LinkError::Protocol("an ack without a record"));
         };
-        if sent.complete == (ack == Ack::Chunk) {
-            return Err(LinkError::Protocol(
-                "the ack of a chunk for a record, or the reverse",
-            ));
+        let fits = match sent.kind {
+            SentKind::Record => ack != Ack::Chunk,
+            SentKind::Chunk => ack == Ack::Chunk,
+            SentKind::Flush => ack == Ack::Applied,
+        };
+        if !fits {
+            return Err(LinkError::Protocol("an ack that does not fit its frame"));
         }
+        self.answer_tickets(&sent, ack);
         match ack {
             Ack::Chunk => {}
+            Ack::Applied if sent.kind == SentKind::Flush => {}
             Ack::Applied => {
                 self.counters.records_confirmed += 1;
                 store.confirm(sent.slot, sent.version);
@@ -221,6 +237,38 @@ impl Link {
             }
         }
         Ok(())
+    }
+}
+
+impl Link {
+    /// Answers the groups of writes that waited for this ack.
+    fn answer_tickets(&mut self, sent: &Sent, ack: Ack) {
+        let session = &mut self.session;
+        let protected = ack != Ack::NoRoom;
+        match sent.kind {
+            SentKind::Chunk => return,
+            SentKind::Flush => session.tickets.flush_acked(sent.version.timestamp),
+            SentKind::Record if sent.traffic == Traffic::Bulk => {
+                session.tickets.transfer_acked(sent.slot, protected);
+            }
+            SentKind::Record => {}
+        }
+        if sent.position != NO_POSITION {
+            if !protected {
+                session.tickets.refused(sent.position);
+            }
+            session.tickets.acked(sent.position);
+        }
+        session.settle_tickets();
+    }
+}
+
+impl Session {
+    /// Answers groups whose keys needed no frame, once nothing before them is on the wire.
+    pub(super) fn settle_tickets(&mut self) {
+        if !self.in_flight.carries_positions() {
+            self.tickets.acked(self.dirty.popped());
+        }
     }
 }
 

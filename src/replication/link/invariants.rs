@@ -28,7 +28,7 @@ impl Link {
 
 impl Session {
     fn find_wrong(&self, store: &Store) -> Option<&'static str> {
-        if !self.dirty.is_consistent() {
+        if !self.dirty.is_consistent() || !self.bulk.is_consistent() {
             return Some("a dirty key is in no queue");
         }
         if !self.in_flight.is_consistent() {

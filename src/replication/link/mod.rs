@@ -10,14 +10,16 @@
 //!
 //! The caller:
 //! - after a read: [`Link::received`], then take events, then transmit;
-//! - for batches of dirty keys: [`Link::mark_dirty`] while [`Link::has_room`]; for a batch that was
-//!   dropped: [`Link::overflowed`];
+//! - for groups of writes: [`Link::commit`] while [`Link::has_room`]; for a group that was dropped:
+//!   [`Link::overflowed`]. Then and after each other call, [`Link::take_answers`] says which groups
+//!   the partner has;
 //! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
 //!   nothing, there is nothing to send before the next event or tick;
 //! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],
 //!   then transmit;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
 
+mod bulk_window;
 mod chunks;
 mod clock;
 mod counters;
@@ -25,14 +27,18 @@ mod dirty;
 mod event;
 mod full_sync;
 mod handshake;
+mod health;
 mod in_flight;
 mod inbound;
 mod invariants;
 mod outbound;
 mod pending_acks;
+mod semi_sync;
 mod space_notice;
 #[cfg(test)]
 mod tests;
+mod ticket;
+mod tickets;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -40,6 +46,8 @@ use std::mem;
 
 pub use counters::LinkCounters;
 pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
+pub use health::DegradedReason;
+pub use ticket::{Answer, Ticket, WriteGroup};
 
 use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
 use crate::replication::wire::{Frame, Framer, Lane};
@@ -48,9 +56,11 @@ use crate::store::{Now, Store, Timestamp};
 use clock::PartnerClock;
 use dirty::DirtyKeys;
 use full_sync::FullSync;
-use in_flight::InFlight;
+use health::Health;
+use in_flight::{InFlight, Traffic};
 use pending_acks::PendingAcks;
 use space_notice::SpaceNotice;
+use tickets::Tickets;
 use transfer::{Inbound, Outgoing};
 
 /// How a node describes itself in its hello.
@@ -64,6 +74,8 @@ pub struct LinkConfig {
     pub incarnation: u64,
     /// Canonical text of the settings that must be equal on both nodes. At most 8 KiB.
     pub policy: String,
+    /// How late an ack may be; `None` in `async` mode, where nobody waits for one.
+    pub ack_timeout_ms: Option<u64>,
 }
 
 /// One end of the link to the partner.
@@ -74,6 +86,10 @@ pub struct Link {
     session: Session,
     counters: LinkCounters,
     events: VecDeque<LinkEvent>,
+    /// Outlives a connection; `None` in `async` mode.
+    health: Option<Health>,
+    /// Answers of connections that have ended.
+    answers: Vec<Answer>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +113,9 @@ struct Session {
     /// Encoded frames of the handshake.
     control: Vec<u8>,
     dirty: DirtyKeys,
+    /// Slots of large values, taken from `dirty`, in the order of their turn.
+    bulk: DirtyKeys,
+    tickets: Tickets,
     promotions: Vec<u64>,
     in_flight: InFlight,
     pending_acks: PendingAcks,
@@ -109,6 +128,9 @@ struct Session {
     /// Bytes of live records since the last burst of the full sync, and since the last live chunk.
     live_since_sync_bytes: usize,
     live_since_chunk_bytes: usize,
+    /// The present output has a frame of a large live value: one is enough, for the next small
+    /// record waits behind it.
+    bulk_sent: bool,
     space_notice: SpaceNotice,
     promotions_sent_ms: u64,
     heard_ms: u64,
@@ -127,6 +149,8 @@ impl Link {
     /// A link that is down.
     pub fn new(config: LinkConfig) -> Self {
         Self {
+            health: config.ack_timeout_ms.map(Health::new),
+            answers: Vec::new(),
             config,
             phase: Phase::Down,
             session: Session::default(),
@@ -138,12 +162,17 @@ impl Link {
     /// An authenticated connection to the partner is open, and replaces any earlier one. The hello
     /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
+        self.end_session();
+        if let Some(health) = &mut self.health {
+            health.connected(now.boot_ms);
+        }
         let mut session = Session {
             heard_ms: now.boot_ms,
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
             watermark_sent: store.flush_watermark(),
             dirty: DirtyKeys::of_memory(store.limit_bytes()),
+            bulk: DirtyKeys::of_memory(store.limit_bytes()),
             in_flight: InFlight::of_memory(store.limit_bytes()),
             ..Session::default()
         };
@@ -178,6 +207,13 @@ impl Link {
     /// full sync of the next link covers them.
     pub fn disconnected(&mut self, _now: Now) {
         self.phase = Phase::Down;
+        self.end_session();
+    }
+
+    /// Forgets a connection: nothing is known any more of what was not acknowledged on it.
+    fn end_session(&mut self) {
+        self.session.tickets.fail_all();
+        self.answers.append(self.session.tickets.answers());
         self.session = Session::default();
     }
 
@@ -186,21 +222,6 @@ impl Link {
         self.counters.link_faults += 1;
         self.events.clear();
         self.disconnected(now);
-    }
-
-    /// Slots that were written, in that order. They are dropped while the link is not up: the full
-    /// sync that begins when it comes up sends them.
-    pub fn mark_dirty(&mut self, slots: &[u64]) {
-        if self.phase != Phase::Up {
-            return;
-        }
-        let mut fits = true;
-        for &slot in slots {
-            fits &= self.session.dirty.insert(slot);
-        }
-        if !fits {
-            self.overflowed();
-        }
     }
 
     /// Whether the set of dirty keys takes another batch of 1,024.
@@ -212,6 +233,7 @@ impl Link {
     /// first, so that repeated overflows cannot keep the partner waiting for its end.
     pub fn overflowed(&mut self) {
         self.counters.queue_overflows += 1;
+        self.session.tickets.fail_all();
         if self.phase == Phase::Up {
             self.session.full_sync.request();
         }
@@ -242,6 +264,7 @@ impl Link {
         self.check_state(store)?;
         let start = out.len();
         let counters = self.counters;
+        let owed_nothing = self.session.in_flight.is_empty();
         self.session.ran_ms = now.boot_ms;
         out.append(&mut self.session.control);
         if self.phase == Phase::Up {
@@ -251,6 +274,9 @@ impl Link {
                 Frame::Heartbeat { boot_ms }.encode(out);
             }
             self.send(store, now, out, start + budget_bytes);
+        }
+        if owed_nothing && let Some(health) = &mut self.health {
+            health.sent_first(now.boot_ms);
         }
         let checked = self.check_state(store);
         if checked.is_err() {
@@ -271,17 +297,21 @@ impl Link {
     /// # Errors
     /// [`LinkError::Silent`]: nothing was received for a second; the link has failed.
     pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
-        let paused = now.boot_ms.saturating_sub(self.session.ran_ms) >= 2 * HEARTBEAT_MS;
+        let stood_still_ms = now.boot_ms.saturating_sub(self.session.ran_ms);
+        let paused = stood_still_ms >= 2 * HEARTBEAT_MS;
         self.session.ran_ms = now.boot_ms;
         if matches!(self.phase, Phase::Down | Phase::Refused) {
             return Ok(());
         }
+        self.judge(stood_still_ms, now);
         if paused {
             // This process stood still: give the partner two heartbeats' time to be heard.
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
             self.session.heard_ms = self.session.heard_ms.max(grace);
         }
         if now.boot_ms >= self.session.heard_ms + SILENCE_MS {
+            let verdict = self.health.as_mut().and_then(|it| it.silent(now.boot_ms));
+            self.on_verdict(verdict);
             self.fail(&LinkError::Silent);
             return Err(LinkError::Silent);
         }
@@ -297,6 +327,7 @@ impl Link {
             Phase::Handshake(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
             Phase::Up => silence
                 .min(self.heartbeat_due_ms())
+                .min(self.stalled_at_ms())
                 .saturating_sub(now.boot_ms)
                 .clamp(1, HEARTBEAT_MS),
         }
@@ -317,9 +348,10 @@ impl Link {
     pub fn counters(&self) -> LinkCounters {
         let in_chunks = self.session.outgoing.iter().flatten().count();
         LinkCounters {
-            queue_keys: self.session.dirty.len() as u64,
+            queue_keys: (self.session.dirty.len() + self.session.bulk.len()) as u64,
             unconfirmed_records: (self.session.in_flight.records() + in_chunks) as u64,
             sync_pending: self.needs_full_sync(),
+            degraded: self.is_degraded(),
             unconfirmed_bytes: self.session.in_flight.bytes() as u64,
             ..self.counters
         }
@@ -327,7 +359,8 @@ impl Link {
 
     /// Bytes of memory that unsent keys and unacknowledged frames take, values aside.
     pub fn held_bytes(&self) -> usize {
-        self.session.dirty.held_bytes() + self.session.in_flight.held_bytes()
+        let session = &self.session;
+        session.dirty.held_bytes() + session.bulk.held_bytes() + session.in_flight.held_bytes()
     }
 
     /// The most dirty keys the set takes.
@@ -347,6 +380,7 @@ impl Link {
         let session = &self.session;
         self.phase == Phase::Up
             && session.dirty.is_empty()
+            && session.bulk.is_empty()
             && session.in_flight.is_empty()
             && session.outgoing.iter().all(Option::is_none)
             && session.full_sync.is_idle()
@@ -359,7 +393,7 @@ impl Link {
         self.phase != Phase::Up
             || !session.full_sync.is_idle()
             || session.outgoing[Lane::Sync as usize].is_some()
-            || session.in_flight.carries(Lane::Sync)
+            || session.in_flight.carries(Traffic::Sync)
     }
 
     /// Queues an event. Of each kind only the last is kept, so the queue is bounded and a burst of

@@ -3,20 +3,22 @@
 //! [`Link::send`] shares the output between the lanes: live records go first, but after
 //! [`SYNC_SHARE_BYTES`] of them a waiting full sync gets one burst of [`SYNC_BURST_BYTES`], so that
 //! a busy node still finishes it. Each lane stops at its window of unacknowledged bytes.
-//! A value that needs several frames is sent by [`super::chunks`].
+//! A value that needs several frames is sent by [`super::chunks`]; in the live lane at most one of
+//! its frames is in each output, and small records go first.
 
 use super::chunks::is_large;
+use super::dirty::Inserted;
 use super::full_sync::SyncPhase;
-use super::in_flight::Sent;
+use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Outgoing;
-use super::{Link, LinkEvent};
+use super::{Link, LinkEvent, Session};
 use crate::limits::{HEARTBEAT_MS, PROMOTIONS_MAX, SYNC_BURST_BYTES, SYNC_SHARE_BYTES};
 use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, Record, first_value_bytes};
-use crate::store::{Item, Now, RecordHead, Store};
+use crate::store::{Item, Now, RecordHead, Store, Version};
 
 /// Whether a call put something on the wire or took a key off the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     Made,
     None,
 }
@@ -24,6 +26,7 @@ enum Progress {
 impl Link {
     /// Fills `out` up to about `limit` bytes (at most one frame more).
     pub(super) fn send(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) {
+        self.session.bulk_sent = false;
         // Acks. Stale transfers end first: once the partner reads the ack of its newer record, a
         // last chunk of our older one would overwrite that record, see `Outgoing::may_continue`.
         self.end_stale_transfers(store, out);
@@ -31,7 +34,7 @@ impl Link {
             Frame::encode_acks(out, || self.session.pending_acks.pop_run());
         }
         // Notices.
-        self.send_flush(store, out);
+        self.send_flush(store, now, out);
         self.send_space_available(store, now, out);
         self.send_promotions(now, out);
         // Records, the two lanes in turn.
@@ -40,18 +43,19 @@ impl Link {
             let live_waits = self.send_live(store, now, out, limit);
             self.send_sync_burst(store, now, out, limit);
             if out.len() >= limit || (out.len() == before && !live_waits) {
-                return;
+                break;
             }
         }
+        self.session.settle_tickets();
     }
 
     /// Sends live records. True if it stopped because it is the full sync's turn.
     fn send_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) -> bool {
-        while out.len() < limit && self.session.in_flight.has_room(Lane::Live) {
+        while out.len() < limit && self.session.in_flight.has_room(Traffic::Small) {
             let starved = self.session.live_since_sync_bytes >= SYNC_SHARE_BYTES;
             if starved
                 && !self.session.full_sync.is_idle()
-                && self.session.in_flight.has_room(Lane::Sync)
+                && self.session.in_flight.has_room(Traffic::Sync)
             {
                 return true;
             }
@@ -64,44 +68,58 @@ impl Link {
         false
     }
 
-    /// Sends the next chunk of the live transfer, or the record of the next dirty key. Small
-    /// records overtake the chunks of a value over 1 MiB: about one chunk's worth of them between
-    /// two chunks.
+    /// Sends the record of the next dirty key, or a frame of a large value if there is none or
+    /// about one frame of small records has gone before.
     fn send_next_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) -> Progress {
-        let transfer = self.session.outgoing[Lane::Live as usize].as_ref();
-        let is_chunk_due = transfer.is_some_and(|transfer| {
-            transfer.keeps_order() || self.session.live_since_chunk_bytes >= CHUNK_VALUE_BYTES
-        });
-        if is_chunk_due {
-            self.send_chunk(Lane::Live, store, out);
+        if self.session.live_since_chunk_bytes >= CHUNK_VALUE_BYTES
+            && self.send_bulk(store, now, out) == Progress::Made
+        {
             return Progress::Made;
+        }
+        if self.is_ordered_by_bulk() {
+            return self.send_bulk(store, now, out);
         }
         let before = out.len();
         let progress = self.send_dirty(store, now, out);
-        self.session.live_since_chunk_bytes += out.len() - before;
-        if progress == Progress::None && self.session.outgoing[Lane::Live as usize].is_some() {
-            self.send_chunk(Lane::Live, store, out);
-            return Progress::Made;
+        if self.has_bulk() {
+            self.session.live_since_chunk_bytes += out.len() - before;
         }
-        progress
+        match progress {
+            Progress::Made => progress,
+            Progress::None => self.send_bulk(store, now, out),
+        }
     }
 
-    /// Sends the record of the next dirty key, as the table holds it now. A second large record
-    /// waits for the end of the first.
+    /// Whether small records wait for a large value that was written before them. In `async` mode
+    /// a session of up to a mebibyte must arrive before the removal of its lock; in `semi-sync` a
+    /// client has the answer to the one before it writes the other.
+    fn is_ordered_by_bulk(&self) -> bool {
+        let transfer = self.session.outgoing[Lane::Live as usize].as_ref();
+        self.health.is_none()
+            && (transfer.is_some_and(Outgoing::keeps_order) || !self.session.bulk.is_empty())
+    }
+
+    /// Sends the record of the next dirty key, as the table holds it now. A large one is left to
+    /// [`Link::send_bulk`].
     fn send_dirty(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) -> Progress {
         let Some(slot) = self.session.dirty.front() else {
             return Progress::None;
         };
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
-        if self.follows_transfer(slot, entry.as_ref()) {
+        if entry.as_ref().is_some_and(is_large) {
+            if !self.follows_transfer(slot, entry.as_ref())
+                && self.session.bulk.insert(slot) == Inserted::Full
+            {
+                self.overflowed();
+            }
             self.session.dirty.pop();
             return Progress::Made;
         }
+        self.end_replaced_transfer(slot, out);
+        let position = self.session.dirty.popped() + 1;
+        self.session.tickets.read_small(slot, position);
         if let Some(item) = entry {
-            if is_large(&item) && self.session.outgoing[Lane::Live as usize].is_some() {
-                return Progress::None;
-            }
             self.end_sync_transfer(slot, out);
             self.send_record(Lane::Live, slot, item, store, now, out);
         }
@@ -122,10 +140,10 @@ impl Link {
         }
         self.session.live_since_sync_bytes = 0;
         let limit = limit.min(out.len() + SYNC_BURST_BYTES);
-        while out.len() < limit && self.session.in_flight.has_room(Lane::Sync) {
+        while out.len() < limit && self.session.in_flight.has_room(Traffic::Sync) {
             // A value in chunks goes on before the next entry.
             if self.session.outgoing[Lane::Sync as usize].is_some() {
-                self.send_chunk(Lane::Sync, store, out);
+                self.send_chunk(Lane::Sync, store, now, out);
                 continue;
             }
             // The walk is over and nothing is deferred.
@@ -154,7 +172,7 @@ impl Link {
     }
 
     /// Puts a record on the wire, or its first chunk if it does not fit one frame.
-    fn send_record(
+    pub(super) fn send_record(
         &mut self,
         lane: Lane,
         slot: u64,
@@ -165,7 +183,7 @@ impl Link {
     ) {
         // The flush goes before the record. The watermark is read after the item, so that an item
         // written after a flush is never sent before that flush.
-        self.send_flush(store, out);
+        self.send_flush(store, now, out);
         let head = RecordHead::of(&item);
         let version = head.version;
         if version.timestamp < self.session.watermark_sent {
@@ -199,27 +217,44 @@ impl Link {
         // Its bookkeeping: an ack is due, and perhaps more chunks.
         let bytes = (out.len() - before) as u32;
         self.counters.records_sent += 1;
-        self.session.in_flight.push(Sent {
+        let frame = Sent {
             slot,
             version,
             bytes,
-            lane,
-            complete,
-        });
+            traffic: Traffic::of_record(lane, complete),
+            kind: SentKind::of_part(complete),
+            position: match (lane, complete) {
+                (Lane::Live, true) => self.session.dirty.popped() + 1,
+                _ => NO_POSITION,
+            },
+        };
+        self.session.in_flight.push(frame, now);
         if complete {
             self.record_sent(lane, slot);
         } else {
-            self.session.live_since_chunk_bytes = 0;
+            if lane == Lane::Live {
+                self.session.chunk_sent();
+            }
             let transfer = Outgoing::begun(slot, item, version, first);
             self.session.outgoing[lane as usize] = Some(transfer);
         }
     }
 
-    fn send_flush(&mut self, store: &Store, out: &mut Vec<u8>) {
+    fn send_flush(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
         let flush_watermark = store.flush_watermark();
         if flush_watermark > self.session.watermark_sent {
             self.session.watermark_sent = flush_watermark;
+            let before = out.len();
             Frame::Flush { flush_watermark }.encode(out);
+            let sent = Sent {
+                slot: 0,
+                version: Version::written(flush_watermark),
+                bytes: (out.len() - before) as u32,
+                traffic: Traffic::Small,
+                kind: SentKind::Flush,
+                position: self.session.dirty.popped(),
+            };
+            self.session.in_flight.push(sent, now);
         }
     }
 
@@ -240,5 +275,13 @@ impl Link {
             session.promotions_sent_ms = now.boot_ms;
             Frame::encode_promotions(out, session.promotions.drain(..));
         }
+    }
+}
+
+impl Session {
+    /// A frame of a large live value is in the output.
+    pub(super) fn chunk_sent(&mut self) {
+        self.live_since_chunk_bytes = 0;
+        self.bulk_sent = true;
     }
 }

@@ -88,7 +88,9 @@ impl Runner {
         loop {
             // Time.
             let now = self.clock.now();
-            if let Err(error) = self.link.tick(&self.store, now) {
+            let ticked = self.link.tick(&self.store, now);
+            self.take_events();
+            if let Err(error) = ticked {
                 return LinkEnd::Link(error);
             }
             // Keys in, frames out.
@@ -105,6 +107,7 @@ impl Runner {
                 }
                 self.take_events();
             }
+            self.give_answers();
             self.on_tick();
             if *self.stop.borrow_and_update() == ShutdownPhase::Draining {
                 let overdue = self.is_overdue();
@@ -206,8 +209,8 @@ impl Runner {
             let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.mark_dirty(&batch);
-            came += batch.len();
+            self.link.commit(&batch.group(), &self.store);
+            came += batch.keys.len();
             self.changes.give_back(batch);
         }
         if came > 0 {
@@ -217,7 +220,7 @@ impl Runner {
         let mut promoted = Vec::new();
         self.changes.drain_promotions(&mut promoted);
         self.link.promote(&promoted);
-        if came > 0 {
+        if came > 0 && !self.changes.is_waited_for() {
             self.changes.poll_soon();
             PollMode::Batch(Instant::now() + BATCH_INTERVAL)
         } else if self.changes.park() {
@@ -239,6 +242,7 @@ impl Runner {
                     // Must happen before the next transmit, where the full sync reads its first
                     // entry.
                     self.changes.set_link_up(true);
+                    self.changes.set_waited_for(self.link.is_waited_for());
                     self.startup.on(PartnerEvent::Up, now_ms);
                     self.absence = None;
                     self.status.set_link(LinkState::Up);
@@ -249,12 +253,26 @@ impl Runner {
                     self.log.partner_sync_done();
                 }
                 LinkEvent::OwnSyncDone => self.log.own_sync_done(),
+                LinkEvent::Degraded { reason } => {
+                    self.changes.set_waited_for(false);
+                    self.log.degraded(reason);
+                }
+                LinkEvent::Recovered => {
+                    self.changes.set_waited_for(true);
+                    self.log.recovered();
+                }
                 // The error that follows carries the same reason and ends the link.
                 LinkEvent::Refused { .. } => {}
                 LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
             }
         }
+    }
+
+    /// Gives the workers the answers that their clients wait for.
+    pub(super) fn give_answers(&mut self) {
+        self.link.take_answers(&mut self.answers);
+        self.changes.answer(self.answers.drain(..));
     }
 
     /// Sends what is queued, such as the reason of a refusal, and closes the connection: a second
@@ -294,6 +312,7 @@ impl Runner {
     fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
         self.link.disconnected(now);
+        self.give_answers();
         let was_up = self.show_link_down(now);
         let (reason, refused) = match &ending {
             LinkEnd::Link(error) => (error.to_string(), error.refusal()),

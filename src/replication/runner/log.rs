@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::connect_outcome::Absence;
 use crate::logs::Repeated;
-use crate::replication::link::{Partner, Refusal};
+use crate::replication::link::{DegradedReason, Partner, Refusal};
 use crate::store::Timestamp;
 
 /// One limiter for each kind of line.
@@ -22,6 +22,7 @@ pub(super) struct LinkLog {
     other_key: Repeated,
     clock_ahead: Repeated,
     flushed: Repeated,
+    degraded: Repeated,
     own_sync: Repeated,
     partner_sync: Repeated,
 }
@@ -167,6 +168,29 @@ impl LinkLog {
                 flush_watermark = flush_watermark.get(),
                 suppressed,
                 "flushed by the partner"
+            );
+        }
+    }
+
+    /// Clients do not wait for the partner any more.
+    pub(super) fn degraded(&mut self, reason: DegradedReason) {
+        if let Some(suppressed) = happened(&mut self.degraded) {
+            let reason = reason.words();
+            tracing::warn!(
+                reason,
+                suppressed,
+                "the partner is too slow: writes are answered without it until it has been in \
+                 time for a while; look at its load and at the network"
+            );
+        }
+    }
+
+    /// Clients wait for the partner again.
+    pub(super) fn recovered(&mut self) {
+        if let Some(suppressed) = self.degraded.resolved() {
+            tracing::info!(
+                suppressed,
+                "the partner is in time: writes wait for it again"
             );
         }
     }

@@ -35,7 +35,7 @@ use tokio::time::sleep;
 use super::change_queue::ChangeReceiver;
 use super::startup::{PartnerEvent, StartupGate};
 use crate::limits::{REFUSAL_HOLDS_MS, UNAUTHENTICATED_LINKS_MAX};
-use crate::replication::link::{Link, LinkConfig};
+use crate::replication::link::{Answer, Link, LinkConfig};
 use crate::replication::tls::LinkTls;
 use crate::store::{Clock, OpContext, Purpose, Reservation, Store};
 
@@ -149,6 +149,8 @@ struct Runner {
     refused_until_ms: Option<u64>,
     log: LinkLog,
     changes: ChangeReceiver,
+    /// Emptied at once; kept for its memory.
+    answers: Vec<Answer>,
     /// `None` once the client connections are being closed.
     gate: Option<watch::Sender<bool>>,
     status: Arc<ReplicationStatus>,
@@ -189,6 +191,7 @@ impl Runner {
             refused_until_ms: None,
             log: LinkLog::default(),
             changes: setup.changes,
+            answers: Vec::new(),
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,

@@ -38,6 +38,7 @@ impl Runner {
         self.log.fault("the replication thread panicked");
         let now = self.clock.now();
         self.link.recovered(now);
+        self.give_answers();
         self.forget_partner();
         self.show_link_down(now);
     }

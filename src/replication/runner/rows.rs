@@ -4,8 +4,9 @@
 use std::sync::atomic::Ordering;
 
 use super::status::{LinkState, ReplicationStatus};
+use crate::config::Mode;
 use crate::logs;
-use crate::replication::change_queue::ChangeSender;
+use crate::replication::change_queue::{ChangeSender, WriteTotals};
 use crate::replication::link::LinkCounters;
 use crate::replication::startup::NodeState;
 use crate::store::{Memory, Store};
@@ -17,9 +18,11 @@ const NONE: &str = "none";
 struct Snapshot<'a> {
     node_id: &'a str,
     side: Option<u8>,
+    mode: Mode,
     state: NodeState,
     link: LinkState,
     counters: LinkCounters,
+    writes: WriteTotals,
     /// Keys in the change queue.
     waiting_keys: u64,
     /// Keys were dropped, and the link has not noticed the overflow yet.
@@ -44,7 +47,7 @@ const ROWS: &[Row] = &[
             it.node_id
         })
     }),
-    ("mode", |it| it.in_pair("async")),
+    ("mode", |it| it.in_pair(it.mode.word())),
     ("link", |it| {
         it.in_pair(match it.link {
             LinkState::Down => "down",
@@ -56,6 +59,11 @@ const ROWS: &[Row] = &[
         LinkState::Refused(reason) => Some(reason.clone()),
         LinkState::Down | LinkState::Up => None,
     }),
+    ("degraded", |it| number(u8::from(it.counters.degraded))),
+    ("degradations", |it| number(it.counters.degradations)),
+    ("writes_protected", |it| number(it.writes.protected)),
+    ("writes_unprotected", |it| number(it.writes.unprotected)),
+    ("writes_late", |it| number(it.writes.late)),
     ("link_ups", |it| number(it.counters.link_ups)),
     ("link_faults", |it| number(it.counters.link_faults)),
     ("pass_sent", |it| number(it.counters.pass_sent)),
@@ -135,9 +143,11 @@ pub fn print_rows(
     let snapshot = Snapshot {
         node_id: status.node_id(),
         side: status.side(),
+        mode: status.mode(),
         state,
         link,
         counters,
+        writes: changes.map(ChangeSender::write_totals).unwrap_or_default(),
         waiting_keys,
         overflowed,
         memory,
@@ -170,16 +180,16 @@ mod tests {
 
     #[test]
     fn a_standalone_node_shows_neither_side_nor_mode_nor_link() {
-        let alone = ReplicationStatus::new(String::new(), None);
+        let alone = ReplicationStatus::new(String::new(), None, Mode::default());
         for name in ["side", "node_id", "mode", "link"] {
             assert_eq!(shown(&alone, name), NONE, "{name}");
         }
         assert_eq!(shown(&alone, "node_state"), "serving");
-        let paired = ReplicationStatus::new("n1".to_owned(), Some(0));
+        let paired = ReplicationStatus::new("n1".to_owned(), Some(0), Mode::SemiSync);
         for (name, value) in [
             ("side", "0"),
             ("node_id", "n1"),
-            ("mode", "async"),
+            ("mode", "semi-sync"),
             ("link", "down"),
         ] {
             assert_eq!(shown(&paired, name), value, "{name}");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::config::Mode;
 use crate::replication::link::LinkCounters;
 use crate::replication::startup::NodeState;
 
@@ -24,6 +25,7 @@ pub enum LinkState {
 pub struct ReplicationStatus {
     node_id: String,
     side: Option<u8>,
+    mode: Mode,
     published: Mutex<Published>,
     unauthenticated_links: AtomicU64,
     #[cfg(test)]
@@ -40,7 +42,7 @@ struct Published {
 impl ReplicationStatus {
     /// The status of a starting node; `side` is `None` on a node without a partner.
     #[must_use]
-    pub fn new(node_id: String, side: Option<u8>) -> Self {
+    pub fn new(node_id: String, side: Option<u8>, mode: Mode) -> Self {
         let state = if side.is_some() {
             NodeState::Starting
         } else {
@@ -54,6 +56,7 @@ impl ReplicationStatus {
         Self {
             node_id,
             side,
+            mode,
             published: Mutex::new(published),
             unauthenticated_links: AtomicU64::new(0),
             #[cfg(test)]
@@ -99,6 +102,11 @@ impl ReplicationStatus {
     /// `None` on a node without a partner.
     pub(super) fn side(&self) -> Option<u8> {
         self.side
+    }
+
+    /// When a write is answered.
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Has the replication thread panic in its next turn.

@@ -65,10 +65,7 @@ fn both_sides_converge_after_cuts_crashes_and_pauses() {
             totals.link_ups > 2 * RUNS && totals.pass_received > 2 * RUNS,
             "{totals:?}"
         );
-        assert!(
-            totals.queue_overflows > 0 && totals.records_superseded > 0,
-            "{totals:?}"
-        );
+        assert!(totals.records_superseded > 0, "{totals:?}");
         assert!(
             totals.records_aborted > 0 && totals.clock_ahead > 0,
             "{totals:?}"

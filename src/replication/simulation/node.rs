@@ -8,6 +8,7 @@ use fastrand::Rng;
 
 use super::evictions::Evictions;
 use super::model::{Model, Written};
+use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
 use crate::replication::link::{Link, LinkConfig, LinkEvent};
 use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
@@ -49,6 +50,7 @@ pub(super) fn boot_offset_ms(side: usize) -> u64 {
 impl SimNode {
     pub(super) fn new(side: usize, config: &StoreConfig, incarnation: u64, time_ms: u64) -> Self {
         let link = Link::new(LinkConfig {
+            ack_timeout_ms: Some(ACK_TIMEOUT_MS),
             side: side as u8,
             node_id: format!("n{}", side + 1),
             incarnation,
@@ -58,7 +60,7 @@ impl SimNode {
         store.hybrid_clock().begin_incarnation(incarnation);
         let evictions = Arc::new(Evictions::default());
         store.set_background_observer(evictions.clone());
-        let (workers, changes) = change_queue(config.limit_bytes);
+        let (workers, changes) = change_queue(config.limit_bytes, 0);
         Self {
             side,
             store,
@@ -170,8 +172,8 @@ impl SimNode {
             let Some(batch) = self.changes.take() else {
                 break;
             };
-            self.link.mark_dirty(&batch);
-            came += batch.len();
+            self.link.commit(&batch.group(), &self.store);
+            came += batch.keys.len();
             self.changes.give_back(batch);
         }
         self.changes.mark_taken();

@@ -4,7 +4,7 @@ use super::{
     Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, LENGTH_MAX,
     Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, kind,
 };
-use crate::limits::REASON_BYTES_MAX;
+use crate::limits::{KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
 use crate::store::Version;
 
 /// Bytes of a head at its longest, with value length and key length, without the key.
@@ -92,6 +92,11 @@ impl Frame<'_> {
 pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
     LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
 }
+
+const _: () = assert!(
+    ONE_FRAME_VALUE_BYTES <= LENGTH_MAX - 1 - HEAD_BYTES_MAX - KEY_BYTES,
+    "a client whose value needs chunks waits for its last one"
+);
 
 /// How many bytes of a value fit one chunk.
 pub(crate) const CHUNK_VALUE_BYTES: usize = LENGTH_MAX - 2;

@@ -1,7 +1,7 @@
 //! A link whose own state is wrong.
 
 use super::*;
-use crate::replication::link::in_flight::Sent;
+use crate::replication::link::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 
 type Damage = fn(&mut Side);
 
@@ -10,13 +10,15 @@ type Damage = fn(&mut Side);
 const DAMAGES: [(&str, Damage); 5] = [
     ("a frame in flight without bytes", |side| {
         let version = side.version_of(b"key").unwrap();
-        side.link.session.in_flight.push(Sent {
+        let sent = Sent {
             slot: 0,
             version,
             bytes: 0,
-            lane: Lane::Live,
-            complete: true,
-        });
+            traffic: Traffic::Small,
+            kind: SentKind::Record,
+            position: NO_POSITION,
+        };
+        side.link.session.in_flight.push(sent, Now::default());
     }),
     ("a key in the set and not in the queue", |side| {
         side.link.session.dirty.lose_order();

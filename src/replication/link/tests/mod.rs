@@ -6,8 +6,10 @@ mod handshake;
 mod invariants;
 mod space_notice;
 mod stream;
+mod tickets;
 
 use super::*;
+use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::wire::WireError;
 use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
@@ -44,6 +46,7 @@ fn side_of(side: u8, limit_bytes: u64, item_bytes_max: usize) -> Side {
 fn link_config(side: u8) -> LinkConfig {
     let node_id = format!("n{}", side + 1);
     LinkConfig {
+        ack_timeout_ms: Some(ACK_TIMEOUT_MS),
         side,
         node_id,
         incarnation: u64::from(side),
@@ -58,6 +61,12 @@ impl Side {
     }
 
     fn set_until(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) {
+        let context = self.put(key, value_len, deadline_ms);
+        self.link.mark_dirty(&context.dirty);
+    }
+
+    /// Writes without telling the link.
+    fn put(&mut self, key: &[u8], value_len: usize, deadline_ms: u64) -> OpContext {
         let mut context = OpContext::at(self.now);
         let head = ItemHead {
             deadline_ms,
@@ -66,7 +75,7 @@ impl Side {
         let pending = self.store.pending_item(key, &head, value_len).unwrap();
         self.store
             .update(key, &mut context, |_| (Action::Put(pending), ()));
-        self.link.mark_dirty(&context.dirty);
+        context
     }
 
     fn touch(&mut self, key: &[u8], ttl_ms: u64) {

@@ -10,7 +10,8 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::Address;
+use crate::config::{Address, Mode};
+use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::change_queue::{ChangeSender, change_queue};
 use crate::replication::key::{PairKey, generate};
 use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig};
@@ -101,11 +102,16 @@ impl Start {
             replicated: true,
             ..StoreConfig::of_a_test()
         }));
-        let (near, far) = change_queue(1 << 30);
+        let (near, far) = change_queue(1 << 30, 0);
         let (gate, open) = watch::channel(false);
-        let status = Arc::new(ReplicationStatus::new(format!("n{side}"), Some(side)));
+        let status = Arc::new(ReplicationStatus::new(
+            format!("n{side}"),
+            Some(side),
+            Mode::SemiSync,
+        ));
         let replication = ReplicationThread::spawn(ReplicationSetup {
             link: LinkConfig {
+                ack_timeout_ms: Some(ACK_TIMEOUT_MS),
                 side,
                 node_id: format!("n{side}"),
                 incarnation: self.incarnation,

@@ -1,5 +1,7 @@
 //! Order, bounds and wake-ups of the change queue.
 
+mod commits;
+
 use std::thread;
 
 use super::*;
@@ -7,7 +9,7 @@ use super::*;
 const LIMIT_BYTES: u64 = 1 << 30;
 
 fn up() -> (ChangeSender, ChangeReceiver) {
-    let (sender, receiver) = change_queue(LIMIT_BYTES);
+    let (sender, receiver) = change_queue(LIMIT_BYTES, 0);
     receiver.set_link_up(true);
     (sender, receiver)
 }
@@ -15,9 +17,9 @@ fn up() -> (ChangeSender, ChangeReceiver) {
 fn drained(receiver: &ChangeReceiver) -> Vec<u64> {
     let mut all = Vec::new();
     while let Some(batch) = receiver.take() {
-        assert!(batch.len() <= BATCH_KEYS_MAX);
+        assert!(batch.keys.len() <= BATCH_KEYS_MAX);
         receiver.mark_taken();
-        all.extend_from_slice(&batch);
+        all.extend_from_slice(&batch.keys);
         receiver.give_back(batch);
     }
     all
@@ -58,7 +60,7 @@ fn a_full_queue_drops_the_batch_and_reports_an_overflow() {
 #[test]
 fn waiting_keys_take_no_more_than_a_share_of_memory() {
     for limit_bytes in [1 << 20, 64 << 20, 1 << 30, 1 << 40] {
-        let (sender, receiver) = change_queue(limit_bytes);
+        let (sender, receiver) = change_queue(limit_bytes, 0);
         receiver.set_link_up(true);
         let mut handed_over = 0;
         while !receiver.take_overflow() {
@@ -85,7 +87,7 @@ fn waiting_keys_take_no_more_than_a_share_of_memory() {
 
 #[test]
 fn without_a_link_nothing_is_kept_and_nothing_overflows() {
-    let (sender, receiver) = change_queue(LIMIT_BYTES);
+    let (sender, receiver) = change_queue(LIMIT_BYTES, 0);
     for key in 0..2 * CHANGE_QUEUE_BATCHES_MAX as u64 {
         sender.send(&mut vec![key]);
         sender.send_promotions(&mut vec![key]);

@@ -1,0 +1,201 @@
+//! Which groups of writes the partner has, so that their clients may be answered.
+//!
+//! Small records are acknowledged in the order of their positions in the set of dirty keys, so a
+//! group is answered when everything up to the position of its last key is. A key that was waiting
+//! already has a lower position, and its record was read after the group was written. No state is
+//! kept per key.
+//!
+//! A large value is overtaken by small records. Its group waits for the record itself: it *rides*
+//! on the transfer that read the value after the write, and is answered at that transfer's last
+//! ack. If the value turns out to be small by then, it waits for a position like the others.
+
+use std::collections::VecDeque;
+
+use super::ticket::{Answer, Ticket, WriteGroup};
+use crate::limits::OPEN_TICKETS_MAX;
+use crate::store::Timestamp;
+
+/// The tickets of one connection that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Tickets {
+    /// Groups of small records, in the order of their positions.
+    open: VecDeque<Open>,
+    large: Vec<Large>,
+    /// Everything up to this position is acknowledged.
+    acked: u64,
+    /// The highest flush watermark that the partner is known to have.
+    watermark_acked: Timestamp,
+    answers: Vec<Answer>,
+}
+
+/// A group of small records.
+#[derive(Debug)]
+struct Open {
+    ticket: Ticket,
+    /// The position of its last key.
+    position: u64,
+    /// It wrote a key that was waiting for an older group.
+    shares_keys: bool,
+    /// The watermark of its flush; 0 without one.
+    watermark: Timestamp,
+    protected: bool,
+}
+
+/// A large value.
+#[derive(Debug)]
+struct Large {
+    ticket: Ticket,
+    slot: u64,
+    state: LargeState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LargeState {
+    /// The value has not been read since it was written.
+    Waiting,
+    /// A transfer that read it since is on its way.
+    Riding,
+    /// It has become small: it is answered with this position.
+    Small(u64),
+}
+
+impl Tickets {
+    /// Adds a group whose keys are in the set of dirty keys, up to `position`. `shares_keys`: one
+    /// of them was there before.
+    pub(super) fn open(
+        &mut self,
+        group: &WriteGroup<'_>,
+        position: u64,
+        shares_keys: bool,
+        watermark: Timestamp,
+    ) {
+        let Some(ticket) = group.ticket else {
+            return;
+        };
+        if self.open.len() + self.large.len() >= OPEN_TICKETS_MAX {
+            self.answer(ticket, false);
+        } else if let (true, [slot]) = (ticket.is_large, group.slots) {
+            self.large.push(Large {
+                ticket,
+                slot: *slot,
+                state: LargeState::Waiting,
+            });
+        } else {
+            self.open.push_back(Open {
+                ticket,
+                position,
+                shares_keys,
+                watermark: if group.has_flushed {
+                    watermark
+                } else {
+                    Timestamp::default()
+                },
+                protected: true,
+            });
+        }
+    }
+
+    /// The partner acknowledged a flush, or has sent one.
+    pub(super) fn flush_acked(&mut self, watermark: Timestamp) {
+        self.watermark_acked = self.watermark_acked.max(watermark);
+    }
+
+    /// Everything up to this position is acknowledged: answers the groups that waited for it.
+    pub(super) fn acked(&mut self, position: u64) {
+        self.acked = self.acked.max(position);
+        while let Some(first) = self.open.front() {
+            if first.position > self.acked || first.watermark > self.watermark_acked {
+                break;
+            }
+            let (ticket, protected) = (first.ticket, first.protected);
+            self.open.pop_front();
+            self.answer(ticket, protected);
+        }
+        let acked = self.acked;
+        if !self.large.is_empty() {
+            self.answer_large(
+                |large| matches!(large.state, LargeState::Small(at) if at <= acked),
+                true,
+            );
+        }
+    }
+
+    /// The partner had no room for the record at a position. The group of that position wrote it;
+    /// so, perhaps, did later ones that share keys. Called before [`Self::acked`].
+    pub(super) fn refused(&mut self, position: u64) {
+        let mut is_first = true;
+        for open in &mut self.open {
+            if open.position >= position {
+                open.protected &= !(is_first || open.shares_keys);
+                is_first = false;
+            }
+        }
+        self.answer_large(|large| large.state == LargeState::Small(position), false);
+    }
+
+    /// The record of a slot was read for a transfer in the live lane.
+    pub(super) fn transfer_begun(&mut self, slot: u64) {
+        self.set_large(slot, LargeState::Riding);
+    }
+
+    /// The transfer of a slot has ended early; its record is sent again, or was removed.
+    pub(super) fn transfer_aborted(&mut self, slot: u64) {
+        for large in &mut self.large {
+            if large.slot == slot && large.state == LargeState::Riding {
+                large.state = LargeState::Waiting;
+            }
+        }
+    }
+
+    /// The transfer of a slot was acknowledged to its end.
+    pub(super) fn transfer_acked(&mut self, slot: u64, protected: bool) {
+        self.answer_large(
+            |large| large.slot == slot && large.state == LargeState::Riding,
+            protected,
+        );
+    }
+
+    /// The entry of a slot was read at a position, and needs no transfer.
+    pub(super) fn read_small(&mut self, slot: u64, position: u64) {
+        if !self.large.is_empty() {
+            self.set_large(slot, LargeState::Small(position));
+        }
+    }
+
+    /// Nothing is known of any group any more: all are answered as not protected.
+    pub(super) fn fail_all(&mut self) {
+        while let Some(open) = self.open.pop_front() {
+            self.answer(open.ticket, false);
+        }
+        self.answer_large(|_| true, false);
+    }
+
+    /// The answers that were not taken yet.
+    pub(super) fn answers(&mut self) -> &mut Vec<Answer> {
+        &mut self.answers
+    }
+
+    fn set_large(&mut self, slot: u64, state: LargeState) {
+        for large in &mut self.large {
+            if large.slot == slot && large.state == LargeState::Waiting {
+                large.state = state;
+            }
+        }
+    }
+
+    fn answer_large(&mut self, is_due: impl Fn(&Large) -> bool, protected: bool) {
+        let mut at = 0;
+        while at < self.large.len() {
+            if is_due(&self.large[at]) {
+                let ticket = self.large.remove(at).ticket;
+                self.answer(ticket, protected);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, protected: bool) {
+        self.answers.push(Answer { ticket, protected });
+    }
+}
