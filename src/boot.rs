@@ -23,6 +23,7 @@ use crate::replication::link::LinkConfig;
 use crate::replication::runner::{
     self, PartnerAddresses, ReplicationSetup, ReplicationStatus, ReplicationThread,
 };
+use crate::replication::startup::StartupRules;
 use crate::replication::tls::LinkTls;
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 use crate::tls::ClientTls;
@@ -327,7 +328,13 @@ fn replication_setup(
         partner: PartnerAddresses::of(failover),
         listeners,
         tls,
-        patience: config.replication.start_alone_after,
+        startup: StartupRules {
+            patience_ms: config
+                .replication
+                .start_alone_after
+                .map(|patience| patience.as_millis() as u64),
+            opens_at_hello: false,
+        },
         store,
         changes: change_queue,
         gate,

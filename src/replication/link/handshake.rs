@@ -24,6 +24,13 @@ impl Link {
         }
     }
 
+    /// A hello as a frame, for a connection that is to become no link.
+    pub fn hello_frame(&self, store: &Store, now: Now) -> Vec<u8> {
+        let mut frame = Vec::new();
+        Frame::Hello(self.hello(store, now)).encode(&mut frame);
+        frame
+    }
+
     fn policy(&self) -> &str {
         cut(&self.config.policy, POLICY_BYTES_MAX)
     }

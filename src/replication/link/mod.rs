@@ -135,6 +135,11 @@ impl Link {
         }
     }
 
+    /// How this node describes itself.
+    pub fn config(&self) -> &LinkConfig {
+        &self.config
+    }
+
     /// An authenticated connection to the partner is open, and replaces any earlier one. The hello
     /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::connect_outcome::Absence;
+use super::connect_outcome::NoLink;
 use crate::logs::Repeated;
 use crate::replication::link::{Partner, Refusal};
 use crate::store::Timestamp;
@@ -17,7 +17,8 @@ pub(super) struct LinkLog {
     failed: ByReason,
     fault: ByReason,
     refused: ByReason,
-    absent: Repeated,
+    no_link: Repeated,
+    port_closed: Repeated,
     other_node: Repeated,
     other_key: Repeated,
     clock_ahead: Repeated,
@@ -54,7 +55,7 @@ impl LinkLog {
         // The reasons of failed attempts are logged again from now on.
         self.refused.lines.changed();
         self.failed.lines.changed();
-        self.absent.changed();
+        self.no_link.changed();
         if let Some(suppressed) = happened(&mut self.up) {
             let Partner {
                 node_id,
@@ -108,22 +109,22 @@ impl LinkLog {
         }
     }
 
-    /// The dialled partner is absent; `is_new_kind`: for another kind of reason than before.
-    pub(super) fn absent(&mut self, absence: &Absence, is_new_kind: bool) {
+    /// The partner was not reached; `is_new_kind`: for another kind of reason than before.
+    pub(super) fn no_link(&mut self, found: &NoLink, is_new_kind: bool, client_port: &str) {
         if is_new_kind {
-            self.absent.changed();
+            self.no_link.changed();
         }
-        let reason = absence.reason();
-        match absence {
+        let reason = found.reason();
+        match found {
             // The lookup logs it.
-            Absence::Unresolved(_) => {}
-            Absence::Unreachable(_) => {
-                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+            NoLink::Unresolved(_) => {}
+            NoLink::Unreachable(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
                     tracing::info!(reason, suppressed, "the partner cannot be reached");
                 }
             }
-            Absence::OtherProtocol(_) => {
-                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+            NoLink::OtherProtocol(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
                     tracing::warn!(
                         reason,
                         suppressed,
@@ -132,6 +133,27 @@ impl LinkLog {
                     );
                 }
             }
+            NoLink::Unresponsive(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
+                    tracing::warn!(
+                        reason,
+                        client_port,
+                        suppressed,
+                        "the partner's host answers and its process does not link: see whether it \
+                         hangs"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The client port closes, because the link was lost before the partner's table was here.
+    pub(super) fn port_closed(&mut self) {
+        if let Some(suppressed) = happened(&mut self.port_closed) {
+            tracing::warn!(
+                suppressed,
+                "not serving clients any more: the partner was lost before its table was here"
+            );
         }
     }
 

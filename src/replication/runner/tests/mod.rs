@@ -79,6 +79,7 @@ impl TestPair {
             incarnation: u64::from(side) + 1,
             // Side 1 never dials; the address tells it which host is its partner's.
             partner: PartnerAddresses::of(Address::parse(&self.at.to_string()).unwrap()),
+            opens_at_hello: false,
         }
     }
 }
@@ -89,6 +90,7 @@ struct Start {
     side: u8,
     incarnation: u64,
     partner: PartnerAddresses,
+    opens_at_hello: bool,
 }
 
 impl Start {
@@ -114,7 +116,10 @@ impl Start {
             partner: self.partner,
             listeners,
             tls: LinkTls::new(&key).unwrap(),
-            patience,
+            startup: StartupRules {
+                patience_ms: patience.map(|patience| patience.as_millis() as u64),
+                opens_at_hello: self.opens_at_hello,
+            },
             store: Arc::clone(&store),
             changes: far,
             gate,
