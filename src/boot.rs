@@ -339,6 +339,7 @@ fn replication_setup(
         changes: change_queue,
         gate,
         status,
+        drain_timeout: config.replication.drain_timeout,
     })
 }
 

@@ -10,6 +10,7 @@ mod value;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -131,6 +132,9 @@ struct OwnFlags {
     /// How long a starting node waits for an absent partner, or `never` [default: 2s]
     #[arg(long, value_name = "time")]
     start_alone_after: Option<String>,
+    /// How long a stopping node waits for the partner to confirm something more [default: 5s]
+    #[arg(long, value_name = "time", value_parser = units::parse_duration)]
+    drain_timeout: Option<Duration>,
 }
 
 /// What a command line asks for.

@@ -113,6 +113,9 @@ pub struct Replication {
     /// How long a starting node waits for an absent partner; `None`: for ever.
     #[serde(deserialize_with = "units::patience")]
     pub start_alone_after: Option<Duration>,
+    /// How long a stopping node waits for the partner to confirm something more.
+    #[serde(deserialize_with = "units::duration")]
+    pub drain_timeout: Duration,
 }
 
 /// When a write is answered.
@@ -167,6 +170,7 @@ impl Default for Replication {
             mode: Mode::Async,
             key_file: None,
             start_alone_after: Some(Duration::from_secs(2)),
+            drain_timeout: Duration::from_secs(5),
         }
     }
 }

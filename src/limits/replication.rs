@@ -74,9 +74,9 @@ pub(crate) const LINK_READ_BYTES: usize = 64 * 1024;
 /// Bytes of frames that wait for the socket: four frames, so that what is put first, such as acks,
 /// waits for no more than these.
 pub(crate) const LINK_WRITE_BYTES: usize = 256 * 1024;
-/// How long a node that stops waits for the partner to have everything: half of the ten
-/// seconds that Docker leaves a process before it kills it.
-pub(crate) const DRAIN_MS: u64 = 5000;
+/// How long a node that stops waits for the partner to have everything, however well it gets on:
+/// less than the 90 seconds that systemd leaves a process before it kills it.
+pub(crate) const DRAIN_MS_MAX: u64 = 80_000;
 /// Bytes of a handshake read at once: most of a handshake message with one certificate.
 pub(crate) const LINK_AUTH_READ_BYTES: usize = 4096;
 

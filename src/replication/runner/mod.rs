@@ -78,6 +78,8 @@ pub struct ReplicationSetup {
     pub gate: watch::Sender<bool>,
     /// What `stats replication` reads.
     pub status: Arc<ReplicationStatus>,
+    /// How long a stopping node waits for the partner to confirm something more.
+    pub drain_timeout: Duration,
 }
 
 /// A handle to the running replication thread.
@@ -128,8 +130,8 @@ impl ReplicationThread {
         let _ = self.stop.send(ShutdownPhase::ClosingClients);
     }
 
-    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The partner
-    /// may connect meanwhile. The workers must have ended before.
+    /// Waits until the partner has everything, or nothing moves any more, and ends the thread. The
+    /// partner may connect meanwhile. The workers must have ended before.
     pub fn drain(self) {
         let _ = self.stop.send(ShutdownPhase::Draining);
         if self.thread.join().is_err() {
@@ -205,7 +207,7 @@ impl Runner {
             _connectors: connectors,
             farewells: JoinSet::new(),
             stop,
-            drain: DrainState::default(),
+            drain: DrainState::new(setup.drain_timeout),
         })
     }
 

@@ -124,6 +124,7 @@ impl Start {
             changes: far,
             gate,
             status: Arc::clone(&status),
+            drain_timeout: Duration::from_secs(5),
         })
         .unwrap();
         TestNode {
