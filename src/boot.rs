@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::auth::Access;
 use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
-use crate::config::{Config, check::check, read_file};
+use crate::config::{Address, Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
@@ -309,7 +309,8 @@ fn replication_setup(
     let unusable = |what: String| StartupError::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
         .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
-    let policy = config.policy();
+    let policy = format!("{} key={}", config.policy(), key.name());
+    let listen = config.replication.listen.as_ref().map(Address::to_string);
     let (Some(failover), Some(side)) = (config.replication.failover, config.node.side) else {
         return Err(unusable(
             "a pair needs its failover and its side".to_owned(),
@@ -324,6 +325,8 @@ fn replication_setup(
             node_id: config.node.id,
             incarnation,
             policy,
+            listen_addr: listen.unwrap_or_default(),
+            failover_addr: failover.to_string(),
         },
         partner: PartnerAddresses::of(failover),
         listeners,
@@ -361,7 +364,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::config::Address;
 
     /// Started a second time by mistake, a node took over the unix socket of the first, failed for
     /// the partner's port, and left nobody able to reach either.

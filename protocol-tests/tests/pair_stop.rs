@@ -143,8 +143,8 @@ fn has_all_and_not_old(pair: &Pair, side: usize, written: &[String]) -> Result<(
     Ok(())
 }
 
-/// Nodes ended 5 s after the signal, however well the partner got on with the table. On a slow link,
-/// or with a large table, two nodes that were restarted in turn lost what had not arrived.
+/// Nodes ended 5 s after the signal, however well the partner got on with the table. On a slow
+/// link, or with a large table, two nodes restarted in turn lost what had not arrived.
 #[test]
 fn a_node_gives_everything_however_long_it_takes_while_the_partner_gets_on() -> Result<()> {
     for first in [0, 1] {

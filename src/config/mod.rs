@@ -143,7 +143,7 @@ impl Config {
         self.replication.failover.is_some()
     }
 
-    /// The text both nodes of a pair must agree on: the settings that decide what travels.
+    /// The text both nodes of a pair should agree on: the settings that decide what travels.
     #[must_use]
     pub fn policy(&self) -> String {
         let mut nodes = self.msm.nodes.clone();

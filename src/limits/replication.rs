@@ -22,12 +22,12 @@ pub(crate) const CHANGE_QUEUE_WAKE_BATCHES: usize = CHANGE_QUEUE_BATCHES_MAX / 2
 
 /// How long a refusal counts after the partner last tried: longer than its retries are apart.
 pub(crate) const REFUSAL_HOLDS_MS: u64 = 3 * DIAL_RETRY_MS_MAX;
-/// How long a partner is waited for whose host accepts connections and whose process does not link. A choice: a machine that swaps,
-/// takes a snapshot or moves to another host stands still for seconds; one that stands still for
-/// longer is dead to its clients.
+/// How long a partner is waited for whose host accepts connections and whose process does not link.
+/// A choice: a machine that swaps, takes a snapshot or moves to another host stands still for
+/// seconds; one that stands still for longer is dead to its clients.
 pub(crate) const UNRESPONSIVE_WAIT_MS: u64 = 15_000;
-/// A connection on which the partner says nothing for so long is a sign that it is frozen: an answer
-/// takes a round trip and a signature.
+/// A connection on which the partner says nothing for so long is a sign that it is frozen: an
+/// answer takes a round trip and a signature.
 pub(crate) const SILENT_DIAL_MS: u64 = 500;
 /// Side 1 looks for side 0 after so long without a link: side 0 has dialled by then, if it runs.
 pub(crate) const PROBE_DELAY_MS: u64 = 300;

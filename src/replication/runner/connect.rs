@@ -2,8 +2,8 @@
 //! ([`accept`](super::accept)), and both prove that they hold the pair's key.
 //!
 //! Side 0 listens as well if it has a replication address. A side 1 that waits for it looks there
-//! whether it runs ([`probe`](super::probe)); a node that is wrongly configured as side 0, too, gets
-//! a refusal with the reason.
+//! whether it runs ([`probe`](super::probe)); a node that is wrongly configured as side 0, too,
+//! gets a refusal with the reason.
 
 use std::io;
 use std::net;

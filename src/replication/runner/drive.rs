@@ -255,6 +255,7 @@ impl Runner {
                     self.no_link = None;
                     self.status.set_link(LinkState::Up);
                     self.log.up(&partner);
+                    self.log.differences(self.link.config(), &partner);
                 }
                 LinkEvent::PartnerSyncDone => {
                     self.startup.on(PartnerEvent::SyncDone, now_ms);

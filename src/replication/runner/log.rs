@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::connect_outcome::NoLink;
+use super::differences::{self, Difference};
 use crate::logs::Repeated;
-use crate::replication::link::{Partner, Refusal};
+use crate::replication::link::{LinkConfig, Partner, Refusal};
 use crate::store::Timestamp;
 
 /// One limiter for each kind of line.
@@ -21,6 +22,8 @@ pub(super) struct LinkLog {
     port_closed: Repeated,
     other_node: Repeated,
     other_key: Repeated,
+    settings: ByReason,
+    addresses: ByReason,
     clock_ahead: Repeated,
     flushed: Repeated,
     own_sync: Repeated,
@@ -61,8 +64,35 @@ impl LinkLog {
                 node_id,
                 side,
                 incarnation,
+                ..
             } = partner;
             tracing::info!(node_id, side, incarnation, suppressed, "link up");
+        }
+    }
+
+    /// What the two nodes see differently, once the link is up.
+    pub(super) fn differences(&mut self, own: &LinkConfig, partner: &Partner) {
+        if let Some(Difference { own, partner }) = differences::of_settings(own, partner)
+            && let Some(suppressed) = self.settings.log_now(partner)
+        {
+            tracing::warn!(
+                own,
+                partner,
+                suppressed,
+                "the settings of the two nodes differ: make them equal; until then everything \
+                 travels"
+            );
+        }
+        for Difference { own, partner } in differences::of_addresses(own, partner) {
+            if let Some(suppressed) = self.addresses.log_now(partner) {
+                tracing::warn!(
+                    own,
+                    partner,
+                    suppressed,
+                    "the two nodes name different addresses: check replication.listen and \
+                     replication.failover on both"
+                );
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod authenticate;
 mod connect;
 mod connect_outcome;
 mod dial;
+mod differences;
 mod drain;
 mod drive;
 mod log;
