@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::config::Address;
+use crate::limits::POLICY_BYTES_MAX;
 use crate::replication::link::{LinkConfig, Partner};
 
 /// A setting that the two nodes see differently.
@@ -17,8 +18,10 @@ pub(super) struct Difference<'a> {
 
 /// The settings that should be equal, if they are not.
 pub(super) fn of_settings<'a>(own: &'a LinkConfig, partner: &'a Partner) -> Option<Difference<'a>> {
+    // As much of it as a hello takes.
+    let end = own.policy.floor_char_boundary(POLICY_BYTES_MAX);
     let difference = Difference {
-        own: &own.policy,
+        own: &own.policy[..end],
         partner: &partner.policy,
     };
     (difference.own != difference.partner).then_some(difference)
@@ -143,6 +146,13 @@ mod tests {
             panic!("{found:?}");
         };
         assert_eq!((ours, theirs), ("10.0.0.1:1", "10.0.0.9:1"));
+        let long = LinkConfig {
+            policy: "b".repeat(POLICY_BYTES_MAX + 1),
+            ..own.clone()
+        };
+        partner.policy = "b".repeat(POLICY_BYTES_MAX);
+        assert_eq!(of_settings(&long, &partner), None);
+        "b".clone_into(&mut partner.policy);
         let settings = of_settings(&own, &partner);
         assert_eq!(
             settings,
