@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::auth::Access;
 use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
-use crate::config::{Config, Mode, check::check, read_file};
+use crate::config::{Address, Config, Mode, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::net::{Listeners, Server};
 use crate::node::{Node, ReplicationStats};
@@ -23,6 +23,7 @@ use crate::replication::link::LinkConfig;
 use crate::replication::runner::{
     self, PartnerAddresses, ReplicationSetup, ReplicationStatus, ReplicationThread,
 };
+use crate::replication::startup::StartupRules;
 use crate::replication::tls::LinkTls;
 use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 use crate::tls::ClientTls;
@@ -313,7 +314,8 @@ fn replication_setup(
     let unusable = |what: String| StartupError::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
         .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
-    let policy = config.policy();
+    let policy = format!("{} key={}", config.policy(), key.name());
+    let listen = config.replication.listen.as_ref().map(Address::to_string);
     let (Some(failover), Some(side)) = (config.replication.failover, config.node.side) else {
         return Err(unusable(
             "a pair needs its failover and its side".to_owned(),
@@ -332,15 +334,24 @@ fn replication_setup(
                 Mode::SemiSync => Some(config.replication.ack_timeout.as_millis() as u64),
                 Mode::Async => None,
             },
+            listen_addr: listen.unwrap_or_default(),
+            failover_addr: failover.to_string(),
         },
         partner: PartnerAddresses::of(failover),
         listeners,
         tls,
-        patience: config.replication.start_alone_after,
+        startup: StartupRules {
+            patience_ms: config
+                .replication
+                .start_alone_after
+                .map(|patience| patience.as_millis() as u64),
+            opens_at_hello: false,
+        },
         store,
         changes: change_queue,
         gate,
         status,
+        drain_timeout: config.replication.drain_timeout,
     })
 }
 
@@ -362,7 +373,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::config::Address;
 
     /// Started a second time by mistake, a node took over the unix socket of the first, failed for
     /// the partner's port, and left nobody able to reach either.

@@ -120,7 +120,8 @@
 //! once, as not protected. There is no unbounded queue.
 //!
 //! **An empty node does not answer.** A client port opens when the partner's table is here, or when
-//! no partner was there to be asked for long enough.
+//! no partner was there to be asked for long enough; a partner that hangs is waited for longer, and
+//! one that refuses is waited for until that is mended.
 //!
 //! **The link is pure.** It has no socket, clock, thread or random number of its own, so that the
 //! simulation plays the machine that production runs.

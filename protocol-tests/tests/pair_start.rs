@@ -50,6 +50,16 @@ fn two_equal_sides_refuse_each_other_and_stay_closed() -> Result<()> {
     both_stay_closed_and_name(&pair, "side")
 }
 
+/// Two nodes that both are side 1 dial nobody. They did not find out, and both served alone.
+#[test]
+fn two_nodes_that_wait_to_be_dialled_refuse_each_other_and_stay_closed() -> Result<()> {
+    let mut pair = Pair::prepare(&["--start-alone-after", "2s"])?;
+    pair.set_flag(0, "--side", "1")?;
+    pair.launch(0)?;
+    pair.launch(1)?;
+    both_stay_closed_and_name(&pair, "both nodes have side 1")
+}
+
 #[test]
 fn a_stranger_is_refused_and_neither_opens() -> Result<()> {
     let mut pair = Pair::prepare(&["--start-alone-after", "1s"])?;

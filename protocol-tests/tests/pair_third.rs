@@ -3,6 +3,7 @@
 //! It took the link over, the other took it back, and so on ten times a second, each time with the
 //! whole table (1.94 million records in 10 s for 20,000 items); and it served clients.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -16,14 +17,14 @@ const FLAGS: [&str; 2] = ["--start-alone-after", "2s"];
 /// What both nodes say.
 const REASON: &str = "linked to another process of side 0";
 
-/// Another process with the flags of side 0 that dials side 1, on ports of its own.
-fn third(pair: &Pair) -> Result<Server> {
+/// Another process with the flags of this side, on ports of its own, and this partner.
+fn second_of(pair: &Pair, side: usize, partner: SocketAddr) -> Result<Server> {
     let port = free_port()?;
-    let mut flags = pair.flags(0).to_vec();
+    let mut flags = pair.flags(side).to_vec();
     let own = [
         ("-p", port.to_string()),
         ("--replication-listen", loopback(free_port()?).to_string()),
-        ("--failover", link_port(pair)?.to_string()),
+        ("--failover", partner.to_string()),
     ];
     for (name, value) in own {
         let at = flags.iter().position(|flag| flag == name);
@@ -35,8 +36,13 @@ fn third(pair: &Pair) -> Result<Server> {
     Server::spawn(&Subject::memtwin()?, &flags, Address::Tcp(loopback(port)))
 }
 
-fn link_port(pair: &Pair) -> Result<std::net::SocketAddr> {
-    match pair.link_address(1) {
+/// Another process of side 0 that dials side 1.
+fn third(pair: &Pair) -> Result<Server> {
+    second_of(pair, 0, link_port(pair, 1)?)
+}
+
+fn link_port(pair: &Pair, side: usize) -> Result<SocketAddr> {
+    match pair.link_address(side) {
         Address::Tcp(address) => Ok(address),
         _ => bail!("the link is TCP"),
     }
@@ -70,6 +76,32 @@ fn a_second_node_of_a_side_does_not_touch_the_link_of_the_first() -> Result<()> 
         ensure!(lines <= 2, "{lines} lines say the same:\n{log}");
     }
     Ok(())
+}
+
+/// A second side 1 is dialled by nobody, and would serve an empty table after a while.
+#[test]
+fn a_second_side_1_is_refused_by_the_partner_of_the_first_and_serves_nobody() -> Result<()> {
+    let pair = Pair::start(&FLAGS)?;
+    let all = keys("session", 500);
+    fill(&mut pair.client(0)?, &all, "first")?;
+    pair.wait_until_equal(&all)?;
+    let second = second_of(&pair, 1, link_port(&pair, 0)?)?;
+    let reason = "linked to another process of side 1";
+    eventually("both logs say why", || {
+        Ok(second.log().contains(reason) && pair.node(0)?.log().contains(reason))
+    })?;
+    for _ in 0..100 {
+        thread::sleep(Duration::from_millis(50));
+        ensure!(!second.answers(), "it serves clients:\n{}", second.log());
+    }
+    for side in 0..2 {
+        for stat in ["link_ups", "pass_sent"] {
+            let value = pair.stat(side, stat)?;
+            ensure!(value == "1", "side {side}: {stat} is {value}");
+        }
+    }
+    ensure!(pair.stat(0, "unauthenticated_links")? == "0");
+    pair.wait_until_equal(&all)
 }
 
 #[test]
@@ -116,14 +148,14 @@ fn a_peer_with_the_key_that_says_no_hello_is_a_stranger() -> Result<()> {
         .into_iter()
         .enumerate()
     {
-        let mut peer = LinkPeer::connect(link_port(&pair)?, Some(&pair.key()), &[ALPN])?;
+        let mut peer = LinkPeer::connect(link_port(&pair, 1)?, Some(&pair.key()), &[ALPN])?;
         peer.send(frame)?;
         // Hung up on, at the latest when the proof is overdue.
         let _ = peer.read_to_end();
         let strangers = (count + 1).to_string();
         pair.wait_for_stat(1, "unauthenticated_links", &strangers)?;
     }
-    let mut peer = LinkPeer::connect(link_port(&pair)?, Some(&pair.key()), &[ALPN])?;
+    let mut peer = LinkPeer::connect(link_port(&pair, 1)?, Some(&pair.key()), &[ALPN])?;
     peer.say_hello(Hello {
         side: 0,
         incarnation: 7,

@@ -192,5 +192,6 @@ fn apply_own(flags: OwnFlags, layer: &mut Layer<'_>) -> Result<(), StartupError>
     let patience = patience
         .map_err(|error| StartupError::new(EXIT_USAGE, format!("--start-alone-after: {error}")))?;
     put!(layer, replication.start_alone_after, patience);
+    put!(layer, replication.drain_timeout, flags.drain_timeout);
     Ok(())
 }

@@ -135,6 +135,9 @@ struct OwnFlags {
     /// How long a starting node waits for an absent partner, or `never` [default: 2s]
     #[arg(long, value_name = "time")]
     start_alone_after: Option<String>,
+    /// How long a stopping node waits for the partner to confirm something more [default: 5s]
+    #[arg(long, value_name = "time", value_parser = units::parse_duration)]
+    drain_timeout: Option<Duration>,
 }
 
 /// What a command line asks for.

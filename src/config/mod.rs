@@ -118,6 +118,9 @@ pub struct Replication {
     /// How long a starting node waits for an absent partner; `None`: for ever.
     #[serde(deserialize_with = "units::patience")]
     pub start_alone_after: Option<Duration>,
+    /// How long a stopping node waits for the partner to confirm something more.
+    #[serde(deserialize_with = "units::duration")]
+    pub drain_timeout: Duration,
 }
 
 /// When a write is answered.
@@ -158,7 +161,7 @@ impl Config {
         self.replication.failover.is_some()
     }
 
-    /// The text both nodes of a pair must agree on: the settings that decide what travels.
+    /// The text both nodes of a pair should agree on: the settings that decide what travels.
     #[must_use]
     pub fn policy(&self) -> String {
         let mut nodes = self.msm.nodes.clone();
@@ -186,6 +189,7 @@ impl Default for Replication {
             ack_timeout: Duration::from_millis(ACK_TIMEOUT_MS),
             key_file: None,
             start_alone_after: Some(Duration::from_secs(2)),
+            drain_timeout: Duration::from_secs(5),
         }
     }
 }

@@ -99,7 +99,7 @@ fn the_shown_defaults_are_the_real_ones() {
         with_default += usize::from(!is_example);
     }
     assert_eq!(parse(EXPLAINED), Config::default());
-    assert_eq!(with_default, 37);
+    assert_eq!(with_default, 38);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(crate) enum ValueError {
     Size(String),
     #[error("`{0}` is no duration: write \"500ms\", \"2s\" or \"never\"")]
     Duration(String),
+    #[error("`{0}` is no duration: write \"500ms\" or \"2s\"")]
+    BoundedDuration(String),
     #[error("`{0}` is no mode: write \"semi-sync\" or \"async\"")]
     Mode(String),
     #[error(
@@ -61,6 +63,11 @@ pub(crate) fn parse_patience(text: &str) -> Result<Option<Duration>, ValueError>
     humantime::parse_duration(text)
         .map(Some)
         .map_err(|_| ValueError::Duration(text.to_owned()))
+}
+
+/// Reads `20ms` or `2s`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, ValueError> {
+    humantime::parse_duration(text).map_err(|_| ValueError::BoundedDuration(text.to_owned()))
 }
 
 /// Reads a replication mode.
@@ -116,6 +123,10 @@ pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error
 pub(super) fn patience<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = text(from, "a duration such as \"2s\", or \"never\"")?;
     parse_patience(&text).map_err(de::Error::custom)
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    parse_duration(&text(from, "a duration such as \"2s\"")?).map_err(de::Error::custom)
 }
 
 pub(super) fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<Mode, D::Error> {
@@ -200,6 +211,8 @@ mod tests {
         assert_eq!(parse_patience("2s"), Ok(Some(Duration::from_secs(2))));
         assert_eq!(parse_patience("never"), Ok(None));
         assert!(parse_patience("2").is_err());
+        assert_eq!(parse_duration("5s"), Ok(Duration::from_secs(5)));
+        assert!(parse_duration("never").is_err());
     }
 
     #[test]

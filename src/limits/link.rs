@@ -9,6 +9,9 @@ pub(crate) const ONE_FRAME_VALUE_BYTES: usize = FRAME_BYTES_MAX - 512;
 pub(crate) const LINK_VALUE_BYTES_MAX: usize = 1 << 30;
 /// Longest node id in a hello, in bytes: its length is one byte.
 pub(crate) const NODE_ID_BYTES_MAX: usize = 255;
+/// Longest replication address in a hello, in bytes: its length is one byte, and no host name is
+/// longer.
+pub(crate) const ADDRESS_BYTES_MAX: usize = 255;
 /// Longest policy text in a hello, in bytes: hundreds of node ids.
 pub(crate) const POLICY_BYTES_MAX: usize = 8 * 1024;
 /// Longest reason in a refusal, in bytes; the rest is cut off. It goes into a line of the log.
@@ -87,9 +90,11 @@ pub(crate) const SPACE_NOTICE_INTERVAL_MS: u64 = 1000;
 pub(crate) const SPACE_NOTICE_DOUBLINGS_MAX: u32 = 6;
 
 const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(ADDRESS_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(LINK_VALUE_BYTES_MAX <= u32::MAX as usize);
 // A hello and a refusal fit a frame, and all that is read before the hello is checked is little.
-const _: () = assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 64 <= 16 * 1024);
+const _: () =
+    assert!(NODE_ID_BYTES_MAX + POLICY_BYTES_MAX + 2 * ADDRESS_BYTES_MAX + 64 <= 16 * 1024);
 const _: () = assert!(REASON_BYTES_MAX + 64 <= FRAME_BYTES_MAX);
 // A frame's worth of keys holds every promotion, and a batch fits the set.
 const _: () = assert!(PROMOTIONS_MAX * 8 + 64 <= FRAME_BYTES_MAX);

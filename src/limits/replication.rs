@@ -22,6 +22,17 @@ pub(crate) const CHANGE_QUEUE_WAKE_BATCHES: usize = CHANGE_QUEUE_BATCHES_MAX / 2
 
 /// How long a refusal counts after the partner last tried: longer than its retries are apart.
 pub(crate) const REFUSAL_HOLDS_MS: u64 = 3 * DIAL_RETRY_MS_MAX;
+/// How long a partner is waited for whose host accepts connections and whose process does not link.
+/// A choice: a machine that swaps, takes a snapshot or moves to another host stands still for
+/// seconds; one that stands still for longer is dead to its clients.
+pub(crate) const UNRESPONSIVE_WAIT_MS: u64 = 15_000;
+/// A connection on which the partner says nothing for so long is a sign that it is frozen: an
+/// answer takes a round trip and a signature.
+pub(crate) const SILENT_DIAL_MS: u64 = 500;
+/// Side 1 looks for side 0 after so long without a link: side 0 has dialled by then, if it runs.
+pub(crate) const PROBE_DELAY_MS: u64 = 300;
+/// From one such look to the next.
+pub(crate) const PROBE_INTERVAL_MS: u64 = 1000;
 /// Time between two attempts to reach the partner, at first: it is only restarting, perhaps.
 pub(crate) const DIAL_RETRY_MS: u64 = 100;
 /// How long attempts stay that close: a restart takes no longer.
@@ -63,9 +74,9 @@ pub(crate) const LINK_READ_BYTES: usize = 64 * 1024;
 /// Bytes of frames that wait for the socket: four frames, so that what is put first, such as acks,
 /// waits for no more than these.
 pub(crate) const LINK_WRITE_BYTES: usize = 256 * 1024;
-/// How long a node that stops waits for the partner to have everything: half of the ten
-/// seconds that Docker leaves a process before it kills it.
-pub(crate) const DRAIN_MS: u64 = 5000;
+/// How long a node that stops waits for the partner to have everything, however well it gets on:
+/// less than the 90 seconds that systemd leaves a process before it kills it.
+pub(crate) const DRAIN_MS_MAX: u64 = 80_000;
 /// Bytes of a handshake read at once: most of a handshake message with one certificate.
 pub(crate) const LINK_AUTH_READ_BYTES: usize = 4096;
 
@@ -76,6 +87,14 @@ const _: () = assert!(CHANGE_QUEUE_KEYS_MIN <= CHANGE_QUEUE_BATCHES_MAX * BATCH_
 const _: () = assert!(
     LINK_AUTH_MS >= 250 * PARTNER_ADDRESSES_MAX as u64,
     "the time to authenticate is shared by the addresses, and some milliseconds are far away"
+);
+const _: () = assert!(
+    SILENT_DIAL_MS * 2 <= LINK_AUTH_MS && PROBE_DELAY_MS + SILENT_DIAL_MS <= 1000,
+    "a frozen partner is noticed well within the two seconds after which a node serves alone"
+);
+const _: () = assert!(
+    PROBE_INTERVAL_MS + LINK_AUTH_MS <= REFUSAL_HOLDS_MS,
+    "a side 1 that is refused asks again while the refusal still counts"
 );
 const _: () = assert!(
     DIAL_RETRY_MS_MAX + LINK_AUTH_MS <= REFUSAL_HOLDS_MS,

@@ -1,13 +1,19 @@
 //! The acceptor: one thread that accepts connections and dispatches them round-robin to the
 //! workers.
+//!
+//! The client port opens, closes and opens again as the gate says. A closed TCP port refuses
+//! connections and keeps its address; a closed unix socket accepts and hangs up.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::connection_slot::AcceptedConnection;
 use super::listener::{self, Bound, Listener, ListenerOptions};
@@ -15,7 +21,7 @@ use super::stream::ClientSocket;
 use crate::limits::{ACCEPT_PAUSE_MS, KEEPALIVE_INTERVAL_SECS, KEEPALIVE_SECS};
 use crate::logs::Repeated;
 use crate::node::Node;
-use crate::node::connections::Endpoint;
+use crate::node::connections::{Endpoint, Entry};
 
 /// The reply to a client over the connection limit, in memcached's words.
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
@@ -26,6 +32,8 @@ struct Dispatcher {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<AcceptedConnection>>,
     next: usize,
+    /// Whether the port is open.
+    is_open: bool,
     /// The time since which accepting has failed.
     failing_since: Option<Instant>,
     failures: Repeated,
@@ -41,38 +49,109 @@ pub(crate) async fn accept(
     bound: Vec<Bound>,
     mut gate: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    if gate.wait_for(|open| *open).await.is_err() {
-        return Ok(());
+    let mut port = ClientPort::new(node, workers, bound);
+    while gate.wait_for(|is_open| *is_open).await.is_ok() {
+        port.open()?;
+        if gate.wait_for(|is_open| !*is_open).await.is_err() {
+            break;
+        }
+        port.close().await;
     }
-    let dispatcher = std::rc::Rc::new(std::cell::RefCell::new(Dispatcher {
-        node,
-        workers,
-        next: 0,
-        failing_since: None,
-        failures: Repeated::new(),
-    }));
-    let mut tasks = tokio::task::JoinSet::new();
-    for socket in &bound {
-        let listener = socket.open()?;
-        listener.enter(&dispatcher.borrow().node);
-        let options = socket.options();
-        let dispatcher = std::rc::Rc::clone(&dispatcher);
-        tasks.spawn_local(async move {
-            loop {
-                let accepted = listener.accept().await;
-                let pause = dispatcher.borrow_mut().dispatch(accepted, options);
-                if pause {
-                    tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-                }
-            }
-        });
-    }
-    if let Some(path) = &dispatcher.borrow().node.config.client.port_file {
-        listener::announce(path, &bound);
-    }
-    // Waits for the end of the gate.
-    while gate.changed().await.is_ok() {}
     Ok(())
+}
+
+/// The listening sockets of clients, open or closed.
+struct ClientPort {
+    node: Arc<Node>,
+    bound: Vec<Bound>,
+    dispatcher: Rc<RefCell<Dispatcher>>,
+    /// The tasks of TCP listeners; they end when the port closes.
+    tcp: JoinSet<()>,
+    /// Those of unix sockets; they run from the first opening on.
+    unix: JoinSet<()>,
+    /// The open listeners in `stats conns`.
+    entries: Vec<Arc<Entry>>,
+    was_open: bool,
+}
+
+impl ClientPort {
+    fn new(
+        node: Arc<Node>,
+        workers: Vec<mpsc::Sender<AcceptedConnection>>,
+        bound: Vec<Bound>,
+    ) -> Self {
+        let dispatcher = Dispatcher {
+            node: Arc::clone(&node),
+            workers,
+            next: 0,
+            is_open: false,
+            failing_since: None,
+            failures: Repeated::new(),
+        };
+        Self {
+            node,
+            bound,
+            dispatcher: Rc::new(RefCell::new(dispatcher)),
+            tcp: JoinSet::new(),
+            unix: JoinSet::new(),
+            entries: Vec::new(),
+            was_open: false,
+        }
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        self.dispatcher.borrow_mut().is_open = true;
+        for socket in &self.bound {
+            // A unix socket that has listened once cannot listen again: it stays open.
+            if self.was_open && socket.is_unix() {
+                continue;
+            }
+            let listener = socket.open()?;
+            let entry = listener.enter(&self.node);
+            let tasks = if socket.is_unix() {
+                &mut self.unix
+            } else {
+                self.entries.push(entry);
+                &mut self.tcp
+            };
+            let dispatcher = Rc::clone(&self.dispatcher);
+            tasks.spawn_local(listen(listener, dispatcher, socket.options()));
+        }
+        if let Some(path) = &self.node.config.client.port_file {
+            listener::announce(path, &self.bound);
+        }
+        self.was_open = true;
+        Ok(())
+    }
+
+    /// Refuses new clients and disconnects those there are.
+    async fn close(&mut self) {
+        self.dispatcher.borrow_mut().is_open = false;
+        // Drops the listeners.
+        self.tcp.shutdown().await;
+        for entry in self.entries.drain(..) {
+            self.node.registry.leave(&entry);
+        }
+        for socket in &self.bound {
+            if let Err(error) = socket.close() {
+                let address = socket.address();
+                tracing::warn!(%error, address, "the client port cannot be closed");
+            }
+        }
+        let clients = self.node.registry.close_clients();
+        tracing::info!(clients, "the client port is closed");
+    }
+}
+
+/// Accepts clients for ever.
+async fn listen(listener: Listener, dispatcher: Rc<RefCell<Dispatcher>>, options: ListenerOptions) {
+    loop {
+        let accepted = listener.accept().await;
+        let pause = dispatcher.borrow_mut().dispatch(accepted, options);
+        if pause {
+            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+        }
+    }
 }
 
 impl Listener {
@@ -94,7 +173,7 @@ impl Listener {
     }
 
     /// Registers the listener, so that `stats conns` shows it.
-    fn enter(&self, node: &Node) {
+    fn enter(&self, node: &Node) -> Arc<Entry> {
         let (fd, address) = match self {
             Self::Tcp(listener) => {
                 let address = listener
@@ -105,7 +184,7 @@ impl Listener {
             Self::Unix(listener, path) => (listener.as_raw_fd(), Endpoint::Unix(path.clone())),
         };
         let now_boot_ms = node.clock.now().boot_ms;
-        node.registry.enter(fd, address, None, now_boot_ms);
+        node.registry.enter(fd, address, None, now_boot_ms)
     }
 }
 
@@ -121,6 +200,10 @@ impl Dispatcher {
             }
         };
         self.note_success();
+        if !self.is_open {
+            // Closes it.
+            return false;
+        }
         let counters = &self.node.counters;
         if counters.curr_connections.get() >= self.node.config.client.connections_max as u64 {
             counters.rejected_connections.count_shared();

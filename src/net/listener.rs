@@ -1,8 +1,8 @@
 //! Listening sockets. They are bound at the start, so that an occupied port is reported at once,
-//! and opened when the node serves.
+//! opened when the node serves, and closed when it goes back to waiting.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Socket, Type};
@@ -161,6 +161,22 @@ pub(crate) fn announce(path: &Path, all: &[Bound]) {
 }
 
 fn bind_tcp(address: SocketAddr, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
+    let mut socket = bind_socket(address)?;
+    if address.port() == 0
+        && let Some(chosen) = socket.local_addr()?.as_socket()
+    {
+        // A socket keeps its port while it does not listen only if it was bound to that number.
+        socket = bind_socket(chosen)?;
+    }
+    Ok(Bound {
+        file: None,
+        socket,
+        backlog,
+        options,
+    })
+}
+
+fn bind_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -172,12 +188,7 @@ fn bind_tcp(address: SocketAddr, backlog: i32, options: ListenerOptions) -> io::
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    Ok(Bound {
-        file: None,
-        socket,
-        backlog,
-        options,
-    })
+    Ok(socket)
 }
 
 fn bind_unix(path: &Path, mode: u32, backlog: i32, options: ListenerOptions) -> io::Result<Bound> {
@@ -209,6 +220,24 @@ impl Bound {
     /// Its options.
     pub(crate) fn options(&self) -> ListenerOptions {
         self.options
+    }
+
+    /// Whether it is a unix socket.
+    pub(crate) fn is_unix(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Stops listening and stays bound: connections that wait are reset, new ones are refused. A
+    /// unix socket could not listen again, so it is left as it is.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        if self.is_unix() {
+            return Ok(());
+        }
+        // What Linux does with the receiving half of a listening socket.
+        self.socket.shutdown(Shutdown::Read)
     }
 
     /// Starts to listen, on the reactor of the calling thread.

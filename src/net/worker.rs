@@ -201,6 +201,7 @@ async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedC
                 }
             },
         };
+        entry.set_task(task.clone());
         if let Some(idle) = &worker.idle {
             idle.watch(&entry, task);
         }

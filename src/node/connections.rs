@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use parking_lot::Mutex;
+use tokio::task::AbortHandle;
 
 pub(crate) use super::endpoint::Endpoint;
 
@@ -28,7 +29,7 @@ pub(crate) enum CloseReason {
     Normal,
     /// It exceeded the idle timeout.
     Idle,
-    /// It sent `shutdown`.
+    /// It sent `shutdown`, or the node closed the client port.
     Shutdown,
 }
 
@@ -53,6 +54,9 @@ pub(crate) struct Entry {
     close_reason: AtomicU8,
     last_command_boot_ms: AtomicU64,
     unfinished: UnfinishedInput,
+    /// The task that serves the connection, once it runs.
+    task: OnceLock<AbortHandle>,
+    is_to_close: AtomicBool,
 }
 
 /// The value or long line that a connection is receiving.
@@ -82,6 +86,26 @@ impl Entry {
             close_reason: AtomicU8::new(CloseReason::Error as u8),
             last_command_boot_ms: AtomicU64::new(now_boot_ms),
             unfinished: UnfinishedInput::default(),
+            task: OnceLock::new(),
+            is_to_close: AtomicBool::new(false),
+        }
+    }
+
+    /// Records the task that serves the connection. It ends at once if the connection was to be
+    /// closed before it had a task.
+    pub(crate) fn set_task(&self, task: AbortHandle) {
+        let task = self.task.get_or_init(|| task);
+        if self.is_to_close.load(Ordering::SeqCst) {
+            task.abort();
+        }
+    }
+
+    /// Closes the connection between two turns. What it has changed is on its way to the link then.
+    fn close(&self) {
+        self.note_close(CloseReason::Shutdown);
+        self.is_to_close.store(true, Ordering::SeqCst);
+        if let Some(task) = self.task.get() {
+            task.abort();
         }
     }
 
@@ -224,6 +248,13 @@ impl Registry {
         let left = is_there.then(|| open.remove(&entry.fd));
         drop(open);
         drop(left);
+    }
+
+    /// Closes every connection of a client; returns how many.
+    pub(crate) fn close_clients(&self) -> usize {
+        let open: Vec<_> = self.open.lock().values().cloned().collect();
+        let clients = open.iter().filter(|entry| entry.local.is_some());
+        clients.map(|entry| entry.close()).count()
     }
 
     /// Asks connections to drop unfinished input that has not grown since `grown_before_boot_ms`,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::ports::Addresses;
 use crate::config::StartupError;
 use crate::config::startup_error::EXIT_SYSTEM;
-use crate::limits::{DRAIN_MS, RELAYED_LINE_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, RELAYED_LINE_BYTES_MAX};
 use crate::logs;
 use crate::privileges::END_WITH_PARENT;
 
@@ -94,7 +94,7 @@ impl Child {
 
     /// Waits for the end of one that was asked to stop, and makes it once its drain is overdue.
     pub(super) async fn stop(&mut self) {
-        let overdue = Instant::now() + Duration::from_millis(2 * DRAIN_MS);
+        let overdue = Instant::now() + Duration::from_millis(DRAIN_MS_MAX + DRAIN_MS_MAX / 8);
         while self.is_running() {
             if Instant::now() > overdue {
                 say(self.name, "does not stop and is killed");

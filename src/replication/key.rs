@@ -2,13 +2,16 @@
 //!
 //! Both nodes hold the same file. A node is trusted if it holds the key; nothing else counts, so
 //! nothing expires and no name is compared.
+//!
+//! While the key is changed, the file holds two of them: the node shows the first and trusts both.
+//! So the nodes can be restarted one after the other, and understand each other all the time.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use ring::hkdf;
+use ring::{digest, hkdf};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
@@ -21,6 +24,8 @@ use crate::limits::KEY_FILE_BYTES_MAX;
 pub struct PairKey {
     certificate: CertificateDer<'static>,
     private: PrivateKeyDer<'static>,
+    /// The second key of the file: trusted, and not shown.
+    other: Option<CertificateDer<'static>>,
 }
 
 /// Why there is no key; each says what to do.
@@ -123,20 +128,53 @@ impl PairKey {
         file.take(KEY_FILE_BYTES_MAX)
             .read_to_end(&mut text)
             .map_err(io)?;
-        let certificate = CertificateDer::from_pem_slice(&text)
-            .map_err(|error| malformed(format!("certificate: {error}")))?;
-        let private = PrivateKeyDer::from_pem_slice(&text)
-            .map_err(|error| malformed(format!("private key: {error}")))?;
-        Ok(Self {
-            certificate,
-            private,
-        })
+        Self::parse(&text).map_err(malformed)
     }
 
-    /// The certificate that both nodes show and accept.
+    /// Reads the text of a key file: the certificates and the private keys in their order.
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("certificate: {error}"))?;
+        let privates: Vec<_> = PrivateKeyDer::pem_slice_iter(text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("private key: {error}"))?;
+        let counts = (certificates.len(), privates.len());
+        let (mut certificates, mut privates) = (certificates.into_iter(), privates.into_iter());
+        match (certificates.next(), privates.next()) {
+            (Some(certificate), Some(private)) if matches!(counts, (1, 1) | (2, 2)) => Ok(Self {
+                certificate,
+                private,
+                other: certificates.next(),
+            }),
+            _ => Err(format!(
+                "{} certificates and {} private keys: it takes one of each, or two while the key \
+                 is changed",
+                counts.0, counts.1
+            )),
+        }
+    }
+
+    /// The certificate that this node shows.
     #[must_use]
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// The certificates that this node accepts: its own first.
+    #[must_use]
+    pub fn trusted(&self) -> Vec<CertificateDer<'static>> {
+        let own = std::iter::once(&self.certificate);
+        own.chain(&self.other).cloned().collect()
+    }
+
+    /// A short name of the key that this node shows: the first 32 bits of its certificate's SHA-256
+    /// fingerprint. No secret.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let print = digest::digest(&digest::SHA256, &self.certificate);
+        let first = print.as_ref().iter().take(4);
+        first.map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The key that proves a node holds the file.
@@ -145,7 +183,8 @@ impl PairKey {
         self.private.clone_key()
     }
 
-    /// The secret both nodes hash keys with: the same on both, unknown to clients.
+    /// The secret that this node hashes keys with: unknown to clients, and the same on all nodes
+    /// that show this key.
     #[must_use]
     pub fn hash_secret(&self) -> [u8; 16] {
         /// The length HKDF is asked for.
@@ -194,6 +233,42 @@ mod tests {
         let other = PairKey::load(&other).unwrap();
         assert_ne!(one.certificate(), other.certificate());
         assert_ne!(one.hash_secret(), other.hash_secret());
+    }
+
+    #[test]
+    fn of_two_keys_the_first_is_shown_and_both_are_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["old", "new", "other"] {
+            generate(&path(name)).unwrap();
+        }
+        let text = |name: &str| fs::read_to_string(path(name)).unwrap();
+        let load = |name: &str| PairKey::load(&path(name)).unwrap();
+        // Owned by the tests alone already, so the mode stays.
+        fs::copy(path("old"), path("both")).unwrap();
+        fs::write(path("both"), text("old") + &text("new")).unwrap();
+        let both = load("both");
+        assert_eq!(both.certificate(), load("old").certificate());
+        assert_eq!(both.private(), load("old").private());
+        assert_eq!(both.hash_secret(), load("old").hash_secret());
+        assert_eq!(both.name(), load("old").name());
+        assert_ne!(both.name(), load("new").name());
+        let certificate = |name: &str| load(name).certificate().clone();
+        assert_eq!(both.trusted(), [certificate("old"), certificate("new")]);
+        assert_eq!(load("old").trusted(), [certificate("old")]);
+        // Three keys are too many, and half a key is too little.
+        for (wrong, is_wrong) in [
+            (text("old") + &text("new") + &text("other"), true),
+            (
+                text("old") + text("new").split_once("-----BEGIN CERT").unwrap().0,
+                true,
+            ),
+            (text("new") + &text("old"), false),
+        ] {
+            fs::write(path("both"), wrong).unwrap();
+            assert_eq!(PairKey::load(&path("both")).is_err(), is_wrong);
+        }
+        assert_eq!(load("both").certificate(), load("new").certificate());
     }
 
     #[test]

@@ -1,14 +1,23 @@
-//! When a starting node opens its client port.
+//! When a node of a pair opens its client port, and when it closes it again.
 //!
 //! A node starts empty, and an empty node that answers misses logs users out. So it first receives
-//! the partner's table and opens when the full sync has ended. If the partner is absent, it opens
-//! alone after a configured time. A partner that answers and refuses is not absent: the port stays
-//! closed until the configuration is corrected. An open port stays open, because from then on the
-//! node holds writes of its clients.
+//! the partner's table. What it does without one depends on what it knows of the partner:
+//!
+//! - *absent*: its host cannot be reached or refuses connections. The node serves alone after
+//!   `start_alone_after`.
+//! - *unresponsive*: its host accepts connections, but there is no link. Most likely the process is
+//!   frozen, and what clients need is in its memory. The node waits 15 s from the first sign,
+//!   whatever later attempts say.
+//! - *refused*: it speaks the link's protocol, and one of the two nodes refuses the other. The port
+//!   stays closed until the configuration is corrected.
+//!
+//! A port that opened before the full sync had ended closes again when the link is lost. A port of
+//! a node that has its partner's table, or that has served alone, stays open: from then on the node
+//! holds writes of its clients that nobody else has.
 //!
 //! Pure: events and time (milliseconds of any steady clock) in, [`StartupGate::is_serving`] out.
 
-use crate::limits::REFUSAL_HOLDS_MS;
+use crate::limits::{REFUSAL_HOLDS_MS, UNRESPONSIVE_WAIT_MS};
 
 /// The row `node_state` of `stats replication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,50 +37,80 @@ pub enum PartnerEvent {
     SyncDone,
     /// The link is gone.
     Down,
+    /// The partner's host accepts connections, but there is no link: its process is frozen, or it
+    /// runs and has not linked yet.
+    Unresponsive,
     /// The partner answered and refused, or was refused.
     Refused,
 }
 
-/// The state of one node's start.
+/// How a node of a pair starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartupRules {
+    /// How long to wait for an absent partner before serving alone, in milliseconds; `None`: for
+    /// ever.
+    pub patience_ms: Option<u64>,
+    /// Whether the port opens when the link comes up instead of when the full sync has ended. Only
+    /// for a node that asks its partner about what it does not have yet.
+    pub opens_at_hello: bool,
+}
+
+/// Whether the client port of one node is open.
 #[derive(Clone, Debug)]
 pub struct StartupGate {
     state: NodeState,
-    /// How long to wait for an absent partner before serving alone; `None`: for ever.
-    patience_ms: Option<u64>,
-    /// Since when the partner counts as absent; `None` while the link is up.
-    absent_since_ms: Option<u64>,
+    rules: StartupRules,
+    /// The node has its partner's table or has served alone: an open port does not close again.
+    stays_open: bool,
+    /// Since when there has been no link; `None` while it is up.
+    unlinked_since_ms: Option<u64>,
+    /// The first sign since then that the partner is there.
+    unresponsive_since_ms: Option<u64>,
+    /// Until when the last refusal counts.
+    refused_until_ms: Option<u64>,
 }
 
 impl StartupGate {
-    /// A node of a pair that starts now and waits `patience_ms` for an absent partner.
+    /// A node of a pair that starts now.
     #[must_use]
-    pub fn of_pair(patience_ms: Option<u64>, now_ms: u64) -> Self {
+    pub fn of_pair(rules: StartupRules, now_ms: u64) -> Self {
         Self {
             state: NodeState::Starting,
-            patience_ms,
-            absent_since_ms: Some(now_ms),
-        }
-    }
-
-    /// A node without a partner: it serves at once.
-    #[must_use]
-    pub fn alone() -> Self {
-        Self {
-            state: NodeState::Serving,
-            patience_ms: None,
-            absent_since_ms: None,
+            rules,
+            stays_open: false,
+            unlinked_since_ms: Some(now_ms),
+            unresponsive_since_ms: None,
+            refused_until_ms: None,
         }
     }
 
     /// Handles an event of the partner.
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
-            PartnerEvent::Up => self.absent_since_ms = None,
-            PartnerEvent::SyncDone => self.state = NodeState::Serving,
-            PartnerEvent::Down => self.absent_since_ms = Some(now_ms),
+            PartnerEvent::Up => {
+                self.unlinked_since_ms = None;
+                self.unresponsive_since_ms = None;
+                self.refused_until_ms = None;
+                if self.rules.opens_at_hello {
+                    self.state = NodeState::Serving;
+                }
+            }
+            PartnerEvent::SyncDone => {
+                self.state = NodeState::Serving;
+                self.stays_open = true;
+            }
+            PartnerEvent::Down => {
+                self.unlinked_since_ms = Some(now_ms);
+                if !self.stays_open {
+                    self.state = NodeState::Starting;
+                }
+            }
+            PartnerEvent::Unresponsive => {
+                self.unresponsive_since_ms.get_or_insert(now_ms);
+            }
             // The refused partner tries again within this time. If it does not, it is absent.
             PartnerEvent::Refused => {
-                self.absent_since_ms = Some(now_ms.saturating_add(REFUSAL_HOLDS_MS));
+                self.refused_until_ms = Some(now_ms.saturating_add(REFUSAL_HOLDS_MS));
             }
         }
     }
@@ -79,14 +118,33 @@ impl StartupGate {
     /// Checks the time. True once, when the wait for the partner is over and the node starts to
     /// serve alone.
     pub fn tick(&mut self, now_ms: u64) -> bool {
-        let (Some(since_ms), Some(patience_ms)) = (self.absent_since_ms, self.patience_ms) else {
-            return false;
-        };
-        let alone = self.state == NodeState::Starting && now_ms >= since_ms + patience_ms;
+        let alone = self.state == NodeState::Starting
+            && self.alone_at_ms().is_some_and(|at_ms| now_ms >= at_ms);
         if alone {
             self.state = NodeState::Serving;
+            self.stays_open = true;
         }
         alone
+    }
+
+    /// When the node serves alone, as far as is known now; `None`: never, or there is a link.
+    fn alone_at_ms(&self) -> Option<u64> {
+        let patience_ms = self.rules.patience_ms?;
+        // After a refusal the whole wait for an absent partner begins again.
+        let absent_since_ms = self
+            .unlinked_since_ms?
+            .max(self.refused_until_ms.unwrap_or(0));
+        let absent_until_ms = absent_since_ms.saturating_add(patience_ms);
+        let unresponsive_until_ms = self
+            .unresponsive_since_ms
+            .map_or(0, |since_ms| since_ms + UNRESPONSIVE_WAIT_MS);
+        Some(absent_until_ms.max(unresponsive_until_ms))
+    }
+
+    /// Whether the node waits for its partner, so that it should look for signs of it.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.state == NodeState::Starting && self.unlinked_since_ms.is_some()
     }
 
     /// Starting or serving.
@@ -117,6 +175,23 @@ impl NodeState {
 mod tests {
     use super::*;
 
+    const AT_SYNC_END: StartupRules = StartupRules {
+        patience_ms: Some(2000),
+        opens_at_hello: false,
+    };
+    const AT_HELLO: StartupRules = StartupRules {
+        opens_at_hello: true,
+        ..AT_SYNC_END
+    };
+
+    fn gate(patience_ms: Option<u64>, now_ms: u64) -> StartupGate {
+        let rules = StartupRules {
+            patience_ms,
+            ..AT_SYNC_END
+        };
+        StartupGate::of_pair(rules, now_ms)
+    }
+
     /// Ticks every 100 ms; when the node began to serve, if it did within a minute.
     fn serves_at(startup: &mut StartupGate, from_ms: u64) -> Option<u64> {
         (from_ms..from_ms + 60_000).step_by(100).find(|now_ms| {
@@ -126,13 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_a_partner_serves_at_once() {
-        assert!(StartupGate::alone().is_serving());
-    }
-
-    #[test]
     fn a_node_of_a_pair_serves_once_the_full_sync_has_ended() {
-        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 100);
         assert_eq!(
             serves_at(&mut startup, 100),
@@ -145,29 +215,71 @@ mod tests {
 
     #[test]
     fn a_node_waits_the_configured_time_for_an_absent_partner() {
-        assert_eq!(
-            serves_at(&mut StartupGate::of_pair(Some(2000), 500), 500),
-            Some(2500)
-        );
-        assert_eq!(
-            serves_at(&mut StartupGate::of_pair(Some(0), 500), 500),
-            Some(500)
-        );
-        assert_eq!(serves_at(&mut StartupGate::of_pair(None, 500), 500), None);
+        assert_eq!(serves_at(&mut gate(Some(2000), 500), 500), Some(2500));
+        assert_eq!(serves_at(&mut gate(Some(0), 500), 500), Some(500));
+        assert_eq!(serves_at(&mut gate(None, 500), 500), None);
     }
 
     #[test]
     fn losing_the_partner_before_the_full_sync_ends_restarts_the_wait() {
-        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 1900);
         startup.tick(5000);
         startup.on(PartnerEvent::Down, 10_000);
         assert_eq!(serves_at(&mut startup, 10_000), Some(12_000));
     }
 
+    /// Regression: a node whose partner was frozen (its kernel accepts connections) opened after
+    /// 2.1 s and answered a thousand misses for items that its partner held.
+    #[test]
+    fn an_unresponsive_partner_is_waited_for_15_seconds_from_the_first_sign() {
+        let mut startup = gate(Some(2000), 0);
+        for now_ms in (500..30_000).step_by(1000) {
+            startup.on(PartnerEvent::Unresponsive, now_ms);
+        }
+        assert_eq!(
+            serves_at(&mut startup, 500),
+            Some(500 + UNRESPONSIVE_WAIT_MS)
+        );
+        // One sign counts, although every later attempt to connect fails.
+        let mut startup = gate(Some(2000), 0);
+        startup.on(PartnerEvent::Unresponsive, 1900);
+        assert_eq!(
+            serves_at(&mut startup, 1900),
+            Some(1900 + UNRESPONSIVE_WAIT_MS)
+        );
+    }
+
+    #[test]
+    fn an_unresponsive_partner_shortens_no_configured_wait() {
+        for patience_ms in [None, Some(40_000)] {
+            let mut startup = gate(patience_ms, 0);
+            startup.on(PartnerEvent::Unresponsive, 0);
+            assert_eq!(serves_at(&mut startup, 0), patience_ms);
+        }
+    }
+
+    #[test]
+    fn a_link_ends_the_wait_for_an_unresponsive_partner() {
+        let mut startup = gate(Some(2000), 0);
+        startup.on(PartnerEvent::Unresponsive, 0);
+        startup.on(PartnerEvent::Up, 5000);
+        startup.on(PartnerEvent::Down, 6000);
+        assert_eq!(serves_at(&mut startup, 6000), Some(8000));
+        // And a new sign begins a new wait.
+        let mut startup = gate(Some(2000), 0);
+        startup.on(PartnerEvent::Up, 5000);
+        startup.on(PartnerEvent::Down, 6000);
+        startup.on(PartnerEvent::Unresponsive, 7000);
+        assert_eq!(
+            serves_at(&mut startup, 7000),
+            Some(7000 + UNRESPONSIVE_WAIT_MS)
+        );
+    }
+
     #[test]
     fn a_partner_that_refuses_keeps_the_port_closed() {
-        let mut startup = StartupGate::of_pair(Some(2000), 0);
+        let mut startup = gate(Some(2000), 0);
         for now_ms in (0..60_000).step_by(1000) {
             startup.on(PartnerEvent::Refused, now_ms);
             startup.tick(now_ms + 999);
@@ -178,18 +290,51 @@ mod tests {
     }
 
     #[test]
-    fn a_serving_node_keeps_serving() {
-        let mut startup = StartupGate::of_pair(Some(0), 0);
-        startup.tick(0);
-        for event in [PartnerEvent::Refused, PartnerEvent::Up, PartnerEvent::Down] {
-            startup.on(event, 1);
-            assert!(startup.is_serving(), "{event:?}");
+    fn a_node_that_opens_at_the_hello_closes_when_the_link_is_lost_before_the_sync_ends() {
+        let mut startup = StartupGate::of_pair(AT_HELLO, 0);
+        startup.on(PartnerEvent::Up, 100);
+        assert!(startup.is_serving() && !startup.is_waiting());
+        startup.on(PartnerEvent::Down, 1000);
+        assert!(!startup.is_serving() && startup.is_waiting());
+        startup.on(PartnerEvent::Unresponsive, 1500);
+        assert_eq!(
+            serves_at(&mut startup, 1500),
+            Some(1500 + UNRESPONSIVE_WAIT_MS)
+        );
+        // Or the link comes back: open again.
+        let mut startup = StartupGate::of_pair(AT_HELLO, 0);
+        for now_ms in [0, 200, 400] {
+            startup.on(PartnerEvent::Up, now_ms);
+            assert!(startup.is_serving());
+            startup.on(PartnerEvent::Down, now_ms + 100);
+            assert!(!startup.is_serving());
+        }
+        startup.on(PartnerEvent::Up, 500);
+        startup.on(PartnerEvent::SyncDone, 600);
+        startup.on(PartnerEvent::Down, 700);
+        assert!(startup.is_serving(), "it has the table");
+    }
+
+    #[test]
+    fn a_node_that_has_served_alone_keeps_serving() {
+        for rules in [AT_SYNC_END, AT_HELLO] {
+            let mut startup = StartupGate::of_pair(rules, 0);
+            assert!(startup.tick(2000));
+            for event in [
+                PartnerEvent::Refused,
+                PartnerEvent::Unresponsive,
+                PartnerEvent::Up,
+                PartnerEvent::Down,
+            ] {
+                startup.on(event, 2001);
+                assert!(startup.is_serving() && !startup.is_waiting(), "{event:?}");
+            }
         }
     }
 
     #[test]
     fn the_end_of_the_wait_is_reported_once() {
-        let mut startup = StartupGate::of_pair(Some(0), 0);
+        let mut startup = gate(Some(0), 0);
         assert!(startup.tick(0));
         assert!(!startup.tick(1));
     }

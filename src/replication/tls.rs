@@ -1,7 +1,8 @@
 //! The encryption of the link: TLS 1.3 only, both sides prove that they hold the pair's key.
 //!
-//! Each side accepts exactly one certificate: its own. No name, date or authority is checked. The
-//! other side must sign with the private key of that certificate, which rustls verifies.
+//! Each side accepts the certificates of its key file and no other. No name, date or authority is
+//! checked. The other side must sign with the private key of its certificate, which rustls
+//! verifies.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error,
     PeerIncompatible, ServerConfig, SignatureScheme,
 };
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use super::key::PairKey;
 
@@ -46,7 +47,7 @@ impl LinkTls {
     pub fn new(key: &PairKey) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
         let pinned = Arc::new(Pinned {
-            certificate: key.certificate().clone(),
+            trusted: key.trusted(),
             provider: Arc::clone(&provider),
         });
         let chain = vec![key.certificate().clone()];
@@ -72,16 +73,20 @@ impl LinkTls {
     }
 }
 
-/// Accepts exactly one certificate.
+/// Accepts the certificates of the pair's key.
 #[derive(Debug)]
 struct Pinned {
-    certificate: CertificateDer<'static>,
+    trusted: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
     fn check(&self, shown: &CertificateDer<'_>) -> Result<(), Error> {
-        if bool::from(shown.as_ref().ct_eq(self.certificate.as_ref())) {
+        // All are compared, so that the time tells nothing of them.
+        let is_trusted = self.trusted.iter().fold(Choice::from(0), |found, trusted| {
+            found | shown.as_ref().ct_eq(trusted.as_ref())
+        });
+        if is_trusted.into() {
             Ok(())
         } else {
             Err(Error::InvalidCertificate(
@@ -244,6 +249,35 @@ mod tests {
         assert_eq!(&heard, b"hello");
     }
 
+    /// The key is changed by restarting one node after the other, twice.
+    #[test]
+    fn nodes_that_trust_each_others_first_key_complete_the_handshake() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+        for name in ["old", "new", "old-new", "new-old"] {
+            generate(&path(name)).unwrap();
+        }
+        std::fs::write(path("old-new"), text("old") + &text("new")).unwrap();
+        std::fs::write(path("new-old"), text("new") + &text("old")).unwrap();
+        let tls = |name: &str| LinkTls::new(&PairKey::load(&path(name)).unwrap()).unwrap();
+        for (one, two, fits) in [
+            ("old", "old-new", true),
+            ("old-new", "new-old", true),
+            ("new-old", "new", true),
+            ("old", "new-old", false),
+            ("old-new", "new", false),
+        ] {
+            for (client, server) in [(one, two), (two, one)] {
+                let name = LinkTls::name();
+                let mut session = ClientConnection::new(tls(client).client, name).unwrap();
+                let mut server = ServerConnection::new(tls(server).server).unwrap();
+                let errors = shake(&mut session, &mut server);
+                assert_eq!(errors == (None, None), fits, "{one} {two}: {errors:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_node_with_another_key_is_refused_with_an_error_on_both_sides() {
         let (one, two) = (tls("a"), tls("b"));
@@ -267,7 +301,7 @@ mod tests {
         let provider = Arc::new(ring::default_provider());
         let certificate = shown_by(&one);
         let pinned = Arc::new(Pinned {
-            certificate,
+            trusted: vec![certificate],
             provider: Arc::clone(&provider),
         });
         let trusting = ClientConfig::builder_with_provider(provider)

@@ -65,7 +65,7 @@ pub use pending_item::{NoRoom, PartialItem, PendingItem};
 pub use replica::{ApplyResult, Origin, RecordHead, RefuseReason};
 pub use reservation::{Purpose, Reservation};
 pub use unfinished::InputReservation;
-pub use unreplicated::Unreplicated;
+pub use unreplicated::{Unreplicated, UnreplicatedCount};
 pub use upload::Upload;
 pub use walk::Walk;
 

@@ -11,22 +11,38 @@ pub enum Unreplicated {
     All,
 }
 
+/// What the partner may lack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnreplicatedCount {
+    /// Live items.
+    pub items: u64,
+    /// Deletions, and one for a flush.
+    pub deletions: u64,
+}
+
 impl Store {
     /// The number of live items, deletions and flushes that the partner may lack. It walks a whole
     /// shard in each hold of a lock, so only a node without clients calls it.
-    pub fn count_unreplicated(&self, unreplicated: Unreplicated, now: Now) -> u64 {
-        let flushes = u64::from(
-            unreplicated == Unreplicated::All && self.flush_watermark() > Timestamp::ZERO,
-        );
-        let shards = self.shards.iter().map(|shard| {
+    pub fn count_unreplicated(&self, unreplicated: Unreplicated, now: Now) -> UnreplicatedCount {
+        let has_flushed = self.flush_watermark() > Timestamp::ZERO;
+        let mut count = UnreplicatedCount {
+            items: 0,
+            deletions: u64::from(unreplicated == Unreplicated::All && has_flushed),
+        };
+        for shard in &self.shards {
             let shard = shard.lock();
             let entries = shard.entries().map(|(_, item)| item);
-            entries
+            let lacking = entries
                 .filter(|item| unreplicated == Unreplicated::All || !item.is_confirmed())
-                .filter(|item| !self.shared.is_flushed(item))
-                .filter(|item| item.is_tombstone() || !item.is_expired(now))
-                .count() as u64
-        });
-        shards.sum::<u64>() + flushes
+                .filter(|item| !self.shared.is_flushed(item));
+            for item in lacking {
+                if item.is_tombstone() {
+                    count.deletions += 1;
+                } else if !item.is_expired(now) {
+                    count.items += 1;
+                }
+            }
+        }
+        count
     }
 }

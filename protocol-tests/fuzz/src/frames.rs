@@ -85,6 +85,8 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         node_id: String::new(),
         incarnation: 1,
         policy: String::new(),
+        listen_addr: String::new(),
+        failover_addr: String::new(),
     });
     let mut now = START;
     link.connected(now, &store);
@@ -129,6 +131,8 @@ fn greeting(now: Now) -> Vec<u8> {
         flush_watermark: Timestamp::from_raw(0),
         node_id: "",
         policy: "",
+        listen_addr: "",
+        failover_addr: "",
     };
     Frame::Hello(hello).encode(&mut out);
     let wire_version = *WIRE_VERSIONS.end();

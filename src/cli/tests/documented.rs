@@ -49,7 +49,7 @@ fn keys_of(arg: &Arg) -> Vec<&'static str> {
     let value = match id {
         "protocol" => "ascii",
         "replication_mode" => "async",
-        "start_alone_after" => "1s",
+        "start_alone_after" | "drain_timeout" => "1s",
         "ack_timeout" => "10ms",
         "slab_growth_factor" => "2",
         "udp_port" => "0",

@@ -5,7 +5,7 @@ mod tuning;
 use super::file::ConfigFile;
 use super::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use super::{Address, Config, ListenTls, Protocol};
-use crate::limits::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
+use crate::limits::{DRAIN_MS_MAX, ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
 
 /// A setting that does not fit: its key in the file, memcached's exit code for its flag, the hint.
 struct ConfigError {
@@ -224,6 +224,14 @@ fn check_pair(config: &Config) -> Result<(), ConfigError> {
     if failover.port.is_none_or(|port| port == 0) || failover.host == "*" {
         let text = format!("`{failover}` cannot be dialled: write the partner's host:port");
         return refuse("replication.failover", EXIT_USAGE, text);
+    }
+    if replication.drain_timeout.as_millis() > u128::from(DRAIN_MS_MAX) {
+        let text = format!(
+            "a node stops after {} s in any case: write that or less as \
+             replication.drain_timeout (--drain-timeout)",
+            DRAIN_MS_MAX / 1000
+        );
+        return refuse("replication.drain_timeout", EXIT_USAGE, text);
     }
     if replication.key_file.is_none() {
         let text = "a pair needs its key: make one with `memtwin keygen FILE`, copy it to both \

@@ -57,6 +57,12 @@ pub struct Partner {
     pub node_id: String,
     /// A number that differs for each start of that node.
     pub incarnation: u64,
+    /// Its settings that should be equal on both nodes, as text.
+    pub policy: String,
+    /// Its own replication address; empty if it has none.
+    pub listen_addr: String,
+    /// What it takes for the replication address of this node; may be empty.
+    pub failover_addr: String,
 }
 
 /// Why two nodes do not make a pair.
@@ -75,8 +81,6 @@ pub enum RefusalKind {
     Other = 0,
     /// Both nodes have the same side.
     EqualSides = 1,
-    /// The settings that must be equal differ.
-    PolicyDiffers = 2,
     /// There is no wire version both speak.
     NoCommonVersion = 3,
     /// A timestamp more than a year ahead of the refusing node's clock.
@@ -90,7 +94,6 @@ impl RefusalKind {
     pub fn from_code(code: u8) -> Self {
         match code {
             1 => Self::EqualSides,
-            2 => Self::PolicyDiffers,
             3 => Self::NoCommonVersion,
             4 => Self::ClockAhead,
             5 => Self::LinkedElsewhere,

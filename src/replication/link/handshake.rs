@@ -2,8 +2,8 @@
 
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
-    NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS, TIMESTAMP_AHEAD_ALARM_MS,
-    TIMESTAMP_AHEAD_MAX_MS,
+    ADDRESS_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS,
+    TIMESTAMP_AHEAD_ALARM_MS, TIMESTAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
 use crate::store::{Now, Store, Timestamp};
@@ -20,12 +20,17 @@ impl Link {
             clock: store.hybrid_clock().next(now),
             flush_watermark: store.flush_watermark(),
             node_id: cut(&self.config.node_id, NODE_ID_BYTES_MAX),
-            policy: self.policy(),
+            policy: cut(&self.config.policy, POLICY_BYTES_MAX),
+            listen_addr: cut(&self.config.listen_addr, ADDRESS_BYTES_MAX),
+            failover_addr: cut(&self.config.failover_addr, ADDRESS_BYTES_MAX),
         }
     }
 
-    fn policy(&self) -> &str {
-        cut(&self.config.policy, POLICY_BYTES_MAX)
+    /// A hello as a frame, for a connection that is to become no link.
+    pub fn hello_frame(&self, store: &Store, now: Now) -> Vec<u8> {
+        let mut frame = Vec::new();
+        Frame::Hello(self.hello(store, now)).encode(&mut frame);
+        frame
     }
 
     /// The partner's hello: accepted and answered with a welcome, or refused.
@@ -48,6 +53,9 @@ impl Link {
             side: hello.side,
             node_id: hello.node_id.to_owned(),
             incarnation: hello.incarnation,
+            policy: hello.policy.to_owned(),
+            listen_addr: hello.listen_addr.to_owned(),
+            failover_addr: hello.failover_addr.to_owned(),
         }));
         Ok(())
     }
@@ -181,17 +189,6 @@ impl Link {
                 1 - self.config.side
             );
             return refuse(RefusalKind::EqualSides, reason);
-        }
-        if hello.policy != self.policy() {
-            let reason = format!(
-                "the settings of the pair differ, make them equal: side {} has [{}], side {} has \
-                 [{}]",
-                hello.side,
-                hello.policy,
-                self.config.side,
-                self.policy()
-            );
-            return refuse(RefusalKind::PolicyDiffers, reason);
         }
         Ok(())
     }

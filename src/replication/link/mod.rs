@@ -72,10 +72,15 @@ pub struct LinkConfig {
     pub node_id: String,
     /// A number that differs for each start of the node.
     pub incarnation: u64,
-    /// Canonical text of the settings that must be equal on both nodes. At most 8 KiB.
+    /// Canonical text of the settings that should be equal on both nodes. At most 8 KiB are sent.
     pub policy: String,
     /// How late an ack may be; `None` in `async` mode, where nobody waits for one.
     pub ack_timeout_ms: Option<u64>,
+    /// The replication address of this node, as configured; may be empty. At most 255 bytes are
+    /// sent.
+    pub listen_addr: String,
+    /// The partner's replication address, as configured here. At most 255 bytes are sent.
+    pub failover_addr: String,
 }
 
 /// One end of the link to the partner.
@@ -157,6 +162,11 @@ impl Link {
             counters: LinkCounters::default(),
             events: VecDeque::new(),
         }
+    }
+
+    /// How this node describes itself.
+    pub fn config(&self) -> &LinkConfig {
+        &self.config
     }
 
     /// An authenticated connection to the partner is open, and replaces any earlier one. The hello

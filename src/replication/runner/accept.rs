@@ -80,7 +80,7 @@ impl LinkAcceptor {
                         return self.reject_unauthenticated(from, &error.to_string());
                     }
                     self.status.count_unauthenticated();
-                    ConnectOutcome::Refused(error.to_string())
+                    ConnectOutcome::other_key()
                 }
             };
         // Fails only while the thread ends.

@@ -63,6 +63,22 @@ impl AcceptedLink {
         }
     }
 
+    /// Whether it only asks if this node runs: side 0 dials, so a side 1 that connects to it is
+    /// waiting for a link ([`probe`](super::probe)).
+    pub(super) fn is_probe(&self, link: &Link) -> bool {
+        let is_side_1 = match first_frame(&self.received) {
+            Ok(Some(Frame::Hello(hello))) => hello.side == 1,
+            _ => false,
+        };
+        is_side_1 && link.config().side == 0
+    }
+
+    /// Closes the connection of a node that has its answer.
+    pub(super) async fn close(mut self) {
+        // The other node needs no more than the end of the connection.
+        let _ = timeout(Duration::from_millis(SILENCE_MS), self.stream.shutdown()).await;
+    }
+
     /// Sends the reason of the refusal and closes the connection.
     pub(super) async fn refuse(mut self, refusal: Refusal) {
         let mut frame = Vec::new();

@@ -4,17 +4,20 @@
 //! with another key. Everything else, such as a probe or a web server, is another protocol.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::server::Acceptor;
 use rustls::{ClientConnection, Error};
 use thiserror::Error as ThisError;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream};
 
+use super::socket::prepare;
 use crate::limits::{LINK_AUTH_BYTES_MAX, LINK_AUTH_READ_BYTES};
 use crate::replication::tls::{LINK_ALPN, LinkTls};
 use crate::tls::limited_stream::LimitedStream;
@@ -69,28 +72,65 @@ fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// Authenticates both ends of a connection that this node dialled.
-pub(super) async fn connect(tls: &LinkTls, stream: TcpStream) -> Result<LinkStream, LinkAuthError> {
-    let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
-    let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
-        .map_err(|error| LinkAuthError::OtherProtocol(error.to_string()))?;
-    let result = handshake(&mut session, &mut stream).await;
-    let speaks_link = session.alpn_protocol() == Some(LINK_ALPN);
-    match result {
-        Ok(()) if !speaks_link => {
-            let what = "TLS without its protocol's name (ALPN)";
-            return Err(LinkAuthError::OtherProtocol(what.to_owned()));
-        }
-        Ok(()) => {}
-        Err(error) if speaks_link => return Err(LinkAuthError::of_link(error)),
-        Err(error) => return Err(LinkAuthError::of_other(error)),
+/// A connection that this node has dialled and that waits for the other end's first answer.
+pub(super) struct Dialling {
+    session: ClientConnection,
+    stream: LimitedStream,
+    tls: LinkTls,
+}
+
+impl Dialling {
+    /// Connects and sends the first message of the handshake.
+    pub(super) async fn begin(tls: &LinkTls, address: SocketAddr) -> Result<Self, LinkAuthError> {
+        let stream = TcpStream::connect(address).await?;
+        prepare(&stream)?;
+        let mut stream = LimitedStream::new(stream, LINK_AUTH_BYTES_MAX);
+        let mut session = ClientConnection::new(Arc::clone(&tls.client), LinkTls::name())
+            .map_err(|error| LinkAuthError::OtherProtocol(error.to_string()))?;
+        send(&mut session, &mut stream).await?;
+        let tls = tls.clone();
+        Ok(Self {
+            session,
+            stream,
+            tls,
+        })
     }
-    // The handshake is complete, so this only wraps the session and the stream.
-    let mut stream = TlsConnector::from(Arc::clone(&tls.client))
-        .connect_with(LinkTls::name(), stream, |unused| *unused = session)
-        .await?;
-    stream.get_mut().0.lift_limit();
-    Ok(stream.into())
+
+    /// Ready once the other end has sent something or has closed the connection.
+    pub(super) fn poll_answered(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        let peeked = self
+            .stream
+            .stream()
+            .poll_peek(cx, &mut ReadBuf::new(&mut byte));
+        peeked.map(drop)
+    }
+
+    /// Authenticates both ends.
+    pub(super) async fn finish(self) -> Result<LinkStream, LinkAuthError> {
+        let Self {
+            mut session,
+            mut stream,
+            tls,
+        } = self;
+        let result = handshake(&mut session, &mut stream).await;
+        let speaks_link = session.alpn_protocol() == Some(LINK_ALPN);
+        match result {
+            Ok(()) if !speaks_link => {
+                let what = "TLS without its protocol's name (ALPN)";
+                return Err(LinkAuthError::OtherProtocol(what.to_owned()));
+            }
+            Ok(()) => {}
+            Err(error) if speaks_link => return Err(LinkAuthError::of_link(error)),
+            Err(error) => return Err(LinkAuthError::of_other(error)),
+        }
+        // The handshake is complete, so this only wraps the session and the stream.
+        let mut stream = TlsConnector::from(tls.client)
+            .connect_with(LinkTls::name(), stream, |unused| *unused = session)
+            .await?;
+        stream.get_mut().0.lift_limit();
+        Ok(stream.into())
+    }
 }
 
 /// Runs the client's side of a handshake. tokio-rustls drops the session when the handshake fails,

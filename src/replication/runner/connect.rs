@@ -1,8 +1,9 @@
 //! How the two nodes connect: side 0 dials ([`dial`](super::dial)), side 1 accepts
 //! ([`accept`](super::accept)), and both prove that they hold the pair's key.
 //!
-//! Side 0 listens as well if it has a replication address. Only a node that is wrongly configured
-//! as side 0, too, connects there, and it gets a refusal with the reason.
+//! Side 0 listens as well if it has a replication address. A side 1 that waits for it looks there
+//! whether it runs ([`probe`](super::probe)); a node that is wrongly configured as side 0, too,
+//! gets a refusal with the reason.
 
 use std::io;
 use std::net;
@@ -10,15 +11,26 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::accept::LinkAcceptor;
 use super::addresses::PartnerAddresses;
 use super::connect_outcome::ConnectOutcome;
 use super::dial::Dialler;
+use super::probe::Prober;
 use super::status::ReplicationStatus;
 use crate::replication::tls::LinkTls;
+
+/// What a node does to be linked, besides listening.
+pub(super) enum Role {
+    /// Side 0.
+    Dials,
+    /// Side 1. It looks for side 0 while there is a hello to say to it.
+    IsDialled {
+        probe: watch::Receiver<Option<Vec<u8>>>,
+    },
+}
 
 /// The tasks that dial and accept the partner.
 pub(super) struct Connectors {
@@ -28,7 +40,7 @@ pub(super) struct Connectors {
 impl Connectors {
     /// Starts the tasks; their outcomes go to `found`.
     pub(super) fn start(
-        dials: bool,
+        role: Role,
         partner: PartnerAddresses,
         listeners: Vec<net::TcpListener>,
         tls: LinkTls,
@@ -50,15 +62,28 @@ impl Connectors {
             let listener = TcpListener::from_std(listener)?;
             tasks.push(tokio::spawn(Arc::clone(&acceptor).run(listener)).abort_handle());
         }
-        if dials {
-            let dialler = Dialler {
-                tls,
-                partner,
-                preferred: None,
-                found,
-            };
-            tasks.push(tokio::spawn(dialler.run()).abort_handle());
-        }
+        let task = match role {
+            Role::Dials => {
+                let dialler = Dialler {
+                    tls,
+                    partner,
+                    preferred: None,
+                    silent: Vec::new(),
+                    found,
+                };
+                tokio::spawn(dialler.run())
+            }
+            Role::IsDialled { probe } => {
+                let prober = Prober {
+                    tls,
+                    partner,
+                    found,
+                    wanted: probe,
+                };
+                tokio::spawn(prober.run())
+            }
+        };
+        tasks.push(task.abort_handle());
         Ok(Self { tasks })
     }
 }

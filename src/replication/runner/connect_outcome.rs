@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::accepted_link::AcceptedLink;
-use super::authenticate::LinkStream;
+use super::authenticate::{LinkAuthError, LinkStream};
 
 /// The result of an attempt to connect.
 pub(super) enum ConnectOutcome {
@@ -11,10 +11,25 @@ pub(super) enum ConnectOutcome {
     Dialled(Box<Dialled>),
     /// A node that holds the key dialled this one.
     Accepted(Box<AcceptedLink>),
-    /// A memtwin node on the partner's host does not hold the key; why.
-    Refused(String),
-    /// No memtwin node was reached; why.
-    Absent(Absence),
+    /// The partner cannot be linked, because one of the nodes refuses the other.
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+        /// It may go away by itself.
+        is_temporary: bool,
+    },
+    /// There is no link; why.
+    NoLink(NoLink),
+}
+
+impl ConnectOutcome {
+    /// A memtwin node at the partner's address or on its host does not hold the key.
+    pub(super) fn other_key() -> Self {
+        Self::Refused {
+            reason: LinkAuthError::OtherKey.to_string(),
+            is_temporary: false,
+        }
+    }
 }
 
 /// A connection to the partner that this node has made.
@@ -24,24 +39,27 @@ pub(super) struct Dialled {
     pub(super) link_lives: oneshot::Sender<()>,
 }
 
-/// Why a dialled partner counts as absent.
+/// Why there is no link to the partner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
+pub(super) enum NoLink {
     /// Its name has no address. Logged by the lookup.
     Unresolved(String),
     /// Nothing answers, or the connection ends before the key is proved.
     Unreachable(String),
     /// Something answers that does not speak the link's protocol.
     OtherProtocol(String),
+    /// Its host accepts connections, but its process says nothing, or runs and does not dial.
+    Unresponsive(String),
 }
 
-impl Absence {
+impl NoLink {
     /// The reason in words.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Unresolved(reason) | Self::Unreachable(reason) | Self::OtherProtocol(reason) => {
-                reason
-            }
+            Self::Unresolved(reason)
+            | Self::Unreachable(reason)
+            | Self::OtherProtocol(reason)
+            | Self::Unresponsive(reason) => reason,
         }
     }
 

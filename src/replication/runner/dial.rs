@@ -1,18 +1,20 @@
 //! The dialling side: dials the partner until a link is up, and again when it has ended.
+//!
+//! An address that accepts connections and says nothing is dialled once: see
+//! [`attempt`](super::attempt).
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::addresses::PartnerAddresses;
-use super::authenticate::{self, LinkAuthError, LinkStream};
-use super::connect_outcome::{Absence, ConnectOutcome, Dialled};
+use super::attempt::{Attempt, SilentDial, first_answered};
+use super::authenticate::{LinkAuthError, LinkStream};
+use super::connect_outcome::{ConnectOutcome, Dialled, NoLink};
 use super::recover::{RECOVERY_PAUSE, catch_panic};
-use super::socket::prepare;
 use crate::limits::{DIAL_EAGER_MS, DIAL_RETRY_MS, DIAL_RETRY_MS_MAX, LINK_AUTH_MS};
 use crate::replication::tls::LinkTls;
 
@@ -22,6 +24,8 @@ pub(super) struct Dialler {
     pub(super) partner: PartnerAddresses,
     /// The last address that led to the partner.
     pub(super) preferred: Option<SocketAddr>,
+    /// Open connections on which nothing has come; at most one for each address.
+    pub(super) silent: Vec<SilentDial>,
     pub(super) found: mpsc::Sender<ConnectOutcome>,
 }
 
@@ -36,9 +40,11 @@ impl Dialler {
     /// Dials every 100 ms at first, then with pauses of up to a second.
     async fn dial_again_and_again(&mut self) {
         let mut eager_until = Instant::now() + Duration::from_millis(DIAL_EAGER_MS);
+        let mut answered = None;
         loop {
-            match self.dial().await {
+            match self.dial(answered).await {
                 Ok(stream) => {
+                    self.silent.clear();
                     let began = Instant::now();
                     let (link_lives, link_ended) = oneshot::channel();
                     let dialled = Dialled { stream, link_lives };
@@ -60,55 +66,75 @@ impl Dialler {
                     }
                 }
             }
-            sleep(pause(Instant::now() < eager_until)).await;
+            answered = self.pause(Instant::now() < eager_until).await;
         }
     }
 
-    /// Tries each address of the partner in turn, the preferred one first. They share the time, so
-    /// that an address that drops packets does not use up the time of the next.
-    async fn dial(&mut self) -> Result<LinkStream, ConnectOutcome> {
+    /// Waits for the next attempt, or for the first answer on a connection that was silent.
+    async fn pause(&mut self, eager: bool) -> Option<SilentDial> {
+        timeout(pause(eager), first_answered(&mut self.silent))
+            .await
+            .ok()
+    }
+
+    /// Finishes the connection that was answered, or tries each address of the partner in turn, the
+    /// preferred one first. They share the time, so that an address that drops packets does not use
+    /// up the time of the next.
+    async fn dial(&mut self, answered: Option<SilentDial>) -> Result<LinkStream, ConnectOutcome> {
         let found = self.partner.to_dial().await;
         let mut addresses =
-            found.map_err(|reason| ConnectOutcome::Absent(Absence::Unresolved(reason)))?;
+            found.map_err(|reason| ConnectOutcome::NoLink(NoLink::Unresolved(reason)))?;
         addresses.sort_by_key(|address| self.preferred != Some(*address));
+        self.silent.retain(|dial| addresses.contains(&dial.address));
         let limit_ms = LINK_AUTH_MS / addresses.len().max(1) as u64;
         let mut failures = Vec::new();
-        for address in addresses {
-            match authenticate::within(limit_ms, self.connect(address)).await {
-                Ok(stream) => {
-                    self.preferred = Some(address);
-                    return Ok(stream);
-                }
+        if let Some(dial) = answered {
+            let address = dial.address;
+            addresses.retain(|other| *other != address);
+            match dial.finish().await {
+                Ok(stream) => return Ok(self.linked_at(address, stream)),
                 Err(error) => failures.push((address, error)),
             }
         }
-        Err(summary(&failures))
+        for address in addresses {
+            if self.silent.iter().any(|dial| dial.address == address) {
+                continue;
+            }
+            match Attempt::at(address, &self.tls, limit_ms).await {
+                Attempt::Authenticated(stream) => return Ok(self.linked_at(address, stream)),
+                Attempt::Silent(dial) => self.silent.push(dial),
+                Attempt::Failed(error) => failures.push((address, error)),
+            }
+        }
+        Err(summary(&failures, &self.silent))
     }
 
-    async fn connect(&self, address: SocketAddr) -> Result<LinkStream, LinkAuthError> {
-        let stream = TcpStream::connect(address).await?;
-        prepare(&stream)?;
-        authenticate::connect(&self.tls, stream).await
+    fn linked_at(&mut self, address: SocketAddr, stream: LinkStream) -> LinkStream {
+        self.preferred = Some(address);
+        stream
     }
 }
 
-/// The outcome of the failures at all addresses: the most specific one. A node with another key is
-/// more specific than another server, and that more than no answer.
-fn summary(failures: &[(SocketAddr, LinkAuthError)]) -> ConnectOutcome {
+/// The outcome at all addresses: the most specific one. A node with another key is more specific
+/// than a silent one, that more than another server, and that more than no answer.
+fn summary(failures: &[(SocketAddr, LinkAuthError)], silent: &[SilentDial]) -> ConnectOutcome {
     let mut reasons = Vec::new();
     let mut is_answered = false;
     for (address, error) in failures {
         if matches!(error, LinkAuthError::OtherKey) {
-            return ConnectOutcome::Refused(error.to_string());
+            return ConnectOutcome::other_key();
         }
         is_answered |= matches!(error, LinkAuthError::OtherProtocol(_));
         reasons.push(format!("{address}: {error}"));
     }
+    if let Some(dial) = silent.first() {
+        return ConnectOutcome::NoLink(NoLink::Unresponsive(dial.reason()));
+    }
     let reason = reasons.join("; ");
-    ConnectOutcome::Absent(if is_answered {
-        Absence::OtherProtocol(reason)
+    ConnectOutcome::NoLink(if is_answered {
+        NoLink::OtherProtocol(reason)
     } else {
-        Absence::Unreachable(reason)
+        NoLink::Unreachable(reason)
     })
 }
 

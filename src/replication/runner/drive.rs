@@ -144,16 +144,20 @@ impl Runner {
     fn on_found_beside_link(&mut self, found: ConnectOutcome) -> Option<ConnectOutcome> {
         let accepted = match found {
             ConnectOutcome::Accepted(accepted) => accepted,
-            // The dialler dials only while it has no link, so the present link was accepted by a
-            // node that should dial: the dialled connection replaces it.
+            // The dialler dials only while it has no link, so the present link was accepted from a
+            // node that is about to be refused: the dialled connection replaces it.
             ConnectOutcome::Dialled(_) => return Some(found),
-            ConnectOutcome::Refused(reason) => {
+            ConnectOutcome::Refused { reason, .. } => {
                 self.log.other_key(&reason);
                 return None;
             }
-            ConnectOutcome::Absent(_) => return None,
+            ConnectOutcome::NoLink(_) => return None,
         };
         match accepted.refusal(&self.link, self.clock.now()) {
+            None if accepted.is_probe(&self.link) => {
+                self.close_probe(*accepted);
+                None
+            }
             None => Some(ConnectOutcome::Accepted(accepted)),
             Some(refusal) => {
                 self.refuse_accepted(*accepted, refusal);
@@ -164,10 +168,18 @@ impl Runner {
 
     fn refuse_accepted(&mut self, accepted: AcceptedLink, refusal: Refusal) {
         self.log.other_node(accepted.from, &refusal);
-        while self.refusals.try_join_next().is_some() {}
-        // Beyond the bound the connection is closed without a reason.
-        if self.refusals.len() < UNAUTHENTICATED_LINKS_MAX {
-            self.refusals.spawn(accepted.refuse(refusal));
+        self.part_with(accepted.refuse(refusal));
+    }
+
+    pub(super) fn close_probe(&mut self, accepted: AcceptedLink) {
+        self.part_with(accepted.close());
+    }
+
+    /// Ends a connection beside the link. Beyond the bound it is closed at once, without a reason.
+    fn part_with(&mut self, farewell: impl Future<Output = ()> + Send + 'static) {
+        while self.farewells.try_join_next().is_some() {}
+        if self.farewells.len() < UNAUTHENTICATED_LINKS_MAX {
+            self.farewells.spawn(farewell);
         }
     }
 
@@ -244,9 +256,10 @@ impl Runner {
                     self.changes.set_link_up(true);
                     self.changes.set_waited_for(self.link.is_waited_for());
                     self.startup.on(PartnerEvent::Up, now_ms);
-                    self.absence = None;
+                    self.no_link = None;
                     self.status.set_link(LinkState::Up);
                     self.log.up(&partner);
+                    self.log.differences(self.link.config(), &partner);
                 }
                 LinkEvent::PartnerSyncDone => {
                     self.startup.on(PartnerEvent::SyncDone, now_ms);

@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::connect_outcome::Absence;
+use super::connect_outcome::NoLink;
+use super::differences::{self, Difference};
 use crate::logs::Repeated;
-use crate::replication::link::{DegradedReason, Partner, Refusal};
+use crate::replication::link::{DegradedReason, LinkConfig, Partner, Refusal};
 use crate::store::Timestamp;
 
 /// One limiter for each kind of line.
@@ -17,9 +18,12 @@ pub(super) struct LinkLog {
     failed: ByReason,
     fault: ByReason,
     refused: ByReason,
-    absent: Repeated,
+    no_link: Repeated,
+    port_closed: Repeated,
     other_node: Repeated,
     other_key: Repeated,
+    settings: ByReason,
+    addresses: ByReason,
     clock_ahead: Repeated,
     flushed: Repeated,
     degraded: Repeated,
@@ -55,14 +59,41 @@ impl LinkLog {
         // The reasons of failed attempts are logged again from now on.
         self.refused.lines.changed();
         self.failed.lines.changed();
-        self.absent.changed();
+        self.no_link.changed();
         if let Some(suppressed) = happened(&mut self.up) {
             let Partner {
                 node_id,
                 side,
                 incarnation,
+                ..
             } = partner;
             tracing::info!(node_id, side, incarnation, suppressed, "link up");
+        }
+    }
+
+    /// What the two nodes see differently, once the link is up.
+    pub(super) fn differences(&mut self, own: &LinkConfig, partner: &Partner) {
+        if let Some(Difference { own, partner }) = differences::of_settings(own, partner)
+            && let Some(suppressed) = self.settings.log_now(partner)
+        {
+            tracing::warn!(
+                own,
+                partner,
+                suppressed,
+                "the settings of the two nodes differ: make them equal; until then everything \
+                 travels"
+            );
+        }
+        for Difference { own, partner } in differences::of_addresses(own, partner) {
+            if let Some(suppressed) = self.addresses.log_now(partner) {
+                tracing::warn!(
+                    own,
+                    partner,
+                    suppressed,
+                    "the two nodes name different addresses: check replication.listen and \
+                     replication.failover on both"
+                );
+            }
         }
     }
 
@@ -109,22 +140,22 @@ impl LinkLog {
         }
     }
 
-    /// The dialled partner is absent; `is_new_kind`: for another kind of reason than before.
-    pub(super) fn absent(&mut self, absence: &Absence, is_new_kind: bool) {
+    /// The partner was not reached; `is_new_kind`: for another kind of reason than before.
+    pub(super) fn no_link(&mut self, found: &NoLink, is_new_kind: bool, client_port: &str) {
         if is_new_kind {
-            self.absent.changed();
+            self.no_link.changed();
         }
-        let reason = absence.reason();
-        match absence {
+        let reason = found.reason();
+        match found {
             // The lookup logs it.
-            Absence::Unresolved(_) => {}
-            Absence::Unreachable(_) => {
-                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+            NoLink::Unresolved(_) => {}
+            NoLink::Unreachable(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
                     tracing::info!(reason, suppressed, "the partner cannot be reached");
                 }
             }
-            Absence::OtherProtocol(_) => {
-                if let Some(suppressed) = self.absent.log_now(Instant::now()) {
+            NoLink::OtherProtocol(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
                     tracing::warn!(
                         reason,
                         suppressed,
@@ -133,6 +164,27 @@ impl LinkLog {
                     );
                 }
             }
+            NoLink::Unresponsive(_) => {
+                if let Some(suppressed) = self.no_link.log_now(Instant::now()) {
+                    tracing::warn!(
+                        reason,
+                        client_port,
+                        suppressed,
+                        "the partner's host answers and its process does not link: see whether it \
+                         hangs"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The client port closes, because the link was lost before the partner's table was here.
+    pub(super) fn port_closed(&mut self) {
+        if let Some(suppressed) = happened(&mut self.port_closed) {
+            tracing::warn!(
+                suppressed,
+                "not serving clients any more: the partner was lost before its table was here"
+            );
         }
     }
 

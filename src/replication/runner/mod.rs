@@ -8,13 +8,16 @@
 mod accept;
 mod accepted_link;
 mod addresses;
+mod attempt;
 mod authenticate;
 mod connect;
 mod connect_outcome;
 mod dial;
+mod differences;
 mod drain;
 mod drive;
 mod log;
+mod probe;
 mod recover;
 mod rows;
 mod socket;
@@ -33,7 +36,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::change_queue::ChangeReceiver;
-use super::startup::{PartnerEvent, StartupGate};
+use super::startup::{PartnerEvent, StartupGate, StartupRules};
 use crate::limits::{REFUSAL_HOLDS_MS, UNAUTHENTICATED_LINKS_MAX};
 use crate::replication::link::{Answer, Link, LinkConfig};
 use crate::replication::tls::LinkTls;
@@ -44,8 +47,8 @@ pub use rows::print_rows;
 pub use socket::bind;
 pub use status::{LinkState, ReplicationStatus};
 
-use connect::Connectors;
-use connect_outcome::{Absence, ConnectOutcome, Dialled};
+use connect::{Connectors, Role};
+use connect_outcome::{ConnectOutcome, Dialled, NoLink};
 use drain::DrainState;
 use log::LinkLog;
 
@@ -66,16 +69,18 @@ pub struct ReplicationSetup {
     pub listeners: Vec<TcpListener>,
     /// TLS with the pair's key.
     pub tls: LinkTls,
-    /// How long a starting node waits for an absent partner; `None`: for ever.
-    pub patience: Option<Duration>,
+    /// When the client port opens.
+    pub startup: StartupRules,
     /// The table.
     pub store: Arc<Store>,
     /// The workers' dirty keys.
     pub changes: ChangeReceiver,
-    /// Set to true when the client port may open.
+    /// True while the client port may be open.
     pub gate: watch::Sender<bool>,
     /// What `stats replication` reads.
     pub status: Arc<ReplicationStatus>,
+    /// How long a stopping node waits for the partner to confirm something more.
+    pub drain_timeout: Duration,
 }
 
 /// A handle to the running replication thread.
@@ -126,8 +131,8 @@ impl ReplicationThread {
         let _ = self.stop.send(ShutdownPhase::ClosingClients);
     }
 
-    /// Waits until the partner has everything, 5 seconds at most, and ends the thread. The partner
-    /// may connect meanwhile. The workers must have ended before.
+    /// Waits until the partner has everything, or nothing moves any more, and ends the thread. The
+    /// partner may connect meanwhile. The workers must have ended before.
     pub fn drain(self) {
         let _ = self.stop.send(ShutdownPhase::Draining);
         if self.thread.join().is_err() {
@@ -155,12 +160,14 @@ struct Runner {
     gate: Option<watch::Sender<bool>>,
     status: Arc<ReplicationStatus>,
     outcomes: mpsc::Receiver<ConnectOutcome>,
-    /// Why the dialled partner counts as absent, since the last link.
-    absence: Option<Absence>,
+    /// What the last attempt to reach the partner came to, since the last link.
+    no_link: Option<NoLink>,
+    /// The hello with which side 1 looks for side 0 while it waits; `None` on side 0.
+    probe: Option<watch::Sender<Option<Vec<u8>>>>,
     /// The tasks end when this is dropped.
     _connectors: Connectors,
-    /// Refusals being sent to nodes that may not replace the link.
-    refusals: JoinSet<()>,
+    /// Last words being sent on connections that do not become the link.
+    farewells: JoinSet<()>,
     stop: watch::Receiver<ShutdownPhase>,
     drain: DrainState,
 }
@@ -169,12 +176,16 @@ impl Runner {
     fn new(setup: ReplicationSetup, stop: watch::Receiver<ShutdownPhase>) -> io::Result<Self> {
         let clock = Clock::new();
         let now_ms = clock.now().boot_ms;
-        let patience_ms = setup.patience.map(|patience| patience.as_millis() as u64);
         let (found, outcomes) = mpsc::channel(UNAUTHENTICATED_LINKS_MAX);
-        let dials = setup.link.side == 0;
+        let (role, probe) = if setup.link.side == 0 {
+            (Role::Dials, None)
+        } else {
+            let (sender, probe) = watch::channel(None);
+            (Role::IsDialled { probe }, Some(sender))
+        };
         let status = Arc::clone(&setup.status);
         let connectors = Connectors::start(
-            dials,
+            role,
             setup.partner,
             setup.listeners,
             setup.tls,
@@ -183,7 +194,7 @@ impl Runner {
         )?;
         Ok(Self {
             link: Link::new(setup.link),
-            startup: StartupGate::of_pair(patience_ms, now_ms),
+            startup: StartupGate::of_pair(setup.startup, now_ms),
             reservation: setup.store.reservation(Purpose::Replication),
             store: setup.store,
             clock,
@@ -195,11 +206,12 @@ impl Runner {
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,
-            absence: None,
+            no_link: None,
+            probe,
             _connectors: connectors,
-            refusals: JoinSet::new(),
+            farewells: JoinSet::new(),
             stop,
-            drain: DrainState::default(),
+            drain: DrainState::new(setup.drain_timeout),
         })
     }
 
@@ -243,20 +255,32 @@ impl Runner {
                 return replaced_by;
             }
             ConnectOutcome::Accepted(accepted) => {
+                let refusal = accepted.refusal(&self.link, self.clock.now());
+                if refusal.is_none() && accepted.is_probe(&self.link) {
+                    self.close_probe(*accepted);
+                    return None;
+                }
                 return self.drive(accepted.stream, &accepted.received).await;
             }
-            ConnectOutcome::Refused(reason) => self.on_refused(&reason, false),
-            ConnectOutcome::Absent(absence) => self.on_absent(absence),
+            ConnectOutcome::Refused {
+                reason,
+                is_temporary,
+            } => self.on_refused(&reason, is_temporary),
+            ConnectOutcome::NoLink(found) => self.on_no_link(found),
         }
         None
     }
 
-    /// The dialled partner is absent.
-    fn on_absent(&mut self, absence: Absence) {
-        let known = self.absence.as_ref();
-        let is_new_kind = !known.is_some_and(|known| known.is_like(&absence));
-        self.log.absent(&absence, is_new_kind);
-        self.absence = Some(absence);
+    /// An attempt to reach the partner led to no link.
+    fn on_no_link(&mut self, found: NoLink) {
+        if let NoLink::Unresponsive(_) = found {
+            let now_ms = self.clock.now().boot_ms;
+            self.startup.on(PartnerEvent::Unresponsive, now_ms);
+        }
+        let known = self.no_link.as_ref();
+        let is_new_kind = !known.is_some_and(|known| known.is_like(&found));
+        self.log.no_link(&found, is_new_kind, self.port_word());
+        self.no_link = Some(found);
     }
 
     /// One node refused the other. `is_temporary`: the reason may go away by itself.
@@ -283,8 +307,8 @@ impl Runner {
         if *self.stop.borrow() != ShutdownPhase::Running {
             self.gate = None;
         } else if self.startup.tick(now_ms) {
-            let reason = match &self.absence {
-                Some(absence) => absence.reason(),
+            let reason = match &self.no_link {
+                Some(found) => found.reason(),
                 None => "the partner has not connected",
             };
             tracing::warn!(
@@ -303,15 +327,35 @@ impl Runner {
                 self.log.refusal_is_over();
             }
         }
-        // The client port. Only a change is published: each one wakes the acceptor's thread.
-        if let Some(gate) = &self.gate
-            && self.startup.is_serving()
-            && gate.send_if_modified(|is_open| !std::mem::replace(is_open, true))
-        {
-            tracing::info!("serving clients");
-        }
+        self.move_gate();
+        self.want_probe();
         self.charge_queues();
         self.publish();
+    }
+
+    /// Opens or closes the client port. Only a change is published: each one wakes the acceptor's
+    /// thread.
+    fn move_gate(&mut self) {
+        let Some(gate) = &self.gate else { return };
+        let opens = self.startup.is_serving();
+        if !gate.send_if_modified(|is_open| std::mem::replace(is_open, opens) != opens) {
+            return;
+        }
+        if opens {
+            tracing::info!("serving clients");
+        } else {
+            self.log.port_closed();
+        }
+    }
+
+    /// Has side 1 look for side 0 while it waits for it.
+    fn want_probe(&self) {
+        let Some(probe) = &self.probe else { return };
+        let wanted = self.startup.is_waiting() && self.gate.is_some();
+        if probe.borrow().is_some() != wanted {
+            let hello = || self.link.hello_frame(&self.store, self.clock.now());
+            probe.send_replace(wanted.then(hello));
+        }
     }
 
     /// Charges the queues to the partner to the store's memory, and evicts items for them.

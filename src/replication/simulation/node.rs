@@ -55,6 +55,8 @@ impl SimNode {
             node_id: format!("n{}", side + 1),
             incarnation,
             policy: "nodes=n1,n2".to_owned(),
+            listen_addr: String::new(),
+            failover_addr: String::new(),
         });
         let store = Store::new(config);
         store.hybrid_clock().begin_incarnation(incarnation);

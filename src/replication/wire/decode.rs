@@ -4,7 +4,9 @@ use super::{
     Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, MAGIC, RUN_APPLIED,
     RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
-use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX};
+use crate::limits::{
+    ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
+};
 use crate::store::{RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
@@ -114,6 +116,8 @@ impl<'a> Reader<'a> {
         let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
         let policy_len = usize::from(self.u16()?);
         let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
+        let listen_addr = self.address()?;
+        let failover_addr = self.address()?;
         Ok(Frame::Hello(Hello {
             wire_min,
             wire_max,
@@ -123,7 +127,18 @@ impl<'a> Reader<'a> {
             flush_watermark,
             node_id,
             policy,
+            listen_addr,
+            failover_addr,
         }))
+    }
+
+    /// An address at the end of a hello. A hello that ends before it names none.
+    fn address(&mut self) -> Result<&'a str, WireError> {
+        if self.rest.is_empty() {
+            return Ok("");
+        }
+        let len = usize::from(self.u8()?);
+        self.text(len, ADDRESS_BYTES_MAX, "address")
     }
 
     fn welcome(self) -> Result<Frame<'a>, WireError> {

@@ -114,6 +114,10 @@ impl Hello<'_> {
         out.extend_from_slice(self.node_id.as_bytes());
         out.extend((self.policy.len() as u16).to_be_bytes());
         out.extend_from_slice(self.policy.as_bytes());
+        for address in [self.listen_addr, self.failover_addr] {
+            out.push(address.len() as u8);
+            out.extend_from_slice(address.as_bytes());
+        }
     }
 }
 

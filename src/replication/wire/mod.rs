@@ -36,6 +36,8 @@
 //! timestamp  flush watermark
 //! u8         length of the node id, node id (UTF-8)
 //! u16        length of the policy (at most 8 KiB), policy (UTF-8)
+//! u8         length of the own replication address, address (UTF-8)   \  may be missing
+//! u8         length of the partner's, address (UTF-8)                 /
 //! ```
 //!
 //! **Head** of a record:
@@ -201,8 +203,12 @@ pub struct Hello<'a> {
     pub flush_watermark: Timestamp,
     /// MSM's name of the node.
     pub node_id: &'a str,
-    /// The settings that must be equal on both nodes, as text.
+    /// The settings that should be equal on both nodes, as text.
     pub policy: &'a str,
+    /// The node's own replication address, as configured; may be empty.
+    pub listen_addr: &'a str,
+    /// What the node takes for its partner's replication address; may be empty.
+    pub failover_addr: &'a str,
 }
 
 /// A key's current state.

@@ -100,6 +100,8 @@ impl Parts {
             flush_watermark: version.touched,
             node_id: &self.text[..self.text.floor_char_boundary(255)],
             policy: &self.text,
+            listen_addr: &self.text[..self.text.floor_char_boundary(255)],
+            failover_addr: &self.text[..self.text.floor_char_boundary(9)],
         }));
         each(Frame::Welcome {
             wire_version: number as u16,
@@ -326,9 +328,44 @@ fn a_hello_with_fields_of_a_newer_version_is_read() {
         flush_watermark: Timestamp::ZERO,
         node_id: "n2",
         policy: "",
+        listen_addr: "10.0.0.1:11311",
+        failover_addr: "",
     };
     let mut out = Vec::new();
     Frame::Hello(hello).encode(&mut out);
     out.extend(b"fields to come");
     assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(Frame::Hello(hello)));
+}
+
+#[test]
+fn a_hello_may_end_before_its_addresses() {
+    let mut hello = Hello {
+        wire_min: 1,
+        wire_max: 1,
+        side: 1,
+        incarnation: 5,
+        clock: Timestamp::from_raw(1),
+        flush_watermark: Timestamp::ZERO,
+        node_id: "n2",
+        policy: "p",
+        listen_addr: "a:1",
+        failover_addr: "b:2",
+    };
+    let mut out = Vec::new();
+    Frame::Hello(hello).encode(&mut out);
+    let frame = &out[LENGTH_BYTES..];
+    assert_eq!(Frame::decode(frame), Ok(Frame::Hello(hello)));
+    // Each is a length and three bytes.
+    hello.failover_addr = "";
+    assert_eq!(
+        Frame::decode(&frame[..frame.len() - 4]),
+        Ok(Frame::Hello(hello))
+    );
+    hello.listen_addr = "";
+    assert_eq!(
+        Frame::decode(&frame[..frame.len() - 8]),
+        Ok(Frame::Hello(hello))
+    );
+    let cut = Frame::decode(&frame[..frame.len() - 5]);
+    assert_eq!(cut, Err(WireError::Short("hello")));
 }

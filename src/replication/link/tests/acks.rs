@@ -28,10 +28,8 @@ fn a_record_without_room_is_not_confirmed() {
         assert!(!item.is_confirmed() && !item.is_value_confirmed());
     }
     assert!(item(b"small").is_confirmed());
-    assert_eq!(
-        a.store.count_unreplicated(Unreplicated::Unconfirmed, a.now),
-        2
-    );
+    let unreplicated = a.store.count_unreplicated(Unreplicated::Unconfirmed, a.now);
+    assert_eq!(unreplicated.items, 2);
 }
 
 /// The ack overtakes the newer record itself. A write between the two, on the node whose clock

@@ -50,16 +50,10 @@ fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEv
 #[test]
 fn nodes_that_cannot_pair_refuse_each_other_with_a_reason_on_both_sides() {
     let equal_sides = (side(1), side(1));
-    let mut policy = (side(0), side(1));
-    policy.1.link = Link::new(LinkConfig {
-        policy: "nodes=n1,n3".into(),
-        ..link_config(1)
-    });
     let mut clock = (side(0), side(1));
     clock.1.now.wall_ms += TIMESTAMP_AHEAD_MAX_MS + 1000;
     for ((a, b), wanted) in [
         (equal_sides, RefusalKind::EqualSides),
-        (policy, RefusalKind::PolicyDiffers),
         (clock, RefusalKind::ClockAhead),
     ] {
         let (kind, at_a, at_b) = refusal(a, b);
@@ -88,12 +82,38 @@ fn a_partner_of_another_wire_version_is_refused() {
         flush_watermark: Timestamp::ZERO,
         node_id: "",
         policy: "",
+        listen_addr: "",
+        failover_addr: "",
     };
     Frame::Hello(newer).encode(&mut hello);
     let Err(LinkError::Refused(reason)) = a.received(&hello) else {
         panic!("not refused");
     };
     assert_eq!(reason.kind, RefusalKind::NoCommonVersion);
+}
+
+/// Regression: settings that differed were a refusal, so they could only be changed by stopping
+/// both nodes, which loses everything.
+#[test]
+fn nodes_with_other_settings_and_addresses_connect_and_hear_of_them() {
+    let (mut a, mut b) = (side(0), side(1));
+    b.link = Link::new(LinkConfig {
+        policy: "nodes=n1,n3".into(),
+        listen_addr: "10.0.0.2:11311".into(),
+        failover_addr: "a".repeat(300),
+        ..link_config(1)
+    });
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    let events = a.events();
+    let partner = events.iter().find_map(|event| match event {
+        LinkEvent::Up { partner } => Some(partner),
+        _ => None,
+    });
+    let partner = partner.unwrap();
+    assert_eq!(partner.policy, "nodes=n1,n3");
+    assert_eq!(partner.listen_addr, "10.0.0.2:11311");
+    assert_eq!(partner.failover_addr, "a".repeat(255));
 }
 
 #[test]
@@ -120,29 +140,24 @@ fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
 #[test]
 fn only_the_same_process_replaces_a_live_link() {
     let (mut a, b) = connected_pair();
-    let refusal = |a: &Side, side, incarnation, policy: &str| {
+    let refusal = |a: &Side, side, incarnation| {
         let mut hello = b.link.hello(&b.store, b.now);
-        (hello.side, hello.incarnation, hello.policy) = (side, incarnation, policy);
+        (hello.side, hello.incarnation) = (side, incarnation);
         let refusal = a.link.refuses_replacement(&hello, a.now);
         refusal.map(|refusal| refusal.kind)
     };
-    let policy = link_config(1).policy;
     let (own, other) = (1, 7);
-    assert_eq!(refusal(&a, 1, own, &policy), None);
+    assert_eq!(refusal(&a, 1, own), None);
     let linked_elsewhere = Some(RefusalKind::LinkedElsewhere);
     a.now.boot_ms += REPLACEABLE_SILENCE_MS - 1;
-    assert_eq!(refusal(&a, 1, other, &policy), linked_elsewhere);
+    assert_eq!(refusal(&a, 1, other), linked_elsewhere);
     a.now.boot_ms += 1;
-    assert_eq!(refusal(&a, 1, other, &policy), None, "the link is silent");
+    assert_eq!(refusal(&a, 1, other), None, "the link is silent");
     // A node that would be refused replaces nothing, however silent the link is.
-    assert_eq!(
-        refusal(&a, 0, other, &policy),
-        Some(RefusalKind::EqualSides)
-    );
-    assert_eq!(refusal(&a, 1, other, ""), Some(RefusalKind::PolicyDiffers));
+    assert_eq!(refusal(&a, 0, other), Some(RefusalKind::EqualSides));
     // A link whose partner has not sent its hello may be replaced by any.
     a.link.connected(a.now, &a.store);
-    assert_eq!(refusal(&a, 1, other, &policy), None);
+    assert_eq!(refusal(&a, 1, other), None);
 }
 
 #[test]

@@ -51,6 +51,8 @@ fn link_config(side: u8) -> LinkConfig {
         node_id,
         incarnation: u64::from(side),
         policy: "nodes=n1,n2".into(),
+        listen_addr: String::new(),
+        failover_addr: String::new(),
     }
 }
 

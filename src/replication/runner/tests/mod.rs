@@ -80,6 +80,7 @@ impl TestPair {
             incarnation: u64::from(side) + 1,
             // Side 1 never dials; the address tells it which host is its partner's.
             partner: PartnerAddresses::of(Address::parse(&self.at.to_string()).unwrap()),
+            opens_at_hello: false,
         }
     }
 }
@@ -90,6 +91,7 @@ struct Start {
     side: u8,
     incarnation: u64,
     partner: PartnerAddresses,
+    opens_at_hello: bool,
 }
 
 impl Start {
@@ -116,15 +118,21 @@ impl Start {
                 node_id: format!("n{side}"),
                 incarnation: self.incarnation,
                 policy: String::new(),
+                listen_addr: String::new(),
+                failover_addr: String::new(),
             },
             partner: self.partner,
             listeners,
             tls: LinkTls::new(&key).unwrap(),
-            patience,
+            startup: StartupRules {
+                patience_ms: patience.map(|patience| patience.as_millis() as u64),
+                opens_at_hello: self.opens_at_hello,
+            },
             store: Arc::clone(&store),
             changes: far,
             gate,
             status: Arc::clone(&status),
+            drain_timeout: Duration::from_secs(5),
         })
         .unwrap();
         TestNode {
@@ -259,6 +267,42 @@ fn a_panic_of_the_replication_thread_costs_a_full_sync_and_nothing_else() {
         assert!(node.is_open());
         one.set("last", "");
     }
+}
+
+/// A node that opened before its partner's table was there and then lost the partner went on
+/// serving with what had arrived: a miss for everything else.
+#[test]
+fn a_node_that_opened_at_the_hello_closes_when_the_link_ends_before_the_sync() {
+    let mut pair = TestPair::new();
+    let one = pair.start(1, "a", Some(Duration::ZERO));
+    wait_for("side 1 serves alone", || one.is_open());
+    let value = "v".repeat(1000);
+    for number in 0..20_000 {
+        one.set(&format!("key{number}"), &value);
+    }
+    let zero = Start {
+        opens_at_hello: true,
+        ..pair.side(0)
+    };
+    let zero = zero.run("a", None, Vec::new());
+    let mut gate = zero.gate.clone();
+    let (one_status, zero_status) = (Arc::clone(&one.status), Arc::clone(&zero.status));
+    let watches = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap().block_on(async {
+            gate.wait_for(|is_open| *is_open).await.unwrap();
+            let synced_at_first = zero_status.counters().pass_received > 0;
+            // Ends the link.
+            one_status.want_panic();
+            gate.wait_for(|is_open| !*is_open).await.unwrap();
+            assert!(!synced_at_first, "it did not open at the hello");
+            gate.wait_for(|is_open| *is_open).await.unwrap();
+        });
+    });
+    wait_for("it opens, closes and opens", || watches.is_finished());
+    watches.join().unwrap();
+    wait_for("the table arrives", || zero.get("key19999").is_some());
+    assert!(one.is_open(), "a node that serves alone keeps serving");
 }
 
 #[test]
