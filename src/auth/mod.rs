@@ -12,7 +12,6 @@ mod tests;
 mod users;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -107,16 +106,5 @@ impl Reload for Passwords {
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Passwords").field(&self.source).finish()
-    }
-}
-
-/// Warns of a password file that every user of this host can read or change.
-fn warn_if_exposed(path: &Path, mode: u32) {
-    if mode & 0o006 != 0 {
-        tracing::warn!(
-            file = %path.display(),
-            mode = format_args!("{:03o}", mode & 0o777),
-            "every user of this host has access to a file of passwords: chmod o= it"
-        );
     }
 }
