@@ -9,7 +9,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
-use super::TlsError;
+use super::error::TlsError;
 use crate::config::Tls;
 use crate::files;
 use crate::limits::TLS_FILE_BYTES_MAX;
