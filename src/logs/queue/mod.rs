@@ -20,6 +20,9 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::limits::{LOG_QUEUE_BYTES, LOG_WRITE_BYTES};
 
+/// Lines that are not written to stderr yet.
+pub(super) static QUEUE: Queue = Queue::new();
+
 /// The queue of log lines.
 #[derive(Debug)]
 pub(super) struct Queue {
