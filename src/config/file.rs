@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::Config;
 use super::hint::hint;
+use super::settings::Config;
 use super::startup_error::{EXIT_CONFIG, StartupError};
 use crate::files;
 use crate::limits::CONFIG_FILE_BYTES_MAX;

@@ -1,18 +1,13 @@
 //! What no single value can be wrong about: how the settings fit together.
 
+mod error;
 mod tuning;
 
 use super::file::ConfigFile;
 use super::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use super::{Address, Config, ListenTls, Protocol};
 use crate::limits::{ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
-
-/// A setting that does not fit: its key in the file, memcached's exit code for its flag, the hint.
-struct ConfigError {
-    key: &'static str,
-    exit: u8,
-    text: String,
-}
+use error::{ConfigError, refuse};
 
 /// Checks the finished configuration and resolves its listen addresses.
 ///
@@ -51,14 +46,6 @@ fn locate(error: ConfigError, file: Option<&ConfigFile>, flagged: &[&'static str
         }
         _ => StartupError::new(exit, text),
     }
-}
-
-fn refuse(key: &'static str, exit: u8, text: impl Into<String>) -> Result<(), ConfigError> {
-    Err(ConfigError {
-        key,
-        exit,
-        text: text.into(),
-    })
 }
 
 fn check_client(config: &Config) -> Result<(), ConfigError> {
