@@ -1,10 +1,12 @@
 //! A command line, parsed: dispatch on its first word, then one grammar per command.
 
+use super::admin::words::Words;
 use super::admin::{self, Admin};
 use super::number;
 use super::parse_error::ParseError;
 use super::storage::{self, Storage, StoreVerb};
 use super::token::{is_noreply, last_token, tokens};
+use super::watch;
 use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
 use crate::protocol::meta;
 
@@ -122,16 +124,16 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"flush_all" => flush_all(args),
         b"version" => Ok(TextRequest::Version),
         b"quit" => Ok(TextRequest::Quit),
-        b"cache_memlimit" => admin::parse(args, admin::memory_limit),
-        b"lru" => admin::parse(args, |words| admin::lru(words).map(Admin::Lru)),
-        b"lru_crawler" => admin::parse(args, |words| {
+        b"cache_memlimit" => administrative(args, admin::memory_limit),
+        b"lru" => administrative(args, |words| admin::lru(words).map(Admin::Lru)),
+        b"lru_crawler" => administrative(args, |words| {
             admin::crawler::parse(words).map(Admin::Crawler)
         }),
-        b"refresh_certs" => admin::parse(args, |_| Ok(Admin::RefreshCerts)),
-        b"shutdown" => admin::parse(args, |words| Ok(admin::shutdown(words))),
-        b"slabs" => admin::parse(args, |words| admin::slabs(words).map(Admin::Slabs)),
-        b"verbosity" => admin::parse(args, admin::verbosity),
-        b"watch" => Ok(admin::watch(args)),
+        b"refresh_certs" => administrative(args, |_| Ok(Admin::RefreshCerts)),
+        b"shutdown" => administrative(args, |words| Ok(admin::shutdown(words))),
+        b"slabs" => administrative(args, |words| admin::slabs(words).map(Admin::Slabs)),
+        b"verbosity" => administrative(args, admin::verbosity),
+        b"watch" => Ok(watch(args)),
         b"stats" => Ok(TextRequest::Stats {
             args: tokens(args).collect(),
         }),
@@ -149,6 +151,25 @@ fn unknown(line: &[u8]) -> ParseError {
 
 fn meta(verb: meta::MetaVerb, args: &[u8]) -> TextRequest<'_> {
     TextRequest::Meta { verb, args }
+}
+
+/// Parses an administrative command by what reads its words.
+fn administrative<'a>(
+    args: &'a [u8],
+    command: impl FnOnce(&Words<'a>) -> Result<Admin, ParseError>,
+) -> Result<TextRequest<'a>, ParseError> {
+    let noreply = is_noreply(args);
+    let request = command(&Words::new(args));
+    let request = request.map(|command| TextRequest::Admin { command, noreply });
+    request.map_err(|error| error.quiet(noreply))
+}
+
+/// A watcher cannot ask for silence: to `watch`, `noreply` is one more word.
+fn watch(args: &[u8]) -> TextRequest<'_> {
+    TextRequest::Admin {
+        command: Admin::Watch(watch::parse(args)),
+        noreply: false,
+    }
 }
 
 fn retrieval(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {

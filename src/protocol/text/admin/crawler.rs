@@ -1,6 +1,7 @@
 //! `lru_crawler`.
 
-use super::{ClassFilter, ERROR, Words};
+use super::classes::ClassFilter;
+use super::words::{ERROR, Words};
 use crate::limits::CRAWLER_SLEEP_US_MAX;
 use crate::protocol::text::parse_error::ParseError;
 

@@ -5,18 +5,18 @@
 
 mod classes;
 pub(super) mod crawler;
+pub(super) mod words;
 
 pub use classes::ClassFilter;
 pub use crawler::{CrawlerCommand, DumpFormat};
 
 use super::number;
 use super::parse_error::ParseError;
-use super::request::TextRequest;
-use super::token::{is_noreply, tokens};
-use super::watch::{self, Events};
+use super::watch::Events;
 use crate::limits::{
     AUTOMOVE_WINDOW, HOT_AND_WARM_PCT_MAX, MEMLIMIT_MEGABYTES_MAX, MEMLIMIT_MEGABYTES_MIN,
 };
+use words::{ERROR, Words, begins};
 
 /// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
@@ -81,64 +81,6 @@ pub enum Slabs {
     FreeRatio(f64),
     /// `automove window`.
     Window(u32),
-}
-
-const ERROR: ParseError = ParseError::saying("ERROR");
-
-/// Parses a command of this family by what reads its words.
-pub(super) fn parse<'a>(
-    args: &'a [u8],
-    command: impl FnOnce(&Words<'a>) -> Result<Admin, ParseError>,
-) -> Result<TextRequest<'a>, ParseError> {
-    let noreply = is_noreply(args);
-    let request = command(&Words::new(args));
-    let request = request.map(|command| TextRequest::Admin { command, noreply });
-    request.map_err(|error| error.quiet(noreply))
-}
-
-/// A watcher cannot ask for silence: to `watch`, `noreply` is one more word.
-pub(super) fn watch(args: &[u8]) -> TextRequest<'_> {
-    TextRequest::Admin {
-        command: Admin::Watch(watch::parse(args)),
-        noreply: false,
-    }
-}
-
-/// The words after a command: how many, and the first few of them. `noreply` is one, as in
-/// memcached: where the number of words matters, it makes one too many.
-pub(super) struct Words<'a> {
-    count: usize,
-    first: [&'a [u8]; 5],
-}
-
-impl<'a> Words<'a> {
-    fn new(args: &'a [u8]) -> Self {
-        let mut words = Self {
-            count: 0,
-            first: [&[]; 5],
-        };
-        for word in tokens(args) {
-            if let Some(place) = words.first.get_mut(words.count) {
-                *place = word;
-            }
-            words.count += 1;
-        }
-        words
-    }
-
-    /// Whether the first word is `whole` or its beginning.
-    fn is(&self, whole: &str) -> bool {
-        self.count > 0 && begins(whole, self.first[0])
-    }
-
-    fn u32(&self, nth: usize) -> Option<u32> {
-        (nth < self.count).then(|| number::strict_u32(self.first[nth]))?
-    }
-}
-
-/// memcached takes the beginning of a word for the word.
-fn begins(whole: &str, word: &[u8]) -> bool {
-    whole.as_bytes().starts_with(word)
 }
 
 pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
