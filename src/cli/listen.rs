@@ -1,7 +1,7 @@
 //! `-p`, `-l` and `-U`: where clients connect.
 
-use super::MemcachedFlags;
-use super::apply::{Layer, put};
+use super::flags::MemcachedFlags;
+use super::layer::{Layer, put};
 use super::numbers::atoi;
 use crate::config::startup_error::{EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::config::{Listen, address};
