@@ -3,7 +3,7 @@
 
 use super::binary::BinaryFrontend;
 use super::control::ServerControl;
-use super::executor::Flow;
+use super::flow::Flow;
 use super::output::Output;
 use super::text::TextFrontend;
 use super::text_auth::TextLogin;

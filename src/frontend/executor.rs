@@ -1,29 +1,9 @@
-//! What frontends share: the means to execute requests, and the reasons to stop.
+//! What frontends share: the means to execute requests.
 
 use super::control::ServerControl;
 use super::output::Output;
 use crate::command::{CommandContext, StoreRequest};
-use crate::protocol::text::Events;
 use crate::store::Upload;
-
-/// Why a frontend stopped executing requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// The rest of the input is not a complete request.
-    NeedMore,
-    /// The turn's budget is spent.
-    Yield,
-    /// The next request prints statistics, and changes of this turn must reach the link before.
-    HandOver,
-    /// Disconnect the client after the replies.
-    Close,
-    /// Disconnect the client, because it asked for it.
-    Quit,
-    /// Disconnect the client, because it stops the server.
-    Shutdown,
-    /// The client becomes a watcher of these events.
-    Watch(Events),
-}
 
 /// What requests are executed with.
 pub(super) struct Executor<'a, 't> {

@@ -1,7 +1,7 @@
 //! Runs scripts through a frontend without a socket.
 
 use super::control::{ControlReply, ServerControl};
-use super::executor::Flow;
+use super::flow::Flow;
 use crate::auth::Access;
 use crate::command::CommandContext;
 use crate::frontend::Output;

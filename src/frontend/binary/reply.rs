@@ -1,11 +1,11 @@
 //! Executes requests whose packet is complete, and prints replies.
 
-use super::Executor;
 use crate::command::{
     self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Initial, Stored,
     deadline_ms,
 };
 use crate::frontend::Output;
+use crate::frontend::executor::Executor;
 use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
 use crate::store::{Item, Now};
 

@@ -1,6 +1,6 @@
 //! `stat`: statistics are written as text, then each line becomes a packet.
 
-use super::Executor;
+use crate::frontend::executor::Executor;
 use crate::protocol::binary::{Header, Status, reply};
 use crate::protocol::text;
 

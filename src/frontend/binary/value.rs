@@ -1,8 +1,9 @@
 //! Storage commands of the binary protocol: a packet whose value may arrive in parts.
 
-use super::{BinaryFrontend, BinaryState};
+use super::state::{BinaryFrontend, BinaryState};
 use crate::command::{self, StoreMode, StoreRequest, Stored};
-use crate::frontend::executor::{Executor, Flow, Receiving};
+use crate::frontend::executor::{Executor, Receiving};
+use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
 use crate::protocol::binary::{Header, StoreHead, Write};
 use crate::store::Now;

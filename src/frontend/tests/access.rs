@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::dispatch::Frontend;
-use super::executor::Flow;
+use super::flow::Flow;
 use super::test_support::{Harness, TestControl};
 use crate::auth::Access;
 use crate::config::{Config, Protocol};

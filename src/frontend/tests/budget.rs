@@ -6,7 +6,7 @@
 
 use super::binary::BinaryFrontend;
 use super::dispatch::Frontend;
-use super::executor::Flow;
+use super::flow::Flow;
 use super::test_support::{Harness, TestControl};
 use super::text::TextFrontend;
 use crate::limits::{COPIED_BYTES_PER_SENT, TURN_OUTPUT_BYTES, TURN_REQUESTS};

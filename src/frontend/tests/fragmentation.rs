@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::executor::Flow;
+use super::flow::Flow;
 use super::test_support::{Harness, TestControl};
 use super::text::TextFrontend;
 use crate::limits::{SCRATCH_BYTES, TURN_OUTPUT_BYTES};

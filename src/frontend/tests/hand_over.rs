@@ -5,7 +5,7 @@
 //! because of that lost the write.
 
 use super::dispatch::Frontend;
-use super::executor::Flow;
+use super::flow::Flow;
 use super::test_support::{Harness, TestControl};
 use crate::auth::Access;
 use crate::config::Protocol;

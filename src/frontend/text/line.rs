@@ -1,9 +1,10 @@
 //! Command lines: found, parsed, executed.
 
 use super::reply::{FLUSH_REFUSED, say};
-use super::retrieval::Retrieval;
-use super::{Executor, Flow, TextFrontend, TextState};
+use super::state::{Retrieval, TextFrontend, TextState};
 use crate::command;
+use crate::frontend::executor::Executor;
+use crate::frontend::flow::Flow;
 use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
 use crate::protocol::text::{self, Keys, ParseError, TextRequest};
 

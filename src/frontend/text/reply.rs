@@ -1,8 +1,9 @@
 //! Replies of the text protocol.
 
-use super::Executor;
 use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Stored};
+use crate::frontend::executor::Executor;
 use crate::frontend::meta;
+use crate::protocol;
 use crate::protocol::text::{TextRequest, reply};
 
 impl Executor<'_, '_> {
@@ -49,7 +50,7 @@ impl Executor<'_, '_> {
                 command::flush_all(self.ctx, i64::from(exptime));
                 say(out, noreply, "OK");
             }
-            TextRequest::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            TextRequest::MetaNothing => out.extend_from_slice(protocol::meta::reply::NOTHING),
             TextRequest::MetaInspect { args } => meta::inspect(args, self),
             TextRequest::Version => {
                 out.extend_from_slice(b"VERSION ");

@@ -1,6 +1,6 @@
 //! What a text connection waits for, for `stats conns`.
 
-use super::{TextFrontend, TextState};
+use super::state::{TextFrontend, TextState};
 use crate::frontend::wait_state::WaitState;
 
 impl TextFrontend {
