@@ -4,14 +4,17 @@ mod acceptor;
 mod connection;
 mod connection_slot;
 mod handshake;
+mod handshakes;
 mod idle;
 mod listener;
+mod serve_client;
 mod socket_file;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod watcher;
 mod worker;
+mod worker_context;
 mod write_queue;
 
 use std::io;
