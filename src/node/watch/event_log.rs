@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
-use super::Shared;
+use super::shared::Shared;
 use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
 use crate::node::connections::{Endpoint, Entry};
 use crate::protocol::text::{Events, uri};
