@@ -167,6 +167,19 @@ impl Account {
     }
 }
 
+/// The part of `-m` that is not for items: the empty tables, and the process itself.
+pub(super) fn kept_bytes(limit_bytes: u64, shards: usize, replicated: bool) -> u64 {
+    let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
+    let process_bytes = (limit_bytes / limits::PROCESS_SHARE)
+        .clamp(limits::PROCESS_BYTES_MIN, limits::PROCESS_BYTES_MAX);
+    let link_bytes = if replicated {
+        (limit_bytes / limits::LINK_PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX)
+    } else {
+        0
+    };
+    tables_bytes + process_bytes + link_bytes
+}
+
 /// What an item costs: its size class and its part of the table and the expiry buckets.
 pub(crate) fn cost_bytes(item: &Item) -> u64 {
     cost_of_allocation(item.allocated_bytes())

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::hlc::Timestamp;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
+use super::lookup::{LookupState, Miss};
 use super::mutate::{Cause, Change, SlotRef};
 use super::observer::ItemSummary;
 use super::op_context::OpContext;
@@ -12,17 +13,6 @@ use super::pending_item::PendingItem;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::{Now, Store};
 use crate::limits;
-
-/// Why a key was not found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Miss {
-    /// It is not there.
-    Absent,
-    /// Its deadline has passed.
-    Expired,
-    /// A flush has invalidated it.
-    Flushed,
-}
 
 /// What a command does with the entry of its key.
 #[derive(Debug)]
@@ -48,16 +38,6 @@ pub enum Action<'s> {
         /// Whether it counts as read.
         is_read: bool,
     },
-}
-
-/// What a lookup found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LookupState {
-    Live,
-    /// An item that is expired or flushed: it must be removed.
-    Dead,
-    /// No entry, or a tombstone.
-    Nothing,
 }
 
 impl Store {

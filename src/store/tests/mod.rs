@@ -16,6 +16,7 @@ mod walk;
 
 use super::hash::KeyHasher;
 use super::*;
+use crate::limits;
 
 /// The time at which all tests start.
 const START: Now = Now {
