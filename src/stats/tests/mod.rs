@@ -2,7 +2,7 @@ mod classes;
 
 use super::*;
 use crate::config::{Config, Listen, TlsVersion};
-use crate::store::{ClassCounters, ClassPlan, Now, OpContext, Store, StoreConfig};
+use crate::store::{ClassPlan, Now, OpContext, Store, StoreConfig};
 
 /// The keys that memcached 1.6.45 prints, from `server_stats`, `get_stats` and `item_stats_totals`
 /// in its source.
@@ -234,25 +234,7 @@ fn every_counter_is_shown() {
 
 /// Gives each counter of a class a number of its own, from `base` + 1 on.
 fn count_in_class(store: &Store, class: u8, base: u64) {
-    let ClassCounters {
-        evicted,
-        evicted_nonzero,
-        evicted_idle_secs,
-        evicted_unfetched,
-        reclaimed,
-        expired_unfetched,
-        out_of_memory,
-    } = store.counters().class(class);
-    let all = [
-        evicted,
-        evicted_nonzero,
-        evicted_idle_secs,
-        evicted_unfetched,
-        out_of_memory,
-        reclaimed,
-        expired_unfetched,
-    ];
-    for (counter, number) in all.iter().zip(base + 1..) {
+    for (counter, number) in store.counters().class(class).each().zip(base + 1..) {
         counter.store(number, std::sync::atomic::Ordering::Relaxed);
     }
 }
