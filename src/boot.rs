@@ -165,7 +165,6 @@ pub fn refused(error: io::Error) -> StartupError {
 }
 
 /// A node at work.
-#[derive(Debug)]
 pub struct Running {
     server: Server,
     link: PortGate,
