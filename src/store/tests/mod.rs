@@ -45,6 +45,11 @@ fn replicated(limit_bytes: u64) -> Store {
     })
 }
 
+/// A store, and a context for operations at the start.
+fn begun(store: Store) -> (Store, OpContext) {
+    (store, OpContext::at(START))
+}
+
 fn after(now: Now, ms: u64) -> Now {
     Now {
         boot_ms: now.boot_ms + ms,
@@ -69,6 +74,16 @@ impl Store {
         &self,
         key: &[u8],
         value: &[u8],
+        deadline_ms: u64,
+        context: &mut OpContext,
+    ) -> Option<Timestamp> {
+        self.put_with(key, value, &until(deadline_ms), context)
+    }
+
+    fn put_with(
+        &self,
+        key: &[u8],
+        value: &[u8],
         head: &ItemHead,
         context: &mut OpContext,
     ) -> Option<Timestamp> {
@@ -79,6 +94,10 @@ impl Store {
 
     fn get(&self, key: &[u8], context: &mut OpContext) -> Result<Vec<u8>, Miss> {
         self.read(key, context, |item| item.value().to_vec())
+    }
+
+    fn get_at(&self, key: &[u8], now: Now) -> Result<Vec<u8>, Miss> {
+        self.get(key, &mut OpContext::at(now))
     }
 
     fn remove(&self, key: &[u8], context: &mut OpContext) -> bool {
@@ -118,6 +137,20 @@ impl Store {
             }
             Err(reason) => self.refuse(key, head.version, reason, &mut context),
         }
+    }
+
+    /// A deletion of the partner.
+    fn delete_record(&self, key: &[u8], version: Version) -> ApplyResult {
+        self.apply_tombstone(key, version, &mut OpContext::at(START))
+    }
+
+    fn refuse_record(&self, key: &[u8], version: Version, reason: RefuseReason) -> ApplyResult {
+        self.refuse(key, version, reason, &mut OpContext::at(START))
+    }
+
+    /// Items evicted so far.
+    fn evicted(&self) -> u64 {
+        self.counters().sum(|class| &class.evicted)
     }
 
     fn held(&self, key: &[u8]) -> Option<Item> {

@@ -119,7 +119,7 @@ impl Model {
         let value = value_of(value);
         let timestamp = self
             .store
-            .put(&key_of(key), &value, &until(deadline_ms), &mut context);
+            .put(&key_of(key), &value, deadline_ms, &mut context);
         let version = Version::written(self.new_timestamp(timestamp));
         self.took(context);
         let entry = Entry::Live {
