@@ -1,33 +1,12 @@
 //! Values as decimal numbers.
 
+use crate::c_number;
 use crate::limits::COUNTER_BYTES_MAX;
 
 /// Reads a value as C's `strtoull` does with memcached's checks: the number ends at white space, a
 /// NUL or the end, and a minus sign is refused if the result would be huge.
 pub(super) fn number_of(value: &[u8]) -> Option<u64> {
-    if value.len() > COUNTER_BYTES_MAX {
-        return None;
-    }
-    let start = value.iter().position(|&byte| !is_c_space(byte))?;
-    let text = &value[start..];
-    let end = text.iter().position(|&byte| is_c_space(byte) || byte == 0);
-    let word = &text[..end.unwrap_or(text.len())];
-    let (is_negative, digits) = match word {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] | digits => (false, digits),
-    };
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let magnitude: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
-    if !is_negative {
-        return Some(magnitude);
-    }
-    Some(magnitude.wrapping_neg()).filter(|&number| number as i64 >= 0)
-}
-
-fn is_c_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
+    (value.len() <= COUNTER_BYTES_MAX).then(|| c_number::unsigned(value))?
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     // The delimiter may be any byte.
     out.extend_from_slice(b"STAT stat_key_prefix ");
     out.extend_from_slice(&[client.prefix_delimiter, b'\r', b'\n']);
-    let detail = view.prefixes.if_on().is_some();
+    let detail = view.prefixes.is_on();
     stat(out, "detail_enabled", yes_no(detail));
     stat(out, "reqs_per_event", client.requests_per_event);
     stat(out, "cas_enabled", yes_no(client.cas));

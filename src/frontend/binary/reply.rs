@@ -6,7 +6,8 @@ use crate::command::{
 };
 use crate::frontend::Output;
 use crate::frontend::executor::Executor;
-use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
+use crate::protocol::Write;
+use crate::protocol::binary::{BinaryRequest, Header, Status, reply};
 use crate::store::{Item, Now};
 
 /// The reply to a storage command for which there is no memory.
@@ -81,7 +82,7 @@ impl Executor<'_, '_> {
     }
 
     fn delete(&mut self, header: &Header, key: &[u8]) {
-        self.ctx.count_prefix_delete(key);
+        self.ctx.prefixes.count_delete(key);
         let asked = DeleteRequest {
             compare: Some(header.cas).filter(|&cas| cas != 0),
             name: "delete",

@@ -2,7 +2,8 @@
 
 use crate::frontend::executor::Receiving;
 use crate::frontend::wait_state::WaitState;
-use crate::protocol::binary::{Header, Write};
+use crate::protocol::Write;
+use crate::protocol::binary::Header;
 use crate::store::Upload;
 
 /// The binary protocol on one connection.

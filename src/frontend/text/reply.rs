@@ -12,7 +12,7 @@ impl Executor<'_, '_> {
         let out = &mut self.out.bytes;
         match *request {
             TextRequest::Delete { key, noreply } => {
-                self.ctx.count_prefix_delete(key);
+                self.ctx.prefixes.count_delete(key);
                 let asked = DeleteRequest {
                     name: "delete",
                     ..DeleteRequest::default()

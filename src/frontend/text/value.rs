@@ -4,12 +4,13 @@
 use super::reply::say;
 use super::state::{PartialReply, TextFrontend, TextState};
 use super::store_reply::{StoreCommand, StoreReply};
-use crate::command::{self, StoreMode, StoreRequest, Stored};
+use crate::command::{self, StoreRequest, Stored};
 use crate::frontend::executor::{Executor, Receiving};
 use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
+use crate::protocol::Write;
 use crate::protocol::meta::{self, MetaVerb};
-use crate::protocol::text::{Storage, StoreVerb};
+use crate::protocol::text::Storage;
 use crate::store::{ItemHead, NoRoom, Now};
 
 impl TextFrontend {
@@ -52,7 +53,7 @@ impl TextFrontend {
             return (0, Some(Flow::NeedMore));
         }
         if let StoreReply::Classic { .. } = reply {
-            exec.ctx.count_prefix_set(key);
+            exec.ctx.prefixes.count_set(key);
         }
         let ctx = &mut *exec.ctx;
         if !fits {
@@ -157,20 +158,12 @@ impl TextFrontend {
 
 /// Translates a classic storage command.
 fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
-    let (mode, compare) = match storage.verb {
-        StoreVerb::Set => (StoreMode::Set, None),
-        StoreVerb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
-        StoreVerb::Add => (StoreMode::Add, None),
-        StoreVerb::Replace => (StoreMode::Replace, None),
-        StoreVerb::Append => (StoreMode::Append, None),
-        StoreVerb::Prepend => (StoreMode::Prepend, None),
-    };
     StoreRequest {
-        mode,
-        compare,
+        mode: storage.write.into(),
+        compare: storage.compare,
         client_flags: storage.client_flags,
         deadline_ms: command::deadline_ms(storage.exptime, now),
-        refusal_removes: storage.verb == StoreVerb::Set,
+        refusal_removes: storage.write == Write::Set && storage.compare.is_none(),
         ..StoreRequest::default()
     }
 }

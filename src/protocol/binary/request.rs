@@ -7,21 +7,7 @@ use super::header::{HEADER_BYTES, Header};
 use super::opcode::Command;
 use super::reply::Status;
 use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
-
-/// How a storage command treats the item that is stored under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Store unconditionally.
-    Set,
-    /// Store only if the key has no item.
-    Add,
-    /// Store only if the key has an item.
-    Replace,
-    /// Append the value to the item's.
-    Append,
-    /// Prepend the value to the item's.
-    Prepend,
-}
+use crate::protocol::Write;
 
 /// A storage command without its value, which follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use super::admin::words::Words;
 use super::admin::{self, Admin};
 use super::number;
 use super::parse_error::ParseError;
-use super::storage::{self, Storage, StoreVerb};
+use super::storage::{self, Storage};
 use super::token::{is_noreply, last_token, tokens};
 use super::watch;
 use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
-use crate::protocol::meta;
+use crate::protocol::{Write, meta};
 
 /// The keys of a retrieval command, not split yet: there may be many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,12 +105,12 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"gets" => retrieval(args, true),
         b"gat" => get_and_touch(args, false),
         b"gats" => get_and_touch(args, true),
-        b"set" => storage::parse(StoreVerb::Set, args).map(TextRequest::Store),
-        b"add" => storage::parse(StoreVerb::Add, args).map(TextRequest::Store),
-        b"replace" => storage::parse(StoreVerb::Replace, args).map(TextRequest::Store),
-        b"append" => storage::parse(StoreVerb::Append, args).map(TextRequest::Store),
-        b"prepend" => storage::parse(StoreVerb::Prepend, args).map(TextRequest::Store),
-        b"cas" => storage::parse(StoreVerb::Cas(0), args).map(TextRequest::Store),
+        b"set" => storing(Write::Set, args),
+        b"add" => storing(Write::Add, args),
+        b"replace" => storing(Write::Replace, args),
+        b"append" => storing(Write::Append, args),
+        b"prepend" => storing(Write::Prepend, args),
+        b"cas" => storage::parse(Write::Set, true, args).map(TextRequest::Store),
         b"delete" => delete(args),
         b"incr" => arithmetic(args, true),
         b"decr" => arithmetic(args, false),
@@ -147,6 +147,10 @@ fn unknown(line: &[u8]) -> ParseError {
         return ParseError::NOT_OURS;
     }
     ParseError::UNKNOWN.quiet(is_noreply(line))
+}
+
+fn storing(write: Write, args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
+    storage::parse(write, false, args).map(TextRequest::Store)
 }
 
 fn meta(verb: meta::MetaVerb, args: &[u8]) -> TextRequest<'_> {
