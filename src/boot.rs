@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
 use crate::auth::Access;
-use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
+use crate::config::startup_error::{EXIT_CONFIG, EXIT_USAGE, StartupError};
 use crate::config::{Config, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::net::{Listeners, Server};
@@ -60,25 +60,15 @@ pub fn check_config(file: &Path) -> Result<String, StartupError> {
 /// # Errors
 /// The file is missing, exposed or no key.
 fn load_key(config: &Config) -> Result<Option<PairKey>, StartupError> {
-    let Some(path) = config
-        .replication
-        .key_file
-        .as_deref()
-        .filter(|_| config.is_pair())
-    else {
-        return Ok(None);
-    };
-    PairKey::load(path)
-        .map(Some)
+    let path = config.replication.key_file.as_deref();
+    let key = path.filter(|_| config.is_pair()).map(PairKey::load);
+    key.transpose()
         .map_err(|error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
 }
 
 fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
-    if !config.tls.enabled {
-        return Ok(None);
-    }
-    ClientTls::load(&config.tls)
-        .map(Some)
+    let tls = config.tls.enabled.then(|| ClientTls::load(&config.tls));
+    tls.transpose()
         .map_err(|error| StartupError::new(EXIT_USAGE, error))
 }
 
@@ -120,12 +110,12 @@ pub fn bind(config: &Config) -> Result<Sockets, StartupError> {
     let partner = match &config.replication.listen {
         Some(address) if config.is_pair() => runner::bind(address).map_err(|error| {
             let text = format!("replication.listen: cannot listen on {address}: {error}");
-            StartupError::new(EXIT_SYSTEM, text)
+            StartupError::system(text)
         })?,
         _ => Vec::new(),
     };
     let clients = Listeners::bind(config)
-        .map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
+        .map_err(|error| StartupError::system(format!("failed to listen: {error}")))?;
     Ok(Sockets { clients, partner })
 }
 
@@ -161,7 +151,7 @@ pub fn banner(config: &Config, sockets: &Sockets) {
 /// A thread, a reactor or another thing that the system does not give.
 pub fn refused(error: io::Error) -> StartupError {
     let text = format!("the system refuses what a node needs: {error}");
-    StartupError::new(EXIT_SYSTEM, text)
+    StartupError::system(text)
 }
 
 /// A node at work.
@@ -185,12 +175,10 @@ impl Running {
     /// The system refuses a thread, or the key cannot be used.
     pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, StartupError> {
         let Secrets { key, access, tls } = secrets;
-        let store = Store::new(&store_config(&config, key.as_ref())?);
-        let store = if config.client.cas {
-            store
-        } else {
-            store.without_cas()
-        };
+        let mut store = Store::new(&store_config(&config, key.as_ref())?);
+        if !config.client.cas {
+            store = store.without_cas();
+        }
         let store = Arc::new(store);
         let status = Arc::new(ReplicationStatus::new(
             config.node.id.clone(),
@@ -255,7 +243,7 @@ impl Running {
                 served
             }
         };
-        served.map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))
+        served.map_err(|error| StartupError::system(format!("failed to listen: {error}")))
     }
 }
 
@@ -291,7 +279,7 @@ fn random_secret() -> Result<[u8; 16], StartupError> {
     let mut secret = [0; 16];
     SystemRandom::new()
         .fill(&mut secret)
-        .map_err(|_| StartupError::new(EXIT_SYSTEM, "the system gives no random bytes"))?;
+        .map_err(|_| StartupError::system("the system gives no random bytes"))?;
     Ok(secret)
 }
 

@@ -11,7 +11,7 @@ use rustix::process::{
     Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
-use crate::config::startup_error::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, StartupError};
+use crate::config::startup_error::{EXIT_NO_USER, EXIT_USAGE, StartupError};
 use crate::limits::OWN_FILES;
 
 /// `memtwin pair` gives its nodes its process id under this name: they must not outlive it.
@@ -25,7 +25,7 @@ pub fn end_with_parent() -> Result<(), StartupError> {
     let Ok(parent) = env::var(END_WITH_PARENT) else {
         return Ok(());
     };
-    let refused = |text: String| StartupError::new(EXIT_SYSTEM, text);
+    let refused = |text: String| StartupError::system(text);
     set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| refused(format!("cannot be tied to its parent: {error}")))?;
     let present = getppid().map(|id| id.as_raw_pid().to_string());
@@ -75,7 +75,7 @@ pub fn raise_core_limit(wanted: bool) -> Result<(), StartupError> {
     if getrlimit(Resource::Core).current == Some(0) {
         let text = "failed to ensure corefile creation: the system allows none (ulimit -c); leave \
                     -r out";
-        return Err(StartupError::new(EXIT_SYSTEM, text));
+        return Err(StartupError::system(text));
     }
     Ok(())
 }
@@ -127,7 +127,7 @@ pub fn raise_open_files(connections: usize) -> Result<(), StartupError> {
     }
     let text = "failed to set rlimit for open files. Try starting as root or requesting smaller \
                 maxconns value.";
-    Err(StartupError::new(EXIT_SYSTEM, text))
+    Err(StartupError::system(text))
 }
 
 /// As root, becomes the user of `-u`; as anybody else, changes nothing.
@@ -153,15 +153,10 @@ pub fn become_user(name: Option<&str>) -> Result<(), StartupError> {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(error) => {
             let text = format!("failed to drop supplementary groups: {error}");
-            return Err(StartupError::new(EXIT_SYSTEM, text));
+            return Err(StartupError::system(text));
         }
     }
     setgid(user.gid)
         .and_then(|()| setuid(user.uid))
-        .map_err(|_| {
-            StartupError::new(
-                EXIT_SYSTEM,
-                format!("failed to assume identity of user {name}"),
-            )
-        })
+        .map_err(|_| StartupError::system(format!("failed to assume identity of user {name}")))
 }

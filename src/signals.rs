@@ -7,7 +7,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 use crate::reload::Reloads;
 
 /// Keeps SIGHUP waiting until [`Signals::take`]: it is a request to a running node, and must not
@@ -82,5 +81,5 @@ impl Signals {
 }
 
 fn refused(error: io::Error) -> StartupError {
-    StartupError::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
+    StartupError::system(format!("signals cannot be received: {error}"))
 }

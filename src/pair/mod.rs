@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::{self, PairFlags, Parsed};
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 use crate::limits::{PAIR_LOOK_MS, PAIR_START_MS};
 use crate::logs;
 use crate::replication::key;
@@ -116,23 +115,19 @@ async fn watch(
     loop {
         let running = [primary.is_running(), failover.is_running()];
         if !told && running != [true; 2] {
-            return Err(StartupError::new(
-                EXIT_SYSTEM,
+            return Err(StartupError::system(
                 "a node did not start; its last line says why",
             ));
         }
         if running == [false; 2] {
-            return Err(StartupError::new(EXIT_SYSTEM, "both nodes have ended"));
+            return Err(StartupError::system("both nodes have ended"));
         }
         if !told && is_open(ports.clients[0]) && is_open(ports.clients[1]) {
             told = true;
             tell(ports, primary, failover);
         }
         if !told && Instant::now() > overdue {
-            return Err(StartupError::new(
-                EXIT_SYSTEM,
-                "the nodes do not open their ports",
-            ));
+            return Err(StartupError::system("the nodes do not open their ports"));
         }
         tokio::select! {
             () = stops.any() => return Ok(()),
@@ -176,7 +171,7 @@ Ctrl-C stops both.
 }
 
 fn failed(what: &str, error: io::Error) -> StartupError {
-    StartupError::new(EXIT_SYSTEM, format!("{what}: {error}"))
+    StartupError::system(format!("{what}: {error}"))
 }
 
 /// The signals that stop a pair.

@@ -8,7 +8,6 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 
 /// The link's ports are this far above the clients'.
 const LINK_OFFSET: u16 = 100;
@@ -67,7 +66,7 @@ impl Ports {
                     "port {port} is needed and {holder}; stop that, or take other ports with \
                      `memtwin pair --port-base N`"
                 );
-                return Err(StartupError::new(EXIT_SYSTEM, text));
+                return Err(StartupError::system(text));
             }
         }
         Ok(())
