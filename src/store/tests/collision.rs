@@ -78,14 +78,13 @@ fn a_ninth_key_replaces_one_and_the_eviction_is_counted() {
         store.put(&key(index), &[index], NEVER, &mut context);
         store.audit(START);
     }
-    let relaxed = std::sync::atomic::Ordering::Relaxed;
     assert_eq!(store.evicted(), 1);
     assert_eq!(store.memory().live_items, 8);
     assert_eq!(store.get(&key(8), &mut context).unwrap(), [8]);
     // A deletion that finds no slot removes no live key.
     assert!(!store.remove(b"absent", &mut context));
     assert_eq!(store.memory().live_items, 8);
-    assert_eq!(store.counters().tombstones_dropped.load(relaxed), 1);
+    assert_eq!(store.counters().tombstones_dropped.load(RELAXED), 1);
     // A tombstone is replaced before a live item is.
     assert!(store.remove(&key(3), &mut context));
     store.put(b"tenth", b"10", NEVER, &mut context);

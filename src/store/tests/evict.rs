@@ -2,8 +2,6 @@
 
 use super::*;
 
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
-
 fn key(index: u64) -> [u8; 8] {
     index.to_be_bytes()
 }
@@ -19,21 +17,17 @@ fn the_budget_holds_after_every_write_of_any_size() {
     for index in 0..3000u64 {
         context.now = after(START, index);
         let len = (index.wrapping_mul(0x9e37_79b9) >> 7) % 40_000;
-        let mut value = vec![1; len as usize];
-        value.resize(
+        let value = vec![
+            1;
             if index % 97 == 0 {
                 700_000
             } else {
                 len as usize
-            },
-            2,
-        );
+            }
+        ];
         store.put(&key(index), &value, NEVER, &mut context);
         assert_within_budget(&store);
-        assert_eq!(
-            store.get(&key(index), &mut context).as_deref(),
-            Ok(&value[..])
-        );
+        assert_eq!(store.get(&key(index), &mut context), Ok(value));
     }
     store.audit(context.now);
 }
@@ -81,12 +75,8 @@ fn a_turn_that_began_earlier_evicts_the_coldest_item() {
     store.put(b"cold", &value, NEVER, &mut OpContext::at(START));
     let turn = after(START, 10_000);
     for index in 0..4 {
-        store.put(
-            &key(index),
-            &value,
-            NEVER,
-            &mut OpContext::at(after(turn, 1000)),
-        );
+        let later = &mut OpContext::at(after(turn, 1000));
+        store.put(&key(index), &value, NEVER, later);
     }
     store.put(b"late", &value, NEVER, &mut OpContext::at(turn));
     assert!(store.held(b"cold").is_none());
@@ -181,11 +171,7 @@ fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
 
 #[test]
 fn without_evictions_a_full_store_refuses_and_loses_nothing() {
-    let store = Store::new(&StoreConfig {
-        evicting: false,
-        ..config(SMALL_BYTES)
-    });
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     let mut stored = Vec::new();
     for index in 0..2000 {
         if store
@@ -215,11 +201,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
 /// ever.
 #[test]
 fn without_evictions_a_flush_frees_memory() {
-    let store = Store::new(&StoreConfig {
-        evicting: false,
-        ..config(SMALL_BYTES)
-    });
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     for index in 0..2000 {
         store.put(&key(index), &[1; 1000], NEVER, &mut context);
     }
@@ -312,19 +294,14 @@ fn an_item_evicted_by_a_record_is_dirty() {
         written += 1;
     }
     context.dirty.clear();
-    let head = RecordHead {
-        version: version(1 << 51),
-        ..RecordHead::default()
-    };
+    let head = record_of(1 << 51);
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
         let incoming = store.partial_item(&key, &head, 1000, Origin::Live, &mut context);
         let mut incoming = incoming.unwrap();
         incoming.push(&[2; 1000]);
-        assert_eq!(
-            store.apply(incoming, Origin::Live, &mut context),
-            ApplyResult::Applied
-        );
+        let applied = store.apply(incoming, Origin::Live, &mut context);
+        assert_eq!(applied, ApplyResult::Applied);
     }
     assert!(!context.dirty.is_empty());
     for slot in context.dirty {

@@ -24,6 +24,7 @@ const START: Now = Now {
     wall_ms: 200_000_000,
 };
 const MEBIBYTE: u64 = 1 << 20;
+const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
 /// A `-m` that leaves 864 KiB for items.
 const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 
@@ -36,6 +37,13 @@ fn config(limit_bytes: u64) -> StoreConfig {
 
 fn store(limit_bytes: u64) -> Store {
     Store::new(&config(limit_bytes))
+}
+
+fn without_evictions(limit_bytes: u64) -> Store {
+    Store::new(&StoreConfig {
+        evicting: false,
+        ..config(limit_bytes)
+    })
 }
 
 fn replicated(limit_bytes: u64) -> Store {
@@ -66,6 +74,14 @@ fn until(deadline_ms: u64) -> ItemHead {
 
 fn version(timestamp: u64) -> Version {
     Version::written(Timestamp::from_raw(timestamp))
+}
+
+/// The head of a record with this timestamp that never expires.
+fn record_of(timestamp: u64) -> RecordHead {
+    RecordHead {
+        version: version(timestamp),
+        ..RecordHead::default()
+    }
 }
 
 impl Store {

@@ -5,8 +5,6 @@
 
 use super::*;
 
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
-
 /// A store of 64 MiB on a machine that has memory for so much of it.
 fn store_on_machine_of(machine_bytes: u64) -> Store {
     let store = replicated(64 * MEBIBYTE);

@@ -3,8 +3,6 @@
 use super::*;
 use ApplyResult::{Applied, Superseded};
 
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
-
 fn tombstone_of(store: &Store, key: &[u8]) -> Version {
     let held = store.held(key).expect("an entry");
     assert!(held.is_tombstone());
@@ -148,10 +146,8 @@ fn at_equal_version_the_earlier_deadline_wins_and_is_queued() {
     for ms in [3_600_000, 4_000_000, 60_000] {
         assert_eq!(apply(ms), Applied);
     }
-    assert_eq!(
-        store.held(b"k").unwrap().deadline_ms(),
-        START.boot_ms + 60_000
-    );
+    let deadline_ms = store.held(b"k").unwrap().deadline_ms();
+    assert_eq!(deadline_ms, START.boot_ms + 60_000);
     store.audit(START);
     let later = after(START, 80_000);
     store.expire(later, |_| {});
@@ -168,14 +164,9 @@ fn a_removed_item_does_not_return_at_the_same_version() {
     let later = after(START, 20);
     assert_eq!(store.get_at(b"k", later), Err(Miss::Expired));
     let gone = tombstone_of(&store, b"k");
-    assert_eq!(
-        store.record(b"k", b"v", gone, Origin::Sync),
-        Superseded(gone)
-    );
-    assert_eq!(
-        store.refuse_record(b"k", gone, RefuseReason::TooLarge),
-        Superseded(gone)
-    );
+    let recorded = store.record(b"k", b"v", gone, Origin::Sync);
+    let refused = store.refuse_record(b"k", gone, RefuseReason::TooLarge);
+    assert_eq!([recorded, refused], [Superseded(gone); 2]);
     tombstone_of(&store, b"k");
 }
 
@@ -205,24 +196,16 @@ fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
     let no_room = ApplyResult::NoRoom(RefuseReason::Memory {
         bytes: memory::cost_of_allocation(item::ITEM_HEADER_BYTES + 3 + 30_000),
     });
-    assert_eq!(
-        store.record(b"new", &[2; 30_000], newer, Origin::Sync),
-        no_room
-    );
+    let record = |key: &[u8], origin| store.record(key, &[2; 30_000], newer, origin);
+    assert_eq!(record(b"new", Origin::Sync), no_room);
     assert_eq!(store.counters().records_refused.load(RELAXED), 1);
     assert_eq!(store.evicted(), 1);
     let last = (count - 1).to_be_bytes();
-    assert_eq!(
-        store.record(&last, &[2; 30_000], newer, Origin::Sync),
-        no_room
-    );
+    assert_eq!(record(&last, Origin::Sync), no_room);
     assert!(store.held(&last).is_none(), "no stale copy stays");
     assert_eq!(store.memory().live_items, items - 1);
     store.audit(START);
-    assert_eq!(
-        store.record(b"new", &[2; 30_000], newer, Origin::Live),
-        Applied
-    );
+    assert_eq!(record(b"new", Origin::Live), Applied);
     store.audit(START);
 }
 
@@ -234,10 +217,8 @@ fn refusing_a_version_that_is_held_already_keeps_it() {
     let too_large = RefuseReason::TooLarge;
     assert_eq!(store.refuse_record(b"k", held, too_large), Applied);
     let newer = version((1 << 50) + 2);
-    assert_eq!(
-        store.refuse_record(b"k", newer, too_large),
-        ApplyResult::NoRoom(too_large)
-    );
+    let refused = store.refuse_record(b"k", newer, too_large);
+    assert_eq!(refused, ApplyResult::NoRoom(too_large));
     assert!(store.held(b"k").is_none());
 }
 
@@ -282,25 +263,19 @@ fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
     assert_eq!(memory.tombstones + dropped, 4000);
     assert!(memory.used_bytes <= memory.budget_bytes / limits::TOMBSTONE_SHARE);
     assert!(memory.used_bytes > memory.budget_bytes / limits::TOMBSTONE_SHARE - 200);
-    let held = |index: u64| store.held(&index.to_be_bytes()).is_some();
-    let (old, new) = (0..2000, 2000..4000);
-    let (old, new) = (
-        old.filter(|&i| held(i)).count(),
-        new.filter(|&i| held(i)).count(),
-    );
+    let held = |index: &u64| store.held(&index.to_be_bytes()).is_some();
+    let old = (0..2000).filter(held).count();
+    let new = (2000..4000).filter(held).count();
     assert!(
         old < new / 4,
-        "{old} of the older and {new} of the newer half are left"
+        "{old} of the older and {new} of the newer half"
     );
 }
 
 #[test]
 fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     let store = replicated(64 * MEBIBYTE);
-    let head = RecordHead {
-        version: version(1 << 50),
-        ..RecordHead::default()
-    };
+    let head = record_of(1 << 50);
     let mut context = OpContext::at(START);
     let mut begin = |len| store.partial_item(b"k", &head, len, Origin::Live, &mut context);
     let mut incoming = begin(100_000).unwrap();
@@ -319,10 +294,7 @@ fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
 #[test]
 fn a_full_sync_makes_no_thread_evict() {
     let (store, mut context) = begun(replicated(SMALL_BYTES));
-    let head = RecordHead {
-        version: version(1 << 52),
-        ..RecordHead::default()
-    };
+    let head = record_of(1 << 52);
     let begin = |key: &[u8], len| {
         store.partial_item(key, &head, len, Origin::Sync, &mut OpContext::at(START))
     };
@@ -353,10 +325,7 @@ fn a_full_sync_makes_no_thread_evict() {
 fn an_entry_may_shrink_before_a_full_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
         let (store, mut context) = begun(replicated(SMALL_BYTES));
-        let head = RecordHead {
-            version: version(1 << 52),
-            ..RecordHead::default()
-        };
+        let head = record_of(1 << 52);
         let value = vec![1; 400_000];
         store.put(b"k", &value, NEVER, &mut context);
         let incoming = store.partial_item(b"k", &head, 400_000, Origin::Sync, &mut context);
