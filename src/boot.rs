@@ -73,7 +73,6 @@ fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
 }
 
 /// What a node must read while the process may still be root.
-#[derive(Debug)]
 pub struct Secrets {
     key: Option<PairKey>,
     access: Access,
@@ -162,7 +161,6 @@ pub struct Running {
 }
 
 /// Who opens the client port.
-#[derive(Debug)]
 enum PortGate {
     Pair(ReplicationThread),
     Alone(watch::Sender<bool>),

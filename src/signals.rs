@@ -20,7 +20,6 @@ pub fn hold_hangups() -> Result<(), StartupError> {
 }
 
 /// The signals a node waits for.
-#[derive(Debug)]
 pub struct Signals {
     runtime: Runtime,
     terminate: unix::Signal,

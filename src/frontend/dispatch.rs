@@ -15,7 +15,6 @@ use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::Upload;
 
 /// The protocol of one connection.
-#[derive(Debug)]
 pub enum Frontend {
     /// Nothing has come in yet.
     Undecided,

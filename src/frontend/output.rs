@@ -14,7 +14,6 @@ pub struct Output {
 }
 
 /// A run of reply bytes.
-#[derive(Debug)]
 pub enum Chunk<'a> {
     /// Copied bytes.
     Bytes(&'a [u8]),

@@ -64,7 +64,6 @@ pub fn flush() {
 }
 
 /// Flushes when it is dropped, at the end of `main`, so that a panic of `main` is logged, too.
-#[derive(Debug)]
 pub struct FlushAtExit;
 
 impl Drop for FlushAtExit {

@@ -21,7 +21,6 @@ use crate::node::connections::Endpoint;
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
 /// Dispatches sockets to workers.
-#[derive(Debug)]
 struct Dispatcher {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<AcceptedConnection>>,

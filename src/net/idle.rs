@@ -10,7 +10,6 @@ use tokio::task::AbortHandle;
 use crate::node::connections::{CloseReason, Entry};
 
 /// The connections of one worker that may time out.
-#[derive(Debug)]
 pub(crate) struct IdleTimeout {
     timeout_ms: u64,
     watched: RefCell<Vec<(Arc<Entry>, AbortHandle)>>,

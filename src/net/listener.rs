@@ -57,7 +57,6 @@ pub struct BindError {
 }
 
 /// A socket that listens.
-#[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
     /// A unix socket with its path.

@@ -52,7 +52,6 @@ impl Listeners {
 }
 
 /// A running server. Dropping it stops nothing; see [`Server::stop`].
-#[derive(Debug)]
 pub struct Server {
     acceptor: JoinHandle<io::Result<()>>,
     housekeeping: JoinHandle<()>,

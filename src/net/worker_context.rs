@@ -18,7 +18,6 @@ use crate::stats::WorkerCounters;
 use crate::store::{Observer, OpContext};
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct WorkerContext {
     pub(crate) node: Arc<Node>,
     index: usize,
@@ -30,7 +29,6 @@ pub(crate) struct WorkerContext {
 }
 
 /// Buffers used within one poll. No connection keeps them across polls.
-#[derive(Debug)]
 pub(crate) struct Scratch {
     pub(crate) input: Vec<u8>,
     pub(crate) output: Output,

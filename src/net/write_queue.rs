@@ -9,7 +9,6 @@ use crate::limits::WRITE_RUNS_MAX;
 use crate::store::{Purpose, Reservation, Store};
 
 /// The unsent replies of a client. While there are any, its socket is not read.
-#[derive(Debug)]
 pub(crate) struct WriteQueue {
     output: Output,
     sent: usize,

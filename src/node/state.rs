@@ -19,7 +19,6 @@ use crate::store::{Clock, Observer, OpContext, Store};
 use crate::tls::ClientTls;
 
 /// A running node.
-#[derive(Debug)]
 pub struct Node {
     /// The configuration of its start.
     pub config: Config,

@@ -15,7 +15,6 @@ const LINK_OFFSET: u16 = 100;
 const LISTEN: &str = "0A";
 
 /// Two ports for clients and two for the link, primary first.
-#[derive(Debug)]
 pub(super) struct Ports {
     pub(super) clients: [u16; 2],
     links: [u16; 2],

@@ -10,7 +10,6 @@ use crate::net::write_queue::WriteQueue;
 use crate::store::InputReservation;
 
 /// One client.
-#[derive(Debug)]
 pub(crate) struct Connection {
     pub(super) slot: ConnectionSlot,
     pub(super) stream: Stream,

@@ -9,7 +9,6 @@ use crate::node::Node;
 use crate::protocol::text::Events;
 
 /// See the module. Dropping it ends that.
-#[derive(Debug)]
 pub(crate) struct Watcher {
     pub(crate) node: Arc<Node>,
     pub(crate) mailbox: Arc<Mailbox>,

@@ -11,7 +11,6 @@ use super::shared::Shared;
 use crate::protocol::text::Events;
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Watch {
     pub(super) shared: Arc<Shared>,
     /// One for each worker, and one for all other threads.
