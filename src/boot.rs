@@ -219,7 +219,6 @@ impl Running {
     }
 
     /// What it reads again on SIGHUP.
-    #[must_use]
     pub fn reloads(&self) -> &Reloads {
         &self.reloads
     }

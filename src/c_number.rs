@@ -15,12 +15,10 @@ pub(crate) fn digits(token: &[u8]) -> Option<u64> {
 /// is refused where it would make a huge number.
 pub(crate) fn unsigned(token: &[u8]) -> Option<u64> {
     let (negative, magnitude) = scan(token)?;
-    let value = if negative {
-        magnitude.wrapping_neg()
-    } else {
-        magnitude
-    };
-    (!negative || (value as i64) >= 0).then_some(value)
+    if !negative {
+        return Some(magnitude);
+    }
+    Some(magnitude.wrapping_neg()).filter(|&value| value as i64 >= 0)
 }
 
 /// White space, a sign, digits, then white space or the end, which C's strings have at a NUL, too.
@@ -31,18 +29,16 @@ pub(crate) fn scan(token: &[u8]) -> Option<(bool, u64)> {
         b'+' => (false, &token[start + 1..]),
         _ => (false, &token[start..]),
     };
-    let end = rest
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(rest.len());
-    if end == 0 || rest.get(end).is_some_and(|byte| !ends_number(*byte)) {
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit());
+    let end = end.unwrap_or(rest.len());
+    if end == 0
+        || rest
+            .get(end)
+            .is_some_and(|byte| !is_c_space(*byte) && *byte != 0)
+    {
         return None;
     }
     Some((negative, digits(&rest[..end])?))
-}
-
-fn ends_number(byte: u8) -> bool {
-    is_c_space(byte) || byte == 0
 }
 
 fn is_c_space(byte: u8) -> bool {

@@ -73,7 +73,6 @@ pub struct Passwords {
 impl Passwords {
     /// Whether this is the user's password. The time it takes does not depend on the stored
     /// passwords.
-    #[must_use]
     pub fn admit(&self, user: &[u8], password: &[u8]) -> bool {
         let users = Arc::clone(&self.users.read());
         let named = users.admit(user, password);

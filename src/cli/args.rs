@@ -80,7 +80,6 @@ pub struct PairFlags {
 
 impl PairFlags {
     /// Those that are passed on to both nodes.
-    #[must_use]
     pub fn for_a_node(&self) -> Vec<OsString> {
         let flags = [("-m", &self.memory_limit), ("-I", &self.max_item_size)];
         let given = flags.into_iter().filter_map(|(flag, value)| {

@@ -28,12 +28,8 @@ pub(super) fn atof(text: &str) -> f64 {
     let mut end = parts.take_while(is_part).count();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
-        let number = hexadecimal(&unsigned[2..]);
-        return if text.starts_with('-') {
-            -number
-        } else {
-            number
-        };
+        let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+        return sign * hexadecimal(&unsigned[2..]);
     }
     while end > 0 {
         if let Ok(number) = text[..end].parse() {
@@ -80,12 +76,8 @@ pub(super) fn octal(text: &str) -> u32 {
         let number = number.saturating_mul(8);
         number.saturating_add(i64::from(digit - b'0'))
     });
-    let signed = if text.starts_with('-') {
-        -number
-    } else {
-        number
-    };
-    signed as u32
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    (sign * number) as u32
 }
 
 /// `-I`: a number of bytes, or of KiB or MiB with the unit behind it.

@@ -51,7 +51,6 @@ impl ConfigFile {
     }
 
     /// `file:line: key: ` when the file has this key (`section.name`).
-    #[must_use]
     pub(crate) fn place_of(&self, key: &str) -> Option<String> {
         let (section, name) = key.split_once('.')?;
         let table = DeTable::parse(&self.text).ok()?;
@@ -64,13 +63,11 @@ impl ConfigFile {
     }
 
     /// The path it was read from.
-    #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// `file: `, for what is wrong because it is not there.
-    #[must_use]
     pub(crate) fn place(&self) -> String {
         format!("{}: ", self.path.display())
     }

@@ -106,13 +106,11 @@ pub struct Msm {
 
 impl Config {
     /// Whether this node is one of a pair.
-    #[must_use]
     pub fn is_pair(&self) -> bool {
         self.replication.failover.is_some()
     }
 
     /// The text both nodes of a pair must agree on: the settings that decide what travels.
-    #[must_use]
     pub fn policy(&self) -> String {
         let mut nodes = self.msm.nodes.clone();
         nodes.sort();

@@ -36,7 +36,6 @@ impl StartupError {
     }
 
     /// The exit code in the form `main` returns.
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
     }

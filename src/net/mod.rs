@@ -39,7 +39,6 @@ impl Listeners {
     /// Binds every address of the configuration.
     ///
     /// # Errors
-    ///
     /// The first address that cannot be bound.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
         listener::bind(config).map(Self)
@@ -65,7 +64,6 @@ impl Server {
     /// Starts all threads. The client port opens when `gate` becomes true.
     ///
     /// # Errors
-    ///
     /// The system refuses a thread or a reactor.
     pub fn start(node: &Arc<Node>, listeners: Listeners, gate: Gate<bool>) -> io::Result<Self> {
         let mut workers = Vec::new();
@@ -106,7 +104,6 @@ impl Server {
     /// Waits for all threads to end. The gate's sender must be dropped before: that ends them.
     ///
     /// # Errors
-    ///
     /// The client port could not be opened.
     pub fn stop(self) -> io::Result<()> {
         drop(self.run);

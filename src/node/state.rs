@@ -55,12 +55,6 @@ type ReplicationStatsFn = dyn Fn(&mut Vec<u8>) + Send + Sync;
 /// How a node prints `stats replication`.
 pub struct ReplicationStats(pub Box<ReplicationStatsFn>);
 
-impl std::fmt::Debug for ReplicationStats {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ReplicationStats")
-    }
-}
-
 impl Node {
     /// A node without passwords, with its store and, in a pair, the change queue to the link.
     pub fn new(

@@ -12,7 +12,6 @@ mod error;
 mod files;
 mod verifier;
 
-use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -52,14 +51,6 @@ struct TlsConfigs {
     mutual: Arc<ServerConfig>,
     basic: Arc<ServerConfig>,
     at_boot_ms: u64,
-}
-
-impl fmt::Debug for ClientTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientTls")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
 }
 
 impl ClientTls {

@@ -16,21 +16,20 @@ pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 impl Executor<'_, '_> {
     pub(super) fn answer_packet(&mut self, header: &Header, request: BinaryRequest<'_>) {
         match request {
-            BinaryRequest::Get { key, with_key } => {
-                let out = &mut *self.out;
-                let found = command::get(self.ctx, key, |item| hit(out, header, item, with_key));
-                self.missed(found, header, key, with_key);
-            }
-            BinaryRequest::GetAndTouch {
+            BinaryRequest::Get {
                 key,
                 exptime,
                 with_key,
             } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut *self.out;
-                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
-                    hit(out, header, item, with_key);
-                });
+                let show = |item: &Item| hit(out, header, item, with_key);
+                let found = match exptime {
+                    None => command::get(self.ctx, key, show),
+                    Some(exptime) => {
+                        let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
+                        command::get_and_touch(self.ctx, key, deadline_ms, show)
+                    }
+                };
                 self.missed(found, header, key, with_key);
             }
             BinaryRequest::Touch { key, exptime } => {

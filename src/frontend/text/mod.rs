@@ -13,7 +13,6 @@ mod state;
 mod stats;
 mod store_reply;
 mod value;
-mod waiting;
 
 use super::control::ServerControl;
 use super::executor::Executor;

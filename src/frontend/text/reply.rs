@@ -58,8 +58,6 @@ impl Executor<'_, '_> {
             }
             // Handled by the caller.
             TextRequest::Get { .. }
-            | TextRequest::GetAndTouch { .. }
-            | TextRequest::GetTooLong { .. }
             | TextRequest::Store(_)
             | TextRequest::Meta { .. }
             | TextRequest::Admin { .. }

@@ -3,6 +3,7 @@
 use super::cachedump::Cachedump;
 use super::dump::Dump;
 use crate::frontend::executor::Receiving;
+use crate::frontend::wait_state::WaitState;
 
 /// The text protocol on one connection.
 #[derive(Debug, Default)]
@@ -27,6 +28,22 @@ pub(super) enum TextState {
     Cachedump(Box<Cachedump>),
 }
 
+impl TextFrontend {
+    /// What the connection waits for, for `stats conns`; `tail` is input that was not executed.
+    pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
+        match self.state {
+            // The data of a small value is waited for together with its line.
+            TextState::Line if !tail.is_empty() && memchr::memchr(b'\n', tail).is_some() => {
+                WaitState::Value
+            }
+            TextState::Line | TextState::Keys(_) => WaitState::Read,
+            TextState::Value(_) => WaitState::Value,
+            TextState::Discard(_) => WaitState::Swallow,
+            TextState::Dump(_) | TextState::Cachedump(_) => WaitState::Write,
+        }
+    }
+}
+
 /// What to do for each key of a retrieval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retrieval {
@@ -36,17 +53,6 @@ pub(super) struct Retrieval {
     pub(super) touch: Option<u64>,
     /// Show nothing: the line ends in an error, at its first key that is too long.
     pub(super) is_refused: bool,
-}
-
-impl Retrieval {
-    /// Shows items, and changes nothing.
-    pub(super) fn get(with_cas: bool) -> Self {
-        Self {
-            with_cas,
-            touch: None,
-            is_refused: false,
-        }
-    }
 }
 
 /// How to reply once the value is complete, and its line end so far.

@@ -12,10 +12,9 @@ pub fn strict_u32(token: &[u8]) -> Option<u32> {
 
 /// Digits only, within 64 bits.
 pub fn strict_u64(token: &[u8]) -> Option<u64> {
-    if token.is_empty() || token.len() > U64_CHARS_MAX {
-        return None;
-    }
-    digits(token)
+    (1..=U64_CHARS_MAX)
+        .contains(&token.len())
+        .then(|| digits(token))?
 }
 
 /// Digits, with a minus sign before them if need be.
@@ -42,12 +41,8 @@ pub(super) fn exptime(token: &[u8]) -> Option<i32> {
     if magnitude > limit {
         return None;
     }
-    let value = magnitude as i64;
-    Some(if negative {
-        value.wrapping_neg()
-    } else {
-        value
-    } as i32)
+    let sign = if negative { -1 } else { 1 };
+    Some((magnitude as i64).wrapping_mul(sign) as i32)
 }
 
 /// A fraction, as `strtod` reads it, but in decimal only.

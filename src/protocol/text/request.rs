@@ -37,19 +37,14 @@ impl<'a> Keys<'a> {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextRequest<'a> {
-    /// `get`, and `gets` with the CAS unique.
-    Get { keys: Keys<'a>, with_cas: bool },
-    /// `gat`, and `gats` with the CAS unique.
-    GetAndTouch {
-        exptime: i32,
-        keys: Keys<'a>,
-        with_cas: bool,
-    },
-    /// Any of these four with a key that is too long: those before it are looked up, and touched
-    /// if there is an exptime, but nothing is shown.
-    GetTooLong {
+    /// `get`, `gets`, `gat` and `gats`: the latter with an exptime, those in `s` with the CAS
+    /// unique. With a key that `is_too_long`, those before it are looked up and touched, but
+    /// nothing is shown.
+    Get {
         exptime: Option<i32>,
         keys: Keys<'a>,
+        with_cas: bool,
+        is_too_long: bool,
     },
     /// `set`, `add`, `replace`, `append`, `prepend`, `cas`: data follows.
     Store(Storage<'a>),
@@ -177,33 +172,28 @@ fn watch(args: &[u8]) -> TextRequest<'_> {
 }
 
 fn retrieval(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
-    let keys = Keys(args);
-    if keys.is_empty() {
-        return Err(ParseError::BAD_FORMAT);
-    }
-    if !keys.are_valid() {
-        let exptime = None;
-        return Ok(TextRequest::GetTooLong { exptime, keys });
-    }
-    Ok(TextRequest::Get { keys, with_cas })
+    keys_of(Keys(args), None, with_cas)
 }
 
 fn get_and_touch(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
-    let Some((exptime, keys)) = Keys(args).split_first() else {
-        return Err(ParseError::BAD_FORMAT);
-    };
+    let (exptime, keys) = Keys(args).split_first().ok_or(ParseError::BAD_FORMAT)?;
+    keys_of(keys, Some(exptime), with_cas)
+}
+
+fn keys_of<'a>(
+    keys: Keys<'a>,
+    exptime: Option<&[u8]>,
+    with_cas: bool,
+) -> Result<TextRequest<'a>, ParseError> {
     if keys.is_empty() {
         return Err(ParseError::BAD_FORMAT);
     }
-    let exptime = number::strict_i32(exptime).ok_or(ParseError::BAD_EXPTIME)?;
-    if !keys.are_valid() {
-        let exptime = Some(exptime);
-        return Ok(TextRequest::GetTooLong { exptime, keys });
-    }
-    Ok(TextRequest::GetAndTouch {
-        exptime,
+    let exptime = exptime.map(|word| number::strict_i32(word).ok_or(ParseError::BAD_EXPTIME));
+    Ok(TextRequest::Get {
+        exptime: exptime.transpose()?,
         keys,
         with_cas,
+        is_too_long: !keys.are_valid(),
     })
 }
 
@@ -239,13 +229,9 @@ fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, ParseError> {
 
 /// After the key: nothing, `0`, `noreply` or `0 noreply` (old clients send the 0).
 fn delete(args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
-    let Keyed {
-        key,
-        word,
-        words,
-        noreply,
-    } = keyed(args, 0)?;
-    match (words, word) {
+    let keyed = keyed(args, 0)?;
+    let (key, noreply) = (keyed.key, keyed.noreply);
+    match (keyed.words, keyed.word) {
         (0, _) | (1, b"0" | b"noreply") => {}
         (2, b"0") if noreply => {}
         _ => return Err(ParseError::BAD_DELETE.quiet(noreply)),

@@ -26,10 +26,9 @@ impl Model {
             replicated,
             ..config(64 * MEBIBYTE)
         };
-        let hasher = if colliding {
-            KeyHasher::colliding()
-        } else {
-            KeyHasher::new(&[1; 16])
+        let hasher = match colliding {
+            true => KeyHasher::colliding(),
+            false => KeyHasher::new(&[1; 16]),
         };
         Self {
             store: Store::with_hasher(&config, hasher),
@@ -113,22 +112,25 @@ impl Model {
         timestamp
     }
 
-    fn set(&mut self, key: u8, value: u8, ttl: u64) {
-        let deadline_ms = self.deadline(ttl);
-        let mut context = OpContext::at(self.now);
-        let value = value_of(value);
-        let timestamp = self
-            .store
-            .put(&key_of(key), &value, deadline_ms, &mut context);
-        let version = Version::written(self.new_timestamp(timestamp));
-        self.took(context);
+    fn insert(&mut self, key: u8, value: Vec<u8>, deadline_ms: u64, version: Version, ours: bool) {
         let entry = Entry::Live {
             value,
             deadline_ms,
             version,
-            confirmed: false,
+            confirmed: !ours,
         };
         self.entries.insert(key, entry);
+    }
+
+    fn set(&mut self, key: u8, value: u8, ttl: u64) {
+        let deadline_ms = self.deadline(ttl);
+        let mut context = OpContext::at(self.now);
+        let value = value_of(value);
+        let name = key_of(key);
+        let timestamp = self.store.put(&name, &value, deadline_ms, &mut context);
+        let version = Version::written(self.new_timestamp(timestamp));
+        self.took(context);
+        self.insert(key, value, deadline_ms, version, true);
     }
 
     fn add(&mut self, key: u8, value: u8) {
@@ -154,13 +156,7 @@ impl Model {
         assert_eq!(added, expected);
         if added {
             let version = Version::written(self.new_timestamp(timestamp));
-            let entry = Entry::Live {
-                value,
-                deadline_ms: NEVER,
-                version,
-                confirmed: false,
-            };
-            self.entries.insert(key, entry);
+            self.insert(key, value, NEVER, version, true);
         }
     }
 
@@ -274,13 +270,7 @@ impl Model {
         let expected = match self.order_of(key, version) {
             Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
-                let entry = Entry::Live {
-                    value,
-                    deadline_ms: deadline,
-                    version,
-                    confirmed: true,
-                };
-                self.entries.insert(key, entry);
+                self.insert(key, value, deadline, version, false);
                 ApplyResult::Applied
             }
             Ok(false) => match self.entries.get_mut(&key) {
@@ -332,12 +322,9 @@ impl Model {
         self.read(key);
         let name = key_of(key);
         let hash = self.store.shared.hasher.hash(&name);
-        let slot = self
-            .store
-            .shard(hash.slot())
-            .lock()
-            .find(hash, &name)
-            .map(|found| found.0);
+        let shard = self.store.shard(hash.slot()).lock();
+        let slot = shard.find(hash, &name).map(|found| found.0);
+        drop(shard);
         let (Some(slot), Some(entry)) = (slot, self.entries.get_mut(&key)) else {
             return;
         };
