@@ -177,11 +177,8 @@ impl Entry {
         if let Some(local) = &self.local {
             stat(out, &format!("{fd}:listen_addr"), local);
         }
-        stat(
-            out,
-            &format!("{fd}:state"),
-            word(&WaitState::ALL, |it| *it as u8 == state),
-        );
+        let state = word(&WaitState::ALL, |it| *it as u8 == state);
+        stat(out, &format!("{fd}:state"), state);
         stat(out, &format!("{fd}:secs_since_last_cmd"), secs);
     }
 }

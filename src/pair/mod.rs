@@ -47,10 +47,11 @@ pub fn run(flags: &PairFlags) -> Result<(), StartupError> {
     let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder
         .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| failed("no reactor", error))?;
+        .build()
+        .map_err(|error| failed("no reactor", error))?;
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
         // From here on a signal waits until it is looked at: the children are stopped then, and the
@@ -115,9 +116,8 @@ async fn watch(
     loop {
         let running = [primary.is_running(), failover.is_running()];
         if !told && running != [true; 2] {
-            return Err(StartupError::system(
-                "a node did not start; its last line says why",
-            ));
+            let text = "a node did not start; its last line says why";
+            return Err(StartupError::system(text));
         }
         if running == [false; 2] {
             return Err(StartupError::system("both nodes have ended"));

@@ -114,11 +114,8 @@ fn process_with(inode: &str) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();
     for process in processes {
-        let Some(id) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
+        let name = process.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         if has_open(&process.path().join("fd"), &wanted) {
@@ -149,10 +146,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let holder = holder_of(port);
-        assert!(
-            holder.contains(&format!("(process {})", std::process::id())),
-            "{holder}"
-        );
+        let own = format!("(process {})", std::process::id());
+        assert!(holder.contains(&own), "{holder}");
     }
 
     #[test]

@@ -133,11 +133,8 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
     if view.config.tuning.maxconns_fast {
         node_counts!(view, out: rejected_connections);
     }
-    stat(
-        out,
-        "connection_structures",
-        counters.curr_connections.get(),
-    );
+    let open = counters.curr_connections.get();
+    stat(out, "connection_structures", open);
     // memcached's response objects do not exist here.
     stat(out, "response_obj_oom", 0);
     stat(out, "response_obj_count", 0);

@@ -71,11 +71,8 @@ impl BinaryFrontend {
             BinaryState::Locked => match Header::parse(input) {
                 Some(header) if !header.is_open_to_all() => {
                     let error = header.check_body().err();
-                    self.refuse_request(
-                        &header,
-                        error.unwrap_or(PacketError::UNAUTHENTICATED),
-                        exec,
-                    )
+                    let error = error.unwrap_or(PacketError::UNAUTHENTICATED);
+                    self.refuse_request(&header, error, exec)
                 }
                 _ => self.packet(input, exec),
             },

@@ -2,7 +2,7 @@ mod classes;
 
 use super::*;
 use crate::config::{Config, Listen, TlsVersion};
-use crate::store::{ClassPlan, Now, OpContext, Store, StoreConfig};
+use crate::store::{Now, OpContext, Store, StoreConfig};
 
 /// The keys that memcached 1.6.45 prints, from `server_stats`, `get_stats` and `item_stats_totals`
 /// in its source.
