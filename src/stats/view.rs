@@ -36,18 +36,14 @@ pub struct NodeView<'n> {
 impl NodeView<'_> {
     /// A counter, summed over the workers.
     pub(super) fn sum(&self, counter: impl Fn(&WorkerCounters) -> &Counter) -> u64 {
-        self.workers
-            .iter()
-            .map(|worker| counter(worker).get())
-            .sum()
+        let counts = self.workers.iter().map(|worker| counter(worker).get());
+        counts.sum()
     }
 
     /// A counter of every class, summed over classes and workers.
     pub(super) fn sum_of_classes(&self, counter: impl Fn(&ClassCounts) -> &Counter) -> u64 {
-        let classes = self
-            .workers
-            .iter()
-            .flat_map(|worker| worker.by_class.each());
+        let workers = self.workers.iter();
+        let classes = workers.flat_map(|worker| worker.by_class.each());
         classes.map(|class| counter(class).get()).sum()
     }
 

@@ -134,11 +134,9 @@ impl Store {
     /// Reports the live items among those that an eviction has just removed.
     #[cold]
     pub(super) fn report_evictions(&self, context: &OpContext) {
-        let background_observer = self
-            .background_observer
-            .get()
-            .filter(|_| context.is_background);
-        let Some(observer) = context.observer.as_ref().or(background_observer) else {
+        let background = self.background_observer.get();
+        let background = background.filter(|_| context.is_background);
+        let Some(observer) = context.observer.as_ref().or(background) else {
             return;
         };
         for item in &context.retired {

@@ -42,12 +42,8 @@ impl Store {
             dead.clear();
             let is_dead = |item: &Item| item.timestamp() < flush_watermark;
             let locked = shard.lock();
-            dead.extend(
-                locked
-                    .entries()
-                    .filter(|(_, item)| is_dead(item))
-                    .map(|(slot, _)| slot),
-            );
+            let entries = locked.entries().filter(|(_, item)| is_dead(item));
+            dead.extend(entries.map(|(slot, _)| slot));
             drop(locked);
             for step in dead.chunks(limits::EXPIRY_STEP_ENTRIES) {
                 let mut locked = shard.lock();
@@ -103,10 +99,8 @@ impl Store {
             .expiry_buckets
             .fired(context.now, limits::EXPIRY_STEP_ENTRIES, fired);
         for &(bucket, slot) in fired.iter() {
-            let Some(item) = shard
-                .peek(slot)
-                .filter(|item| item.expiry_bucket() == bucket)
-            else {
+            let item = shard.peek(slot);
+            let Some(item) = item.filter(|item| item.expiry_bucket() == bucket) else {
                 continue;
             };
             item.set_expiry_bucket(0);

@@ -105,11 +105,8 @@ impl Account {
             return false;
         }
         let deny = |left: u32| left.checked_sub(1);
-        if self
-            .denials_left
-            .fetch_update(RELAXED, RELAXED, deny)
-            .is_ok()
-        {
+        let denied = self.denials_left.fetch_update(RELAXED, RELAXED, deny);
+        if denied.is_ok() {
             return false;
         }
         let used = self.used_bytes.load(RELAXED);

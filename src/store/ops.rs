@@ -232,9 +232,9 @@ impl Store {
     /// Removes an expired or flushed item that housekeeping or an eviction has found, and counts it
     /// as expired if no client had read it.
     pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        shard
-            .peek(slot)
-            .inspect(|item| self.count_expired_unfetched(item));
+        if let Some(item) = shard.peek(slot) {
+            self.count_expired_unfetched(item);
+        }
         self.remove_dead(shard, slot, context);
     }
 
@@ -250,13 +250,8 @@ impl Store {
             Cause::Expiry
         };
         let removal = Change::Remove { key: item.key() };
-        shard.mutate(
-            &self.shared,
-            context,
-            SlotRef::of(slot, &item),
-            removal,
-            cause,
-        );
+        let at = SlotRef::of(slot, &item);
+        shard.mutate(&self.shared, context, at, removal, cause);
     }
 
     fn count_expired_unfetched(&self, item: &Item) {

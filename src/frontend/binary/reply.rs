@@ -73,10 +73,7 @@ impl Executor<'_, '_> {
             }
             BinaryRequest::Stat { key } => self.stat(header, key),
             // Handled by the caller.
-            BinaryRequest::Store(_)
-            | BinaryRequest::SaslList
-            | BinaryRequest::Sasl(_)
-            | BinaryRequest::Quit => {}
+            _ => {}
         }
     }
 

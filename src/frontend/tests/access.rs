@@ -125,23 +125,3 @@ fn a_binary_connection_authenticates_with_sasl() {
     assert_eq!(statuses(&replies), expected);
     assert_eq!((flow, cmds, errors), (Flow::NeedMore, 5, 3));
 }
-
-/// CVE-2013-7239: a connection stayed authenticated after an attempt that failed.
-#[test]
-fn a_failed_login_ends_an_earlier_one() {
-    let server = guarded(false);
-    let good = packet(0x21, &[], b"PLAIN", b"\0foo\0bar");
-    for last in [
-        packet(0x21, &[], b"PLAIN", b"\0foo\0bab"),
-        packet(0x21, &[], b"CRAM-MD5", b""),
-        packet(0x21, &[], b"PLAIN", b""),
-        packet(0x21, &[], b"PLAIN", &[b'x'; 5000]),
-        packet(0x22, &[], b"PLAIN", b"\0foo\0bar"),
-        packet(0x20, &[], b"", b""),
-    ] {
-        let script = [good.clone(), last, packet(0x0a, &[], b"", b"")].concat();
-        let (replies, flow, ..) = run_script(&server, &script, &[], 1000);
-        assert_eq!(statuses(&replies).last(), Some(&(0x0a, 0x20)));
-        assert_eq!(flow, Flow::Close);
-    }
-}

@@ -57,12 +57,7 @@ impl Executor<'_, '_> {
                 reply::line(out, self.server.version());
             }
             // Handled by the caller.
-            TextRequest::Get { .. }
-            | TextRequest::Store(_)
-            | TextRequest::Meta { .. }
-            | TextRequest::Admin { .. }
-            | TextRequest::Stats { .. }
-            | TextRequest::Quit => {}
+            _ => {}
         }
     }
 }

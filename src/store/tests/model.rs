@@ -70,17 +70,10 @@ impl Model {
 
     /// A lookup removes an expired or flushed item; an unconfirmed one leaves a tombstone.
     fn look_up(&mut self, key: u8) {
-        let Some(entry) = self
-            .entries
-            .get(&key)
-            .filter(|entry| self.is_dead(entry))
-            .cloned()
-        else {
-            return;
-        };
-        let Entry::Live {
+        let entry = self.entries.get(&key).filter(|entry| self.is_dead(entry));
+        let Some(&Entry::Live {
             version, confirmed, ..
-        } = entry
+        }) = entry
         else {
             return;
         };
@@ -138,19 +131,15 @@ impl Model {
         let mut context = OpContext::at(self.now);
         let value = value_of(value);
         let head = ItemHead::default();
-        let mut pending = self
-            .store
-            .pending_item(&key_of(key), &head, value.len())
-            .ok();
-        pending
-            .iter_mut()
-            .for_each(|pending| pending.fill(|to| to.copy_from_slice(&value)));
-        let (added, timestamp) =
-            self.store
-                .update(&key_of(key), &mut context, |found| match found {
-                    Ok(_) => (Action::Promote, false),
-                    Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
-                });
+        let name = key_of(key);
+        let mut pending = self.store.pending_item(&name, &head, value.len()).unwrap();
+        pending.fill(|to| to.copy_from_slice(&value));
+        let mut pending = Some(pending);
+        let add = |found: Result<&Item, Miss>| match found {
+            Ok(_) => (Action::Promote, false),
+            Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
+        };
+        let (added, timestamp) = self.store.update(&name, &mut context, add);
         drop(pending);
         self.took(context);
         assert_eq!(added, expected);
@@ -228,10 +217,8 @@ impl Model {
     }
 
     fn version_of(&mut self, key: u8, age: Age) -> Version {
-        let held = self
-            .entries
-            .get(&key)
-            .map_or_else(Version::default, Entry::version);
+        let held = self.entries.get(&key).map(Entry::version);
+        let held = held.unwrap_or_default();
         match age {
             Age::Same => held,
             Age::Older => version(held.timestamp.get().saturating_sub(1)),

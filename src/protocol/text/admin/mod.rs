@@ -16,7 +16,7 @@ use super::watch::Events;
 use crate::limits::{
     AUTOMOVE_WINDOW, HOT_AND_WARM_PCT_MAX, MEMLIMIT_MEGABYTES_MAX, MEMLIMIT_MEGABYTES_MIN,
 };
-use words::{ERROR, Words, begins};
+use words::{ERROR, Words, begins, refused};
 
 /// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
@@ -90,15 +90,13 @@ pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
 
 pub(super) fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     match words.u32(0).ok_or(ERROR)? {
-        ..MEMLIMIT_MEGABYTES_MIN => Err(ParseError::saying(
-            "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
-        )),
+        ..MEMLIMIT_MEGABYTES_MIN => {
+            refused("MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m")
+        }
         megabytes @ MEMLIMIT_MEGABYTES_MIN..=MEMLIMIT_MEGABYTES_MAX => {
             Ok(Admin::MemoryLimit { megabytes })
         }
-        _ => Err(ParseError::saying(
-            "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
-        )),
+        _ => refused("MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes"),
     }
 }
 
@@ -139,14 +137,10 @@ fn tune(words: &Words<'_>) -> Result<Lru, ParseError> {
     let hot_factor = number::float(words.first[3]).ok_or(ERROR)?;
     let warm_factor = number::float(words.first[4]).ok_or(ERROR)?;
     if hot_pct.saturating_add(warm_pct) > HOT_AND_WARM_PCT_MAX {
-        return Err(ParseError::saying(
-            "ERROR hot and warm pcts must not exceed 80",
-        ));
+        return refused("ERROR hot and warm pcts must not exceed 80");
     }
     if hot_factor <= 0.0 || warm_factor <= 0.0 {
-        return Err(ParseError::saying(
-            "ERROR hot/warm age factors must be greater than 0",
-        ));
+        return refused("ERROR hot/warm age factors must be greater than 0");
     }
     Ok(Lru::Tune {
         hot_pct,
@@ -179,12 +173,10 @@ fn automove(words: &Words<'_>) -> Result<Slabs, ParseError> {
     }
     if begins("window", word) {
         let window = words.u32(2).ok_or(ParseError::BAD_FORMAT)?;
-        let is_good = AUTOMOVE_WINDOW.contains(&window);
-        return is_good
-            .then_some(Slabs::Window(window))
-            .ok_or(ParseError::saying(
-                "CLIENT_ERROR automove window too low or too high",
-            ));
+        if !AUTOMOVE_WINDOW.contains(&window) {
+            return refused("CLIENT_ERROR automove window too low or too high");
+        }
+        return Ok(Slabs::Window(window));
     }
     match words.u32(1).ok_or(ParseError::BAD_FORMAT)? {
         level @ 0..=2 => Ok(Slabs::Automove(level)),

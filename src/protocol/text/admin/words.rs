@@ -6,6 +6,11 @@ use super::super::token::tokens;
 
 pub(super) const ERROR: ParseError = ParseError::saying("ERROR");
 
+/// A command that is refused with these words.
+pub(super) fn refused<T>(words: &'static str) -> Result<T, ParseError> {
+    Err(ParseError::saying(words))
+}
+
 /// The words after a command: how many, and the first few of them. `noreply` is one, as in
 /// memcached: where the number of words matters, it makes one too many.
 pub(in crate::protocol::text) struct Words<'a> {
