@@ -55,23 +55,6 @@ pub fn check_config(file: &Path) -> Result<String, StartupError> {
     Ok(format!("{}: good, {pair}", file.display()))
 }
 
-/// Reads the pair's key, while the process may still be root.
-///
-/// # Errors
-/// The file is missing, exposed or no key.
-fn load_key(config: &Config) -> Result<Option<PairKey>, StartupError> {
-    let path = config.replication.key_file.as_deref();
-    let key = path.filter(|_| config.is_pair()).map(PairKey::load);
-    key.transpose()
-        .map_err(|error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
-}
-
-fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
-    let tls = config.tls.enabled.then(|| ClientTls::load(&config.tls));
-    tls.transpose()
-        .map_err(|error| StartupError::new(EXIT_USAGE, error))
-}
-
 /// What a node must read while the process may still be root.
 pub struct Secrets {
     key: Option<PairKey>,
@@ -85,11 +68,16 @@ impl Secrets {
     /// # Errors
     /// Where, what and the hint.
     pub fn load(config: &Config) -> Result<Self, StartupError> {
-        Ok(Self {
-            key: load_key(config)?,
-            access: Access::load(config)?,
-            tls: load_tls(config)?,
-        })
+        let path = config.replication.key_file.as_deref();
+        let key = path.filter(|_| config.is_pair()).map(PairKey::load);
+        let no_key =
+            |error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}"));
+        let key = key.transpose().map_err(no_key)?;
+        let access = Access::load(config)?;
+        let tls = config.tls.enabled.then(|| ClientTls::load(&config.tls));
+        let tls = tls.transpose();
+        let tls = tls.map_err(|error| StartupError::new(EXIT_USAGE, error))?;
+        Ok(Self { key, access, tls })
     }
 }
 
@@ -198,15 +186,8 @@ impl Running {
         let server = Server::start(&node, sockets.clients, open).map_err(refused)?;
         let link = match key {
             Some(key) => {
-                let setup = replication_setup(
-                    config,
-                    &key,
-                    sockets.partner,
-                    store,
-                    receiver,
-                    gate,
-                    status,
-                )?;
+                let shared = (store, receiver, gate, status);
+                let setup = replication_setup(config, &key, sockets.partner, shared)?;
                 PortGate::Pair(ReplicationThread::spawn(setup).map_err(refused)?)
             }
             None => PortGate::Alone(gate),
@@ -249,6 +230,7 @@ fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, S
         Some(key) => key.hash_secret(),
         None => random_secret()?,
     };
+    let slabs = &config.tuning.slabs;
     Ok(StoreConfig {
         limit_bytes: config.memory.limit_bytes as u64,
         item_bytes_max: config.memory.max_item_bytes,
@@ -256,20 +238,14 @@ fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, S
         hash_secret,
         side: config.node.side.unwrap_or(0),
         replicated: key.is_some(),
-        classes: class_plan(config),
+        classes: ClassPlan {
+            growth_factor: slabs.growth_factor,
+            min_bytes: slabs.min_size_bytes,
+            chunk_max_bytes: slabs.chunk_max_bytes,
+            given_bytes: slabs.sizes_bytes.clone(),
+            tracks_sizes: config.client.track_sizes,
+        },
     })
-}
-
-/// memcached's classes of items, by its own flags for them.
-fn class_plan(config: &Config) -> ClassPlan {
-    let slabs = &config.tuning.slabs;
-    ClassPlan {
-        growth_factor: slabs.growth_factor,
-        min_bytes: slabs.min_size_bytes,
-        chunk_max_bytes: slabs.chunk_max_bytes,
-        given_bytes: slabs.sizes_bytes.clone(),
-        tracks_sizes: config.client.track_sizes,
-    }
 }
 
 fn random_secret() -> Result<[u8; 16], StartupError> {
@@ -284,19 +260,20 @@ fn replication_setup(
     config: Config,
     key: &PairKey,
     listeners: Vec<TcpListener>,
-    store: Arc<Store>,
-    change_queue: ChangeReceiver,
-    gate: watch::Sender<bool>,
-    status: Arc<ReplicationStatus>,
+    (store, changes, gate, status): (
+        Arc<Store>,
+        ChangeReceiver,
+        watch::Sender<bool>,
+        Arc<ReplicationStatus>,
+    ),
 ) -> Result<ReplicationSetup, StartupError> {
     let unusable = |what: String| StartupError::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
         .map_err(|error| unusable(format!("replication.key_file: cannot be used: {error}")))?;
     let policy = config.policy();
     let (Some(failover), Some(side)) = (config.replication.failover, config.node.side) else {
-        return Err(unusable(
-            "a pair needs its failover and its side".to_owned(),
-        ));
+        let text = "a pair needs its failover and its side";
+        return Err(unusable(text.to_owned()));
     };
     let now = Clock::new().now();
     let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
@@ -313,7 +290,7 @@ fn replication_setup(
         tls,
         patience: config.replication.start_alone_after,
         store,
-        changes: change_queue,
+        changes,
         gate,
         status,
     })
@@ -356,10 +333,8 @@ mod tests {
         config.replication.failover = Some(Address::parse("127.0.0.1:1").unwrap());
         let error = bind(&config).unwrap_err();
         assert!(error.text.contains("replication.listen"), "{error}");
-        assert!(
-            bound.is_some() && inode() == bound,
-            "it took the socket over"
-        );
+        let is_same = bound.is_some() && inode() == bound;
+        assert!(is_same, "it took the socket over");
         drop(first);
         assert_eq!(inode(), None);
     }

@@ -31,4 +31,4 @@ pub(crate) use tls::Tls;
 pub(crate) use tuning::Tuning;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

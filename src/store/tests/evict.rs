@@ -142,21 +142,6 @@ fn evictions_try_no_more_shards_when_there_are_tombstones() {
     }
 }
 
-/// `cargo test --release --lib worst_set_past_tombstones -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and tells nothing wrong"]
-fn worst_set_past_tombstones() {
-    for limit_mib in [64, 256, 1024] {
-        let mut worst = std::time::Duration::ZERO;
-        fill_past_tombstones(limit_mib * MEBIBYTE, |_, put| {
-            let begun = std::time::Instant::now();
-            put();
-            worst = worst.max(begun.elapsed());
-        });
-        eprintln!("-m {limit_mib}: the worst set took {worst:?}");
-    }
-}
-
 #[test]
 fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
     let store = replicated(SMALL_BYTES);
