@@ -224,10 +224,8 @@ impl Registry {
     /// the longest stalled first, until `wanted_bytes` are free.
     pub(crate) fn drop_stalled(&self, grown_before_boot_ms: u64, wanted_bytes: u64) {
         let open: Vec<_> = self.open.lock().values().cloned().collect();
-        let mut stalled: Vec<_> = open
-            .iter()
-            .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
-            .collect();
+        let stalled = |entry| Some((Entry::stalled(entry, grown_before_boot_ms)?, entry));
+        let mut stalled: Vec<_> = open.iter().map(Arc::as_ref).filter_map(stalled).collect();
         // Of equally old ones the largest first, so that fewer are dropped.
         stalled.sort_unstable_by_key(|((since, held_bytes), _)| (*since, Reverse(*held_bytes)));
         let mut freed_bytes = 0;

@@ -83,14 +83,10 @@ fn try_bind(port: u16) -> io::Result<()> {
 /// The process that listens on a port, as far as this user may know.
 fn holder_of(port: u16) -> String {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let inodes: Vec<String> = tables
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listeners_in(&table, port))
-        .collect();
+    let tables = tables.iter().flat_map(fs::read_to_string);
+    let mut inodes = tables.flat_map(|table| listeners_in(&table, port));
     inodes
-        .iter()
-        .find_map(|inode| process_with(inode))
+        .find_map(|inode| process_with(&inode))
         .unwrap_or_else(|| "a process of another user (`sudo ss -ltnp` names it)".to_owned())
 }
 

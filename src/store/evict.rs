@@ -110,7 +110,7 @@ impl Store {
     }
 
     pub(super) fn evict_item(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        let Some(item) = shard.peek(slot) else {
+        let Some(item) = shard.table.peek(slot) else {
             return;
         };
         if self.shared.is_flushed(item) || item.is_expired(context.now) {

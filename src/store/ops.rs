@@ -162,7 +162,7 @@ impl Store {
             (Action::Remove, LookupState::Live) => Change::Remove { key },
             (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
             (Action::Touch(deadline_ms), LookupState::Live) => {
-                let item_flags = shard.peek(at.slot)?.item_flags();
+                let item_flags = shard.table.peek(at.slot)?.item_flags();
                 self.count_use(shard, at.slot, true, context);
                 Change::Touch {
                     deadline_ms,
@@ -201,7 +201,7 @@ impl Store {
         };
         // memcached counts an expired item that a set replaces as reclaimed.
         if found == LookupState::Dead && matches!(change, Change::Put { .. }) {
-            shard.peek(at.slot).inspect(|item| {
+            shard.table.peek(at.slot).inspect(|item| {
                 self.count_reclaimed(item);
                 self.count_expired_unfetched(item);
             });
@@ -232,7 +232,7 @@ impl Store {
     /// Removes an expired or flushed item that housekeeping or an eviction has found, and counts it
     /// as expired if no client had read it.
     pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        if let Some(item) = shard.peek(slot) {
+        if let Some(item) = shard.table.peek(slot) {
             self.count_expired_unfetched(item);
         }
         self.remove_dead(shard, slot, context);
@@ -241,7 +241,7 @@ impl Store {
     /// Removes an expired or flushed item that a lookup has found. As in memcached, the lookup
     /// counts a miss and the item is not counted as expired.
     fn remove_dead(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        let Some(item) = shard.peek(slot).cloned() else {
+        let Some(item) = shard.table.peek(slot).cloned() else {
             return;
         };
         let cause = if self.shared.is_flushed(&item) {
@@ -269,7 +269,7 @@ impl Store {
     /// Notes that a client used an item: read it, or failed to `add` it.
     fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, context: &mut OpContext) {
         let tick = tick_of(context.now);
-        let Some(item) = shard.peek(slot) else {
+        let Some(item) = shard.table.peek(slot) else {
             return;
         };
         if is_read {

@@ -23,7 +23,7 @@ enum VersionOrder {
 impl Store {
     /// The entry of a slot, an item or a tombstone.
     pub fn entry(&self, slot: u64) -> Option<Item> {
-        self.shard(slot).lock().peek(slot).cloned()
+        self.shard(slot).lock().table.peek(slot).cloned()
     }
 
     /// Applies a complete record. Items evicted for it are dirty in the context if the partner must
@@ -203,7 +203,7 @@ impl Store {
         item: &Item,
         context: &mut OpContext,
     ) -> ApplyResult {
-        if shard.peek(at.slot).is_some_and(Item::is_tombstone) {
+        if shard.table.peek(at.slot).is_some_and(Item::is_tombstone) {
             return ApplyResult::Superseded(item.version());
         }
         let confirmation = Change::ConfirmEqual {
@@ -217,7 +217,11 @@ impl Store {
     pub fn confirm(&self, slot: u64, version: Version) {
         let mut context = OpContext::default();
         let mut shard = self.shard(slot).lock();
-        let Some(held) = shard.peek(slot).filter(|item| item.version() == version) else {
+        let Some(held) = shard
+            .table
+            .peek(slot)
+            .filter(|item| item.version() == version)
+        else {
             return;
         };
         if held.is_tombstone() {
@@ -247,7 +251,7 @@ impl Store {
     /// Appends all slots of a shard, hottest first: a whole shard in one hold of its lock.
     pub fn slots_of(&self, shard: usize, out: &mut Vec<u64>) {
         if let Some(shard) = self.shards.get(shard) {
-            out.extend(shard.lock().entries().map(|(slot, _)| slot));
+            out.extend(shard.lock().table.entries().map(|(slot, _)| slot));
         }
     }
 

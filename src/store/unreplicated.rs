@@ -20,7 +20,7 @@ impl Store {
         );
         let shards = self.shards.iter().map(|shard| {
             let shard = shard.lock();
-            let entries = shard.entries().map(|(_, item)| item);
+            let entries = shard.table.entries().map(|(_, item)| item);
             entries
                 .filter(|item| unreplicated == Unreplicated::All || !item.is_confirmed())
                 .filter(|item| !self.shared.is_flushed(item))

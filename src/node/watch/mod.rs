@@ -12,7 +12,6 @@
 
 mod event_log;
 mod mailbox;
-mod shared;
 mod thread;
 mod watcher;
 mod watchers;

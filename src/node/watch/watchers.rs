@@ -5,9 +5,8 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
-use super::event_log::EventLog;
+use super::event_log::{EventLog, Shared};
 use super::mailbox::Mailbox;
-use super::shared::Shared;
 use crate::protocol::text::Events;
 
 /// See the module.

@@ -47,11 +47,15 @@ pub enum BinaryRequest<'a> {
         with_key: bool,
     },
     /// Only gives it another expiry time.
-    Touch { key: &'a [u8], exptime: u32 },
+    Touch {
+        key: &'a [u8],
+        exptime: u32,
+    },
     /// A value follows.
     Store(StoreHead<'a>),
-    /// `delete`.
-    Delete { key: &'a [u8] },
+    Delete {
+        key: &'a [u8],
+    },
     /// A missing item is created with the number `initial`, unless there is no `exptime`.
     Arithmetic {
         key: &'a [u8],
@@ -61,13 +65,16 @@ pub enum BinaryRequest<'a> {
         exptime: Option<u32>,
     },
     /// `flush_all`, at once without an `exptime`.
-    Flush { exptime: u32 },
+    Flush {
+        exptime: u32,
+    },
     /// Has a reply, so that a client knows that everything before it is done.
     Noop,
-    /// The version.
     Version,
     /// Statistics; the key is what follows the text protocol's `stats`.
-    Stat { key: &'a [u8] },
+    Stat {
+        key: &'a [u8],
+    },
     /// The names of the mechanisms.
     SaslList,
     /// A token follows.

@@ -48,8 +48,10 @@ pub enum TextRequest<'a> {
     },
     /// `set`, `add`, `replace`, `append`, `prepend`, `cas`: data follows.
     Store(Storage<'a>),
-    /// `delete`.
-    Delete { key: &'a [u8], noreply: bool },
+    Delete {
+        key: &'a [u8],
+        noreply: bool,
+    },
     /// `incr` and `decr`.
     Arithmetic {
         key: &'a [u8],
@@ -57,16 +59,20 @@ pub enum TextRequest<'a> {
         incr: bool,
         noreply: bool,
     },
-    /// `touch`.
     Touch {
         key: &'a [u8],
         exptime: i32,
         noreply: bool,
     },
-    /// `flush_all`.
-    FlushAll { exptime: i32, noreply: bool },
+    FlushAll {
+        exptime: i32,
+        noreply: bool,
+    },
     /// Administrative commands, see [`Admin`].
-    Admin { command: Admin, noreply: bool },
+    Admin {
+        command: Admin,
+        noreply: bool,
+    },
     /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
     Meta {
         verb: meta::MetaVerb,
@@ -75,13 +81,15 @@ pub enum TextRequest<'a> {
     /// `mn`.
     MetaNothing,
     /// `me`, with what follows; see [`meta::parse_inspection`].
-    MetaInspect { args: &'a [u8] },
-    /// `version`.
+    MetaInspect {
+        args: &'a [u8],
+    },
     Version,
-    /// `quit`.
     Quit,
     /// `stats`, with the words after it.
-    Stats { args: Vec<&'a [u8]> },
+    Stats {
+        args: Vec<&'a [u8]>,
+    },
 }
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).

@@ -22,19 +22,17 @@ use words::{ERROR, Words, begins, refused};
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admin {
-    /// `verbosity`.
-    Verbosity { level: u32 },
+    Verbosity {
+        level: u32,
+    },
     /// `cache_memlimit`.
-    MemoryLimit { megabytes: u32 },
-    /// `shutdown`.
+    MemoryLimit {
+        megabytes: u32,
+    },
     Shutdown(Shutdown),
-    /// `lru`.
     Lru(Lru),
-    /// `slabs`.
     Slabs(Slabs),
-    /// `lru_crawler`.
     Crawler(CrawlerCommand),
-    /// `refresh_certs`.
     RefreshCerts,
     /// `watch`; `None` where it names no events there are.
     Watch(Option<Events>),
@@ -55,7 +53,6 @@ pub enum Shutdown {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lru {
-    /// `tune`.
     Tune {
         hot_pct: u32,
         warm_pct: u32,
