@@ -51,16 +51,6 @@ fn of_several_bad_arguments_the_last_names_the_error() {
 }
 
 #[test]
-fn words_that_are_no_flags_are_told_from_flags_that_are_unknown() {
-    assert_eq!(fault(MetaVerb::Get, " k 1"), "CLIENT_ERROR invalid flag");
-    assert_eq!(fault(MetaVerb::Get, " k _"), "CLIENT_ERROR invalid flag");
-    for word in ["!", "~", "{", "@", "-1", "\u{e9}"] {
-        let words = fault(MetaVerb::Get, &format!(" k v {word}"));
-        assert_eq!(words, "CLIENT_ERROR bad command line format", "{word}");
-    }
-}
-
-#[test]
 fn a_command_has_at_most_20_words() {
     let flags = "b c f h k l q s t u v E1 N1 R1 T1 O1 P1 L1";
     assert!(parse(MetaVerb::Get, format!(" YQ== {flags}").as_bytes()).is_ok());
@@ -87,17 +77,6 @@ fn keys_are_decoded_as_memcached_does() {
     for text in ["Zm9", "====", "Y===", "", "----"] {
         assert_eq!(decode(text.as_bytes()), None, "{text}");
     }
-}
-
-#[test]
-fn me_knows_no_flag_but_a_first_b() {
-    let key = |args: &'static [u8]| parse_inspection(args).unwrap().key.into_owned();
-    assert_eq!(key(b" YQ== b"), b"a");
-    assert_eq!(key(b" YQ== b b"), b"a");
-    assert_eq!(key(b" YQ== x b"), b"YQ==");
-    assert_eq!(key(b" YQ=="), b"YQ==");
-    assert!(parse_inspection(b" YQ b").is_err());
-    assert!(parse_inspection(b" ").is_err());
 }
 
 proptest! {

@@ -42,19 +42,6 @@ const SETTINGS: &str = "\
     ssl_keyformat ssl_ciphers ssl_ca_cert ssl_wbuf_size ssl_session_cache ssl_kernel_tls \
     ssl_min_version num_napi_ids memory_file client_flags_size";
 
-/// The keys of `item_stats`, for one class.
-const ITEMS: &str = "\
-    number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted \
-    evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched \
-    evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked \
-    moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm \
-    hits_to_cold hits_to_temp";
-
-/// The keys of `do_slabs_stats`.
-const SLABS: &str = "\
-    chunk_size chunks_per_page total_pages total_chunks used_chunks free_chunks free_chunks_end \
-    get_hits cmd_set delete_hits incr_hits decr_hits cas_hits cas_badval touch_hits";
-
 const STARTED_BOOT_MS: u64 = 1_000_000;
 
 struct TestNode {
