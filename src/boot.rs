@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
 use crate::auth::Access;
-use crate::config::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
+use crate::config::startup_error::{EXIT_CONFIG, EXIT_USAGE, StartupError};
 use crate::config::{Address, Config, Mode, check::check, read_file};
 use crate::limits::VERSION_ANSWERED;
 use crate::net::{Listeners, Server};
@@ -56,35 +56,7 @@ pub fn check_config(file: &Path) -> Result<String, StartupError> {
     Ok(format!("{}: good, {pair}", file.display()))
 }
 
-/// Reads the pair's key, while the process may still be root.
-///
-/// # Errors
-/// The file is missing, exposed or no key.
-fn load_key(config: &Config) -> Result<Option<PairKey>, StartupError> {
-    let Some(path) = config
-        .replication
-        .key_file
-        .as_deref()
-        .filter(|_| config.is_pair())
-    else {
-        return Ok(None);
-    };
-    PairKey::load(path)
-        .map(Some)
-        .map_err(|error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}")))
-}
-
-fn load_tls(config: &Config) -> Result<Option<ClientTls>, StartupError> {
-    if !config.tls.enabled {
-        return Ok(None);
-    }
-    ClientTls::load(&config.tls)
-        .map(Some)
-        .map_err(|error| StartupError::new(EXIT_USAGE, error))
-}
-
 /// What a node must read while the process may still be root.
-#[derive(Debug)]
 pub struct Secrets {
     key: Option<PairKey>,
     access: Access,
@@ -97,11 +69,16 @@ impl Secrets {
     /// # Errors
     /// Where, what and the hint.
     pub fn load(config: &Config) -> Result<Self, StartupError> {
-        Ok(Self {
-            key: load_key(config)?,
-            access: Access::load(config)?,
-            tls: load_tls(config)?,
-        })
+        let path = config.replication.key_file.as_deref();
+        let key = path.filter(|_| config.is_pair()).map(PairKey::load);
+        let no_key =
+            |error| StartupError::new(EXIT_CONFIG, format!("replication.key_file: {error}"));
+        let key = key.transpose().map_err(no_key)?;
+        let access = Access::load(config)?;
+        let tls = config.tls.enabled.then(|| ClientTls::load(&config.tls));
+        let tls = tls.transpose();
+        let tls = tls.map_err(|error| StartupError::new(EXIT_USAGE, error))?;
+        Ok(Self { key, access, tls })
     }
 }
 
@@ -121,12 +98,12 @@ pub fn bind(config: &Config) -> Result<Sockets, StartupError> {
     let partner = match &config.replication.listen {
         Some(address) if config.is_pair() => runner::bind(address).map_err(|error| {
             let text = format!("replication.listen: cannot listen on {address}: {error}");
-            StartupError::new(EXIT_SYSTEM, text)
+            StartupError::system(text)
         })?,
         _ => Vec::new(),
     };
     let clients = Listeners::bind(config)
-        .map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))?;
+        .map_err(|error| StartupError::system(format!("failed to listen: {error}")))?;
     Ok(Sockets { clients, partner })
 }
 
@@ -162,11 +139,10 @@ pub fn banner(config: &Config, sockets: &Sockets) {
 /// A thread, a reactor or another thing that the system does not give.
 pub fn refused(error: io::Error) -> StartupError {
     let text = format!("the system refuses what a node needs: {error}");
-    StartupError::new(EXIT_SYSTEM, text)
+    StartupError::system(text)
 }
 
 /// A node at work.
-#[derive(Debug)]
 pub struct Running {
     server: Server,
     link: PortGate,
@@ -174,7 +150,6 @@ pub struct Running {
 }
 
 /// Who opens the client port.
-#[derive(Debug)]
 enum PortGate {
     Pair(ReplicationThread),
     Alone(watch::Sender<bool>),
@@ -187,12 +162,10 @@ impl Running {
     /// The system refuses a thread, or the key cannot be used.
     pub fn start(config: Config, secrets: Secrets, sockets: Sockets) -> Result<Self, StartupError> {
         let Secrets { key, access, tls } = secrets;
-        let store = Store::new(&store_config(&config, key.as_ref())?);
-        let store = if config.client.cas {
-            store
-        } else {
-            store.without_cas()
-        };
+        let mut store = Store::new(&store_config(&config, key.as_ref())?);
+        if !config.client.cas {
+            store = store.without_cas();
+        }
         let store = Arc::new(store);
         let status = Arc::new(ReplicationStatus::new(
             config.node.id.clone(),
@@ -219,15 +192,8 @@ impl Running {
         let server = Server::start(&node, sockets.clients, open).map_err(refused)?;
         let link = match key {
             Some(key) => {
-                let setup = replication_setup(
-                    config,
-                    &key,
-                    sockets.partner,
-                    store,
-                    receiver,
-                    gate,
-                    status,
-                )?;
+                let shared = (store, receiver, gate, status);
+                let setup = replication_setup(config, &key, sockets.partner, shared)?;
                 PortGate::Pair(ReplicationThread::spawn(setup).map_err(refused)?)
             }
             None => PortGate::Alone(gate),
@@ -240,7 +206,6 @@ impl Running {
     }
 
     /// What it reads again on SIGHUP.
-    #[must_use]
     pub fn reloads(&self) -> &Reloads {
         &self.reloads
     }
@@ -262,7 +227,7 @@ impl Running {
                 served
             }
         };
-        served.map_err(|error| StartupError::new(EXIT_SYSTEM, format!("failed to listen: {error}")))
+        served.map_err(|error| StartupError::system(format!("failed to listen: {error}")))
     }
 }
 
@@ -271,6 +236,7 @@ fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, S
         Some(key) => key.hash_secret(),
         None => random_secret()?,
     };
+    let slabs = &config.tuning.slabs;
     Ok(StoreConfig {
         limit_bytes: config.memory.limit_bytes as u64,
         item_bytes_max: config.memory.max_item_bytes,
@@ -278,27 +244,21 @@ fn store_config(config: &Config, key: Option<&PairKey>) -> Result<StoreConfig, S
         hash_secret,
         side: config.node.side.unwrap_or(0),
         replicated: key.is_some(),
-        classes: class_plan(config),
+        classes: ClassPlan {
+            growth_factor: slabs.growth_factor,
+            min_bytes: slabs.min_size_bytes,
+            chunk_max_bytes: slabs.chunk_max_bytes,
+            given_bytes: slabs.sizes_bytes.clone(),
+            tracks_sizes: config.client.track_sizes,
+        },
     })
-}
-
-/// memcached's classes of items, by its own flags for them.
-fn class_plan(config: &Config) -> ClassPlan {
-    let slabs = &config.tuning.slabs;
-    ClassPlan {
-        growth_factor: slabs.growth_factor,
-        min_bytes: slabs.min_size_bytes,
-        chunk_max_bytes: slabs.chunk_max_bytes,
-        given_bytes: slabs.sizes_bytes.clone(),
-        tracks_sizes: config.client.track_sizes,
-    }
 }
 
 fn random_secret() -> Result<[u8; 16], StartupError> {
     let mut secret = [0; 16];
     SystemRandom::new()
         .fill(&mut secret)
-        .map_err(|_| StartupError::new(EXIT_SYSTEM, "the system gives no random bytes"))?;
+        .map_err(|_| StartupError::system("the system gives no random bytes"))?;
     Ok(secret)
 }
 
@@ -306,10 +266,12 @@ fn replication_setup(
     config: Config,
     key: &PairKey,
     listeners: Vec<TcpListener>,
-    store: Arc<Store>,
-    change_queue: ChangeReceiver,
-    gate: watch::Sender<bool>,
-    status: Arc<ReplicationStatus>,
+    (store, changes, gate, status): (
+        Arc<Store>,
+        ChangeReceiver,
+        watch::Sender<bool>,
+        Arc<ReplicationStatus>,
+    ),
 ) -> Result<ReplicationSetup, StartupError> {
     let unusable = |what: String| StartupError::new(EXIT_CONFIG, what);
     let tls = LinkTls::new(key)
@@ -317,9 +279,8 @@ fn replication_setup(
     let policy = format!("{} key={}", config.policy(), key.name());
     let listen = config.replication.listen.as_ref().map(Address::to_string);
     let (Some(failover), Some(side)) = (config.replication.failover, config.node.side) else {
-        return Err(unusable(
-            "a pair needs its failover and its side".to_owned(),
-        ));
+        let text = "a pair needs its failover and its side";
+        return Err(unusable(text.to_owned()));
     };
     let now = Clock::new().now();
     let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
@@ -348,7 +309,7 @@ fn replication_setup(
             opens_at_hello: false,
         },
         store,
-        changes: change_queue,
+        changes,
         gate,
         status,
         drain_timeout: config.replication.drain_timeout,
@@ -391,10 +352,8 @@ mod tests {
         config.replication.failover = Some(Address::parse("127.0.0.1:1").unwrap());
         let error = bind(&config).unwrap_err();
         assert!(error.text.contains("replication.listen"), "{error}");
-        assert!(
-            bound.is_some() && inode() == bound,
-            "it took the socket over"
-        );
+        let is_same = bound.is_some() && inode() == bound;
+        assert!(is_same, "it took the socket over");
         drop(first);
         assert_eq!(inode(), None);
     }

@@ -27,7 +27,6 @@ pub fn detach(verbose: bool, core_dumps: bool) -> Result<(), StartupError> {
 }
 
 /// The file with the process id, as long as the process runs.
-#[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
 }

@@ -58,6 +58,7 @@
 //!   things.
 //! - [`reload`]: what is read again on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
+//! - `c_number`: numbers as C reads them, for [`protocol`] and [`command`].
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
 //! - [`store`]: items, shards, the memory account, eviction, expiry buckets, clocks and timestamps.
@@ -132,6 +133,7 @@
 
 pub mod auth;
 pub mod boot;
+mod c_number;
 pub mod cli;
 pub mod command;
 pub mod config;

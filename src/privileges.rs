@@ -11,7 +11,7 @@ use rustix::process::{
     Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
 };
 
-use crate::config::startup_error::{EXIT_NO_USER, EXIT_SYSTEM, EXIT_USAGE, StartupError};
+use crate::config::startup_error::{EXIT_NO_USER, EXIT_USAGE, StartupError};
 use crate::limits::OWN_FILES;
 
 /// `memtwin pair` gives its nodes its process id under this name: they must not outlive it.
@@ -25,7 +25,7 @@ pub fn end_with_parent() -> Result<(), StartupError> {
     let Ok(parent) = env::var(END_WITH_PARENT) else {
         return Ok(());
     };
-    let refused = |text: String| StartupError::new(EXIT_SYSTEM, text);
+    let refused = |text: String| StartupError::system(text);
     set_parent_process_death_signal(Some(Signal::TERM))
         .map_err(|error| refused(format!("cannot be tied to its parent: {error}")))?;
     let present = getppid().map(|id| id.as_raw_pid().to_string());
@@ -63,21 +63,21 @@ pub fn raise_core_limit(wanted: bool) -> Result<(), StartupError> {
     if !wanted {
         return Ok(());
     }
-    let to = |limit| Rlimit {
-        current: limit,
-        maximum: limit,
-    };
     let old = getrlimit(Resource::Core);
-    if setrlimit(Resource::Core, to(None)).is_err() {
+    if setrlimit(Resource::Core, limit(None, None)).is_err() {
         // Not root: as much as is allowed. What came of it is looked at below.
-        let _ = setrlimit(Resource::Core, to(old.maximum));
+        let _ = setrlimit(Resource::Core, limit(old.maximum, old.maximum));
     }
     if getrlimit(Resource::Core).current == Some(0) {
         let text = "failed to ensure corefile creation: the system allows none (ulimit -c); leave \
                     -r out";
-        return Err(StartupError::new(EXIT_SYSTEM, text));
+        return Err(StartupError::system(text));
     }
     Ok(())
+}
+
+fn limit(current: Option<u64>, maximum: Option<u64>) -> Rlimit {
+    Rlimit { current, maximum }
 }
 
 /// `-k`: keeps all memory, present and future, out of swap. As in memcached a node serves without,
@@ -105,29 +105,18 @@ pub fn raise_open_files(connections: usize) -> Result<(), StartupError> {
     if enough(old.current, wanted) {
         return Ok(());
     }
-    let maximum = if enough(old.maximum, wanted) {
-        old.maximum
-    } else {
-        Some(wanted)
-    };
-    let raised = Rlimit {
-        current: Some(wanted),
-        maximum,
-    };
-    if setrlimit(Resource::Nofile, raised).is_ok() {
+    let maximum = old.maximum.map(|maximum| maximum.max(wanted));
+    if setrlimit(Resource::Nofile, limit(Some(wanted), maximum)).is_ok() {
         return Ok(());
     }
     // Not root: as much as is allowed, if that serves the clients at least.
-    let most = Rlimit {
-        current: old.maximum,
-        maximum: old.maximum,
-    };
+    let most = limit(old.maximum, old.maximum);
     if enough(old.maximum, connections as u64) && setrlimit(Resource::Nofile, most).is_ok() {
         return Ok(());
     }
     let text = "failed to set rlimit for open files. Try starting as root or requesting smaller \
                 maxconns value.";
-    Err(StartupError::new(EXIT_SYSTEM, text))
+    Err(StartupError::system(text))
 }
 
 /// As root, becomes the user of `-u`; as anybody else, changes nothing.
@@ -139,10 +128,8 @@ pub fn become_user(name: Option<&str>) -> Result<(), StartupError> {
         return Ok(());
     }
     let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return Err(StartupError::new(
-            EXIT_USAGE,
-            "must add '-u root' to start as root",
-        ));
+        let text = "must add '-u root' to start as root";
+        return Err(StartupError::new(EXIT_USAGE, text));
     };
     let Ok(Some(user)) = User::from_name(name) else {
         let text = format!("can't find the user {name} to switch to");
@@ -153,15 +140,10 @@ pub fn become_user(name: Option<&str>) -> Result<(), StartupError> {
         Ok(()) | Err(Errno::EPERM) => {}
         Err(error) => {
             let text = format!("failed to drop supplementary groups: {error}");
-            return Err(StartupError::new(EXIT_SYSTEM, text));
+            return Err(StartupError::system(text));
         }
     }
     setgid(user.gid)
         .and_then(|()| setuid(user.uid))
-        .map_err(|_| {
-            StartupError::new(
-                EXIT_SYSTEM,
-                format!("failed to assume identity of user {name}"),
-            )
-        })
+        .map_err(|_| StartupError::system(format!("failed to assume identity of user {name}")))
 }

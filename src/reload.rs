@@ -4,7 +4,6 @@
 //! disconnected, and what was in use stays in use when the new files are no good.
 
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 /// Why one thing was not read again, in its own type.
@@ -48,14 +47,6 @@ impl Reloads {
                 ),
             }
         }
-    }
-}
-
-impl fmt::Debug for Reloads {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(|thing| thing.name()))
-            .finish()
     }
 }
 

@@ -7,7 +7,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 use crate::reload::Reloads;
 
 /// Keeps SIGHUP waiting until [`Signals::take`]: it is a request to a running node, and must not
@@ -21,7 +20,6 @@ pub fn hold_hangups() -> Result<(), StartupError> {
 }
 
 /// The signals a node waits for.
-#[derive(Debug)]
 pub struct Signals {
     runtime: Runtime,
     terminate: unix::Signal,
@@ -82,5 +80,5 @@ impl Signals {
 }
 
 fn refused(error: io::Error) -> StartupError {
-    StartupError::new(EXIT_SYSTEM, format!("signals cannot be received: {error}"))
+    StartupError::system(format!("signals cannot be received: {error}"))
 }

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts, the highest first, and what each may import.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     (
         "boot",
         &[
@@ -78,7 +78,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "auth", "command", "config", "limits", "logs", "protocol", "store",
         ],
     ),
-    ("command", &["limits", "stats", "store"]),
+    ("command", &["c_number", "limits", "stats", "store"]),
     (
         "replication",
         &["config", "files", "limits", "logs", "store", "tls"],
@@ -93,9 +93,10 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("config", &["files", "limits"]),
     ("reload", &[]),
     ("store", &["limits"]),
-    ("protocol", &["limits"]),
+    ("protocol", &["c_number", "limits"]),
     ("logs", &["limits"]),
     ("files", &[]),
+    ("c_number", &[]),
     ("limits", &[]),
 ];
 

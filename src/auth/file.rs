@@ -10,7 +10,6 @@ use std::path::Path;
 
 use super::error::{AuthError, LineError};
 use super::users::Users;
-use super::warn_if_exposed;
 use crate::files;
 use crate::limits::{
     AUTH_FILE_ENTRIES_MAX, AUTH_FILE_LINE_BYTES_MAX, PASSWORD_FILE_BYTES_MAX, SASL_USERS_MAX,
@@ -21,6 +20,17 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let file = files::open(path)?;
     warn_if_exposed(path, file.metadata()?.permissions().mode());
     files::read_open(file, PASSWORD_FILE_BYTES_MAX)
+}
+
+/// Warns of a password file that every user of this host can read or change.
+pub(super) fn warn_if_exposed(path: &Path, mode: u32) {
+    if mode & 0o006 != 0 {
+        tracing::warn!(
+            file = %path.display(),
+            mode = format_args!("{:03o}", mode & 0o777),
+            "every user of this host has access to a file of passwords: chmod o= it"
+        );
+    }
 }
 
 /// Adds the users of `-Y`'s file.

@@ -12,7 +12,6 @@ mod tests;
 mod users;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -74,7 +73,6 @@ pub struct Passwords {
 impl Passwords {
     /// Whether this is the user's password. The time it takes does not depend on the stored
     /// passwords.
-    #[must_use]
     pub fn admit(&self, user: &[u8], password: &[u8]) -> bool {
         let users = Arc::clone(&self.users.read());
         let named = users.admit(user, password);
@@ -107,16 +105,5 @@ impl Reload for Passwords {
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Passwords").field(&self.source).finish()
-    }
-}
-
-/// Warns of a password file that every user of this host can read or change.
-fn warn_if_exposed(path: &Path, mode: u32) {
-    if mode & 0o006 != 0 {
-        tracing::warn!(
-            file = %path.display(),
-            mode = format_args!("{:03o}", mode & 0o777),
-            "every user of this host has access to a file of passwords: chmod o= it"
-        );
     }
 }

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::AuthError;
+use super::file;
 use super::users::Users;
-use super::{file, warn_if_exposed};
 use crate::config::{Config, Sasl, read_file};
 
 /// The source of the passwords of one protocol. Paths are absolute, because a daemon changes its
@@ -97,7 +97,7 @@ fn configured(given: Option<&Config>, config_file: Option<&Path>) -> Result<Sasl
     if let Some(path) = config_file.filter(|_| !sasl.users.is_empty())
         && let Ok(metadata) = path.metadata()
     {
-        warn_if_exposed(path, metadata.permissions().mode());
+        file::warn_if_exposed(path, metadata.permissions().mode());
     }
     Ok(sasl)
 }

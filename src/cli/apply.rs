@@ -3,23 +3,14 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::args::{Cli, OwnFlags};
 use super::exit::EXIT_BAD_FLAG;
+use super::flags::MemcachedFlags;
+use super::layer::{Layer, put};
 use super::numbers::{atof, atoi, count, item_bytes, octal};
-use super::{Cli, MemcachedFlags, OwnFlags, extended, listen};
+use super::{extended, listen};
 use crate::config::startup_error::{EXIT_USAGE, StartupError};
 use crate::config::{Config, check::check, read_file, units};
-
-/// Puts a flag's value into the setting whose field is named as its key is.
-macro_rules! put {
-    ($layer:expr, $section:ident.$key:ident, $value:expr) => {
-        $layer.put(
-            concat!(stringify!($section), ".", stringify!($key)),
-            $value,
-            |config| &mut config.$section.$key,
-        )
-    };
-}
-pub(super) use put;
 
 /// The environment variable that names memcached's file of SASL passwords.
 const SASL_PASSWORD_FILE: &str = "MEMCACHED_SASL_PWDB";
@@ -51,27 +42,6 @@ pub(super) fn apply(cli: Cli, config: &mut Config) -> Result<Vec<&'static str>, 
         put!(layer, sasl.password_file, path);
     }
     Ok(layer.flagged)
-}
-
-/// The configuration while flags are put over it, and the keys they have set.
-pub(super) struct Layer<'c> {
-    pub(super) config: &'c mut Config,
-    pub(super) flagged: Vec<&'static str>,
-}
-
-impl Layer<'_> {
-    /// Puts a flag's value, where there is one, into its setting.
-    pub(super) fn put<T>(
-        &mut self,
-        key: &'static str,
-        value: Option<impl Into<T>>,
-        setting: impl FnOnce(&mut Config) -> &mut T,
-    ) {
-        if let Some(value) = value {
-            *setting(self.config) = value.into();
-            self.flagged.push(key);
-        }
-    }
 }
 
 fn bad_flag(text: &str) -> StartupError {

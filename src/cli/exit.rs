@@ -5,24 +5,23 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Command, CommandFactory};
 
-use super::{Cli, OwnFlags, Parsed, extended};
+use super::args::{Cli, OwnFlags};
+use super::extended;
 use crate::config::StartupError;
 use crate::config::startup_error::EXIT_USAGE;
 
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
 
-/// Help and version are printed; what is wrong has the exit code that memcached (for its flags) or
+/// Help and version are to be printed; what is wrong has the exit code that memcached (for its flags) or
 /// sysexits (for ours) has.
-pub(super) fn outcome_of(error: &clap::Error, args: &[OsString]) -> Result<Parsed, StartupError> {
+pub(super) fn printed(error: &clap::Error, args: &[OsString]) -> Result<String, StartupError> {
     let text = error.render().to_string();
     let text = text.trim_end();
     let is_of_flags = !is_verb(args) || args[1..] == ["help"];
     match error.kind() {
-        ErrorKind::DisplayHelp if is_of_flags => {
-            Ok(Parsed::Print(format!("{text}\n\n{}", extended::help())))
-        }
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Parsed::Print(text.to_owned())),
+        ErrorKind::DisplayHelp if is_of_flags => Ok(format!("{text}\n\n{}", extended::help())),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(text.to_owned()),
         _ => Err(StartupError::new(exit_code(error, args), text)),
     }
 }

@@ -1,7 +1,7 @@
 //! `-p`, `-l` and `-U`: where clients connect.
 
-use super::MemcachedFlags;
-use super::apply::{Layer, put};
+use super::flags::MemcachedFlags;
+use super::layer::{Layer, put};
 use super::numbers::atoi;
 use crate::config::startup_error::{EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use crate::config::{Listen, address};
@@ -36,8 +36,8 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
         if text.trim().is_empty() {
             continue;
         }
-        let mut one = Listen::parse(text)
-            .map_err(|error| StartupError::new(EXIT_SYSTEM, format!("-l: {error}")))?;
+        let mut one =
+            Listen::parse(text).map_err(|error| StartupError::system(format!("-l: {error}")))?;
         let own = &mut one.address.port;
         *own = own.or(port).or(Some(address::PORT_DEFAULT));
         if !listen.contains(&one) {
@@ -47,7 +47,7 @@ pub(super) fn apply(flags: &MemcachedFlags, layer: &mut Layer<'_>) -> Result<(),
     if listen.is_empty() && !flags.listen.is_empty() {
         // No address is not every address: who wrote `-l "$ADDRESS"` wanted one.
         let text = "-l names no address: write -l 127.0.0.1, or leave -l out for every address";
-        return Err(StartupError::new(EXIT_SYSTEM, text));
+        return Err(StartupError::system(text));
     }
     if !listen.is_empty() {
         put!(layer, client.listen, Some(listen));

@@ -28,12 +28,8 @@ pub(super) fn atof(text: &str) -> f64 {
     let mut end = parts.take_while(is_part).count();
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
-        let number = hexadecimal(&unsigned[2..]);
-        return if text.starts_with('-') {
-            -number
-        } else {
-            number
-        };
+        let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+        return sign * hexadecimal(&unsigned[2..]);
     }
     while end > 0 {
         if let Ok(number) = text[..end].parse() {
@@ -80,12 +76,8 @@ pub(super) fn octal(text: &str) -> u32 {
         let number = number.saturating_mul(8);
         number.saturating_add(i64::from(digit - b'0'))
     });
-    let signed = if text.starts_with('-') {
-        -number
-    } else {
-        number
-    };
-    signed as u32
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    (sign * number) as u32
 }
 
 /// `-I`: a number of bytes, or of KiB or MiB with the unit behind it.
@@ -120,26 +112,21 @@ mod tests {
         ] {
             assert!((atof(text) - number).abs() < 1e-9, "{text:?}");
         }
-        assert_eq!(
-            (octal("0755"), octal("9"), octal("7778")),
-            (0o755, 0, 0o777)
-        );
         let long = "7".repeat(99);
         for (text, number) in [
+            ("0755", 0o755),
+            ("9", 0),
+            ("7778", 0o777),
             ("4000000777", 0o4_000_000_777),
             ("-1", u32::MAX),
             (&long, u32::MAX),
         ] {
             assert_eq!(octal(text), number, "{text}");
         }
-        assert_eq!(
-            (item_bytes("1k"), item_bytes("2M"), item_bytes("7")),
-            (1024, 2 << 20, 7)
-        );
-        assert_eq!(
-            (whole::<u32>(" 5 "), whole::<u32>("5x"), whole::<u32>("-1")),
-            (Some(5), None, None)
-        );
+        let items = ["1k", "2M", "7"].map(item_bytes);
+        assert_eq!(items, [1024, 2 << 20, 7]);
+        let wholes = [" 5 ", "5x", "-1"].map(whole::<u32>);
+        assert_eq!(wholes, [Some(5), None, None]);
     }
     /// `-f 1e1` was 1 and ended the start, and `hot_max_factor=1e3` was taken for 1 without a word.
     #[test]

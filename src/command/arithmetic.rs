@@ -1,8 +1,9 @@
 //! `incr` and `decr`.
 
 use super::context::{CommandContext, count_miss};
-use super::number::number_of;
 use super::outcome::{STORED, StoreEvent};
+use crate::c_number;
+use crate::limits::COUNTER_BYTES_MAX;
 use crate::store::{Action, Item, ItemHead, Miss, NEVER, NoRoom, Now, PendingItem, Store};
 
 /// How to change a number.
@@ -109,9 +110,8 @@ fn change<'s>(
     now: Now,
 ) -> (Action<'s>, Decision) {
     let keep = |outcome| (Action::Keep, Decision::of(outcome, None));
-    let is_other = request
-        .compare
-        .is_some_and(|wanted| wanted != 0 && wanted != item.cas());
+    let compare = request.compare.filter(|wanted| *wanted != 0);
+    let is_other = compare.is_some_and(|wanted| wanted != item.cas());
     // memcached reports an empty value as non-numeric before it compares.
     if is_other && !item.value().is_empty() {
         return keep(ArithmeticOutcome::Exists);
@@ -249,4 +249,31 @@ fn with_number<'s>(
         pending.keep_history_of(item);
     }
     Ok((pending, !in_place))
+}
+
+/// Reads a value as C's `strtoull` does with memcached's checks: the number ends at white space, a
+/// NUL or the end, and a minus sign is refused if the result would be huge.
+fn number_of(value: &[u8]) -> Option<u64> {
+    (value.len() <= COUNTER_BYTES_MAX).then(|| c_number::unsigned(value))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_memcached_reads_them() {
+        assert_eq!(number_of(b" +012 "), Some(12));
+        assert_eq!(number_of(b"12a"), None);
+        assert_eq!(number_of(b""), None);
+        // `incr` of `5\0y` failed: a NUL did not end the number.
+        assert_eq!(number_of(b"5\0y"), Some(5));
+        assert_eq!(number_of(b"\0x"), None);
+        assert_eq!(number_of(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(number_of(b"18446744073709551616"), None);
+        for (text, number) in [("-0", Some(0)), ("-1", None), ("-+0", None), ("-", None)] {
+            assert_eq!(number_of(text.as_bytes()), number, "{text}");
+        }
+        assert_eq!(number_of(b"-18446744073709551615"), Some(1));
+    }
 }

@@ -54,27 +54,6 @@ impl<'t> CommandContext<'t> {
         self.spent_bytes += bytes / COPIED_BYTES_PER_SENT;
     }
 
-    /// Counts a storage command, stored or not, by the prefix of its key (`stats detail`).
-    pub fn count_prefix_set(&self, key: &[u8]) {
-        if let Some(prefixes) = self.prefixes.if_on() {
-            prefixes.count_set(key);
-        }
-    }
-
-    /// Counts a `get`, found or not, by the prefix of its key.
-    pub(super) fn count_prefix_get(&self, key: &[u8], is_found: bool) {
-        if let Some(prefixes) = self.prefixes.if_on() {
-            prefixes.count_get(key, is_found);
-        }
-    }
-
-    /// Counts a deletion by the prefix of its key.
-    pub fn count_prefix_delete(&self, key: &[u8]) {
-        if let Some(prefixes) = self.prefixes.if_on() {
-            prefixes.count_delete(key);
-        }
-    }
-
     /// Ends the turn after this request, which may visit the whole store or read files.
     pub fn end_turn(&mut self) {
         self.spent_bytes += TURN_OUTPUT_BYTES;

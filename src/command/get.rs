@@ -11,7 +11,7 @@ use crate::store::{Action, Item, ItemHead, Miss, Now, Store, item_flags};
 /// `get`: shows an item; false if there is none.
 pub fn get(ctx: &mut CommandContext<'_>, key: &[u8], show: impl FnOnce(&Item)) -> bool {
     let found = ctx.store.read(key, ctx.op, show);
-    ctx.count_prefix_get(key, found.is_ok());
+    ctx.prefixes.count_get(key, found.is_ok());
     count(ctx, false, found)
 }
 
@@ -31,7 +31,7 @@ pub fn get_and_touch(
             show(item);
         }
     });
-    ctx.count_prefix_get(key, is_found);
+    ctx.prefixes.count_get(key, is_found);
     is_found
 }
 

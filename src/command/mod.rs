@@ -9,7 +9,6 @@ mod exptime;
 mod flush;
 mod get;
 mod get_request;
-mod number;
 mod outcome;
 mod rewrite;
 mod store;

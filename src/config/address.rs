@@ -47,11 +47,8 @@ impl Address {
             let (host, tail) = rest
                 .split_once(']')
                 .ok_or_else(|| AddressError::Bracket(text.to_owned()))?;
-            (
-                host,
-                tail.strip_prefix(':')
-                    .or_else(|| (!tail.is_empty()).then_some(tail)),
-            )
+            let port = tail.strip_prefix(':');
+            (host, port.or_else(|| (!tail.is_empty()).then_some(tail)))
         } else {
             match text.split_once(':') {
                 // More than one colon without brackets is an IPv6 number without a port.
@@ -119,16 +116,10 @@ mod tests {
             ("*:0", "*", Some(0)),
         ] {
             let address = Address::parse(text).unwrap();
-            assert_eq!(
-                (address.host.as_str(), address.port),
-                (host, port),
-                "{text}"
-            );
-            assert_eq!(
-                Address::parse(&address.to_string()).unwrap(),
-                address,
-                "{text}"
-            );
+            let read = (address.host.as_str(), address.port);
+            assert_eq!(read, (host, port), "{text}");
+            let again = Address::parse(&address.to_string()).unwrap();
+            assert_eq!(again, address, "{text}");
         }
     }
 

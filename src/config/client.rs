@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Address, Listen, REQUESTS_PER_EVENT_DEFAULT, address, units};
+use super::address::{Address, PORT_DEFAULT};
+use super::choices::Protocol;
+use super::listen::Listen;
+use super::units;
+
+/// What `-R` is unless it is given.
+pub(crate) const REQUESTS_PER_EVENT_DEFAULT: usize = 20;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -71,22 +77,10 @@ pub struct Client {
     pub worker_logbuf_size: usize,
 }
 
-/// What clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    /// The first byte of a connection tells.
-    #[default]
-    Auto,
-    /// Text only.
-    Ascii,
-    /// Binary only.
-    Binary,
-}
-
 impl Default for Client {
     fn default() -> Self {
         Self {
-            listen: vec![Listen::plain(Address::any(Some(address::PORT_DEFAULT)))],
+            listen: vec![Listen::plain(Address::any(Some(PORT_DEFAULT)))],
             addresses: Vec::new(),
             port_file: None,
             socket: None,

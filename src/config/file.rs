@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::Config;
 use super::hint::hint;
+use super::settings::Config;
 use super::startup_error::{EXIT_CONFIG, StartupError};
 use crate::files;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
@@ -51,7 +51,6 @@ impl ConfigFile {
     }
 
     /// `file:line: key: ` when the file has this key (`section.name`).
-    #[must_use]
     pub(crate) fn place_of(&self, key: &str) -> Option<String> {
         let (section, name) = key.split_once('.')?;
         let table = DeTable::parse(&self.text).ok()?;
@@ -64,13 +63,11 @@ impl ConfigFile {
     }
 
     /// The path it was read from.
-    #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// `file: `, for what is wrong because it is not there.
-    #[must_use]
     pub(crate) fn place(&self) -> String {
         format!("{}: ", self.path.display())
     }
@@ -100,9 +97,6 @@ fn is_secret(text: &str, line: usize) -> bool {
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    1 + text
-        .bytes()
-        .take(offset)
-        .filter(|byte| *byte == b'\n')
-        .count()
+    let before = text.bytes().take(offset);
+    1 + before.filter(|byte| *byte == b'\n').count()
 }

@@ -11,9 +11,7 @@ const EXPLAINED: &str = include_str!("../../config/memtwin.toml");
 /// at all. `line` counts from 1.
 pub(super) fn hint(text: &str, line: usize, error: &toml::de::Error) -> Option<String> {
     let message = error.message();
-    let is_value = ["invalid type", "invalid value"]
-        .iter()
-        .any(|beginning| message.starts_with(beginning));
+    let is_value = message.starts_with("invalid type") || message.starts_with("invalid value");
     let path = match DeTable::parse(text) {
         Ok(_) if is_value => path_at(text, line),
         Ok(_) => return None,
@@ -108,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::config::file::ConfigFile;
+    use crate::config::tests::explained;
 
     const VALUES: [&str; 6] = ["4", "true", "\"x\"", "[\"x\"]", "{ a = \"x\" }", "4.5"];
 
@@ -121,20 +120,12 @@ mod tests {
     /// other value of a wrong type: a person had to know the types of another language.
     #[test]
     fn a_value_of_a_wrong_type_is_answered_with_what_to_write_for_every_key() {
-        let mut section = "";
         let mut seen = 0;
-        for line in EXPLAINED.lines() {
-            section = header_in(line).unwrap_or(section);
-            let Some(key) = line.strip_prefix('#').and_then(key_in) else {
-                continue;
-            };
-            let (shown, example) = example(section, key).unwrap();
+        for (section, key, _, shown) in explained() {
+            let (_, example) = example(&section, &key).unwrap();
             for value in VALUES {
-                let written: Value = toml::from_str::<Table>(&format!("x = {value}"))
-                    .unwrap()
-                    .remove("x")
-                    .unwrap();
-                if written.same_type(&example) {
+                let table = toml::from_str::<Table>(&format!("x = {value}")).unwrap();
+                if table["x"].same_type(&example) {
                     continue;
                 }
                 let words = refused(&format!("\n[{section}]\n{key} = {value}\n"));

@@ -8,8 +8,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
-use super::address::AddressError;
-use super::{Address, Protocol};
+use super::address::{Address, AddressError};
+use super::choices::Protocol;
 use crate::limits::TAG_BYTES_MAX;
 
 /// An address for clients.

@@ -23,7 +23,6 @@ pub struct Password(String);
 
 impl Password {
     /// What it is.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

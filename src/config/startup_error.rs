@@ -30,8 +30,12 @@ impl StartupError {
         }
     }
 
+    /// What the system refused.
+    pub(crate) fn system(text: impl fmt::Display) -> Self {
+        Self::new(EXIT_SYSTEM, text)
+    }
+
     /// The exit code in the form `main` returns.
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
     }

@@ -27,38 +27,26 @@ fn parse(text: &str) -> Config {
 /// The keys serde knows in a section, out of its own words.
 fn known_keys(section: &str) -> BTreeSet<String> {
     let text = format!("[{section}]\nno_such_key = 0\n");
-    let words = toml::from_str::<Config>(&text)
-        .unwrap_err()
+    let error = toml::from_str::<Config>(&text).unwrap_err();
+    let (_, expected) = error
         .message()
-        .to_owned();
-    let (_, expected) = words.split_once("expected").expect("serde lists the keys");
-    expected
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+        .split_once("expected")
+        .expect("serde lists the keys");
+    let keys = expected.split('`').skip(1).step_by(2);
+    keys.map(str::to_owned).collect()
 }
 
 /// (section, key, comment above it, `key = value`) of every key the explained file shows.
-fn explained() -> Vec<(String, String, String, String)> {
+pub(crate) fn explained() -> Vec<(String, String, String, String)> {
     let (mut section, mut comment, mut found) = (String::new(), String::new(), Vec::new());
     for line in EXPLAINED.lines() {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']').to_owned();
         } else if line.starts_with("# ") {
             comment.push_str(&line[1..]);
-        } else if let Some((key, _)) = line
-            .strip_prefix('#')
-            .and_then(|rest| rest.split_once(" = "))
-        {
-            let shown = line[1..].to_owned();
-            found.push((
-                section.clone(),
-                key.to_owned(),
-                std::mem::take(&mut comment),
-                shown,
-            ));
+        } else if let Some((key, _)) = line.strip_prefix('#').and_then(|it| it.split_once(" = ")) {
+            let (comment, shown) = (std::mem::take(&mut comment), line[1..].to_owned());
+            found.push((section.clone(), key.to_owned(), comment, shown));
         } else {
             comment.clear();
         }
@@ -69,18 +57,13 @@ fn explained() -> Vec<(String, String, String, String)> {
 #[test]
 fn every_key_is_explained_and_every_explained_key_exists() {
     for section in SECTIONS {
-        let shown: BTreeSet<String> = explained()
-            .into_iter()
-            .filter(|(of, ..)| of == section)
-            .map(|(_, key, ..)| key)
-            .collect();
+        let shown = explained().into_iter().filter(|(of, ..)| of == section);
+        let shown: BTreeSet<String> = shown.map(|(_, key, ..)| key).collect();
         assert_eq!(shown, known_keys(section), "[{section}]");
     }
     for (section, key, comment, _) in explained() {
-        assert!(
-            comment.contains("Default: "),
-            "[{section}] {key} lacks its default"
-        );
+        let has_default = comment.contains("Default: ");
+        assert!(has_default, "[{section}] {key} lacks its default");
         assert!(comment.len() > 60, "[{section}] {key} is hardly explained");
     }
 }
@@ -91,11 +74,8 @@ fn the_shown_defaults_are_the_real_ones() {
     for (section, key, comment, shown) in explained() {
         let config = parse(&format!("[{section}]\n{shown}\n"));
         let is_example = comment.contains("Default: none");
-        assert_eq!(
-            config == Config::default(),
-            !is_example,
-            "[{section}] {key}"
-        );
+        let is_default = config == Config::default();
+        assert_eq!(is_default, !is_example, "[{section}] {key}");
         with_default += usize::from(!is_example);
     }
     assert_eq!(parse(EXPLAINED), Config::default());

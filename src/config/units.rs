@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use thiserror::Error;
 
-use super::{Mode, Protocol, TlsVersion};
+use super::choices::{Mode, Protocol, TlsVersion};
 use crate::limits::{ACK_TIMEOUT_MS_MAX, ACK_TIMEOUT_MS_MIN};
 
 /// Why a text or number is no value of its setting, and what to write.

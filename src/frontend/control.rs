@@ -26,7 +26,6 @@ pub trait ServerControl {
 }
 
 /// The result of an administrative command.
-#[derive(Debug)]
 pub enum ControlReply {
     /// A line, unless the client wants none.
     Say(Cow<'static, str>),

@@ -3,7 +3,7 @@
 
 use super::binary::BinaryFrontend;
 use super::control::ServerControl;
-use super::executor::Flow;
+use super::flow::Flow;
 use super::output::Output;
 use super::text::TextFrontend;
 use super::text_auth::TextLogin;
@@ -15,7 +15,6 @@ use crate::protocol::binary::MAGIC_REQUEST;
 use crate::store::Upload;
 
 /// The protocol of one connection.
-#[derive(Debug)]
 pub enum Frontend {
     /// Nothing has come in yet.
     Undecided,

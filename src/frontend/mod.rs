@@ -10,6 +10,7 @@ pub(crate) mod control;
 pub(crate) mod crawler;
 mod dispatch;
 mod executor;
+mod flow;
 mod meta;
 mod output;
 #[cfg(test)]
@@ -23,6 +24,6 @@ pub(crate) mod wait_state;
 pub use binary::BinaryFrontend;
 pub use control::{ControlReply, ServerControl};
 pub use dispatch::Frontend;
-pub use executor::Flow;
+pub use flow::Flow;
 pub use output::{Chunk, Output};
 pub use text::TextFrontend;

@@ -14,7 +14,6 @@ pub struct Output {
 }
 
 /// A run of reply bytes.
-#[derive(Debug)]
 pub enum Chunk<'a> {
     /// Copied bytes.
     Bytes(&'a [u8]),
@@ -108,13 +107,9 @@ mod tests {
     fn large_values_keep_their_place_among_the_bytes() {
         let store = Store::new(&StoreConfig::of_a_test());
         let mut op = OpContext::default();
-        let head = ItemHead {
-            deadline_ms: u64::MAX,
-            ..ItemHead::default()
-        };
-        let mut pending = store
-            .pending_item(b"k", &head, VALUE_COPY_BYTES + 1)
-            .unwrap();
+        let head = ItemHead::default();
+        let pending = store.pending_item(b"k", &head, VALUE_COPY_BYTES + 1);
+        let mut pending = pending.unwrap();
         pending.fill(|value| value.fill(b'v'));
         store.update(b"k", &mut op, |_| (crate::store::Action::Put(pending), ()));
         let mut output = Output::default();
@@ -125,8 +120,8 @@ mod tests {
         output.bytes.extend_from_slice(b" tail");
         let expected = [&b"head "[..], &vec![b'v'; VALUE_COPY_BYTES + 1], b" tail"].concat();
         for skip in [0, 3, 5, 6, VALUE_COPY_BYTES + 6, expected.len()] {
-            let sent: Vec<u8> = output
-                .chunks_after(skip)
+            let chunks = output.chunks_after(skip);
+            let sent: Vec<u8> = chunks
                 .flat_map(|(from, chunk)| chunk.bytes()[from..].to_vec())
                 .collect();
             assert_eq!(sent, expected[skip..], "after {skip}");

@@ -1,11 +1,12 @@
 //! Runs scripts through a frontend without a socket.
 
 use super::control::{ControlReply, ServerControl};
-use super::executor::Flow;
+use super::flow::Flow;
 use crate::auth::Access;
 use crate::command::CommandContext;
 use crate::frontend::Output;
 use crate::limits::TURN_OUTPUT_BYTES;
+use crate::protocol::binary::MAGIC_REQUEST;
 use crate::protocol::text::Admin;
 use crate::stats::{Prefixes, WorkerCounters};
 use crate::store::{Now, OpContext, Store, StoreConfig};
@@ -43,6 +44,22 @@ impl ServerControl for TestControl {
     fn access(&self) -> &Access {
         &self.0
     }
+}
+
+/// A request of the binary protocol.
+pub(crate) fn packet(opcode: u8, extras: &[u8], key: &[u8], value: &[u8]) -> Vec<u8> {
+    let body = [extras, key, value].concat();
+    let mut bytes = vec![
+        MAGIC_REQUEST,
+        opcode,
+        0,
+        key.len() as u8,
+        extras.len() as u8,
+    ];
+    bytes.extend_from_slice(&[0; 3]);
+    bytes.extend_from_slice(&(body.len() as u32).to_be_bytes());
+    bytes.extend_from_slice(&[0; 12]);
+    [bytes, body].concat()
 }
 
 /// A store and counters for frontends to run on.

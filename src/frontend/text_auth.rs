@@ -2,7 +2,7 @@
 //! `set <any> <any> <any> <length>`, then the user, a space, the password.
 
 use super::control::ServerControl;
-use super::executor::Flow;
+use super::flow::Flow;
 use crate::auth::Access;
 use crate::command::CommandContext;
 use crate::frontend::Output;

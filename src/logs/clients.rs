@@ -12,9 +12,7 @@ use crate::logs::Repeated;
 /// A client failed to authenticate; `protocol` is the one it used.
 pub(crate) fn login_failed(protocol: &'static str) {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
-    if tracing::enabled!(Level::DEBUG)
-        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
-    {
+    if let Some(suppressed) = log_failure(&LIMIT) {
         tracing::debug!(protocol, suppressed, "a client failed to authenticate");
     }
 }
@@ -22,9 +20,7 @@ pub(crate) fn login_failed(protocol: &'static str) {
 /// A client's TLS handshake failed.
 pub(crate) fn handshake_failed(error: &dyn Display) {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
-    if tracing::enabled!(Level::DEBUG)
-        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
-    {
+    if let Some(suppressed) = log_failure(&LIMIT) {
         tracing::debug!(%error, suppressed, "a TLS handshake failed");
     }
 }
@@ -32,9 +28,7 @@ pub(crate) fn handshake_failed(error: &dyn Display) {
 /// Unfinished input of a client was dropped for others.
 pub(crate) fn input_dropped() {
     static LIMIT: Mutex<Repeated> = Mutex::new(Repeated::new());
-    if tracing::enabled!(Level::DEBUG)
-        && let Some(suppressed) = LIMIT.lock().log_now(Instant::now())
-    {
+    if let Some(suppressed) = log_failure(&LIMIT) {
         tracing::debug!(suppressed, "a stalled value or line was dropped for others");
     }
 }
@@ -57,6 +51,11 @@ pub(crate) fn certificates_refreshed() {
     if let Some(suppressed) = log_change(&LIMIT) {
         tracing::info!(suppressed, "the certificates were reloaded for a client");
     }
+}
+
+/// Failures of clients are logged with `-v` only.
+fn log_failure(limit: &Mutex<Repeated>) -> Option<u64> {
+    tracing::enabled!(Level::DEBUG).then(|| limit.lock().log_now(Instant::now()))?
 }
 
 /// Each event is a change of state.

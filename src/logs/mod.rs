@@ -21,14 +21,12 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::limits::LOG_FLUSH_MS;
 pub use panics::log_panics;
-use queue::Queue;
+use queue::QUEUE;
 pub use repeated::Repeated;
 use stderr::Stderr;
 
 /// Changes the level while the log runs.
 static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
-/// Lines that are not written to stderr yet.
-static QUEUE: Queue = Queue::new();
 
 /// Starts logging; `verbosity` is the number of `-v`. Lines wait in the queue until [`write_on`].
 pub fn start(verbosity: u8) {
@@ -66,7 +64,6 @@ pub fn flush() {
 }
 
 /// Flushes when it is dropped, at the end of `main`, so that a panic of `main` is logged, too.
-#[derive(Debug)]
 pub struct FlushAtExit;
 
 impl Drop for FlushAtExit {

@@ -4,6 +4,8 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write;
 use std::{panic, thread};
 
+use super::queue::QUEUE;
+
 /// Logs the message of each panic like everything else, in std's words.
 pub fn log_panics() {
     panic::set_hook(Box::new(|panic| {
@@ -15,6 +17,6 @@ pub fn log_panics() {
             // A String takes everything.
             let _ = write!(text, "{trace}");
         }
-        super::line(&text);
+        QUEUE.push(text.as_bytes());
     }));
 }

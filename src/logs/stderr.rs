@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::limits::LOG_RETRY_MS;
 
 /// stderr, used by one thread only.
-#[derive(Debug)]
 pub(super) struct Stderr;
 
 impl Write for Stderr {

@@ -27,7 +27,6 @@ use crate::node::connections::{Endpoint, Entry};
 const TOO_MANY: &[u8] = b"ERROR Too many open connections\r\n";
 
 /// Dispatches sockets to workers.
-#[derive(Debug)]
 struct Dispatcher {
     node: Arc<Node>,
     workers: Vec<mpsc::Sender<AcceptedConnection>>,

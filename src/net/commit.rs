@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::worker::{Scratch, WorkerContext};
+use super::worker_context::{Scratch, WorkerContext};
 use crate::frontend::{Flow, Output};
 use crate::limits::{
     HELD_OUTPUT_CHARGED_BYTES, HELD_OUTPUTS_KEPT, LATE_CHECK_MS, OUTPUT_KEPT_BYTES,

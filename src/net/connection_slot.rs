@@ -9,7 +9,6 @@ use crate::node::Node;
 use crate::node::connections::{Endpoint, Entry};
 
 /// A place among the connections; dropping it frees the place.
-#[derive(Debug)]
 pub(crate) struct ConnectionSlot {
     node: Arc<Node>,
     pub(crate) entry: Arc<Entry>,
@@ -17,7 +16,6 @@ pub(crate) struct ConnectionSlot {
 }
 
 /// An accepted connection on its way to a worker.
-#[derive(Debug)]
 pub(crate) struct AcceptedConnection {
     pub(crate) socket: ClientSocket,
     pub(crate) slot: ConnectionSlot,

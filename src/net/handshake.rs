@@ -5,8 +5,6 @@
 //! its socket. An unfinished handshake is closed after a time limit, and the oldest one when there
 //! are too many.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -17,28 +15,19 @@ use std::time::Duration;
 
 use rustls::HandshakeKind;
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, yield_now};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection_slot::ConnectionSlot;
+use super::handshakes::Handshakes;
+use super::serve_client::serve_client;
 use super::stream::Stream;
-use super::worker::WorkerContext;
-use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_MS, HANDSHAKES_MAX};
+use super::worker_context::WorkerContext;
+use crate::limits::{HANDSHAKE_BYTES_MAX, HANDSHAKE_MS};
 use crate::logs::clients;
 use crate::tls::limited_stream::LimitedStream;
 use crate::tls::{ClientTls, TlsPolicy};
-
-/// The handshakes of one worker.
-#[derive(Debug, Default)]
-pub(crate) struct Handshakes {
-    /// The unfinished ones, the oldest first.
-    open: RefCell<BTreeMap<u64, AbortHandle>>,
-    begun: Cell<u64>,
-    /// Held by the handshake that takes the next step. Fair.
-    turn: Mutex<()>,
-}
 
 /// An unfinished handshake. Dropping it removes it from the list.
 struct Open {
@@ -60,7 +49,7 @@ pub(crate) fn begin(
     slot: ConnectionSlot,
 ) -> AbortHandle {
     let this = &worker.handshakes;
-    this.make_room(worker);
+    this.make_room(&worker.node);
     let id = this.begun.get();
     this.begun.set(id + 1);
     let open = Open {
@@ -72,28 +61,12 @@ pub(crate) fn begin(
         let admitted = admit(&worker, socket, policy).await;
         drop(open);
         if let Some(stream) = admitted {
-            super::worker::serve_client(stream, slot, worker).await;
+            serve_client(stream, slot, worker).await;
         }
     });
     let task = task.abort_handle();
     this.open.borrow_mut().insert(id, task.clone());
     task
-}
-
-impl Handshakes {
-    fn make_room(&self, worker: &WorkerContext) {
-        let mut open = self.open.borrow_mut();
-        if open.len() < HANDSHAKES_MAX {
-            return;
-        }
-        let oldest = open.pop_first();
-        drop(open);
-        if let Some((_, oldest)) = oldest {
-            oldest.abort();
-            worker.node.counters.ssl_handshake_errors.count_shared();
-            clients::handshake_failed(&"the oldest unfinished handshake was closed for a new one");
-        }
-    }
 }
 
 /// Runs the handshake with a time limit. `None` if it failed, which is counted.

@@ -2,18 +2,14 @@
 //! sent no command for too long. A connection costs one store of the time per turn, and no timer.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::worker::WorkerContext;
-use crate::limits::IDLE_SWEEP_MS;
 use crate::node::connections::{CloseReason, Entry};
 
 /// The connections of one worker that may time out.
-#[derive(Debug)]
 pub(crate) struct IdleTimeout {
     timeout_ms: u64,
     watched: RefCell<Vec<(Arc<Entry>, AbortHandle)>>,
@@ -36,7 +32,7 @@ impl IdleTimeout {
     }
 
     /// Closes connections that have been idle for too long; returns how many.
-    fn sweep(&self, now_boot_ms: u64) -> u64 {
+    pub(super) fn sweep(&self, now_boot_ms: u64) -> u64 {
         let mut ended = 0;
         self.watched.borrow_mut().retain(|(entry, task)| {
             let is_idle = entry
@@ -51,15 +47,5 @@ impl IdleTimeout {
             !is_idle && !task.is_finished()
         });
         ended
-    }
-}
-
-/// Sweeps as long as the worker runs.
-pub(crate) async fn keep_sweeping(worker: Rc<WorkerContext>) {
-    let Some(idle) = &worker.idle else { return };
-    loop {
-        tokio::time::sleep(Duration::from_millis(IDLE_SWEEP_MS)).await;
-        let ended = idle.sweep(worker.node.clock.now().boot_ms);
-        worker.counters().idle_kicks.add(ended);
     }
 }

@@ -57,7 +57,6 @@ pub struct BindError {
 }
 
 /// A socket that listens.
-#[derive(Debug)]
 pub(crate) enum Listener {
     Tcp(TcpListener),
     /// A unix socket with its path.
@@ -73,10 +72,9 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
             tls: None,
         };
         let bound = bind_unix(path, config.client.socket_mode, backlog, options);
-        return bound.map(|bound| vec![bound]).map_err(|source| BindError {
-            address: path.display().to_string(),
-            source,
-        });
+        let address = path.display().to_string();
+        let bound = bound.map_err(|source| BindError { address, source })?;
+        return Ok(vec![bound]);
     }
     let mut all = Vec::new();
     for (group, listen) in config.client.addresses.iter().zip(&config.client.listen) {
@@ -86,14 +84,10 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
         for address in group {
             let bound = refuse_twice(*address, &all[..before])
                 .and_then(|()| bind_tcp(*address, backlog, options));
-            match bound {
+            let address = address.to_string();
+            match bound.map_err(|source| BindError { address, source }) {
                 Ok(bound) => all.push(bound),
-                Err(source) => {
-                    failed = Some(BindError {
-                        address: address.to_string(),
-                        source,
-                    });
-                }
+                Err(error) => failed = Some(error),
             }
         }
         if let Some(error) = failed
@@ -110,8 +104,7 @@ pub(crate) fn bind(config: &Config) -> Result<Vec<Bound>, BindError> {
 /// first socket listens, which is too late for a start that must fail.
 fn refuse_twice(address: SocketAddr, earlier: &[Bound]) -> io::Result<()> {
     let overlaps = |bound: &Bound| {
-        let other = bound.socket.local_addr().ok().and_then(|a| a.as_socket());
-        other.is_some_and(|other| {
+        tcp_address(&bound.socket).is_some_and(|other| {
             address.port() == other.port()
                 && address.is_ipv4() == other.is_ipv4()
                 && (address.ip() == other.ip()
@@ -138,10 +131,7 @@ fn mark(all: &[Bound], mark: u32) {
 /// Writes the ports to a file for test programs, as memcached does: a line for each. The file is
 /// written under another name and renamed.
 pub(crate) fn announce(path: &Path, all: &[Bound]) {
-    let addresses = all
-        .iter()
-        .filter_map(|bound| bound.socket.local_addr().ok());
-    let addresses = addresses.filter_map(|address| address.as_socket());
+    let addresses = all.iter().filter_map(|bound| tcp_address(&bound.socket));
     let lines: String = addresses
         .map(|address| {
             let family = if address.is_ipv4() { "INET" } else { "INET6" };
@@ -203,16 +193,16 @@ fn bind_unix(path: &Path, mode: u32, backlog: i32, options: ListenerOptions) -> 
     })
 }
 
+fn tcp_address(socket: &Socket) -> Option<SocketAddr> {
+    socket.local_addr().ok()?.as_socket()
+}
+
 impl Bound {
     /// The address, as logs show it.
     pub(crate) fn address(&self) -> String {
         match &self.file {
             Some(file) => file.path.display().to_string(),
-            None => self
-                .socket
-                .local_addr()
-                .ok()
-                .and_then(|address| address.as_socket())
+            None => tcp_address(&self.socket)
                 .map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
         }
     }

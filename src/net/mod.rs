@@ -5,14 +5,17 @@ mod commit;
 mod connection;
 mod connection_slot;
 mod handshake;
+mod handshakes;
 mod idle;
 mod listener;
+mod serve_client;
 mod socket_file;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod watcher;
 mod worker;
+mod worker_context;
 mod write_queue;
 
 use std::io;
@@ -37,7 +40,6 @@ impl Listeners {
     /// Binds every address of the configuration.
     ///
     /// # Errors
-    ///
     /// The first address that cannot be bound.
     pub fn bind(config: &Config) -> Result<Self, BindError> {
         listener::bind(config).map(Self)
@@ -50,7 +52,6 @@ impl Listeners {
 }
 
 /// A running server. Dropping it stops nothing; see [`Server::stop`].
-#[derive(Debug)]
 pub struct Server {
     acceptor: JoinHandle<io::Result<()>>,
     housekeeping: JoinHandle<()>,
@@ -64,7 +65,6 @@ impl Server {
     /// Starts all threads. The client port opens when `gate` becomes true.
     ///
     /// # Errors
-    ///
     /// The system refuses a thread or a reactor.
     pub fn start(node: &Arc<Node>, listeners: Listeners, gate: Gate<bool>) -> io::Result<Self> {
         let mut workers = Vec::new();
@@ -105,7 +105,6 @@ impl Server {
     /// Waits for all threads to end. The gate's sender must be dropped before: that ends them.
     ///
     /// # Errors
-    ///
     /// The client port could not be opened.
     pub fn stop(self) -> io::Result<()> {
         drop(self.run);

@@ -61,20 +61,6 @@ mod tests {
         (SocketFile::bind(&socket, path, mode).unwrap(), socket)
     }
 
-    /// Regression: a process that ended removed the socket of the process that had replaced it, so
-    /// that no client could connect any more.
-    #[test]
-    fn the_socket_of_a_newer_process_is_not_removed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("socket");
-        let first = bound(&path, 0o700);
-        let second = bound(&path, 0o700);
-        drop(first);
-        assert!(path.exists(), "the second one's was removed");
-        drop(second);
-        assert!(!path.exists(), "its own is left");
-    }
-
     /// Regression: `-a 7777` set the setuid bits of the socket, too.
     #[test]
     fn a_socket_mode_sets_no_setuid_bits() {

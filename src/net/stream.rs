@@ -14,7 +14,6 @@ use crate::tls::limited_stream::LimitedStream;
 
 /// An accepted socket that is not registered with a runtime yet; the worker that serves it does
 /// that.
-#[derive(Debug)]
 pub(crate) enum ClientSocket {
     Tcp(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream),
@@ -39,7 +38,6 @@ impl ClientSocket {
 }
 
 /// A client's socket on its worker's reactor.
-#[derive(Debug)]
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),

@@ -9,7 +9,6 @@ use crate::limits::WRITE_RUNS_MAX;
 use crate::store::{Purpose, Reservation, Store};
 
 /// The unsent replies of a client. While there are any, its socket is not read.
-#[derive(Debug)]
 pub(crate) struct WriteQueue {
     output: Output,
     sent: usize,
@@ -77,10 +76,10 @@ fn poll_once(
         return stream.poll_write(cx, &output.bytes[sent..]);
     }
     let chunks: Vec<_> = output.chunks_after(sent).take(WRITE_RUNS_MAX).collect();
-    let slices: Vec<_> = chunks
+    let slices = chunks
         .iter()
-        .map(|(from, chunk)| IoSlice::new(&chunk.bytes()[*from..]))
-        .collect();
+        .map(|(from, chunk)| IoSlice::new(&chunk.bytes()[*from..]));
+    let slices: Vec<_> = slices.collect();
     let len = ready!(stream.poll_write_vectored(cx, &slices))?;
     Poll::Ready(Ok(len))
 }

@@ -32,8 +32,8 @@ impl Node {
                 ControlReply::OK
             }
             Admin::Shutdown(how) => self.shut_down(how),
-            Admin::Lru(lru) => self.lru(lru),
-            Admin::Slabs(slabs) => self.slabs(slabs),
+            Admin::Lru(lru) => ControlReply::say(self.lru(lru)),
+            Admin::Slabs(slabs) => ControlReply::say(self.slabs(slabs)),
             Admin::Crawler(crawler) => self.crawler(crawler, follows_replies),
             Admin::RefreshCerts => self.refresh_certs(),
             Admin::Watch(events) => self.begin_watch(events, follows_replies),
@@ -80,7 +80,7 @@ impl Node {
         }
     }
 
-    fn lru(&self, lru: Lru) -> ControlReply {
+    fn lru(&self, lru: Lru) -> &'static str {
         let tuning = &mut self.tuning.lock().lru;
         match lru {
             Lru::Tune {
@@ -94,34 +94,32 @@ impl Node {
                 tuning.hot_max_factor = hot_factor;
                 tuning.warm_max_factor = warm_factor;
             }
-            Lru::Mode { .. } | Lru::TempTtl { .. } if !tuning.maintainer => {
-                return ControlReply::say("ERROR");
-            }
+            Lru::Mode { .. } | Lru::TempTtl { .. } if !tuning.maintainer => return "ERROR",
             Lru::Mode { segmented } => tuning.segmented = segmented,
             Lru::TempTtl { secs } => {
                 tuning.temporary = secs.is_some();
                 tuning.temporary_ttl_secs = secs.unwrap_or(tuning.temporary_ttl_secs);
             }
         }
-        ControlReply::OK
+        "OK"
     }
 
-    fn slabs(&self, slabs: Slabs) -> ControlReply {
+    fn slabs(&self, slabs: Slabs) -> &'static str {
         let tuning = &mut self.tuning.lock().slabs;
         match slabs {
             Slabs::Reassign(_) if !tuning.reassign => {
-                return ControlReply::say("CLIENT_ERROR slab reassignment disabled");
+                return "CLIENT_ERROR slab reassignment disabled";
             }
             Slabs::Reassign(classes) => {
                 let last = self.store.classes().each().count() as i32;
-                return ControlReply::say(reassign(classes, last));
+                return reassign(classes, last);
             }
             Slabs::Automove(level) => tuning.automove = i64::from(level),
             Slabs::Ratio(ratio) => tuning.automove_ratio = ratio,
             Slabs::FreeRatio(ratio) => tuning.automove_freeratio = ratio,
             Slabs::Window(window) => tuning.automove_window = i64::from(window),
         }
-        ControlReply::OK
+        "OK"
     }
 
     fn crawler(&self, crawler: CrawlerCommand, follows_replies: bool) -> ControlReply {
@@ -138,9 +136,8 @@ impl Node {
             }
             CrawlerCommand::Crawl(classes) => return ControlReply::say(self.crawl(classes)),
             CrawlerCommand::Dump(format, classes) => {
-                return self
-                    .dump(format, classes, follows_replies)
-                    .unwrap_or_else(ControlReply::say);
+                let begun = self.dump(format, classes, follows_replies);
+                return begun.unwrap_or_else(ControlReply::say);
             }
         }
         ControlReply::OK
@@ -177,9 +174,8 @@ impl Node {
             Some(classes) => {
                 let turn = self.crawler.begin_dump(self.clock.now().boot_ms);
                 let turn = turn.ok_or(CRAWLING)?;
-                Ok(ControlReply::Dump(Box::new(Dump::new(
-                    format, classes, turn,
-                ))))
+                let dump = Dump::new(format, classes, turn);
+                Ok(ControlReply::Dump(Box::new(dump)))
             }
         }
     }

@@ -19,6 +19,8 @@ use crate::frontend::wait_state::WaitState;
 use crate::limits::STALLED_INPUT_MS;
 use crate::protocol::text::reply::stat;
 
+const RELAXED: Ordering = Ordering::Relaxed;
+
 /// Why a connection ended, in memcached's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -113,9 +115,9 @@ impl Entry {
     pub(crate) fn note_unfinished(&self, bytes: u64, waker: &Waker) {
         let unfinished = &self.unfinished;
         unfinished.waker.get_or_init(|| waker.clone());
-        unfinished.held_bytes.store(bytes, Ordering::Relaxed);
+        unfinished.held_bytes.store(bytes, RELAXED);
         if bytes == 0 {
-            unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+            unfinished.is_to_give_up.store(false, RELAXED);
         }
     }
 
@@ -123,33 +125,29 @@ impl Entry {
     /// it.
     pub(crate) fn note_growth(&self, now_boot_ms: u64) {
         let unfinished = &self.unfinished;
-        unfinished
-            .grown_boot_ms
-            .store(now_boot_ms, Ordering::Relaxed);
-        unfinished.is_to_give_up.store(false, Ordering::Relaxed);
+        unfinished.grown_boot_ms.store(now_boot_ms, RELAXED);
+        unfinished.is_to_give_up.store(false, RELAXED);
     }
 
     /// Records whether its unfinished input waits for memory.
     pub(crate) fn note_waits_for_memory(&self, waits: bool, now_boot_ms: u64) {
         let unfinished = &self.unfinished;
-        unfinished
-            .grown_boot_ms
-            .store(now_boot_ms, Ordering::Relaxed);
-        unfinished.is_waiting.store(waits, Ordering::Relaxed);
+        unfinished.grown_boot_ms.store(now_boot_ms, RELAXED);
+        unfinished.is_waiting.store(waits, RELAXED);
     }
 
     /// Whether its unfinished input must be dropped for others.
     pub(crate) fn must_give_up(&self) -> bool {
-        self.unfinished.is_to_give_up.load(Ordering::Relaxed)
+        self.unfinished.is_to_give_up.load(RELAXED)
     }
 
     /// The time since which its unfinished input has not grown, and what it holds, if it has
     /// stalled.
     fn stalled(&self, grown_before_boot_ms: u64) -> Option<(u64, u64)> {
-        let held_bytes = self.unfinished.held_bytes.load(Ordering::Relaxed);
-        let grown_ms = self.unfinished.grown_boot_ms.load(Ordering::Relaxed);
+        let held_bytes = self.unfinished.held_bytes.load(RELAXED);
+        let grown_ms = self.unfinished.grown_boot_ms.load(RELAXED);
         // One that waits for memory gets longer; but if all wait, one must be dropped.
-        let grown_before_boot_ms = if self.unfinished.is_waiting.load(Ordering::Relaxed) {
+        let grown_before_boot_ms = if self.unfinished.is_waiting.load(RELAXED) {
             grown_before_boot_ms.saturating_sub(STALLED_INPUT_MS)
         } else {
             grown_before_boot_ms
@@ -160,7 +158,7 @@ impl Entry {
 
     /// Asks the connection to drop its unfinished input.
     fn give_up(&self) {
-        self.unfinished.is_to_give_up.store(true, Ordering::Relaxed);
+        self.unfinished.is_to_give_up.store(true, RELAXED);
         if let Some(waker) = self.unfinished.waker.get() {
             waker.wake_by_ref();
         }
@@ -168,47 +166,43 @@ impl Entry {
 
     /// Records what the connection is doing.
     pub(crate) fn note(&self, state: WaitState) {
-        self.state.store(state as u8, Ordering::Relaxed);
+        self.state.store(state as u8, RELAXED);
     }
 
     /// Records the time of a request.
     pub(crate) fn note_command(&self, now_boot_ms: u64) {
-        self.last_command_boot_ms
-            .store(now_boot_ms, Ordering::Relaxed);
+        self.last_command_boot_ms.store(now_boot_ms, RELAXED);
     }
 
     /// Records why the connection is about to end.
     pub(crate) fn note_close(&self, reason: CloseReason) {
-        self.close_reason.store(reason as u8, Ordering::Relaxed);
+        self.close_reason.store(reason as u8, RELAXED);
     }
 
     /// How long the connection has been idle; `None` while a request is running.
     pub(crate) fn idle_ms(&self, now_boot_ms: u64) -> Option<u64> {
-        let state = self.state.load(Ordering::Relaxed);
+        let state = self.state.load(RELAXED);
         let waits = state == WaitState::New as u8 || state == WaitState::Read as u8;
-        waits.then(|| now_boot_ms.saturating_sub(self.last_command_boot_ms.load(Ordering::Relaxed)))
+        waits.then(|| now_boot_ms.saturating_sub(self.last_command_boot_ms.load(RELAXED)))
     }
 
     /// Why it ended.
     pub(crate) fn close_reason(&self) -> &'static str {
-        let reason = self.close_reason.load(Ordering::Relaxed);
+        let reason = self.close_reason.load(RELAXED);
         word(&CloseReason::ALL, |it| *it as u8 == reason)
     }
 
     fn print(&self, now_boot_ms: u64, out: &mut Vec<u8>) {
         let fd = self.fd;
-        let state = self.state.load(Ordering::Relaxed);
-        let last_ms = self.last_command_boot_ms.load(Ordering::Relaxed);
+        let state = self.state.load(RELAXED);
+        let last_ms = self.last_command_boot_ms.load(RELAXED);
         let secs = now_boot_ms.saturating_sub(last_ms) / 1000;
         stat(out, &format!("{fd}:addr"), &self.peer);
         if let Some(local) = &self.local {
             stat(out, &format!("{fd}:listen_addr"), local);
         }
-        stat(
-            out,
-            &format!("{fd}:state"),
-            word(&WaitState::ALL, |it| *it as u8 == state),
-        );
+        let state = word(&WaitState::ALL, |it| *it as u8 == state);
+        stat(out, &format!("{fd}:state"), state);
         stat(out, &format!("{fd}:secs_since_last_cmd"), secs);
     }
 }
@@ -261,10 +255,8 @@ impl Registry {
     /// the longest stalled first, until `wanted_bytes` are free.
     pub(crate) fn drop_stalled(&self, grown_before_boot_ms: u64, wanted_bytes: u64) {
         let open: Vec<_> = self.open.lock().values().cloned().collect();
-        let mut stalled: Vec<_> = open
-            .iter()
-            .filter_map(|entry| Some((entry.stalled(grown_before_boot_ms)?, entry)))
-            .collect();
+        let stalled = |entry| Some((Entry::stalled(entry, grown_before_boot_ms)?, entry));
+        let mut stalled: Vec<_> = open.iter().map(Arc::as_ref).filter_map(stalled).collect();
         // Of equally old ones the largest first, so that fewer are dropped.
         stalled.sort_unstable_by_key(|((since, held_bytes), _)| (*since, Reverse(*held_bytes)));
         let mut freed_bytes = 0;

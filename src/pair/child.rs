@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep};
 
 use super::ports::Addresses;
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 use crate::limits::{DRAIN_MS_MAX, RELAYED_LINE_BYTES_MAX};
 use crate::logs;
 use crate::privileges::END_WITH_PARENT;
@@ -35,9 +34,8 @@ impl Child {
         addresses: &Addresses,
         flags: &[OsString],
     ) -> Result<Self, StartupError> {
-        let failed = |error: io::Error| {
-            StartupError::new(EXIT_SYSTEM, format!("{name}: cannot be started: {error}"))
-        };
+        let failed =
+            |error: io::Error| StartupError::system(format!("{name}: cannot be started: {error}"));
         let mut command = Command::new(env::current_exe().map_err(failed)?);
         arguments(&mut command, name, dir, addresses);
         command.args(flags);

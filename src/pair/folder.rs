@@ -20,7 +20,6 @@ const PREFIX: &str = "memtwin-pair-";
 const CONTENTS: [&str; 3] = ["primary.toml", "failover.toml", "pair.pem"];
 
 /// A folder that goes when this is dropped.
-#[derive(Debug)]
 pub(super) struct Folder {
     dir: TempDir,
     /// Dropped last.

@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::{self, PairFlags, Parsed};
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 use crate::limits::{PAIR_LOOK_MS, PAIR_START_MS};
 use crate::logs;
 use crate::replication::key;
@@ -48,10 +47,11 @@ pub fn run(flags: &PairFlags) -> Result<(), StartupError> {
     let ports = Ports::from_base(flags.port_base);
     ports.check_free()?;
     logs::write_on().map_err(|error| failed("no thread for the log", error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder
         .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| failed("no reactor", error))?;
+        .build()
+        .map_err(|error| failed("no reactor", error))?;
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(|error| failed("no signals", error))?;
         // From here on a signal waits until it is looked at: the children are stopped then, and the
@@ -116,23 +116,18 @@ async fn watch(
     loop {
         let running = [primary.is_running(), failover.is_running()];
         if !told && running != [true; 2] {
-            return Err(StartupError::new(
-                EXIT_SYSTEM,
-                "a node did not start; its last line says why",
-            ));
+            let text = "a node did not start; its last line says why";
+            return Err(StartupError::system(text));
         }
         if running == [false; 2] {
-            return Err(StartupError::new(EXIT_SYSTEM, "both nodes have ended"));
+            return Err(StartupError::system("both nodes have ended"));
         }
         if !told && is_open(ports.clients[0]) && is_open(ports.clients[1]) {
             told = true;
             tell(ports, primary, failover);
         }
         if !told && Instant::now() > overdue {
-            return Err(StartupError::new(
-                EXIT_SYSTEM,
-                "the nodes do not open their ports",
-            ));
+            return Err(StartupError::system("the nodes do not open their ports"));
         }
         tokio::select! {
             () = stops.any() => return Ok(()),
@@ -176,7 +171,7 @@ Ctrl-C stops both.
 }
 
 fn failed(what: &str, error: io::Error) -> StartupError {
-    StartupError::new(EXIT_SYSTEM, format!("{what}: {error}"))
+    StartupError::system(format!("{what}: {error}"))
 }
 
 /// The signals that stop a pair.

@@ -8,7 +8,6 @@ use std::path::Path;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::StartupError;
-use crate::config::startup_error::EXIT_SYSTEM;
 
 /// The link's ports are this far above the clients'.
 const LINK_OFFSET: u16 = 100;
@@ -16,7 +15,6 @@ const LINK_OFFSET: u16 = 100;
 const LISTEN: &str = "0A";
 
 /// Two ports for clients and two for the link, primary first.
-#[derive(Debug)]
 pub(super) struct Ports {
     pub(super) clients: [u16; 2],
     links: [u16; 2],
@@ -67,7 +65,7 @@ impl Ports {
                     "port {port} is needed and {holder}; stop that, or take other ports with \
                      `memtwin pair --port-base N`"
                 );
-                return Err(StartupError::new(EXIT_SYSTEM, text));
+                return Err(StartupError::system(text));
             }
         }
         Ok(())
@@ -85,14 +83,10 @@ fn try_bind(port: u16) -> io::Result<()> {
 /// The process that listens on a port, as far as this user may know.
 fn holder_of(port: u16) -> String {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let inodes: Vec<String> = tables
-        .iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listeners_in(&table, port))
-        .collect();
+    let tables = tables.iter().flat_map(fs::read_to_string);
+    let mut inodes = tables.flat_map(|table| listeners_in(&table, port));
     inodes
-        .iter()
-        .find_map(|inode| process_with(inode))
+        .find_map(|inode| process_with(&inode))
         .unwrap_or_else(|| "a process of another user (`sudo ss -ltnp` names it)".to_owned())
 }
 
@@ -116,11 +110,8 @@ fn process_with(inode: &str) -> Option<String> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir("/proc").ok()?.flatten();
     for process in processes {
-        let Some(id) = process
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u32>().ok())
-        else {
+        let name = process.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
             continue;
         };
         if has_open(&process.path().join("fd"), &wanted) {
@@ -151,10 +142,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let holder = holder_of(port);
-        assert!(
-            holder.contains(&format!("(process {})", std::process::id())),
-            "{holder}"
-        );
+        let own = format!("(process {})", std::process::id());
+        assert!(holder.contains(&own), "{holder}");
     }
 
     #[test]

@@ -3,3 +3,6 @@
 pub mod binary;
 pub mod meta;
 pub mod text;
+mod write;
+
+pub use write::Write;

@@ -24,6 +24,13 @@ macro_rules! counts {
     };
 }
 
+/// Prints counters of the node, each under its own name.
+macro_rules! node_counts {
+    ($view:ident, $out:ident: $($name:ident)*) => {
+        $(stat($out, stringify!($name), $view.counters.$name.get());)*
+    };
+}
+
 /// Prints counters that each class has, summed over the classes.
 macro_rules! class_counts {
     ($view:ident, $out:ident: $($name:ident)*) => {
@@ -45,13 +52,8 @@ const SLAB_MOVER: [(&str, &str); 9] = [
 ];
 
 fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
-    let counters = view.counters;
-    stat(out, "log_worker_dropped", counters.log_worker_dropped.get());
-    stat(out, "log_worker_written", counters.log_worker_written.get());
-    let skipped = counters.log_watcher_skipped.get();
-    stat(out, "log_watcher_skipped", skipped);
-    stat(out, "log_watcher_sent", counters.log_watcher_sent.get());
-    stat(out, "log_watchers", counters.log_watchers.get());
+    node_counts!(view, out: log_worker_dropped log_worker_written);
+    node_counts!(view, out: log_watcher_skipped log_watcher_sent log_watchers);
 }
 
 /// memcached's thread that moves items between LRUs, which does not exist here.
@@ -90,13 +92,10 @@ fn tls(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let Some(refreshed_boot_ms) = view.tls_refreshed_boot_ms else {
         return;
     };
-    let counters = view.counters;
     if view.config.tls.session_cache {
-        stat(out, "ssl_new_sessions", counters.ssl_new_sessions.get());
+        node_counts!(view, out: ssl_new_sessions);
     }
-    let failed = counters.ssl_handshake_errors.get();
-    stat(out, "ssl_handshake_errors", failed);
-    stat(out, "ssl_proto_errors", counters.ssl_proto_errors.get());
+    node_counts!(view, out: ssl_handshake_errors ssl_proto_errors);
     let since_ms = view.now.boot_ms.saturating_sub(refreshed_boot_ms);
     stat(out, "time_since_server_cert_refresh", since_ms / 1000);
 }
@@ -107,11 +106,8 @@ fn process(view: &NodeView<'_>, out: &mut Vec<u8>) {
     // get the time of the start, so both come from one clock: the difference must not change.
     let time_secs = view.now.unix_secs();
     let started_unix_secs = view.now.unix_ms_at(view.started_boot_ms) / 1000;
-    stat(
-        out,
-        "uptime",
-        time_secs.saturating_sub(started_unix_secs) + 1,
-    );
+    let uptime_secs = time_secs.saturating_sub(started_unix_secs) + 1;
+    stat(out, "uptime", uptime_secs);
     stat(out, "time", time_secs);
     stat(out, "version", VERSION_ANSWERED);
     stat(out, "libevent", "none");
@@ -131,15 +127,13 @@ fn seconds(time: Option<TimeVal>) -> String {
 
 fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let counters = view.counters;
-    let open = counters.curr_connections.get();
     let workers = view.workers.len();
     stat(out, "max_connections", view.config.client.connections_max);
-    stat(out, "curr_connections", open);
-    stat(out, "total_connections", counters.total_connections.get());
+    node_counts!(view, out: curr_connections total_connections);
     if view.config.tuning.maxconns_fast {
-        let rejected = counters.rejected_connections.get();
-        stat(out, "rejected_connections", rejected);
+        node_counts!(view, out: rejected_connections);
     }
+    let open = counters.curr_connections.get();
     stat(out, "connection_structures", open);
     // memcached's response objects do not exist here.
     stat(out, "response_obj_oom", 0);
@@ -179,30 +173,14 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     counts!(view, out: bytes_read bytes_written);
     stat(out, "limit_maxbytes", limit_bytes);
     // At the limit of `-c` a client is refused; accepting stops only for want of descriptors.
-    let counters = view.counters;
-    stat(
-        out,
-        "accepting_conns",
-        1 - counters.listen_disabled.get().min(1),
-    );
-    stat(
-        out,
-        "listen_disabled_num",
-        counters.listen_disabled_num.get(),
-    );
-    stat(
-        out,
-        "time_in_listen_disabled_us",
-        counters.time_in_listen_disabled_us.get(),
-    );
+    let disabled = view.counters.listen_disabled.get();
+    stat(out, "accepting_conns", 1 - disabled.min(1));
+    node_counts!(view, out: listen_disabled_num time_in_listen_disabled_us);
     stat(out, "threads", view.workers.len());
     counts!(view, out: conn_yields);
     // The array of shards; each table grows by itself, in small steps.
-    stat(
-        out,
-        "hash_power_level",
-        view.store.shard_count().trailing_zeros(),
-    );
+    let shards = view.store.shard_count();
+    stat(out, "hash_power_level", shards.trailing_zeros());
     stat(out, "hash_bytes", view.store.kept_bytes());
     stat(out, "hash_is_expanding", 0);
 }

@@ -3,7 +3,6 @@
 //! There is one LRU here; memcached has HOT, WARM and COLD ones for each class. All items are shown
 //! as COLD, from which memcached evicts.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::NodeView;
@@ -26,13 +25,7 @@ fn print_class(view: &NodeView<'_>, class: u8, age_secs: u64, out: &mut Vec<u8>)
     let get = |counter: fn(&ClassCounters) -> &AtomicU64| counter(counters).load(Ordering::Relaxed);
     let figures = view.store.classes().figures(class);
     let (has_segments, has_temp) = (view.has_segments(), view.has_temp_lru());
-    let mut key = Vec::new();
-    let mut say = |name: &str, value: u64| {
-        key.clear();
-        // Writing to a Vec cannot fail.
-        let _ = write!(key, "items:{class}:{name}");
-        stat(out, &String::from_utf8_lossy(&key), value);
-    };
+    let mut say = |name: &str, value: u64| stat(out, &format!("items:{class}:{name}"), value);
     let (evicted, reclaimed) = (get(|c| &c.evicted), get(|c| &c.reclaimed));
     say("number", figures.items);
     if has_segments {
@@ -58,13 +51,9 @@ fn print_class(view: &NodeView<'_>, class: u8, age_secs: u64, out: &mut Vec<u8>)
     if has_segments {
         say("evicted_active", 0);
     }
-    for name in [
-        "crawler_reclaimed",
-        "crawler_items_checked",
-        "lrutail_reflocked",
-    ] {
-        say(name, 0);
-    }
+    say("crawler_reclaimed", 0);
+    say("crawler_items_checked", 0);
+    say("lrutail_reflocked", 0);
     if has_segments {
         for name in ["moves_to_cold", "moves_to_warm", "moves_within_lru"] {
             say(name, 0);
@@ -73,10 +62,8 @@ fn print_class(view: &NodeView<'_>, class: u8, age_secs: u64, out: &mut Vec<u8>)
         say("direct_reclaims", evicted + reclaimed);
         say("hits_to_hot", 0);
         say("hits_to_warm", 0);
-        say(
-            "hits_to_cold",
-            view.sum_of_class(class, |counts| &counts.get_hits),
-        );
+        let hits = view.sum_of_class(class, |counts| &counts.get_hits);
+        say("hits_to_cold", hits);
         say("hits_to_temp", 0);
     }
 }

@@ -3,6 +3,7 @@
 //! Keys and their order are those of memcached 1.6.45, even for things that do not exist here, so
 //! that exporters find every key. COMPATIBILITY.md says what each prints.
 
+mod answer;
 mod counters;
 mod general;
 mod items;
@@ -14,6 +15,7 @@ mod slabs;
 mod tests;
 mod view;
 
+pub use answer::{StatSources, answer};
 pub use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
 pub use prefixes::Prefixes;
-pub use view::{NodeView, StatSources, answer};
+pub use view::NodeView;

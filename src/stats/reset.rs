@@ -1,7 +1,10 @@
 //! `stats reset`: resets what memcached resets. Present totals (items, bytes, open connections) and
 //! the link's counters stay.
 
-use super::{NodeCounters, NodeView};
+use super::NodeView;
+
+/// Counters of what is now, which stay.
+const PRESENT: [&str; 3] = ["curr_connections", "listen_disabled", "log_watchers"];
 
 /// Resets the counters.
 pub(super) fn reset(view: &NodeView<'_>) {
@@ -11,38 +14,9 @@ pub(super) fn reset(view: &NodeView<'_>) {
             class.each().for_each(|(_, counter)| counter.reset());
         }
     }
-    let NodeCounters {
-        total_connections,
-        rejected_connections,
-        requests_refused,
-        listen_disabled_num,
-        time_in_listen_disabled_us,
-        log_worker_written,
-        log_worker_dropped,
-        log_watcher_sent,
-        log_watcher_skipped,
-        ssl_handshake_errors,
-        ssl_proto_errors,
-        ssl_new_sessions,
-        curr_connections: _,
-        listen_disabled: _,
-        log_watchers: _,
-    } = view.counters;
-    let own = [
-        total_connections,
-        rejected_connections,
-        requests_refused,
-        listen_disabled_num,
-        time_in_listen_disabled_us,
-        log_worker_written,
-        log_worker_dropped,
-        log_watcher_sent,
-        log_watcher_skipped,
-        ssl_handshake_errors,
-        ssl_proto_errors,
-        ssl_new_sessions,
-    ];
-    own.iter().for_each(|counter| counter.reset());
+    let totals = view.counters.each();
+    let totals = totals.filter(|(name, _)| !PRESENT.contains(name));
+    totals.for_each(|(_, counter)| counter.reset());
     view.store.counters().reset();
     view.prefixes.clear();
 }

@@ -2,7 +2,7 @@
 //!
 //! Settings without a meaning here print the value of the command line, else memcached's default.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::NodeView;
 use crate::config::address::PORT_DEFAULT;
@@ -22,11 +22,7 @@ pub(super) fn print(view: &NodeView<'_>, out: &mut Vec<u8>) {
     tls(&view.config.tls, out);
     let tuning = &view.tuning;
     stat(out, "num_napi_ids", tuning.napi_ids);
-    stat(
-        out,
-        "memory_file",
-        path_or(tuning.memory_file.as_deref(), "(null)"),
-    );
+    path_or(out, "memory_file", &tuning.memory_file, "(null)");
     stat(out, "client_flags_size", 4);
 }
 
@@ -34,8 +30,12 @@ fn yes_no(setting: bool) -> &'static str {
     if setting { "yes" } else { "no" }
 }
 
-fn path_or(path: Option<&Path>, none: &'static str) -> String {
-    path.map_or_else(|| none.to_owned(), |path| path.display().to_string())
+/// Prints a path, or what memcached prints where there is none.
+fn path_or(out: &mut Vec<u8>, name: &str, path: &Option<PathBuf>, none: &str) {
+    match path {
+        Some(path) => stat(out, name, path.display()),
+        None => stat(out, name, none),
+    }
 }
 
 fn addresses(view: &NodeView<'_>, out: &mut Vec<u8>) {
@@ -53,11 +53,7 @@ fn addresses(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "oldest", flushed_at_secs(view));
     let evictions = view.config.memory.evictions;
     stat(out, "evictions", if evictions { "on" } else { "off" });
-    stat(
-        out,
-        "domain_socket",
-        path_or(client.socket.as_deref(), "NULL"),
-    );
+    path_or(out, "domain_socket", &client.socket, "NULL");
     stat(out, "umask", format_args!("{:o}", client.socket_mode));
 }
 
@@ -73,23 +69,15 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "growth_factor", format_args!("{factor:.2}"));
     stat(out, "chunk_size", tuning.slabs.min_size_bytes);
     stat(out, "num_threads", client.threads);
-    let many = tuning
-        .interfaces
-        .as_ref()
-        .is_some_and(|all| all.contains(','));
-    stat(
-        out,
-        "num_threads_per_udp",
-        if many { 1 } else { client.threads },
-    );
+    let interfaces = tuning.interfaces.as_deref();
+    let many = interfaces.is_some_and(|all| all.contains(','));
+    let udp_threads = if many { 1 } else { client.threads };
+    stat(out, "num_threads_per_udp", udp_threads);
     // The delimiter may be any byte.
     out.extend_from_slice(b"STAT stat_key_prefix ");
     out.extend_from_slice(&[client.prefix_delimiter, b'\r', b'\n']);
-    stat(
-        out,
-        "detail_enabled",
-        yes_no(view.prefixes.if_on().is_some()),
-    );
+    let detail = view.prefixes.is_on();
+    stat(out, "detail_enabled", yes_no(detail));
     stat(out, "reqs_per_event", client.requests_per_event);
     stat(out, "cas_enabled", yes_no(client.cas));
     stat(out, "tcp_backlog", client.backlog);
@@ -100,11 +88,7 @@ fn service(view: &NodeView<'_>, out: &mut Vec<u8>) {
     };
     stat(out, "binding_protocol", protocol);
     stat(out, "auth_enabled_sasl", yes_no(client.sasl));
-    stat(
-        out,
-        "auth_enabled_ascii",
-        path_or(client.auth_file.as_deref(), "no"),
-    );
+    path_or(out, "auth_enabled_ascii", &client.auth_file, "no");
     stat(out, "item_size_max", memory.max_item_bytes);
     stat(out, "maxconns_fast", yes_no(tuning.maxconns_fast));
     stat(out, "hashpower_init", tuning.hashpower_init);
@@ -173,18 +157,14 @@ const STORAGE: [(&str, &str); 9] = [
 /// Printed by memcached with TLS.
 fn tls(tls: &Tls, out: &mut Vec<u8>) {
     stat(out, "ssl_enabled", yes_no(tls.enabled));
-    stat(
-        out,
-        "ssl_chain_cert",
-        path_or(tls.chain_cert.as_deref(), "(null)"),
-    );
-    stat(out, "ssl_key", path_or(tls.key.as_deref(), "(null)"));
+    path_or(out, "ssl_chain_cert", &tls.chain_cert, "(null)");
+    path_or(out, "ssl_key", &tls.key, "(null)");
     // OpenSSL's numbers for the modes.
     let mode = [0, 1, 3, 7].get(usize::from(tls.verify_mode)).copied();
     stat(out, "ssl_verify_mode", mode.unwrap_or_default());
     stat(out, "ssl_keyformat", tls.key_format);
     stat(out, "ssl_ciphers", tls.ciphers.as_deref().unwrap_or("NULL"));
-    stat(out, "ssl_ca_cert", path_or(tls.ca_cert.as_deref(), "NULL"));
+    path_or(out, "ssl_ca_cert", &tls.ca_cert, "NULL");
     stat(out, "ssl_wbuf_size", tls.wbuf_bytes);
     stat(out, "ssl_session_cache", yes_no(tls.session_cache));
     stat(out, "ssl_kernel_tls", yes_no(tls.kernel_tls));

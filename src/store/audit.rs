@@ -31,7 +31,7 @@ impl Store {
     fn audit_shard(&self, shard: &Shard, index: usize, now: Now, sum: &mut Sum) {
         let before = sum.tombstones;
         let mut displaced = 0;
-        for (slot, item) in shard.entries() {
+        for (slot, item) in shard.table.entries() {
             let hash = self.shared.hasher.hash(item.key());
             assert_eq!(hash::shard_of(slot, self.shard_bits), index);
             let found = shard.find(hash, item.key()).map(|(slot, _)| slot);

@@ -41,6 +41,22 @@ pub struct ClassCounters {
     pub expired_unfetched: AtomicU64,
 }
 
+impl ClassCounters {
+    /// All of them, in their order.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &AtomicU64> {
+        [
+            &self.evicted,
+            &self.evicted_nonzero,
+            &self.evicted_idle_secs,
+            &self.evicted_unfetched,
+            &self.out_of_memory,
+            &self.reclaimed,
+            &self.expired_unfetched,
+        ]
+        .into_iter()
+    }
+}
+
 impl Default for Counters {
     fn default() -> Self {
         Self {
@@ -72,25 +88,7 @@ impl Counters {
     /// Resets the counters of all classes.
     pub fn reset(&self) {
         for class in self.classes.iter() {
-            let ClassCounters {
-                evicted,
-                evicted_nonzero,
-                evicted_idle_secs,
-                evicted_unfetched,
-                out_of_memory,
-                reclaimed,
-                expired_unfetched,
-            } = class;
-            let all = [
-                evicted,
-                evicted_nonzero,
-                evicted_idle_secs,
-                evicted_unfetched,
-                out_of_memory,
-                reclaimed,
-                expired_unfetched,
-            ];
-            all.iter().for_each(|counter| counter.store(0, RELAXED));
+            class.each().for_each(|counter| counter.store(0, RELAXED));
         }
     }
 

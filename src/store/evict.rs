@@ -1,9 +1,12 @@
 //! Eviction: samples the coldest items of a few shards and evicts the coldest of these, until the
 //! memory account is within its budget.
 
+use std::sync::Arc;
+
 use super::Store;
 use super::item::{tick_of, ticks_since};
 use super::mutate::{Cause, Change, SlotRef};
+use super::observer::Observer;
 use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Shard};
 use super::shared::walk_of;
@@ -107,7 +110,7 @@ impl Store {
     }
 
     pub(super) fn evict_item(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        let Some(item) = shard.peek(slot) else {
+        let Some(item) = shard.table.peek(slot) else {
             return;
         };
         if self.shared.is_flushed(item) || item.is_expired(context.now) {
@@ -119,6 +122,28 @@ impl Store {
             let at = SlotRef::of(slot, &item);
             let removal = Change::Remove { key: item.key() };
             shard.mutate(&self.shared, context, at, removal, Cause::Eviction);
+        }
+    }
+
+    /// Sets the observer of evictions that no client's command causes: the partner's writes and a
+    /// lower memory limit do. Only the first call has an effect.
+    pub fn set_background_observer(&self, observer: Arc<dyn Observer>) {
+        let _ = self.background_observer.set(observer);
+    }
+
+    /// Reports the live items among those that an eviction has just removed.
+    #[cold]
+    pub(super) fn report_evictions(&self, context: &OpContext) {
+        let background = self.background_observer.get();
+        let background = background.filter(|_| context.is_background);
+        let Some(observer) = context.observer.as_ref().or(background) else {
+            return;
+        };
+        for item in &context.retired {
+            let is_dead = self.shared.is_flushed(item) || item.is_expired(context.now);
+            if !item.is_tombstone() && !is_dead {
+                observer.evicted(item, context.now);
+            }
         }
     }
 }

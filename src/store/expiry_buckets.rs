@@ -97,11 +97,8 @@ impl ExpiryBuckets {
     /// Some of their items may be expired already.
     pub(crate) fn next_to_fire(&self, now: Now, most: usize, out: &mut Vec<(u32, u64)>) {
         let bucket = (now.boot_ms >> BUCKET_SHIFT) as u32 + 1;
-        if let Some(slots) = self
-            .buckets
-            .get(&bucket)
-            .filter(|slots| slots.len() <= most)
-        {
+        let slots = self.buckets.get(&bucket);
+        if let Some(slots) = slots.filter(|slots| slots.len() <= most) {
             out.extend(slots.iter().map(|&slot| (bucket, slot)));
         }
     }
@@ -119,10 +116,8 @@ impl ExpiryBuckets {
         let latest = (item.deadline_ms().max(now.boot_ms) >> BUCKET_SHIFT) + 1;
         assert!(bucket != 0, "an item with a deadline is not queued");
         let queued = self.buckets.get(&bucket);
-        assert!(
-            queued.is_some_and(|slots| slots.contains(&slot)),
-            "not in its bucket"
-        );
+        let is_queued = queued.is_some_and(|slots| slots.contains(&slot));
+        assert!(is_queued, "not in its bucket");
         let len: usize = self.buckets.values().map(Vec::len).sum();
         assert_eq!(self.len, len);
         assert!(u64::from(bucket) <= latest, "queued too late");

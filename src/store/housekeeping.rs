@@ -42,17 +42,13 @@ impl Store {
             dead.clear();
             let is_dead = |item: &Item| item.timestamp() < flush_watermark;
             let locked = shard.lock();
-            dead.extend(
-                locked
-                    .entries()
-                    .filter(|(_, item)| is_dead(item))
-                    .map(|(slot, _)| slot),
-            );
+            let entries = locked.table.entries().filter(|(_, item)| is_dead(item));
+            dead.extend(entries.map(|(slot, _)| slot));
             drop(locked);
             for step in dead.chunks(limits::EXPIRY_STEP_ENTRIES) {
                 let mut locked = shard.lock();
                 for &slot in step {
-                    if locked.peek(slot).is_some_and(is_dead) {
+                    if locked.table.peek(slot).is_some_and(is_dead) {
                         self.remove_expired(&mut locked, slot, context);
                     }
                 }
@@ -82,7 +78,7 @@ impl Store {
                     && !item.is_tombstone()
                     && item.is_expired(context.now)
             };
-            if shard.peek(slot).filter(is_overdue).is_some() {
+            if shard.table.peek(slot).filter(is_overdue).is_some() {
                 self.remove_expired(&mut shard, slot, context);
             }
         }
@@ -103,10 +99,8 @@ impl Store {
             .expiry_buckets
             .fired(context.now, limits::EXPIRY_STEP_ENTRIES, fired);
         for &(bucket, slot) in fired.iter() {
-            let Some(item) = shard
-                .peek(slot)
-                .filter(|item| item.expiry_bucket() == bucket)
-            else {
+            let item = shard.table.peek(slot);
+            let Some(item) = item.filter(|item| item.expiry_bucket() == bucket) else {
                 continue;
             };
             item.set_expiry_bucket(0);

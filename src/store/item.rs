@@ -242,11 +242,8 @@ impl Item {
         }
         let start = usize::from(self.header().key_len);
         let bytes = self.0.slice.get(start..start + CAS_BYTES)?;
-        Some(
-            bytes
-                .iter()
-                .fold(0, |cas, &byte| cas << 8 | u64::from(byte)),
-        )
+        let fold = |cas, &byte: &u8| cas << 8 | u64::from(byte);
+        Some(bytes.iter().fold(0, fold))
     }
 
     /// Whether it is a tombstone.

@@ -105,11 +105,8 @@ impl Account {
             return false;
         }
         let deny = |left: u32| left.checked_sub(1);
-        if self
-            .denials_left
-            .fetch_update(RELAXED, RELAXED, deny)
-            .is_ok()
-        {
+        let denied = self.denials_left.fetch_update(RELAXED, RELAXED, deny);
+        if denied.is_ok() {
             return false;
         }
         let used = self.used_bytes.load(RELAXED);
@@ -165,6 +162,19 @@ impl Account {
             tombstones: self.tombstones.load(RELAXED),
         }
     }
+}
+
+/// The part of `-m` that is not for items: the empty tables, and the process itself.
+pub(super) fn kept_bytes(limit_bytes: u64, shards: usize, replicated: bool) -> u64 {
+    let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
+    let process_bytes = (limit_bytes / limits::PROCESS_SHARE)
+        .clamp(limits::PROCESS_BYTES_MIN, limits::PROCESS_BYTES_MAX);
+    let link_bytes = if replicated {
+        (limit_bytes / limits::LINK_PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX)
+    } else {
+        0
+    };
+    tables_bytes + process_bytes + link_bytes
 }
 
 /// What an item costs: its size class and its part of the table and the expiry buckets.

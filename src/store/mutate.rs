@@ -68,7 +68,6 @@ impl SlotRef {
 }
 
 /// What to do with a slot.
-#[derive(Debug)]
 pub(crate) enum Change<'k> {
     /// Put this item, which is charged to the account already. A cold one goes to the cold end of
     /// the LRU list, or to the place of the live item it replaces.

@@ -2,12 +2,10 @@
 //! there is none. They are called without a lock.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
+use super::clock::Now;
 use super::item::Item;
-use super::op_context::OpContext;
-use super::ops::Miss;
-use super::{Now, Store};
+use super::lookup::Miss;
 
 /// Receives what happens to items.
 pub trait Observer: Debug + Send + Sync {
@@ -53,46 +51,4 @@ pub struct StoreEventView<'a> {
     pub ttl_secs: u32,
     /// The item that was to be stored.
     pub item: ItemSummary,
-}
-
-impl OpContext {
-    /// Does something without reporting it.
-    pub(crate) fn without_observer<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
-        let observer = self.observer.take();
-        let result = act(self);
-        self.observer = observer;
-        result
-    }
-
-    pub(super) fn report_lookup(&self, key: &[u8], found: Result<ItemSummary, Miss>) {
-        if let Some(observer) = &self.observer {
-            observer.looked_up(key, found);
-        }
-    }
-}
-
-impl Store {
-    /// Sets the observer of evictions that no client's command causes: the partner's writes and a
-    /// lower memory limit do. Only the first call has an effect.
-    pub fn set_background_observer(&self, observer: Arc<dyn Observer>) {
-        let _ = self.background_observer.set(observer);
-    }
-
-    /// Reports the live items among those that an eviction has just removed.
-    #[cold]
-    pub(super) fn report_evictions(&self, context: &OpContext) {
-        let background_observer = self
-            .background_observer
-            .get()
-            .filter(|_| context.is_background);
-        let Some(observer) = context.observer.as_ref().or(background_observer) else {
-            return;
-        };
-        for item in &context.retired {
-            let is_dead = self.shared.is_flushed(item) || item.is_expired(context.now);
-            if !item.is_tombstone() && !is_dead {
-                observer.evicted(item, context.now);
-            }
-        }
-    }
 }

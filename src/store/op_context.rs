@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::clock::Now;
 use super::item::Item;
-use super::observer::Observer;
+use super::lookup::Miss;
+use super::observer::{ItemSummary, Observer};
 
 /// The time of a turn, and what its changes leave to do once the locks are released.
 #[derive(Debug, Default)]
@@ -44,6 +45,20 @@ impl OpContext {
             now,
             is_background: true,
             ..Self::default()
+        }
+    }
+
+    /// Does something without reporting it.
+    pub(crate) fn without_observer<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
+        let observer = self.observer.take();
+        let result = act(self);
+        self.observer = observer;
+        result
+    }
+
+    pub(super) fn report_lookup(&self, key: &[u8], found: Result<ItemSummary, Miss>) {
+        if let Some(observer) = &self.observer {
+            observer.looked_up(key, found);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::hlc::Timestamp;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
+use super::lookup::{LookupState, Miss};
 use super::mutate::{Cause, Change, SlotRef};
 use super::observer::ItemSummary;
 use super::op_context::OpContext;
@@ -12,17 +13,6 @@ use super::pending_item::PendingItem;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::{Now, Store};
 use crate::limits;
-
-/// Why a key was not found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Miss {
-    /// It is not there.
-    Absent,
-    /// Its deadline has passed.
-    Expired,
-    /// A flush has invalidated it.
-    Flushed,
-}
 
 /// What a command does with the entry of its key.
 #[derive(Debug)]
@@ -48,16 +38,6 @@ pub enum Action<'s> {
         /// Whether it counts as read.
         is_read: bool,
     },
-}
-
-/// What a lookup found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LookupState {
-    Live,
-    /// An item that is expired or flushed: it must be removed.
-    Dead,
-    /// No entry, or a tombstone.
-    Nothing,
 }
 
 impl Store {
@@ -182,7 +162,7 @@ impl Store {
             (Action::Remove, LookupState::Live) => Change::Remove { key },
             (Action::Remove, _) if self.shared.replicated => Change::Remove { key },
             (Action::Touch(deadline_ms), LookupState::Live) => {
-                let item_flags = shard.peek(at.slot)?.item_flags();
+                let item_flags = shard.table.peek(at.slot)?.item_flags();
                 self.count_use(shard, at.slot, true, context);
                 Change::Touch {
                     deadline_ms,
@@ -221,7 +201,7 @@ impl Store {
         };
         // memcached counts an expired item that a set replaces as reclaimed.
         if found == LookupState::Dead && matches!(change, Change::Put { .. }) {
-            shard.peek(at.slot).inspect(|item| {
+            shard.table.peek(at.slot).inspect(|item| {
                 self.count_reclaimed(item);
                 self.count_expired_unfetched(item);
             });
@@ -252,16 +232,16 @@ impl Store {
     /// Removes an expired or flushed item that housekeeping or an eviction has found, and counts it
     /// as expired if no client had read it.
     pub(super) fn remove_expired(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        shard
-            .peek(slot)
-            .inspect(|item| self.count_expired_unfetched(item));
+        if let Some(item) = shard.table.peek(slot) {
+            self.count_expired_unfetched(item);
+        }
         self.remove_dead(shard, slot, context);
     }
 
     /// Removes an expired or flushed item that a lookup has found. As in memcached, the lookup
     /// counts a miss and the item is not counted as expired.
     fn remove_dead(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
-        let Some(item) = shard.peek(slot).cloned() else {
+        let Some(item) = shard.table.peek(slot).cloned() else {
             return;
         };
         let cause = if self.shared.is_flushed(&item) {
@@ -270,13 +250,8 @@ impl Store {
             Cause::Expiry
         };
         let removal = Change::Remove { key: item.key() };
-        shard.mutate(
-            &self.shared,
-            context,
-            SlotRef::of(slot, &item),
-            removal,
-            cause,
-        );
+        let at = SlotRef::of(slot, &item);
+        shard.mutate(&self.shared, context, at, removal, cause);
     }
 
     fn count_expired_unfetched(&self, item: &Item) {
@@ -294,7 +269,7 @@ impl Store {
     /// Notes that a client used an item: read it, or failed to `add` it.
     fn count_use(&self, shard: &mut Shard, slot: u64, is_read: bool, context: &mut OpContext) {
         let tick = tick_of(context.now);
-        let Some(item) = shard.peek(slot) else {
+        let Some(item) = shard.table.peek(slot) else {
             return;
         };
         if is_read {

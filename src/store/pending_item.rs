@@ -1,17 +1,15 @@
 //! Items that are allocated but not in the table yet. The memory account counts them from their
 //! allocation on.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::Store;
 use super::classes::{CAS_BYTES, item_bytes};
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation};
 use super::observer::ItemSummary;
-use super::op_context::OpContext;
 use super::relief::{self, FailedAllocation};
 use super::shared::Shared;
-use super::{RefuseReason, Store, replica};
 
 /// There is no memory for the item: under `-M`, or because the machine has none. Clients get
 /// `SERVER_ERROR out of memory storing object`.
@@ -80,49 +78,6 @@ impl Drop for PendingItem<'_> {
     }
 }
 
-/// The item of a record of the partner, which may arrive in chunks.
-#[derive(Debug)]
-pub struct PartialItem {
-    shared: Arc<Shared>,
-    item: Option<Item>,
-    filled_bytes: usize,
-    /// The part of its cost that is charged already.
-    pub(super) charged_bytes: u64,
-    pub(super) version: super::Version,
-}
-
-impl PartialItem {
-    /// Appends bytes of the value. False if they exceed its length; the rest is ignored.
-    pub fn push(&mut self, bytes: &[u8]) -> bool {
-        let taken = bytes.len().min(self.missing_bytes());
-        let start = self.filled_bytes;
-        if let Some(item) = &mut self.item {
-            item.with_value_mut(|value| {
-                value[start..start + taken].copy_from_slice(&bytes[..taken]);
-            });
-        }
-        self.filled_bytes += taken;
-        taken == bytes.len()
-    }
-
-    /// Bytes of the value that are still missing.
-    pub fn missing_bytes(&self) -> usize {
-        self.item.as_ref().map_or(0, |item| item.value().len()) - self.filled_bytes
-    }
-
-    pub(super) fn finish(&mut self) -> Option<Item> {
-        self.item.take()
-    }
-}
-
-impl Drop for PartialItem {
-    fn drop(&mut self) {
-        if self.finish().is_some() {
-            self.shared.account.refund(self.charged_bytes);
-        }
-    }
-}
-
 impl Store {
     /// Whether a client's item is within `-I`, counted as memcached counts it.
     pub fn fits(&self, key_len: usize, client_flags: u32, value_len: usize) -> bool {
@@ -145,71 +100,6 @@ impl Store {
             shared: &self.shared,
             item,
         }
-    }
-
-    /// Allocates the item of a record, which may arrive in chunks.
-    ///
-    /// A live record is charged in full, and evicts when it is applied. A record of a full sync may
-    /// not evict: it is charged what it needs beyond the entry it replaces, or refused if that is
-    /// over the budget, because other threads would evict for it. Items evicted because the machine
-    /// has no memory are in the context.
-    pub fn partial_item(
-        &self,
-        key: &[u8],
-        head: &replica::RecordHead,
-        value_len: usize,
-        origin: replica::Origin,
-        context: &mut OpContext,
-    ) -> Result<PartialItem, RefuseReason> {
-        if value_len > self.item_bytes_max {
-            return Err(RefuseReason::TooLarge);
-        }
-        let account = &self.shared.account;
-        let item_head = head.item_head();
-        let cost = cost_of_allocation(Item::bytes_to_allocate(key, &item_head, value_len));
-        let reason = RefuseReason::Memory { bytes: cost };
-        let charged_bytes = if self.may_evict_for(origin) {
-            account.charge(cost);
-            cost
-        } else {
-            let more = cost.saturating_sub(self.cost_of_entry(key));
-            account.try_charge(more).then_some(more).ok_or(reason)?
-        };
-        let class = self.class_of(key, &item_head, value_len);
-        let allocate = || {
-            let item = self.machine_allocates(key, &item_head, value_len);
-            if item.is_none() && self.may_evict_for(origin) {
-                relief::note(FailedAllocation { bytes: cost, class });
-            }
-            item
-        };
-        let allocated = self.retry(context, |context| context, |_| allocate(), Option::is_none);
-        let Some(item) = allocated else {
-            account.refund(charged_bytes);
-            return Err(reason);
-        };
-        item.set_class(class);
-        if !self.has_cas {
-            item.hide_cas();
-        }
-        item.set_version(head.version);
-        let shared = Arc::clone(&self.shared);
-        Ok(PartialItem {
-            shared,
-            item: Some(item),
-            filled_bytes: 0,
-            charged_bytes,
-            version: head.version,
-        })
-    }
-
-    /// Bytes that the entry of a key takes; 0 if there is none.
-    fn cost_of_entry(&self, key: &[u8]) -> u64 {
-        let hash = self.shared.hasher.hash(key);
-        let shard = self.shard(hash.slot()).lock();
-        shard
-            .find(hash, key)
-            .map_or(0, |(_, item)| cost_bytes(item))
     }
 
     /// Allocates an item and charges it. Charged first: under `-M` nothing may exceed the budget.
@@ -254,7 +144,12 @@ impl Store {
 
     /// `None` if the machine has no memory.
     #[inline(always)]
-    fn machine_allocates(&self, key: &[u8], head: &ItemHead, value_len: usize) -> Option<Item> {
+    pub(super) fn machine_allocates(
+        &self,
+        key: &[u8],
+        head: &ItemHead,
+        value_len: usize,
+    ) -> Option<Item> {
         #[cfg(test)]
         if self.memory().used_bytes > self.shared.machine_bytes.load(Ordering::Relaxed) {
             return None;

@@ -73,10 +73,8 @@ impl Store {
     /// False if nothing can be evicted.
     #[cold]
     fn evict_for(&self, bytes: u64, context: &mut OpContext) -> bool {
-        let enough_bytes = self
-            .memory()
-            .used_bytes
-            .saturating_sub(bytes + RELIEF_BYTES_MIN);
+        let used_bytes = self.memory().used_bytes;
+        let enough_bytes = used_bytes.saturating_sub(bytes + RELIEF_BYTES_MIN);
         for step in 0..RELIEF_STEPS {
             if !self.evict_as_large(bytes, context) && !self.evict_one(context) {
                 return step > 0;

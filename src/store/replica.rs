@@ -4,84 +4,14 @@ use std::sync::atomic::Ordering;
 
 use super::hash::KeyHash;
 use super::hlc::{Timestamp, Version};
-use super::item::{Item, ItemHead, NEVER, tick_of};
+use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
-use super::pending_item::PartialItem;
+use super::partial_item::PartialItem;
+use super::record::{ApplyResult, Origin, RefuseReason};
 use super::shard::Shard;
 use super::{Now, Store};
-
-/// Where a record comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The live lane: writes of the partner's clients. They enter at the hot end and may evict.
-    Live,
-    /// The sync lane: a full sync of the partner. Its items enter at the cold end and never evict.
-    Sync,
-}
-
-/// The result of applying a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplyResult {
-    /// This node's table holds it.
-    Applied,
-    /// This node's table holds something newer.
-    Superseded(Version),
-    /// It was refused. An older version was removed nevertheless.
-    NoRoom(RefuseReason),
-}
-
-/// Why a record is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefuseReason {
-    /// It is over `-I`, however much memory there is.
-    TooLarge,
-    /// There is no memory for it.
-    Memory {
-        /// Bytes that must be free.
-        bytes: u64,
-    },
-}
-
-/// A record without its key and value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RecordHead {
-    /// The version: of two records the higher one wins.
-    pub version: Version,
-    /// The client's opaque 32 bits.
-    pub client_flags: u32,
-    /// See [`super::item_flags`].
-    pub item_flags: u8,
-    /// A CAS unique set by a client.
-    pub cas: Option<u64>,
-    /// Milliseconds on the boot-time clock of the node that reads it; `None` for ever.
-    pub deadline_ms: Option<u64>,
-}
-
-impl RecordHead {
-    /// The head of an item; the deadline is on this node's clock.
-    pub fn of(item: &Item) -> Self {
-        // Read before the deadline, because a touch sets the deadline first.
-        let version = item.version();
-        Self {
-            version,
-            client_flags: item.client_flags(),
-            item_flags: item.item_flags(),
-            cas: item.cas_override(),
-            deadline_ms: Some(item.deadline_ms()).filter(|&deadline_ms| deadline_ms != NEVER),
-        }
-    }
-
-    pub(super) fn item_head(&self) -> ItemHead {
-        ItemHead {
-            client_flags: self.client_flags,
-            deadline_ms: self.deadline_ms.unwrap_or(NEVER),
-            item_flags: self.item_flags,
-            cas: self.cas,
-        }
-    }
-}
 
 /// How the version of a record compares with the entry here.
 enum VersionOrder {
@@ -93,7 +23,7 @@ enum VersionOrder {
 impl Store {
     /// The entry of a slot, an item or a tombstone.
     pub fn entry(&self, slot: u64) -> Option<Item> {
-        self.shard(slot).lock().peek(slot).cloned()
+        self.shard(slot).lock().table.peek(slot).cloned()
     }
 
     /// Applies a complete record. Items evicted for it are dirty in the context if the partner must
@@ -273,7 +203,7 @@ impl Store {
         item: &Item,
         context: &mut OpContext,
     ) -> ApplyResult {
-        if shard.peek(at.slot).is_some_and(Item::is_tombstone) {
+        if shard.table.peek(at.slot).is_some_and(Item::is_tombstone) {
             return ApplyResult::Superseded(item.version());
         }
         let confirmation = Change::ConfirmEqual {
@@ -287,7 +217,11 @@ impl Store {
     pub fn confirm(&self, slot: u64, version: Version) {
         let mut context = OpContext::default();
         let mut shard = self.shard(slot).lock();
-        let Some(held) = shard.peek(slot).filter(|item| item.version() == version) else {
+        let Some(held) = shard
+            .table
+            .peek(slot)
+            .filter(|item| item.version() == version)
+        else {
             return;
         };
         if held.is_tombstone() {
@@ -317,7 +251,7 @@ impl Store {
     /// Appends all slots of a shard, hottest first: a whole shard in one hold of its lock.
     pub fn slots_of(&self, shard: usize, out: &mut Vec<u64>) {
         if let Some(shard) = self.shards.get(shard) {
-            out.extend(shard.lock().entries().map(|(slot, _)| slot));
+            out.extend(shard.lock().table.entries().map(|(slot, _)| slot));
         }
     }
 

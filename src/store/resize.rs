@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::memory;
 use super::op_context::OpContext;
 use super::{Now, Store};
 use crate::limits;
@@ -43,7 +44,7 @@ impl Store {
 
     /// The part of `-m` that is not for items.
     pub fn kept_bytes(&self) -> u64 {
-        kept_bytes(
+        memory::kept_bytes(
             self.limit_bytes(),
             self.shards.len(),
             self.shared.replicated,
@@ -54,17 +55,4 @@ impl Store {
     fn wanted_budget_bytes(&self) -> u64 {
         self.limit_bytes().saturating_sub(self.kept_bytes())
     }
-}
-
-/// The part of `-m` that is not for items: the empty tables, and the process itself.
-pub(super) fn kept_bytes(limit_bytes: u64, shards: usize, replicated: bool) -> u64 {
-    let tables_bytes = shards as u64 * limits::SHARD_OVERHEAD_BYTES;
-    let process_bytes = (limit_bytes / limits::PROCESS_SHARE)
-        .clamp(limits::PROCESS_BYTES_MIN, limits::PROCESS_BYTES_MAX);
-    let link_bytes = if replicated {
-        (limit_bytes / limits::LINK_PROCESS_SHARE).min(limits::PROCESS_BYTES_MAX)
-    } else {
-        0
-    };
-    tables_bytes + process_bytes + link_bytes
 }

@@ -97,16 +97,6 @@ impl Shard {
         Place::Full(slots.find(is_tombstone).unwrap_or(last))
     }
 
-    /// The entry of a slot.
-    pub(crate) fn peek(&self, slot: u64) -> Option<&Item> {
-        self.table.peek(slot)
-    }
-
-    /// All entries with their slots: live items hottest first, then tombstones.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &Item)> {
-        self.table.entries()
-    }
-
     /// Queues an entry again whose bucket has fired before its deadline.
     pub(crate) fn requeue(&mut self, slot: u64, now: Now) {
         if let Some(item) = self.table.peek(slot) {

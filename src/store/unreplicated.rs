@@ -31,7 +31,7 @@ impl Store {
         };
         for shard in &self.shards {
             let shard = shard.lock();
-            let entries = shard.entries().map(|(_, item)| item);
+            let entries = shard.table.entries().map(|(_, item)| item);
             let lacking = entries
                 .filter(|item| unreplicated == Unreplicated::All || !item.is_confirmed())
                 .filter(|item| !self.shared.is_flushed(item));

@@ -5,12 +5,12 @@
 //! common sizes are received straight into their item.
 
 use super::Store;
+use super::input_reservation::InputReservation;
 use super::item::{Item, ItemHead};
 use super::memory::{cost_bytes, cost_of_allocation, size_class_bytes};
 use super::op_context::OpContext;
 use super::pending_item::{NoRoom, PendingItem};
 use super::relief::{self, FailedAllocation};
-use super::unfinished::InputReservation;
 use crate::limits::{UPLOAD_AT_ONCE_BYTES, UPLOAD_GROWTH, UPLOAD_GROWTH_SCARCE, UPLOAD_STEP_BYTES};
 
 /// A value that is being received.

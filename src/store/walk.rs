@@ -41,7 +41,7 @@ impl Store {
         let step = &left[..left.len().min(limits::WALK_STEP_ENTRIES)];
         if let Some(&first) = step.first() {
             let shard = self.shard(first).lock();
-            let held = step.iter().filter_map(|&slot| shard.peek(slot));
+            let held = step.iter().filter_map(|&slot| shard.table.peek(slot));
             held.filter(|item| !item.is_tombstone()).for_each(&mut show);
         }
         walk.next_slot += step.len();
@@ -59,7 +59,7 @@ impl Store {
         walk.slots.reserve(entries);
         let room = walk.slots.capacity();
         let shard = shard.lock();
-        let slots = shard.entries().map(|(slot, _)| slot);
+        let slots = shard.table.entries().map(|(slot, _)| slot);
         walk.slots.extend(slots.take(room));
     }
 

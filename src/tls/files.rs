@@ -9,7 +9,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
-use super::TlsError;
+use super::error::TlsError;
 use crate::config::Tls;
 use crate::files;
 use crate::limits::TLS_FILE_BYTES_MAX;
@@ -48,10 +48,12 @@ pub(super) fn certified(
         .map_err(|error| refused(format!("{error}; use an RSA, ECDSA or Ed25519 key")))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(refused(format!(
-            "is not the key of the certificate in {}",
-            chain_path.display()
-        ))),
+        Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            let chain = chain_path.display();
+            Err(refused(format!(
+                "is not the key of the certificate in {chain}"
+            )))
+        }
         // A certificate that the library cannot compare is left to the clients to verify.
         _ => Ok(certified),
     }

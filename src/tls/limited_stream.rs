@@ -12,7 +12,6 @@ use tokio::net::TcpStream;
 /// The allowance may be used up by bytes that follow a finished handshake in the same packets. So
 /// the first read beyond it only returns `Pending`: the reader can complete the handshake and lift
 /// the limit. The second one fails.
-#[derive(Debug)]
 pub(crate) struct LimitedStream {
     stream: TcpStream,
     /// Bytes that may still be read; `None`: any number.

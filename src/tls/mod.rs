@@ -8,11 +8,10 @@
 pub(crate) mod limited_stream;
 
 mod ciphers;
+mod error;
 mod files;
 mod verifier;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -21,58 +20,13 @@ use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
-use thiserror::Error;
 
 use crate::config::{Tls, TlsVersion};
 use crate::limits::{TLS_SESSIONS_MAX, TLS_WRITE_BYTES_MAX, TLS_WRITE_BYTES_MIN};
 use crate::reload::{Reload, ReloadError};
 use crate::store::Clock;
+pub(crate) use error::TlsError;
 use verifier::ClientAuth;
-
-/// Why TLS cannot be used, in memcached's words, with the cause and what to do.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// `refresh_certs` on a node without TLS.
-    #[error("Error TLS not enabled")]
-    NotEnabled,
-    /// The certificate chain cannot be used.
-    #[error("Error loading the certificate chain: {} : {cause}", shown(.path))]
-    Chain {
-        /// The file, if one is named.
-        path: Option<PathBuf>,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
-    /// The private key cannot be used, or is not the certificate's.
-    #[error("Error loading the key: {} : {cause}", shown(.path))]
-    Key {
-        /// The file.
-        path: Option<PathBuf>,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
-    /// The authorities of client certificates cannot be used.
-    #[error("Error loading the CA certificate: {} : {cause}", shown(.path))]
-    Authorities {
-        /// The file.
-        path: Option<PathBuf>,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
-    /// None of the named cipher suites is known.
-    #[error("Error setting the provided cipher(s): {0}")]
-    Ciphers(String),
-    /// The library refuses the combination.
-    #[error("Error setting up TLS: {0}")]
-    Refused(#[from] rustls::Error),
-}
-
-fn shown(path: &Option<PathBuf>) -> String {
-    match path {
-        Some(path) => path.display().to_string(),
-        None => "(null)".to_owned(),
-    }
-}
 
 /// The requirements on clients at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,14 +51,6 @@ struct TlsConfigs {
     mutual: Arc<ServerConfig>,
     basic: Arc<ServerConfig>,
     at_boot_ms: u64,
-}
-
-impl fmt::Debug for ClientTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientTls")
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
 }
 
 impl ClientTls {

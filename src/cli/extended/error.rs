@@ -2,12 +2,10 @@
 
 use thiserror::Error;
 
-use super::help;
-
 #[derive(Debug, Error)]
 pub(crate) enum OptionError {
-    #[error("Illegal suboption \"{0}\"\n\n{help}", help = help())]
-    Unknown(String),
+    #[error("Illegal suboption \"{0}\"\n\n{1}")]
+    Unknown(String, String),
     #[error("-o {0}: there is no external storage, items live in memory only; leave it out")]
     ExternalStorage(String),
     #[error("-o {0}: memtwin is no proxy; leave it out")]
@@ -32,18 +30,4 @@ pub(crate) enum OptionError {
     VerifyMode(u8),
     #[error("Invalid ssl_min_version: write 2 or 3")]
     MinVersion,
-}
-
-impl OptionError {
-    /// Of an option that is in no table.
-    pub(super) fn unknown(text: &str) -> Self {
-        let text = text.to_owned();
-        if text.starts_with("ext_") {
-            Self::ExternalStorage(text)
-        } else if text.starts_with("proxy_") {
-            Self::Proxy(text)
-        } else {
-            Self::Unknown(text)
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The options of `-o`: `name` or `name=value`, in comma-separated lists.
 
 mod error;
+mod option;
 mod table;
 mod values;
 
@@ -9,45 +10,10 @@ use std::fmt::Write;
 use crate::config::Config;
 
 pub(super) use error::OptionError;
+use option::NO_EFFECT_THERE;
+pub use option::{Effect, OptionValue};
 pub use table::OPTIONS;
-use values::{Given, Outcome};
-
-/// Puts what an option was given, which is empty where it has no value, into the configuration.
-type Set = fn(&mut Config, &Given<'_>) -> Outcome;
-
-/// One option of `-o`.
-#[derive(Debug)]
-pub struct Extended {
-    /// Its name, as it is written.
-    pub name: &'static str,
-    /// Whether it has a value.
-    pub value: OptionValue,
-    /// What becomes of it.
-    pub effect: Effect,
-    set: Set,
-}
-
-/// Whether an option has a value. Where it has none, one that is given is ignored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OptionValue {
-    /// None.
-    No,
-    /// It may have one.
-    Maybe,
-    /// It must have one.
-    Yes,
-}
-
-/// What becomes of an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// It has memcached's meaning, and is this part of the configuration.
-    Setting(&'static str),
-    /// `stats settings` or `stats slabs` shows it, nothing else.
-    Shown,
-    /// It changes nothing, for this reason.
-    Nothing(&'static str),
-}
+use values::Given;
 
 /// Puts what one `-o` says into the configuration, option by option; the keys it has set.
 ///
@@ -64,7 +30,7 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
             None => (text, None),
         };
         let option = OPTIONS.iter().find(|option| option.name == name);
-        let option = option.ok_or_else(|| OptionError::unknown(text))?;
+        let option = option.ok_or_else(|| unknown(text))?;
         if option.value == OptionValue::Yes && value.is_none() {
             return Err(OptionError::NoValue(option.name));
         }
@@ -88,8 +54,17 @@ pub(super) fn apply(list: &str, config: &mut Config) -> Result<Vec<&'static str>
     Ok(keys)
 }
 
-/// The reason of an option that memcached does not heed either.
-const NO_EFFECT_THERE: &str = "memcached ignores it, too";
+/// The error of an option that is in no table.
+fn unknown(text: &str) -> OptionError {
+    let text = text.to_owned();
+    if text.starts_with("ext_") {
+        OptionError::ExternalStorage(text)
+    } else if text.starts_with("proxy_") {
+        OptionError::Proxy(text)
+    } else {
+        OptionError::Unknown(text, help())
+    }
+}
 
 /// What is said of some options, and whether one is among them.
 type Group = (&'static str, fn(Effect) -> bool);

@@ -1,7 +1,7 @@
 //! Every option of `-o`, in memcached's order.
 
+use super::option::{Effect, Extended, NO_EFFECT_THERE, OptionValue, Set};
 use super::values::*;
-use super::{Effect, Extended, NO_EFFECT_THERE, OptionValue, Set};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use Effect::{Nothing, Setting, Shown};
 use OptionValue::{Maybe, No, Yes};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::super::numbers::{atof, atoi, whole};
-use super::OptionError::{self, NoNumber, OutOfRange};
+use super::error::OptionError::{self, NoNumber, OutOfRange};
 use crate::config::tuning::SLAB_PAGE_BYTES;
 use crate::config::{Config, TlsVersion};
 use crate::limits::{AUTOMOVE_WINDOW, CRAWLER_SLEEP_US_MAX};

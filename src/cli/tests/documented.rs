@@ -7,35 +7,25 @@ use clap::{Arg, CommandFactory};
 use super::*;
 use crate::cli::apply::apply;
 use crate::cli::extended::{Effect, OPTIONS};
-
-const EXPLAINED: &str = include_str!("../../../config/memtwin.toml");
+use crate::config::tests::explained;
 
 type KeysAndFlags = BTreeSet<(String, String)>;
 
 /// The keys with the flags that their explanations name.
 fn documented() -> KeysAndFlags {
-    let (mut section, mut comment, mut found) = ("", String::new(), BTreeSet::new());
-    for line in EXPLAINED.lines() {
-        if let Some(text) = line.strip_prefix("# ") {
-            comment = format!("{comment} {text}");
-        } else if let Some(name) = line.strip_prefix('[') {
-            section = name.trim_end_matches(']');
-        } else if let Some((key, _)) = line.strip_prefix('#').and_then(|it| it.split_once(" = ")) {
-            let (_, flags) = comment.split_once(" Flag").unwrap_or_default();
-            let (flags, _) = flags.split_once(" Default: ").unwrap_or_default();
-            let key = format!("{section}.{key}");
-            let words = flags.split([' ', ',', '.', ':']);
-            let plain = words.filter(|word| word.starts_with('-') && *word != "-o");
-            // `-vv` is `-v` twice.
-            let flag = |word: &str| word.replace("-vv", "-v");
-            found.extend(plain.map(|word| (key.clone(), flag(word))));
-            let option = flags.split_once("-o ");
-            let option = option.map(|(_, rest)| rest.split([' ', '.']).next().unwrap());
-            found.extend(option.map(|option| (key, format!("-o {option}"))));
-        }
-        if !line.starts_with("# ") {
-            comment.clear();
-        }
+    let mut found = BTreeSet::new();
+    for (section, key, comment, _) in explained() {
+        let (_, flags) = comment.split_once(" Flag").unwrap_or_default();
+        let (flags, _) = flags.split_once(" Default: ").unwrap_or_default();
+        let key = format!("{section}.{key}");
+        let words = flags.split([' ', ',', '.', ':']);
+        let plain = words.filter(|word| word.starts_with('-') && *word != "-o");
+        // `-vv` is `-v` twice.
+        let flag = |word: &str| word.replace("-vv", "-v");
+        found.extend(plain.map(|word| (key.clone(), flag(word))));
+        let option = flags.split_once("-o ");
+        let option = option.map(|(_, rest)| rest.split([' ', '.']).next().unwrap());
+        found.extend(option.map(|option| (key, format!("-o {option}"))));
     }
     found
 }
@@ -57,9 +47,8 @@ fn keys_of(arg: &Arg) -> Vec<&'static str> {
     };
     let takes_value = arg.get_action().takes_values() && id != "verbose";
     let args = ["memtwin".to_owned(), name_of(arg)];
-    let args = args
-        .into_iter()
-        .chain(takes_value.then(|| value.to_owned()));
+    let value = takes_value.then(|| value.to_owned());
+    let args = args.into_iter().chain(value);
     match parse(args.map(OsString::from)).unwrap() {
         Parsed::Run(cli) => apply(cli, &mut Config::default()).unwrap(),
         Parsed::Print(_) => Vec::new(),

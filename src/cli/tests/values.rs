@@ -6,29 +6,19 @@ use super::*;
 /// unknown option, ` root` no user, and ` sock` another file.
 #[test]
 fn blanks_before_a_value_do_not_count() {
-    let line = [
-        "memtwin",
-        "-o",
-        " track_sizes",
-        "-B",
-        "\tascii",
-        "-u",
-        " root",
-        "-Y",
-        " users",
-        "-s",
-        " \u{b}sock",
-        "-P",
-        "  pid x ",
-        "-a",
-        " 755",
-        "-D",
-        " /",
-        "-m",
-        " 70",
-        "-I",
-        " 2m",
+    let flags = [
+        ["-o", " track_sizes"],
+        ["-B", "\tascii"],
+        ["-u", " root"],
+        ["-Y", " users"],
+        ["-s", " \u{b}sock"],
+        ["-P", "  pid x "],
+        ["-a", " 755"],
+        ["-D", " /"],
+        ["-m", " 70"],
+        ["-I", " 2m"],
     ];
+    let line = ["memtwin"].into_iter().chain(flags.into_iter().flatten());
     let config = read_args(line).unwrap();
     let client = config.client;
     assert!(client.track_sizes && client.protocol == Protocol::Ascii);
@@ -37,10 +27,8 @@ fn blanks_before_a_value_do_not_count() {
     assert_eq!(client.socket.as_deref(), Some(Path::new("sock")));
     assert_eq!(config.node.pid_file.as_deref(), Some(Path::new("pid x ")));
     assert_eq!((client.socket_mode, client.prefix_delimiter), (0o755, b'/'));
-    assert_eq!(
-        (config.memory.limit_bytes, config.memory.max_item_bytes),
-        (70 << 20, 2 << 20)
-    );
+    assert_eq!(config.memory.limit_bytes, 70 << 20);
+    assert_eq!(config.memory.max_item_bytes, 2 << 20);
 }
 
 #[test]
@@ -75,23 +63,14 @@ fn verbose_counts_and_takes_any_value() {
 #[test]
 fn listen_takes_lists_repeats_and_ports() {
     let listen = |line| {
-        let config = read(line).unwrap();
-        config
-            .client
-            .addresses
-            .concat()
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
+        let addresses = read(line).unwrap().client.addresses.concat();
+        let shown = addresses.iter().map(ToString::to_string);
+        shown.collect::<Vec<_>>()
     };
     assert_eq!(listen("-l 127.0.0.1,::1 -p 7"), ["127.0.0.1:7", "[::1]:7"]);
-    assert_eq!(
-        listen("-l 127.0.0.1:5 -l [::1]:6 -l 127.0.0.1:5"),
-        ["127.0.0.1:5", "[::1]:6"]
-    );
-    assert_eq!(
-        listen("-l 127.0.0.1:5;127.0.0.2 -p -1"),
-        ["127.0.0.1:5", "127.0.0.2:0"]
-    );
+    let twice = listen("-l 127.0.0.1:5 -l [::1]:6 -l 127.0.0.1:5");
+    assert_eq!(twice, ["127.0.0.1:5", "[::1]:6"]);
+    let any_port = listen("-l 127.0.0.1:5;127.0.0.2 -p -1");
+    assert_eq!(any_port, ["127.0.0.1:5", "127.0.0.2:0"]);
     assert_eq!(listen("-l *:9"), ["0.0.0.0:9", "[::]:9"]);
 }

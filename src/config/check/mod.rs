@@ -1,18 +1,13 @@
 //! What no single value can be wrong about: how the settings fit together.
 
+mod error;
 mod tuning;
 
 use super::file::ConfigFile;
 use super::startup_error::{EXIT_CONFIG, EXIT_SYSTEM, EXIT_USAGE, StartupError};
 use super::{Address, Config, ListenTls, Protocol};
 use crate::limits::{DRAIN_MS_MAX, ITEM_BYTES_MAX, ITEM_BYTES_MIN, LOGBUF_BYTES_MAX};
-
-/// A setting that does not fit: its key in the file, memcached's exit code for its flag, the hint.
-struct ConfigError {
-    key: &'static str,
-    exit: u8,
-    text: String,
-}
+use error::{ConfigError, refuse};
 
 /// Checks the finished configuration and resolves its listen addresses.
 ///
@@ -53,33 +48,24 @@ fn locate(error: ConfigError, file: Option<&ConfigFile>, flagged: &[&'static str
     }
 }
 
-fn refuse(key: &'static str, exit: u8, text: impl Into<String>) -> Result<(), ConfigError> {
-    Err(ConfigError {
-        key,
-        exit,
-        text: text.into(),
-    })
-}
-
 fn check_client(config: &Config) -> Result<(), ConfigError> {
     let client = &config.client;
-    if client.threads == 0 {
-        return refuse(
-            "client.threads",
-            1,
-            "Number of threads must be greater than 0",
-        );
-    }
-    if client.connections_max == 0 {
-        return refuse(
+    for (key, number, what) in [
+        ("client.threads", client.threads, "Number of threads"),
+        (
             "client.connections",
-            1,
-            "Maximum connections must be greater than 0",
-        );
-    }
-    if client.requests_per_event == 0 {
-        let text = "Number of requests per event must be greater than 0";
-        return refuse("client.requests_per_event", 1, text);
+            client.connections_max,
+            "Maximum connections",
+        ),
+        (
+            "client.requests_per_event",
+            client.requests_per_event,
+            "Number of requests per event",
+        ),
+    ] {
+        if number == 0 {
+            return refuse(key, 1, format!("{what} must be greater than 0"));
+        }
     }
     for (key, bytes) in [
         ("client.watcher_logbuf_size", client.watcher_logbuf_size),
@@ -90,11 +76,8 @@ fn check_client(config: &Config) -> Result<(), ConfigError> {
             return refuse(key, 1, text);
         }
     }
-    if client
-        .socket
-        .as_ref()
-        .is_some_and(|path| path.as_os_str().is_empty())
-    {
+    let socket = client.socket.as_deref();
+    if socket.is_some_and(|path| path.as_os_str().is_empty()) {
         let text = "the unix socket has no name: write a path (-s, client.socket), or leave it out";
         return refuse("client.socket", EXIT_SYSTEM, text);
     }
@@ -128,13 +111,10 @@ fn check_protocol(config: &mut Config, is_said: bool) -> Result<(), ConfigError>
         }
         if listen.protocol.is_some_and(|protocol| protocol != wanted) {
             // Of the other memcached thinks only where clients have come in already.
-            let (exit, words) = if wanted == Protocol::Ascii {
-                (
-                    EXIT_SYSTEM,
-                    "Cannot use binary protocol when ascii authentication enabled: ",
-                )
-            } else {
-                (EXIT_USAGE, "")
+            let ascii_only = "Cannot use binary protocol when ascii authentication enabled: ";
+            let (exit, words) = match wanted {
+                Protocol::Ascii => (EXIT_SYSTEM, ascii_only),
+                _ => (EXIT_USAGE, ""),
             };
             let text = format!(
                 "{words}clients of `{listen}` could not be asked for a password: remove its \
@@ -239,41 +219,33 @@ fn check_pair(config: &Config) -> Result<(), ConfigError> {
         return refuse("replication.key_file", EXIT_USAGE, text);
     }
     match (config.node.side, &replication.listen) {
-        (None, _) => refuse(
-            "node.side",
-            EXIT_USAGE,
-            "a pair needs its sides: write node.side = 0 on one node and 1 on the other (--side)",
-        ),
-        (Some(1), None) => refuse(
-            "replication.listen",
-            EXIT_USAGE,
-            "side 1 is dialled by its partner: write replication.listen = \"host:port\" \
-             (--replication-listen)",
-        ),
-        (_, Some(Address { host, port: None })) => refuse(
-            "replication.listen",
-            EXIT_USAGE,
-            format!("`{host}` names no port: write \"{host}:11311\""),
-        ),
+        (None, _) => {
+            let text = "a pair needs its sides: write node.side = 0 on one node and 1 on the other \
+                        (--side)";
+            refuse("node.side", EXIT_USAGE, text)
+        }
+        (Some(1), None) => {
+            let text = "side 1 is dialled by its partner: write replication.listen = \"host:port\" \
+                        (--replication-listen)";
+            refuse("replication.listen", EXIT_USAGE, text)
+        }
+        (_, Some(Address { host, port: None })) => {
+            let text = format!("`{host}` names no port: write \"{host}:11311\"");
+            refuse("replication.listen", EXIT_USAGE, text)
+        }
         _ => Ok(()),
     }
 }
 
 fn check_msm(config: &Config) -> Result<(), ConfigError> {
     let (id, nodes) = (&config.node.id, &config.msm.nodes);
-    let well_formed = |id: &String| {
-        !id.is_empty()
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    if let Some(wrong) = nodes.iter().find(|id| !well_formed(id)) {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_wrong = |id: &&String| id.is_empty() || !id.bytes().all(is_part);
+    let wrong = nodes.iter().find(is_wrong).map(|id| ("msm.nodes", id));
+    let own = Some(id).filter(|id| !id.is_empty() && is_wrong(id));
+    if let Some((key, wrong)) = wrong.or(own.map(|id| ("node.id", id))) {
         let text = format!("`{wrong}` is no node id: write letters, digits and _, as in \"n1\"");
-        return refuse("msm.nodes", EXIT_USAGE, text);
-    }
-    if !id.is_empty() && !well_formed(id) {
-        let text = format!("`{id}` is no node id: write letters, digits and _, as in \"n1\"");
-        return refuse("node.id", EXIT_USAGE, text);
+        return refuse(key, EXIT_USAGE, text);
     }
     if !nodes.is_empty() && !id.is_empty() && !nodes.contains(id) {
         let text = format!("`{id}` is none of msm.nodes: write every node id of MSM there");

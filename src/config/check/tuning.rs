@@ -4,7 +4,7 @@
 use super::super::startup_error::EXIT_USAGE;
 use super::super::tuning::{SLAB_PAGE_BYTES, Slabs};
 use super::super::{Config, Tuning};
-use super::{ConfigError, refuse};
+use super::error::{ConfigError, refuse};
 use crate::limits::{HOT_AND_WARM_PCT_MAX, SLAB_SIZES_MAX};
 
 /// A class's chunks begin at multiples of this.

@@ -6,40 +6,21 @@
 mod reply;
 mod sasl;
 mod stat;
+mod state;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use super::control::ServerControl;
-use super::executor::{Executor, Flow, Receiving};
+use super::executor::Executor;
+use super::flow::Flow;
 use super::output::Output;
 use crate::command::CommandContext;
-use crate::frontend::wait_state::WaitState;
 use crate::protocol::binary::{
-    self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status, Write,
+    self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status,
 };
-use crate::store::Upload;
-use sasl::Progress;
-
-/// The binary protocol on one connection.
-#[derive(Debug, Default)]
-pub struct BinaryFrontend {
-    state: BinaryState,
-    progress: Progress,
-}
-
-#[derive(Debug, Default)]
-enum BinaryState {
-    /// A packet comes next.
-    #[default]
-    Packet,
-    /// A packet comes next, of a client that has not authenticated.
-    Locked,
-    /// A value comes next.
-    Value(Box<Receiving<(Header, Write)>>),
-    /// Data to be discarded comes next.
-    Discard(usize),
-}
+pub use state::BinaryFrontend;
+use state::BinaryState;
 
 impl BinaryFrontend {
     /// Executes requests until one of the reasons to stop; returns the bytes used.
@@ -78,22 +59,6 @@ impl BinaryFrontend {
         }
     }
 
-    /// A value that is being received.
-    pub fn upload_mut(&mut self) -> Option<&mut Upload> {
-        match &mut self.state {
-            BinaryState::Value(receiving) => Some(&mut receiving.upload),
-            _ => None,
-        }
-    }
-
-    /// A value that has not been stored yet.
-    pub fn upload(&self) -> Option<&Upload> {
-        match &self.state {
-            BinaryState::Value(receiving) => Some(&receiving.upload),
-            _ => None,
-        }
-    }
-
     /// Gives up a value that is being received, because its memory is needed, and replies so.
     pub fn give_up_value(&mut self, out: &mut Output) -> bool {
         let BinaryState::Value(receiving) = std::mem::take(&mut self.state) else {
@@ -104,37 +69,14 @@ impl BinaryFrontend {
         true
     }
 
-    /// Whether a value is complete and waits to be stored; no input follows it.
-    pub fn is_complete(&self) -> bool {
-        self.upload()
-            .is_some_and(|upload| upload.missing_bytes() == 0)
-    }
-
-    /// What the connection waits for, for `stats conns`; `tail` is input that was not executed.
-    pub(crate) fn waits_for(&self, tail: &[u8]) -> WaitState {
-        match self.state {
-            BinaryState::Packet
-                if Header::parse(tail).is_some_and(|it| tail.len() >= it.head_len()) =>
-            {
-                WaitState::Value
-            }
-            BinaryState::Packet | BinaryState::Locked => WaitState::Read,
-            BinaryState::Value(_) => WaitState::Value,
-            BinaryState::Discard(_) => WaitState::Swallow,
-        }
-    }
-
     fn step(&mut self, input: &[u8], exec: &mut Executor<'_, '_>) -> (usize, Option<Flow>) {
         match &mut self.state {
             BinaryState::Packet => self.packet(input, exec),
             BinaryState::Locked => match Header::parse(input) {
                 Some(header) if !header.is_open_to_all() => {
                     let error = header.check_body().err();
-                    self.refuse_request(
-                        &header,
-                        error.unwrap_or(PacketError::UNAUTHENTICATED),
-                        exec,
-                    )
+                    let error = error.unwrap_or(PacketError::UNAUTHENTICATED);
+                    self.refuse_request(&header, error, exec)
                 }
                 _ => self.packet(input, exec),
             },
@@ -204,13 +146,5 @@ impl BinaryFrontend {
         };
         self.discard(bytes);
         (HEADER_BYTES, None)
-    }
-
-    fn discard(&mut self, bytes: usize) {
-        self.state = if bytes == 0 {
-            self.at_rest()
-        } else {
-            BinaryState::Discard(bytes)
-        };
     }
 }

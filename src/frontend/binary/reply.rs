@@ -1,12 +1,13 @@
 //! Executes requests whose packet is complete, and prints replies.
 
-use super::Executor;
 use crate::command::{
     self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Initial, Stored,
     deadline_ms,
 };
 use crate::frontend::Output;
-use crate::protocol::binary::{BinaryRequest, Header, Status, Write, reply};
+use crate::frontend::executor::Executor;
+use crate::protocol::Write;
+use crate::protocol::binary::{BinaryRequest, Header, Status, reply};
 use crate::store::{Item, Now};
 
 /// The reply to a storage command for which there is no memory.
@@ -15,21 +16,20 @@ pub(super) const NO_MEMORY_STORING: &str = "Out of memory allocating item";
 impl Executor<'_, '_> {
     pub(super) fn answer_packet(&mut self, header: &Header, request: BinaryRequest<'_>) {
         match request {
-            BinaryRequest::Get { key, with_key } => {
-                let out = &mut *self.out;
-                let found = command::get(self.ctx, key, |item| hit(out, header, item, with_key));
-                self.missed(found, header, key, with_key);
-            }
-            BinaryRequest::GetAndTouch {
+            BinaryRequest::Get {
                 key,
                 exptime,
                 with_key,
             } => {
-                let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
                 let out = &mut *self.out;
-                let found = command::get_and_touch(self.ctx, key, deadline_ms, |item| {
-                    hit(out, header, item, with_key);
-                });
+                let show = |item: &Item| hit(out, header, item, with_key);
+                let found = match exptime {
+                    None => command::get(self.ctx, key, show),
+                    Some(exptime) => {
+                        let deadline_ms = deadline_ms(i64::from(exptime), self.ctx.now());
+                        command::get_and_touch(self.ctx, key, deadline_ms, show)
+                    }
+                };
                 self.missed(found, header, key, with_key);
             }
             BinaryRequest::Touch { key, exptime } => {
@@ -73,15 +73,12 @@ impl Executor<'_, '_> {
             }
             BinaryRequest::Stat { key } => self.stat(header, key),
             // Handled by the caller.
-            BinaryRequest::Store(_)
-            | BinaryRequest::SaslList
-            | BinaryRequest::Sasl(_)
-            | BinaryRequest::Quit => {}
+            _ => {}
         }
     }
 
     fn delete(&mut self, header: &Header, key: &[u8]) {
-        self.ctx.count_prefix_delete(key);
+        self.ctx.prefixes.count_delete(key);
         let asked = DeleteRequest {
             compare: Some(header.cas).filter(|&cas| cas != 0),
             name: "delete",

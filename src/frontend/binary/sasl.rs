@@ -1,43 +1,14 @@
 //! SASL: authentication before any other request.
 
-use super::{BinaryFrontend, BinaryState, Executor};
+use super::state::{BinaryFrontend, Progress};
 use crate::auth::Passwords;
-use crate::frontend::executor::Flow;
+use crate::frontend::executor::Executor;
+use crate::frontend::flow::Flow;
 use crate::limits::{SASL_MECHANISM_BYTES_MAX, SASL_TOKEN_BYTES_MAX};
 use crate::logs::clients;
 use crate::protocol::binary::{Header, PacketError, Sasl, Status, reply, sasl};
 
-/// How far a client has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// No authentication is required.
-    #[default]
-    NotAsked,
-    /// It may only authenticate.
-    Unauthenticated,
-    /// It has chosen PLAIN and sends its token in a step.
-    Begun,
-    /// It may do everything.
-    Authenticated,
-}
-
 impl BinaryFrontend {
-    /// A connection that must authenticate first.
-    pub fn locked() -> Self {
-        Self {
-            state: BinaryState::Locked,
-            progress: Progress::Unauthenticated,
-        }
-    }
-
-    /// The state between two packets.
-    pub(super) fn at_rest(&self) -> BinaryState {
-        match self.progress {
-            Progress::NotAsked | Progress::Authenticated => BinaryState::Packet,
-            Progress::Unauthenticated | Progress::Begun => BinaryState::Locked,
-        }
-    }
-
     /// Listing the mechanisms resets the authentication.
     pub(super) fn sasl_list(
         &mut self,

@@ -1,6 +1,6 @@
 //! `stat`: statistics are written as text, then each line becomes a packet.
 
-use super::Executor;
+use crate::frontend::executor::Executor;
 use crate::protocol::binary::{Header, Status, reply};
 use crate::protocol::text;
 
@@ -11,19 +11,15 @@ impl Executor<'_, '_> {
             return self.stat_detail(header, words);
         }
         let mut lines = Vec::new();
-        let args: Vec<&[u8]> = key
-            .split(|&byte| byte == b' ')
-            .filter(|word| !word.is_empty())
-            .collect();
+        let args = key.split(|&byte| byte == b' ');
+        let args: Vec<&[u8]> = args.filter(|word| !word.is_empty()).collect();
         // Text takes the beginning of these words for the words; here only a whole word counts.
-        let is_part = |whole: &[u8]| {
-            args.first()
-                .is_some_and(|word| whole.starts_with(word) && *word != whole)
-        };
+        let first = args.first();
+        let is_part =
+            |whole: &[u8]| first.is_some_and(|word| whole.starts_with(word) && *word != whole);
         // As there, these are shown in text only.
-        let is_texts = args
-            .first()
-            .is_some_and(|word| b"conns".starts_with(word) || b"extstore".starts_with(word));
+        let is_texts =
+            first.is_some_and(|word| b"conns".starts_with(word) || b"extstore".starts_with(word));
         // More than a word is none, but behind these two anything may stand.
         let is_open = key.starts_with(b"reset ") || key.starts_with(b"settings ");
         let is_unclear = key.contains(&b' ') && !is_open;

@@ -1,10 +1,12 @@
 //! Storage commands of the binary protocol: a packet whose value may arrive in parts.
 
-use super::{BinaryFrontend, BinaryState};
+use super::state::{BinaryFrontend, BinaryState};
 use crate::command::{self, StoreMode, StoreRequest, Stored};
-use crate::frontend::executor::{Executor, Flow, Receiving};
+use crate::frontend::executor::{Executor, Receiving};
+use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::binary::{Header, StoreHead, Write};
+use crate::protocol::Write;
+use crate::protocol::binary::{Header, StoreHead};
 use crate::store::Now;
 
 impl BinaryFrontend {
@@ -22,7 +24,7 @@ impl BinaryFrontend {
         if fits && value.is_none() && store.value_len < INCOMING_BYTES_MIN {
             return (0, Some(Flow::NeedMore));
         }
-        exec.ctx.count_prefix_set(key);
+        exec.ctx.prefixes.count_set(key);
         let request = request(store, exec.ctx.now());
         if !fits {
             let why = command::refuse(exec.ctx, key, &request, Stored::TooLarge);
@@ -88,13 +90,7 @@ impl BinaryFrontend {
 /// complete.
 fn request(store: &StoreHead<'_>, now: Now) -> StoreRequest {
     StoreRequest {
-        mode: match store.write {
-            Write::Set => StoreMode::Set,
-            Write::Add => StoreMode::Add,
-            Write::Replace => StoreMode::Replace,
-            Write::Append => StoreMode::Append,
-            Write::Prepend => StoreMode::Prepend,
-        },
+        mode: store.write.into(),
         client_flags: store.client_flags,
         deadline_ms: command::deadline_ms(i64::from(store.exptime), now),
         refusal_removes: store.write == Write::Set,

@@ -1,8 +1,8 @@
 //! `ma`.
 
-use super::Executor;
 use super::flags::{after_flag, created_deadline_ms, status, time_left, touched_deadline_ms};
 use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, Initial, Number};
+use crate::frontend::executor::Executor;
 use crate::protocol::meta::{MetaRequest, reply};
 use crate::protocol::text;
 use crate::store::{NEVER, Now};

@@ -1,8 +1,8 @@
 //! `md`: deletes, or marks as stale, or takes the value away.
 
-use super::Executor;
 use super::flags::{deadline_of, status};
 use crate::command::{self, DeleteRequest, Deleted, Remains};
+use crate::frontend::executor::Executor;
 use crate::protocol::meta::MetaRequest;
 use crate::protocol::text::reply;
 

@@ -1,11 +1,11 @@
 //! `mg`: shows an item, changes its deadline, creates it, says who is to recache it.
 
-use super::Executor;
 use super::flags::{
     after_flag, created_deadline_ms, deadline_of, status, time_left, touched_deadline_ms,
 };
 use crate::command::{self, Found, GetRequest, Recache, Vivify};
-use crate::frontend::Output;
+use crate::frontend::executor::Executor;
+use crate::frontend::output::Output;
 use crate::protocol::meta::{MetaRequest, reply};
 use crate::store::{Item, NEVER, Now, item_flags};
 

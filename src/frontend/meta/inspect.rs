@@ -1,9 +1,10 @@
 //! `me`: an item's metadata for debugging.
 
 use super::flags::left_secs;
-use super::{Executor, say};
 use crate::command;
+use crate::frontend::executor::Executor;
 use crate::protocol::meta::{parse_inspection, reply};
+use crate::protocol::text;
 use crate::store::classes::counted_bytes;
 use crate::store::item_flags;
 
@@ -12,7 +13,7 @@ pub(in crate::frontend) fn inspect(args: &[u8], exec: &mut Executor<'_, '_>) {
     let out = &mut exec.out.bytes;
     let request = match parse_inspection(args) {
         Ok(request) => request,
-        Err(error) => return say(out, false, error.reply),
+        Err(error) => return text::reply::line(out, error.reply),
     };
     let now = exec.ctx.now();
     let is_found = command::inspect(exec.ctx, &request.key, |item| {

@@ -7,10 +7,10 @@ mod get;
 mod inspect;
 pub(super) mod set;
 
-use super::executor::{Executor, Flow};
-use super::text::{StoreCommand, StoreReply, TextFrontend, say};
-pub(crate) use crate::protocol::meta::reply;
-use crate::protocol::meta::{MetaRequest, MetaVerb, parse};
+use super::executor::Executor;
+use super::flow::Flow;
+use super::text::{StoreCommand, StoreReply, TextFrontend};
+use crate::protocol::meta::{MetaVerb, parse};
 pub(super) use inspect::inspect;
 
 impl TextFrontend {
@@ -43,9 +43,4 @@ impl TextFrontend {
         }
         (used, None)
     }
-}
-
-/// Parses the words after `ms` again.
-pub(super) fn parse_set(args: &[u8]) -> Option<MetaRequest<'_>> {
-    parse(MetaVerb::Set, args).ok()
 }

@@ -5,8 +5,8 @@
 //! because of that lost the write.
 
 use super::dispatch::Frontend;
-use super::executor::Flow;
-use super::test_support::{Harness, TestControl};
+use super::flow::Flow;
+use super::test_support::{Harness, TestControl, packet};
 use crate::auth::Access;
 use crate::config::Protocol;
 use crate::limits::TURN_REQUESTS;
@@ -19,45 +19,13 @@ fn turns(input: &[u8]) -> Vec<(Flow, Vec<u8>)> {
         ..StoreConfig::of_a_test()
     });
     let mut frontend = Frontend::new(Protocol::Auto, &Access::default());
-    let (mut used, mut turns) = (0, Vec::new());
-    loop {
-        let mut answered = Vec::new();
-        let (taken, flow) = harness.turn(&mut answered, |ctx, out| {
-            frontend.run(
-                &input[used..],
-                ctx,
-                out,
-                &TestControl::default(),
-                TURN_REQUESTS,
-            )
-        });
-        used += taken;
-        turns.push((flow, answered));
-        match flow {
-            Flow::HandOver | Flow::Yield => assert!(taken > 0, "it stands still"),
-            _ => return turns,
-        }
-    }
-}
-
-fn packet(opcode: u8, key: &str, extras: &[u8], value: &[u8]) -> Vec<u8> {
-    let body = [extras, key.as_bytes(), value].concat();
-    let (key_len, extras_len) = (key.len() as u8, extras.len() as u8);
-    let head = [
-        0x80,
-        opcode,
-        0,
-        key_len,
-        extras_len,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        body.len() as u8,
-    ];
-    [&head[..], &[0; 12], &body].concat()
+    let mut turns = Vec::new();
+    harness.run_script(input, &[], |shown, ctx, out| {
+        let ran = frontend.run(shown, ctx, out, &TestControl::default(), TURN_REQUESTS);
+        turns.push((ran.1, out.bytes.clone()));
+        ran
+    });
+    turns
 }
 
 /// The changes are handed over by whoever runs the turn when the turn has ended.
@@ -66,8 +34,9 @@ fn assert_hands_over_first(changes: &[u8], statistics: &[u8]) {
     let all = turns(&[changes, statistics].concat());
     let shown = changes.escape_ascii();
     let (last, before) = all.split_last().unwrap();
+    let answer = &alone[0].1;
     assert_eq!(
-        last.1, alone[0].1,
+        &last.1, answer,
         "{shown}: statistics in a turn of their own"
     );
     let stops: Vec<_> = before.iter().map(|(flow, _)| *flow).collect();
@@ -94,12 +63,12 @@ fn text_changes_are_handed_over_before_statistics() {
 
 #[test]
 fn binary_changes_are_handed_over_before_statistics() {
-    let set = packet(0x01, "k", &[0; 8], b"v");
-    let quiet = packet(0x11, "k", &[0; 8], b"v");
-    let flush = packet(0x08, "", &[], b"");
+    let set = packet(0x01, &[0; 8], b"k", b"v");
+    let quiet = packet(0x11, &[0; 8], b"k", b"v");
+    let flush = packet(0x08, &[], b"", b"");
     for change in [set, quiet, flush] {
         for key in ["", "replication"] {
-            assert_hands_over_first(&change, &packet(0x10, key, &[], b""));
+            assert_hands_over_first(&change, &packet(0x10, &[], key.as_bytes(), b""));
         }
     }
 }

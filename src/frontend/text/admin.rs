@@ -1,10 +1,12 @@
 //! Administrative commands.
 
 use super::reply::say;
-use super::{Executor, Flow, TextFrontend};
+use super::state::{TextFrontend, TextState};
 use crate::frontend::control::ControlReply;
-use crate::frontend::meta;
-use crate::protocol::text::Admin;
+use crate::frontend::executor::Executor;
+use crate::frontend::flow::Flow;
+use crate::protocol::meta;
+use crate::protocol::text::{Admin, dump};
 
 impl TextFrontend {
     /// Has the node carry out a command, and answers.
@@ -22,7 +24,10 @@ impl TextFrontend {
                 exec.ctx.end_turn();
                 say(&mut exec.out.bytes, noreply, &words);
             }
-            ControlReply::Dump(dump) => self.state = dump.begin(exec),
+            ControlReply::Dump(begun) => {
+                exec.out.bytes.extend_from_slice(dump::BEGIN);
+                self.state = TextState::Dump(begun);
+            }
             ControlReply::Watch(events) => return Some(Flow::Watch(events)),
             ControlReply::Close => return Some(Flow::Shutdown),
         }

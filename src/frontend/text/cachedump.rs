@@ -1,51 +1,9 @@
-//! `stats`, and `stats cachedump`, which may take more than one turn.
+//! A `stats cachedump` in progress.
 
-use super::{Executor, Flow, TextFrontend, TextState, say};
 use crate::command::{CommandContext, expires_unix_secs};
-use crate::limits::{
-    CACHEDUMP_BYTES_MAX, CACHEDUMP_LINE_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS,
-    WALK_STEP_ENTRIES,
-};
-use crate::protocol::text::{cachedump, reply};
+use crate::limits::{CACHEDUMP_BYTES_MAX, CACHEDUMP_LINE_BYTES_MAX, WALK_STEP_ENTRIES};
+use crate::protocol::text::reply;
 use crate::store::{Walk, item_flags};
-
-impl TextFrontend {
-    /// Answers `stats`, or begins to.
-    pub(super) fn stats(&mut self, args: &[&[u8]], exec: &mut Executor<'_, '_>) {
-        let out = &mut exec.out.bytes;
-        match cachedump::parse(args) {
-            None => {
-                exec.server.stats(args, out);
-                exec.ctx.end_turn();
-            }
-            Some(_) if !exec.server.dumps_keys() => {
-                say(out, false, "CLIENT_ERROR stats cachedump not allowed");
-            }
-            Some(Err(error)) => say(out, false, error.reply),
-            Some(Ok((class, items_max))) => {
-                self.state = TextState::Cachedump(Box::new(Cachedump::new(class, items_max)));
-            }
-        }
-    }
-
-    /// Continues a dump within the turn's budget.
-    pub(super) fn cachedump(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
-        let TextState::Cachedump(dump) = &mut self.state else {
-            return None;
-        };
-        for _ in 0..DUMP_TURN_STEPS {
-            if !dump.step(exec.ctx, &mut exec.out.bytes) {
-                exec.out.bytes.extend_from_slice(reply::END);
-                self.state = TextState::Line;
-                return None;
-            }
-            if exec.out.len() >= DUMP_TURN_BYTES {
-                break;
-            }
-        }
-        Some(Flow::Yield)
-    }
-}
 
 /// A dump in progress. Items stored or removed meanwhile may be shown or not.
 #[derive(Debug)]
@@ -58,7 +16,7 @@ pub(super) struct Cachedump {
 
 impl Cachedump {
     /// Of the items of a class so many, or all with 0; no more than memcached answers at once.
-    fn new(class: u8, items_max: u32) -> Self {
+    pub(super) fn new(class: u8, items_max: u32) -> Self {
         Self {
             walk: Walk::default(),
             class,
@@ -68,7 +26,7 @@ impl Cachedump {
     }
 
     /// Shows items of the next few; false when that was all.
-    fn step(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
+    pub(super) fn step(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> bool {
         let Self {
             walk,
             class,

@@ -1,9 +1,9 @@
 //! `lru_crawler metadump` and `mgdump`: the dump takes many turns, and the client's next command
 //! waits.
 
-use super::{Executor, Flow, TextState};
 use crate::command::{CommandContext, expires_unix_secs};
 use crate::frontend::crawler::DumpTurn;
+use crate::frontend::flow::Flow;
 use crate::limits::{DUMP_LINE_BYTES_MAX, DUMP_TURN_BYTES, DUMP_TURN_STEPS, WALK_STEP_ENTRIES};
 use crate::protocol::text::{ClassFilter, DumpFormat, dump};
 use crate::store::classes::counted_bytes;
@@ -28,19 +28,12 @@ impl Dump {
         }
     }
 
-    /// Replies that the dump begins; returns the next state.
-    pub(super) fn begin(self: Box<Self>, exec: &mut Executor<'_, '_>) -> TextState {
-        exec.out.bytes.extend_from_slice(dump::BEGIN);
-        TextState::Dump(self)
-    }
-
     /// Continues the dump; returns why the turn ends, or `None` at the end of the dump.
-    pub(super) fn go_on(&mut self, exec: &mut Executor<'_, '_>) -> Option<Flow> {
-        if !self.turn.advance(exec.ctx.now().boot_ms) {
+    pub(super) fn go_on(&mut self, ctx: &CommandContext<'_>, out: &mut Vec<u8>) -> Option<Flow> {
+        if !self.turn.advance(ctx.now().boot_ms) {
             return Some(Flow::Close);
         }
-        let out = &mut exec.out.bytes;
-        if self.lines(exec.ctx, out) {
+        if self.lines(ctx, out) {
             return Some(Flow::Yield);
         }
         out.extend_from_slice(match self.format {

@@ -1,9 +1,10 @@
 //! Command lines: found, parsed, executed.
 
 use super::reply::{FLUSH_REFUSED, say};
-use super::retrieval::Retrieval;
-use super::{Executor, Flow, TextFrontend, TextState};
+use super::state::{Retrieval, TextFrontend, TextState};
 use crate::command;
+use crate::frontend::executor::Executor;
+use crate::frontend::flow::Flow;
 use crate::limits::{GET_LINE_BYTES, GET_LINE_SPACES, LINE_BYTES, LOG_COMMAND_BYTES};
 use crate::protocol::text::{self, Keys, ParseError, TextRequest};
 
@@ -29,27 +30,17 @@ impl TextFrontend {
                 }
                 self.refuse_request(error, used, &mut exec.out.bytes)
             }
-            Ok(TextRequest::Get { keys, with_cas }) => {
-                self.keys(line, offset(line, keys), Retrieval::get(with_cas), exec)
-            }
-            Ok(TextRequest::GetAndTouch {
+            Ok(TextRequest::Get {
                 exptime,
                 keys,
                 with_cas,
+                is_too_long,
             }) => {
-                let touch = command::deadline_ms(i64::from(exptime), exec.ctx.now());
-                let how = Retrieval {
-                    touch: Some(touch),
-                    ..Retrieval::get(with_cas)
-                };
-                self.keys(line, offset(line, keys), how, exec)
-            }
-            Ok(TextRequest::GetTooLong { exptime, keys }) => {
                 let now = exec.ctx.now();
                 let how = Retrieval {
+                    with_cas,
                     touch: exptime.map(|exptime| command::deadline_ms(i64::from(exptime), now)),
-                    is_refused: true,
-                    ..Retrieval::get(false)
+                    is_refused: is_too_long,
                 };
                 self.keys(line, offset(line, keys), how, exec)
             }

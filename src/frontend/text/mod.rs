@@ -9,43 +9,22 @@ mod dump;
 mod line;
 mod reply;
 mod retrieval;
+mod state;
+mod stats;
+mod store_reply;
 mod value;
-mod waiting;
 
 use super::control::ServerControl;
-use super::executor::{Executor, Flow, Receiving};
+use super::executor::Executor;
+use super::flow::Flow;
 use super::output::Output;
 use crate::command::{CommandContext, Stored};
 use crate::store::Upload;
-use cachedump::Cachedump;
 pub(crate) use dump::Dump;
-pub(super) use reply::{say, stored_reply};
-use retrieval::Retrieval;
-use value::PartialReply;
-pub(super) use value::{StoreCommand, StoreReply};
-
-/// The text protocol on one connection.
-#[derive(Debug, Default)]
-pub struct TextFrontend {
-    state: TextState,
-}
-
-#[derive(Debug, Default)]
-enum TextState {
-    /// A command line comes next.
-    #[default]
-    Line,
-    /// The rest of a long `get` line comes next; whether its keys are good is known.
-    Keys(Retrieval),
-    /// A value comes next.
-    Value(Box<Receiving<PartialReply>>),
-    /// Data to be discarded comes next.
-    Discard(usize),
-    /// Nothing comes next until all of a dump is sent.
-    Dump(Box<Dump>),
-    /// Nothing comes next until all of `stats cachedump` is sent.
-    Cachedump(Box<Cachedump>),
-}
+pub(super) use reply::stored_reply;
+pub use state::TextFrontend;
+use state::TextState;
+pub(super) use store_reply::{StoreCommand, StoreReply};
 
 impl TextFrontend {
     /// Executes requests until one of the reasons to stop; returns the bytes used.
@@ -127,7 +106,7 @@ impl TextFrontend {
                 (taken, None)
             }
             TextState::Dump(dump) => {
-                let flow = dump.go_on(exec);
+                let flow = dump.go_on(exec.ctx, &mut exec.out.bytes);
                 if flow.is_none() {
                     self.state = TextState::Line;
                 }

@@ -1,8 +1,9 @@
 //! Replies of the text protocol.
 
-use super::Executor;
 use crate::command::{self, ArithmeticOutcome, ArithmeticRequest, DeleteRequest, Deleted, Stored};
+use crate::frontend::executor::Executor;
 use crate::frontend::meta;
+use crate::protocol;
 use crate::protocol::text::{TextRequest, reply};
 
 impl Executor<'_, '_> {
@@ -11,7 +12,7 @@ impl Executor<'_, '_> {
         let out = &mut self.out.bytes;
         match *request {
             TextRequest::Delete { key, noreply } => {
-                self.ctx.count_prefix_delete(key);
+                self.ctx.prefixes.count_delete(key);
                 let asked = DeleteRequest {
                     name: "delete",
                     ..DeleteRequest::default()
@@ -49,21 +50,14 @@ impl Executor<'_, '_> {
                 command::flush_all(self.ctx, i64::from(exptime));
                 say(out, noreply, "OK");
             }
-            TextRequest::MetaNothing => out.extend_from_slice(meta::reply::NOTHING),
+            TextRequest::MetaNothing => out.extend_from_slice(protocol::meta::reply::NOTHING),
             TextRequest::MetaInspect { args } => meta::inspect(args, self),
             TextRequest::Version => {
                 out.extend_from_slice(b"VERSION ");
                 reply::line(out, self.server.version());
             }
             // Handled by the caller.
-            TextRequest::Get { .. }
-            | TextRequest::GetAndTouch { .. }
-            | TextRequest::GetTooLong { .. }
-            | TextRequest::Store(_)
-            | TextRequest::Meta { .. }
-            | TextRequest::Admin { .. }
-            | TextRequest::Stats { .. }
-            | TextRequest::Quit => {}
+            _ => {}
         }
     }
 }

@@ -1,34 +1,14 @@
 //! `get`, `gets`, `gat`, `gats`: a line may have more keys than one turn serves.
 
 use super::line::content;
-use super::{Executor, Flow, TextFrontend, TextState};
+use super::state::{Retrieval, TextFrontend, TextState};
 use crate::command;
-use crate::frontend::Output;
+use crate::frontend::executor::Executor;
+use crate::frontend::flow::Flow;
+use crate::frontend::output::Output;
 use crate::limits::{KEY_BYTES, TURN_KEYS};
 use crate::protocol::text::{Keys, ParseError, reply};
 use crate::store::Item;
-
-/// What to do for each key of a retrieval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Retrieval {
-    /// Show the CAS unique.
-    pub(super) with_cas: bool,
-    /// Give the item this deadline first, see [`command::deadline_ms`].
-    pub(super) touch: Option<u64>,
-    /// Show nothing: the line ends in an error, at its first key that is too long.
-    pub(super) is_refused: bool,
-}
-
-impl Retrieval {
-    /// Shows items, and changes nothing.
-    pub(super) fn get(with_cas: bool) -> Self {
-        Self {
-            with_cas,
-            touch: None,
-            is_refused: false,
-        }
-    }
-}
 
 impl TextFrontend {
     /// The rest of a line whose first keys are served.

@@ -1,41 +1,17 @@
 //! Storage commands of the text protocol, classic and meta: a line, then a value that may arrive in
 //! parts.
 
-use super::reply::{say, stored_reply};
-use super::{Executor, Flow, Receiving, TextFrontend, TextState};
-use crate::command::{self, StoreMode, StoreRequest, Stored};
-use crate::frontend::meta;
+use super::reply::say;
+use super::state::{PartialReply, TextFrontend, TextState};
+use super::store_reply::{StoreCommand, StoreReply};
+use crate::command::{self, StoreRequest, Stored};
+use crate::frontend::executor::{Executor, Receiving};
+use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::meta::MetaRequest;
-use crate::protocol::text::{Storage, StoreVerb};
+use crate::protocol::Write;
+use crate::protocol::meta::{self, MetaVerb};
+use crate::protocol::text::Storage;
 use crate::store::{ItemHead, NoRoom, Now};
-
-/// A storage command whose line is parsed.
-pub(in crate::frontend) struct StoreCommand<'a> {
-    pub(in crate::frontend) key: &'a [u8],
-    pub(in crate::frontend) value_len: usize,
-    pub(in crate::frontend) request: StoreRequest,
-    pub(in crate::frontend) reply: StoreReply<'a>,
-}
-
-/// How to reply to a storage command.
-#[derive(Clone, Copy)]
-pub(in crate::frontend) enum StoreReply<'a> {
-    Classic {
-        noreply: bool,
-    },
-    /// `ms`, with the words after it, which ask for flags in the reply.
-    Meta(&'a MetaRequest<'a>, &'a [u8]),
-}
-
-/// How to reply once the value is complete, and its line end so far.
-#[derive(Debug)]
-pub(super) struct PartialReply {
-    pub(super) noreply: bool,
-    /// The words after `ms`.
-    meta: Option<Box<[u8]>>,
-    line_end: Vec<u8>,
-}
 
 impl TextFrontend {
     pub(super) fn storage(
@@ -77,7 +53,7 @@ impl TextFrontend {
             return (0, Some(Flow::NeedMore));
         }
         if let StoreReply::Classic { .. } = reply {
-            exec.ctx.count_prefix_set(key);
+            exec.ctx.prefixes.count_set(key);
         }
         let ctx = &mut *exec.ctx;
         if !fits {
@@ -159,7 +135,9 @@ impl TextFrontend {
             meta,
             line_end,
         } = reply;
-        let line = meta.as_deref().map(|args| (meta::parse_set(args), args));
+        let line = meta
+            .as_deref()
+            .map(|args| (meta::parse(MetaVerb::Set, args).ok(), args));
         let reply = match &line {
             Some((Some(line), args)) => StoreReply::Meta(line, args),
             _ => StoreReply::Classic { noreply },
@@ -178,32 +156,14 @@ impl TextFrontend {
     }
 }
 
-impl StoreReply<'_> {
-    #[inline(always)]
-    fn answer(self, out: &mut Vec<u8>, stored: Stored) {
-        match self {
-            Self::Classic { noreply } => stored_reply(out, noreply, stored),
-            Self::Meta(request, _) => meta::set::answer(out, request, stored),
-        }
-    }
-}
-
 /// Translates a classic storage command.
 fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
-    let (mode, compare) = match storage.verb {
-        StoreVerb::Set => (StoreMode::Set, None),
-        StoreVerb::Cas(wanted) => (StoreMode::Set, Some(wanted)),
-        StoreVerb::Add => (StoreMode::Add, None),
-        StoreVerb::Replace => (StoreMode::Replace, None),
-        StoreVerb::Append => (StoreMode::Append, None),
-        StoreVerb::Prepend => (StoreMode::Prepend, None),
-    };
     StoreRequest {
-        mode,
-        compare,
+        mode: storage.write.into(),
+        compare: storage.compare,
         client_flags: storage.client_flags,
         deadline_ms: command::deadline_ms(storage.exptime, now),
-        refusal_removes: storage.verb == StoreVerb::Set,
+        refusal_removes: storage.write == Write::Set && storage.compare.is_none(),
         ..StoreRequest::default()
     }
 }

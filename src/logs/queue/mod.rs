@@ -20,8 +20,10 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use crate::limits::{LOG_QUEUE_BYTES, LOG_WRITE_BYTES};
 
+/// Lines that are not written to stderr yet.
+pub(super) static QUEUE: Queue = Queue::new();
+
 /// The queue of log lines.
-#[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<QueueState>,
     /// There are lines to write, or the thread is to end.
@@ -31,7 +33,6 @@ pub(super) struct Queue {
     dropped: AtomicU64,
 }
 
-#[derive(Debug)]
 struct QueueState {
     /// Complete lines, each with its line end.
     lines: VecDeque<u8>,

@@ -3,40 +3,18 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::{Connection, Flow, Scratch};
+use super::state::{Connection, Input};
+use crate::frontend::Flow;
 use crate::limits::{
     LINE_ACCOUNTED_BYTES, SCARCE_READ_BYTES, SCRATCH_BYTES, STALLED_INPUT_BYTES,
     VALUE_DIRECT_BYTES, WAITING_INPUT_MS_MAX,
 };
 use crate::logs::clients;
+use crate::net::worker_context::Scratch;
 use crate::store::InputReservation;
 
 /// The reply to a client whose unfinished line is dropped, in memcached's words.
 const NO_MEMORY_READING: &[u8] = b"SERVER_ERROR out of memory reading request\r\n";
-
-/// The result of a read.
-pub(super) enum Input {
-    /// The number of bytes at the front of the scratch buffer.
-    Scratch(usize),
-    /// More bytes in the tail.
-    Tail,
-    /// More of the value that is being received.
-    Value,
-    /// The unfinished input must be dropped, because others need its memory.
-    GiveUp,
-    /// The client has closed the connection.
-    End,
-}
-
-/// The state of the unfinished input, as the connection registry last saw it.
-#[derive(Debug, Default)]
-pub(super) struct InputProgress {
-    held_bytes: u64,
-    /// Bytes received when it last counted as grown.
-    grown_to_bytes: usize,
-    /// The time since which it has been waiting for memory, if it does.
-    waiting_since_ms: Option<u64>,
-}
 
 impl Connection {
     /// Reads once: into the memory of a large value, behind a long tail, or into the scratch buffer

@@ -7,6 +7,7 @@
 //! either; the worker serves the others.
 
 mod input;
+mod state;
 
 use std::io;
 use std::rc::Rc;
@@ -16,39 +17,18 @@ use super::commit::HeldTurn;
 use super::connection_slot::ConnectionSlot;
 use super::stream::Stream;
 use super::watcher;
-use super::worker::{Scratch, WorkerContext};
+use super::worker_context::{Scratch, WorkerContext};
 use super::write_queue::WriteQueue;
 use crate::command::CommandContext;
 use crate::frontend::wait_state::WaitState;
 use crate::frontend::{Flow, Frontend};
 use crate::node::connections::CloseReason;
-use crate::node::watch::{Watch, Watcher};
-use crate::store::InputReservation;
-use input::{Input, InputProgress};
+use crate::node::watch::Watcher;
+pub(crate) use state::Connection;
+use state::{Input, InputProgress};
 
 /// The reply to a client that is one watcher too many, in memcached's words.
 const TOO_MANY_WATCHERS: &[u8] = b"WATCHER_TOO_MANY log watcher limit reached\r\n";
-
-/// One client.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    slot: ConnectionSlot,
-    stream: Stream,
-    worker: Rc<WorkerContext>,
-    frontend: Frontend,
-    /// Bytes that are not a complete request, or that the last turn did not execute.
-    tail: Vec<u8>,
-    /// The reservation of a long tail.
-    line: Option<InputReservation>,
-    unfinished: InputProgress,
-    /// Replies that the socket has not taken yet.
-    write_queue: Option<WriteQueue>,
-    /// A turn whose writes the partner has not answered yet.
-    held: Option<HeldTurn>,
-    /// The tail may hold complete requests.
-    unexecuted: bool,
-    closing: bool,
-}
 
 impl Connection {
     pub(crate) fn new(stream: Stream, slot: ConnectionSlot, worker: Rc<WorkerContext>) -> Self {
@@ -145,7 +125,7 @@ impl Connection {
     ) -> Poll<io::Result<Option<Option<Watcher>>>> {
         self.closing = matches!(flow, Flow::Close | Flow::Quit | Flow::Shutdown);
         if let Flow::Watch(events) = flow {
-            if let Some(watcher) = Watch::begin(&self.worker.node, events) {
+            if let Some(watcher) = Watcher::begin(&self.worker.node, events) {
                 self.forget_input();
                 return Poll::Ready(Ok(Some(Some(watcher))));
             }

@@ -6,13 +6,12 @@ use std::fmt;
 use std::io::Write;
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU16, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
-use super::Shared;
 use crate::limits::{WATCH_CAUSE_BYTES, WATCH_LINE_BYTES};
 use crate::node::connections::{Endpoint, Entry};
 use crate::protocol::text::{Events, uri};
@@ -31,6 +30,22 @@ pub(crate) struct EventLog {
     /// Wakes the `watch` thread, because the log is half full.
     wake: Sender<()>,
     lines: Mutex<Lines>,
+}
+
+/// What the watchers share with the event logs.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The events that some client watches.
+    pub(super) events: AtomicU16,
+    /// The number of the last line.
+    pub(super) lines: AtomicU64,
+}
+
+impl Shared {
+    /// The events that some client watches.
+    pub(super) fn events(&self) -> Events {
+        Events(self.events.load(Ordering::Relaxed))
+    }
 }
 
 /// Lines that were not fetched yet.

@@ -9,7 +9,6 @@ use crate::limits::{WATCH_LINE_BYTES, WATCHER_PATIENCE_MS, WATCHER_SKIPPED_BYTES
 use crate::protocol::text::Events;
 
 /// Filled by the `watch` thread and emptied by the watcher's worker.
-#[derive(Debug)]
 pub(crate) struct Mailbox {
     pub(super) events: Events,
     /// The first line written after it began to watch.

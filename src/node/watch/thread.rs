@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select};
 
-use super::Watch;
 use super::event_log::Lines;
+use super::watchers::Watch;
 use crate::limits::{WATCH_PAUSE_MS, WATCH_PAUSE_MS_MAX};
 use crate::node::Node;
 use crate::stats::NodeCounters;

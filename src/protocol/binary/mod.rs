@@ -13,7 +13,7 @@ pub mod sasl;
 pub use header::{HEADER_BYTES, Header, MAGIC_REQUEST};
 pub use opcode::{Command, Opcode};
 pub use reply::Status;
-pub use request::{BinaryRequest, PacketError, Sasl, StoreHead, Write};
+pub use request::{BinaryRequest, PacketError, Sasl, StoreHead};
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,8 @@
 //! Replies of the binary protocol, as bytes.
 
 use super::header::Header;
-use super::opcode::Opcode;
 
 const MAGIC_REPLY: u8 = 0x81;
-/// The opcode of statistics: each is a packet of its own.
-const STAT: Opcode = Opcode(0x10);
 
 /// How a request went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,24 +61,12 @@ struct Lengths {
 
 /// A reply without a body.
 pub fn done(out: &mut Vec<u8>, header: &Header, cas: u64) {
-    head(
-        out,
-        header.opcode,
-        header.opaque,
-        Status::Ok,
-        Lengths::default(),
-        cas,
-    );
+    head(out, header, Status::Ok, Lengths::default(), cas);
 }
 
 /// A reply whose body is a value.
 pub fn value(out: &mut Vec<u8>, header: &Header, value: &[u8], cas: u64) {
-    let lengths = Lengths {
-        body: value.len(),
-        ..Lengths::default()
-    };
-    head(out, header.opcode, header.opaque, Status::Ok, lengths, cas);
-    out.extend_from_slice(value);
+    body(out, header, Status::Ok, value, cas);
 }
 
 /// A reply that says what went wrong, in memcached's words.
@@ -91,12 +76,16 @@ pub fn error(out: &mut Vec<u8>, header: &Header, status: Status) {
 
 /// An error whose text is not that of its status.
 pub fn error_saying(out: &mut Vec<u8>, header: &Header, status: Status, words: &str) {
+    body(out, header, status, words.as_bytes(), 0);
+}
+
+fn body(out: &mut Vec<u8>, header: &Header, status: Status, body: &[u8], cas: u64) {
     let lengths = Lengths {
-        body: words.len(),
+        body: body.len(),
         ..Lengths::default()
     };
-    head(out, header.opcode, header.opaque, status, lengths, 0);
-    out.extend_from_slice(words.as_bytes());
+    head(out, header, status, lengths, cas);
+    out.extend_from_slice(body);
 }
 
 /// A miss that names its key.
@@ -106,14 +95,7 @@ pub fn missing_key(out: &mut Vec<u8>, header: &Header, key: &[u8]) {
         body: key.len(),
         ..Lengths::default()
     };
-    head(
-        out,
-        header.opcode,
-        header.opaque,
-        Status::NotFound,
-        lengths,
-        0,
-    );
+    head(out, header, Status::NotFound, lengths, 0);
     out.extend_from_slice(key);
 }
 
@@ -131,43 +113,36 @@ pub fn hit_head(
         key: key.len(),
         body: 4 + key.len() + value_len,
     };
-    head(out, header.opcode, header.opaque, Status::Ok, lengths, cas);
+    head(out, header, Status::Ok, lengths, cas);
     out.extend_from_slice(&client_flags.to_be_bytes());
     out.extend_from_slice(key);
 }
 
-/// One statistic; with an empty name and value, the end of them.
+/// One statistic, which is a packet of its own; with an empty name and value, the end of them.
 pub fn stat(out: &mut Vec<u8>, header: &Header, name: &[u8], value: &[u8]) {
     let lengths = Lengths {
         extras: 0,
         key: name.len(),
         body: name.len() + value.len(),
     };
-    head(out, STAT, header.opaque, Status::Ok, lengths, 0);
+    head(out, header, Status::Ok, lengths, 0);
     out.extend_from_slice(name);
     out.extend_from_slice(value);
 }
 
-fn head(
-    out: &mut Vec<u8>,
-    opcode: Opcode,
-    opaque: [u8; 4],
-    status: Status,
-    lengths: Lengths,
-    cas: u64,
-) {
+fn head(out: &mut Vec<u8>, header: &Header, status: Status, lengths: Lengths, cas: u64) {
     // Keys have 250 bytes and values a gibibyte at most.
     let key = (lengths.key as u16).to_be_bytes();
     let status = (status as u16).to_be_bytes();
     let body = (lengths.body as u32).to_be_bytes();
     let mut bytes = [0; super::HEADER_BYTES];
     bytes[0] = MAGIC_REPLY;
-    bytes[1] = opcode.0;
+    bytes[1] = header.opcode.0;
     bytes[2..4].copy_from_slice(&key);
     bytes[4] = lengths.extras;
     bytes[6..8].copy_from_slice(&status);
     bytes[8..12].copy_from_slice(&body);
-    bytes[12..16].copy_from_slice(&opaque);
+    bytes[12..16].copy_from_slice(&header.opaque);
     bytes[16..24].copy_from_slice(&cas.to_be_bytes());
     out.extend_from_slice(&bytes);
 }

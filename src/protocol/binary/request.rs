@@ -7,21 +7,7 @@ use super::header::{HEADER_BYTES, Header};
 use super::opcode::Command;
 use super::reply::Status;
 use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
-
-/// How a storage command treats the item that is stored under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
-    /// Store unconditionally.
-    Set,
-    /// Store only if the key has no item.
-    Add,
-    /// Store only if the key has an item.
-    Replace,
-    /// Append the value to the item's.
-    Append,
-    /// Prepend the value to the item's.
-    Prepend,
-}
+use crate::protocol::Write;
 
 /// A storage command without its value, which follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,20 +39,23 @@ pub struct Sasl<'a> {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BinaryRequest<'a> {
-    /// The reply to a hit has the value, and the key if `with_key`.
-    Get { key: &'a [u8], with_key: bool },
-    /// Show an item after giving it another expiry time.
-    GetAndTouch {
+    /// The reply to a hit has the value, and the key if `with_key`. With an `exptime` the item is
+    /// given that first.
+    Get {
         key: &'a [u8],
-        exptime: u32,
+        exptime: Option<u32>,
         with_key: bool,
     },
     /// Only gives it another expiry time.
-    Touch { key: &'a [u8], exptime: u32 },
+    Touch {
+        key: &'a [u8],
+        exptime: u32,
+    },
     /// A value follows.
     Store(StoreHead<'a>),
-    /// `delete`.
-    Delete { key: &'a [u8] },
+    Delete {
+        key: &'a [u8],
+    },
     /// A missing item is created with the number `initial`, unless there is no `exptime`.
     Arithmetic {
         key: &'a [u8],
@@ -76,13 +65,16 @@ pub enum BinaryRequest<'a> {
         exptime: Option<u32>,
     },
     /// `flush_all`, at once without an `exptime`.
-    Flush { exptime: u32 },
+    Flush {
+        exptime: u32,
+    },
     /// Has a reply, so that a client knows that everything before it is done.
     Noop,
-    /// The version.
     Version,
     /// Statistics; the key is what follows the text protocol's `stats`.
-    Stat { key: &'a [u8] },
+    Stat {
+        key: &'a [u8],
+    },
     /// The names of the mechanisms.
     SaslList,
     /// A token follows.
@@ -130,7 +122,6 @@ impl Header {
     /// Finds what is wrong with a packet before anything but its header has come in.
     ///
     /// # Errors
-    ///
     /// The error reply, and how to continue.
     pub fn check(&self) -> Result<Command, PacketError> {
         self.check_body()?;
@@ -156,7 +147,6 @@ impl Header {
     /// The part of [`Header::check`] that comes before anything else.
     ///
     /// # Errors
-    ///
     /// As there.
     pub fn check_body(&self) -> Result<(), PacketError> {
         if self.key_len + self.extras_len > self.body_len {
@@ -203,22 +193,22 @@ impl<'a> BinaryRequest<'a> {
         let extras = packet.get(HEADER_BYTES..extras_end)?;
         let key = packet.get(extras_end..header.head_len())?;
         let request = match command {
-            Command::Get => Self::Get {
+            Command::Touch => Self::Touch {
                 key,
-                with_key: false,
+                exptime: u32_of(extras)?,
             },
-            Command::GetKey => Self::Get {
-                key,
-                with_key: true,
-            },
-            Command::Touch | Command::GetAndTouch | Command::GetKeyAndTouch => {
-                touching(command, key, u32_of(extras)?)
+            Command::Get | Command::GetKey | Command::GetAndTouch | Command::GetKeyAndTouch => {
+                Self::Get {
+                    key,
+                    exptime: u32_of(extras),
+                    with_key: matches!(command, Command::GetKey | Command::GetKeyAndTouch),
+                }
             }
             Command::Set => Self::Store(storage(Write::Set, header, extras, key)?),
             Command::Add => Self::Store(storage(Write::Add, header, extras, key)?),
             Command::Replace => Self::Store(storage(Write::Replace, header, extras, key)?),
-            Command::Append => Self::Store(joining(Write::Append, header, key)),
-            Command::Prepend => Self::Store(joining(Write::Prepend, header, key)),
+            Command::Append => Self::Store(storage(Write::Append, header, extras, key)?),
+            Command::Prepend => Self::Store(storage(Write::Prepend, header, extras, key)?),
             Command::Delete => Self::Delete { key },
             Command::Increment => arithmetic(true, extras, key)?,
             Command::Decrement => arithmetic(false, extras, key)?,
@@ -244,24 +234,17 @@ fn u32_of(extras: &[u8]) -> Option<u32> {
     extras.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-fn touching(command: Command, key: &[u8], exptime: u32) -> BinaryRequest<'_> {
-    match command {
-        Command::Touch => BinaryRequest::Touch { key, exptime },
-        _ => BinaryRequest::GetAndTouch {
-            key,
-            exptime,
-            with_key: command == Command::GetKeyAndTouch,
-        },
-    }
-}
-
+/// Commands without extras keep the flags and the deadline of the item.
 fn storage<'a>(
     write: Write,
     header: &Header,
     extras: &[u8],
     key: &'a [u8],
 ) -> Option<StoreHead<'a>> {
-    let (client_flags, exptime) = fields(extras, (be_u32, be_u32))?;
+    let (client_flags, exptime) = match extras {
+        [] => (0, 0),
+        _ => fields(extras, (be_u32, be_u32))?,
+    };
     Some(StoreHead {
         write,
         key,
@@ -269,17 +252,6 @@ fn storage<'a>(
         exptime,
         value_len: header.value_len(),
     })
-}
-
-/// The item keeps its flags and deadline.
-fn joining<'a>(write: Write, header: &Header, key: &'a [u8]) -> StoreHead<'a> {
-    StoreHead {
-        write,
-        key,
-        client_flags: 0,
-        exptime: 0,
-        value_len: header.value_len(),
-    }
 }
 
 fn arithmetic<'a>(incr: bool, extras: &[u8], key: &'a [u8]) -> Option<BinaryRequest<'a>> {

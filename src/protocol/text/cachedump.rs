@@ -28,27 +28,11 @@ pub fn parse(args: &[&[u8]]) -> Option<Result<(u8, u32), ParseError>> {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Option<Result<(u8, u32), &'static str>> {
-        let args: Vec<_> = line.split_whitespace().map(str::as_bytes).collect();
-        parse(&args).map(|parsed| parsed.map_err(|error| error.reply))
-    }
-
+    /// The other forms are compared with memcached itself, in the transcript `stats_cachedump`.
     #[test]
-    fn words_are_judged_as_memcached_judges_them() {
-        let format = "CLIENT_ERROR bad command line format";
-        for (line, expected) in [
-            ("", None),
-            ("items", None),
-            ("cachedumps 1 1", None),
-            ("cachedump 1 100", Some(Ok((1, 100)))),
-            ("c 63 0 x", Some(Ok((63, 0)))),
-            ("cachedump 1", Some(Err("CLIENT_ERROR bad command line"))),
-            ("cachedump 64 1", Some(Err("CLIENT_ERROR Illegal slab id"))),
-            ("cachedump x 1", Some(Err(format))),
-            ("cachedump -1 1", Some(Err(format))),
-            ("cachedump 1 4294967296", Some(Err(format))),
-        ] {
-            assert_eq!(parsed(line), expected, "{line}");
-        }
+    fn the_beginning_of_the_word_is_enough() {
+        assert_eq!(parse(&[b"c", b"63", b"0", b"x"]), Some(Ok((63, 0))));
+        let too_many = parse(&[b"cachedump", b"1", b"4294967296"]);
+        assert_eq!(too_many, Some(Err(ParseError::BAD_FORMAT)));
     }
 }

@@ -19,7 +19,7 @@ pub use admin::{Admin, ClassFilter, CrawlerCommand, DumpFormat, Lru, Shutdown, S
 pub use number::{strict_i32, strict_u32, strict_u64};
 pub use parse_error::ParseError;
 pub use request::{Keys, TextRequest, parse};
-pub use storage::{Storage, StoreVerb};
+pub use storage::Storage;
 pub(super) use token::tokens;
 pub use watch::Events;
 

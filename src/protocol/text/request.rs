@@ -1,12 +1,14 @@
 //! A command line, parsed: dispatch on its first word, then one grammar per command.
 
+use super::admin::words::Words;
 use super::admin::{self, Admin};
 use super::number;
 use super::parse_error::ParseError;
-use super::storage::{self, Storage, StoreVerb};
+use super::storage::{self, Storage};
 use super::token::{is_noreply, last_token, tokens};
+use super::watch;
 use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
-use crate::protocol::meta;
+use crate::protocol::{Write, meta};
 
 /// The keys of a retrieval command, not split yet: there may be many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,24 +37,21 @@ impl<'a> Keys<'a> {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextRequest<'a> {
-    /// `get`, and `gets` with the CAS unique.
-    Get { keys: Keys<'a>, with_cas: bool },
-    /// `gat`, and `gats` with the CAS unique.
-    GetAndTouch {
-        exptime: i32,
-        keys: Keys<'a>,
-        with_cas: bool,
-    },
-    /// Any of these four with a key that is too long: those before it are looked up, and touched
-    /// if there is an exptime, but nothing is shown.
-    GetTooLong {
+    /// `get`, `gets`, `gat` and `gats`: the latter with an exptime, those in `s` with the CAS
+    /// unique. With a key that `is_too_long`, those before it are looked up and touched, but
+    /// nothing is shown.
+    Get {
         exptime: Option<i32>,
         keys: Keys<'a>,
+        with_cas: bool,
+        is_too_long: bool,
     },
     /// `set`, `add`, `replace`, `append`, `prepend`, `cas`: data follows.
     Store(Storage<'a>),
-    /// `delete`.
-    Delete { key: &'a [u8], noreply: bool },
+    Delete {
+        key: &'a [u8],
+        noreply: bool,
+    },
     /// `incr` and `decr`.
     Arithmetic {
         key: &'a [u8],
@@ -60,16 +59,20 @@ pub enum TextRequest<'a> {
         incr: bool,
         noreply: bool,
     },
-    /// `touch`.
     Touch {
         key: &'a [u8],
         exptime: i32,
         noreply: bool,
     },
-    /// `flush_all`.
-    FlushAll { exptime: i32, noreply: bool },
+    FlushAll {
+        exptime: i32,
+        noreply: bool,
+    },
     /// Administrative commands, see [`Admin`].
-    Admin { command: Admin, noreply: bool },
+    Admin {
+        command: Admin,
+        noreply: bool,
+    },
     /// `mg`, `ms`, `md` and `ma`, with what follows; see [`meta::parse`].
     Meta {
         verb: meta::MetaVerb,
@@ -78,13 +81,15 @@ pub enum TextRequest<'a> {
     /// `mn`.
     MetaNothing,
     /// `me`, with what follows; see [`meta::parse_inspection`].
-    MetaInspect { args: &'a [u8] },
-    /// `version`.
+    MetaInspect {
+        args: &'a [u8],
+    },
     Version,
-    /// `quit`.
     Quit,
     /// `stats`, with the words after it.
-    Stats { args: Vec<&'a [u8]> },
+    Stats {
+        args: Vec<&'a [u8]>,
+    },
 }
 
 /// Parses one line, given with its line end (`\r\n` or `\n`).
@@ -103,12 +108,12 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"gets" => retrieval(args, true),
         b"gat" => get_and_touch(args, false),
         b"gats" => get_and_touch(args, true),
-        b"set" => storage::parse(StoreVerb::Set, args).map(TextRequest::Store),
-        b"add" => storage::parse(StoreVerb::Add, args).map(TextRequest::Store),
-        b"replace" => storage::parse(StoreVerb::Replace, args).map(TextRequest::Store),
-        b"append" => storage::parse(StoreVerb::Append, args).map(TextRequest::Store),
-        b"prepend" => storage::parse(StoreVerb::Prepend, args).map(TextRequest::Store),
-        b"cas" => storage::parse(StoreVerb::Cas(0), args).map(TextRequest::Store),
+        b"set" => storing(Write::Set, args),
+        b"add" => storing(Write::Add, args),
+        b"replace" => storing(Write::Replace, args),
+        b"append" => storing(Write::Append, args),
+        b"prepend" => storing(Write::Prepend, args),
+        b"cas" => storage::parse(Write::Set, true, args).map(TextRequest::Store),
         b"delete" => delete(args),
         b"incr" => arithmetic(args, true),
         b"decr" => arithmetic(args, false),
@@ -122,16 +127,16 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"flush_all" => flush_all(args),
         b"version" => Ok(TextRequest::Version),
         b"quit" => Ok(TextRequest::Quit),
-        b"cache_memlimit" => admin::parse(args, admin::memory_limit),
-        b"lru" => admin::parse(args, |words| admin::lru(words).map(Admin::Lru)),
-        b"lru_crawler" => admin::parse(args, |words| {
+        b"cache_memlimit" => administrative(args, admin::memory_limit),
+        b"lru" => administrative(args, |words| admin::lru(words).map(Admin::Lru)),
+        b"lru_crawler" => administrative(args, |words| {
             admin::crawler::parse(words).map(Admin::Crawler)
         }),
-        b"refresh_certs" => admin::parse(args, |_| Ok(Admin::RefreshCerts)),
-        b"shutdown" => admin::parse(args, |words| Ok(admin::shutdown(words))),
-        b"slabs" => admin::parse(args, |words| admin::slabs(words).map(Admin::Slabs)),
-        b"verbosity" => admin::parse(args, admin::verbosity),
-        b"watch" => Ok(admin::watch(args)),
+        b"refresh_certs" => administrative(args, |_| Ok(Admin::RefreshCerts)),
+        b"shutdown" => administrative(args, |words| Ok(admin::shutdown(words))),
+        b"slabs" => administrative(args, |words| admin::slabs(words).map(Admin::Slabs)),
+        b"verbosity" => administrative(args, admin::verbosity),
+        b"watch" => Ok(watch(args)),
         b"stats" => Ok(TextRequest::Stats {
             args: tokens(args).collect(),
         }),
@@ -147,38 +152,56 @@ fn unknown(line: &[u8]) -> ParseError {
     ParseError::UNKNOWN.quiet(is_noreply(line))
 }
 
+fn storing(write: Write, args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
+    storage::parse(write, false, args).map(TextRequest::Store)
+}
+
 fn meta(verb: meta::MetaVerb, args: &[u8]) -> TextRequest<'_> {
     TextRequest::Meta { verb, args }
 }
 
+/// Parses an administrative command by what reads its words.
+fn administrative<'a>(
+    args: &'a [u8],
+    command: impl FnOnce(&Words<'a>) -> Result<Admin, ParseError>,
+) -> Result<TextRequest<'a>, ParseError> {
+    let noreply = is_noreply(args);
+    let request = command(&Words::new(args));
+    let request = request.map(|command| TextRequest::Admin { command, noreply });
+    request.map_err(|error| error.quiet(noreply))
+}
+
+/// A watcher cannot ask for silence: to `watch`, `noreply` is one more word.
+fn watch(args: &[u8]) -> TextRequest<'_> {
+    TextRequest::Admin {
+        command: Admin::Watch(watch::parse(args)),
+        noreply: false,
+    }
+}
+
 fn retrieval(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
-    let keys = Keys(args);
-    if keys.is_empty() {
-        return Err(ParseError::BAD_FORMAT);
-    }
-    if !keys.are_valid() {
-        let exptime = None;
-        return Ok(TextRequest::GetTooLong { exptime, keys });
-    }
-    Ok(TextRequest::Get { keys, with_cas })
+    keys_of(Keys(args), None, with_cas)
 }
 
 fn get_and_touch(args: &[u8], with_cas: bool) -> Result<TextRequest<'_>, ParseError> {
-    let Some((exptime, keys)) = Keys(args).split_first() else {
-        return Err(ParseError::BAD_FORMAT);
-    };
+    let (exptime, keys) = Keys(args).split_first().ok_or(ParseError::BAD_FORMAT)?;
+    keys_of(keys, Some(exptime), with_cas)
+}
+
+fn keys_of<'a>(
+    keys: Keys<'a>,
+    exptime: Option<&[u8]>,
+    with_cas: bool,
+) -> Result<TextRequest<'a>, ParseError> {
     if keys.is_empty() {
         return Err(ParseError::BAD_FORMAT);
     }
-    let exptime = number::strict_i32(exptime).ok_or(ParseError::BAD_EXPTIME)?;
-    if !keys.are_valid() {
-        let exptime = Some(exptime);
-        return Ok(TextRequest::GetTooLong { exptime, keys });
-    }
-    Ok(TextRequest::GetAndTouch {
-        exptime,
+    let exptime = exptime.map(|word| number::strict_i32(word).ok_or(ParseError::BAD_EXPTIME));
+    Ok(TextRequest::Get {
+        exptime: exptime.transpose()?,
         keys,
         with_cas,
+        is_too_long: !keys.are_valid(),
     })
 }
 
@@ -214,13 +237,9 @@ fn keyed(args: &[u8], min: usize) -> Result<Keyed<'_>, ParseError> {
 
 /// After the key: nothing, `0`, `noreply` or `0 noreply` (old clients send the 0).
 fn delete(args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
-    let Keyed {
-        key,
-        word,
-        words,
-        noreply,
-    } = keyed(args, 0)?;
-    match (words, word) {
+    let keyed = keyed(args, 0)?;
+    let (key, noreply) = (keyed.key, keyed.noreply);
+    match (keyed.words, keyed.word) {
         (0, _) | (1, b"0" | b"noreply") => {}
         (2, b"0") if noreply => {}
         _ => return Err(ParseError::BAD_DELETE.quiet(noreply)),

@@ -4,29 +4,15 @@ use super::number;
 use super::parse_error::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
-
-/// How a storage command treats the item that is stored under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreVerb {
-    /// Store unconditionally.
-    Set,
-    /// Store only if the key has no item.
-    Add,
-    /// Store only if the key has an item.
-    Replace,
-    /// Append the data to the item's.
-    Append,
-    /// Prepend the data to the item's.
-    Prepend,
-    /// Store only over this CAS unique.
-    Cas(u64),
-}
+use crate::protocol::Write;
 
 /// A storage command's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage<'a> {
     /// What to do.
-    pub verb: StoreVerb,
+    pub write: Write,
+    /// `cas`: store only over this CAS unique.
+    pub compare: Option<u64>,
     /// 1 to 250 bytes.
     pub key: &'a [u8],
     /// The client's opaque 32 bits.
@@ -40,8 +26,8 @@ pub struct Storage<'a> {
 }
 
 /// `<key> <flags> <exptime> <bytes> [<cas>] [noreply]`. The length is read first: once it is
-/// known, the data of a malformed command is discarded.
-pub(super) fn parse(verb: StoreVerb, args: &[u8]) -> Result<Storage<'_>, ParseError> {
+/// known, the data of a malformed command is discarded. `is_cas`: a CAS unique is wanted.
+pub(super) fn parse(write: Write, is_cas: bool, args: &[u8]) -> Result<Storage<'_>, ParseError> {
     let mut parts = tokens(args);
     let (Some(key), Some(flags), Some(exptime), Some(len)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -61,14 +47,14 @@ pub(super) fn parse(verb: StoreVerb, args: &[u8]) -> Result<Storage<'_>, ParseEr
     }
     let client_flags = number::client_flags(flags).ok_or(error)?;
     let exptime = i64::from(number::exptime(exptime).ok_or(error)?);
-    let verb = match verb {
-        StoreVerb::Cas(_) => {
-            StoreVerb::Cas(parts.next().and_then(number::strict_u64).ok_or(error)?)
-        }
-        other => other,
+    let compare = if is_cas {
+        Some(parts.next().and_then(number::strict_u64).ok_or(error)?)
+    } else {
+        None
     };
     Ok(Storage {
-        verb,
+        write,
+        compare,
         key,
         client_flags,
         exptime,

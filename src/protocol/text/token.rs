@@ -8,11 +8,8 @@ pub(in crate::protocol) fn tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> + 
 
 /// The last token of a line.
 pub(super) fn last_token(line: &[u8]) -> &[u8] {
-    let end = line
-        .iter()
-        .rposition(|&byte| byte != b' ')
-        .map_or(0, |last| last + 1);
-    let trimmed = &line[..end];
+    let last = line.iter().rposition(|&byte| byte != b' ');
+    let trimmed = &line[..last.map_or(0, |last| last + 1)];
     let start = memchr::memrchr(b' ', trimmed).map_or(0, |space| space + 1);
     &trimmed[start..]
 }

@@ -2,7 +2,7 @@ mod classes;
 
 use super::*;
 use crate::config::{Config, Listen, TlsVersion};
-use crate::store::{ClassCounters, ClassPlan, Now, OpContext, Store, StoreConfig};
+use crate::store::{Now, OpContext, Store, StoreConfig};
 
 /// The keys that memcached 1.6.45 prints, from `server_stats`, `get_stats` and `item_stats_totals`
 /// in its source.
@@ -41,19 +41,6 @@ const SETTINGS: &str = "\
     slab_automove_freeratio ext_drop_unread ssl_enabled ssl_chain_cert ssl_key ssl_verify_mode \
     ssl_keyformat ssl_ciphers ssl_ca_cert ssl_wbuf_size ssl_session_cache ssl_kernel_tls \
     ssl_min_version num_napi_ids memory_file client_flags_size";
-
-/// The keys of `item_stats`, for one class.
-const ITEMS: &str = "\
-    number number_hot number_warm number_cold age_hot age_warm age mem_requested evicted \
-    evicted_nonzero evicted_time outofmemory tailrepairs reclaimed expired_unfetched \
-    evicted_unfetched evicted_active crawler_reclaimed crawler_items_checked lrutail_reflocked \
-    moves_to_cold moves_to_warm moves_within_lru direct_reclaims hits_to_hot hits_to_warm \
-    hits_to_cold hits_to_temp";
-
-/// The keys of `do_slabs_stats`.
-const SLABS: &str = "\
-    chunk_size chunks_per_page total_pages total_chunks used_chunks free_chunks free_chunks_end \
-    get_hits cmd_set delete_hits incr_hits decr_hits cas_hits cas_badval touch_hits";
 
 const STARTED_BOOT_MS: u64 = 1_000_000;
 
@@ -234,25 +221,7 @@ fn every_counter_is_shown() {
 
 /// Gives each counter of a class a number of its own, from `base` + 1 on.
 fn count_in_class(store: &Store, class: u8, base: u64) {
-    let ClassCounters {
-        evicted,
-        evicted_nonzero,
-        evicted_idle_secs,
-        evicted_unfetched,
-        reclaimed,
-        expired_unfetched,
-        out_of_memory,
-    } = store.counters().class(class);
-    let all = [
-        evicted,
-        evicted_nonzero,
-        evicted_idle_secs,
-        evicted_unfetched,
-        out_of_memory,
-        reclaimed,
-        expired_unfetched,
-    ];
-    for (counter, number) in all.iter().zip(base + 1..) {
+    for (counter, number) in store.counters().class(class).each().zip(base + 1..) {
         counter.store(number, std::sync::atomic::Ordering::Relaxed);
     }
 }

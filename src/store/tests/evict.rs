@@ -2,8 +2,6 @@
 
 use super::*;
 
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
-
 fn key(index: u64) -> [u8; 8] {
     index.to_be_bytes()
 }
@@ -15,26 +13,21 @@ fn assert_within_budget(store: &Store) {
 
 #[test]
 fn the_budget_holds_after_every_write_of_any_size() {
-    let store = store(2 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(2 * MEBIBYTE));
     for index in 0..3000u64 {
         context.now = after(START, index);
         let len = (index.wrapping_mul(0x9e37_79b9) >> 7) % 40_000;
-        let mut value = vec![1; len as usize];
-        value.resize(
+        let value = vec![
+            1;
             if index % 97 == 0 {
                 700_000
             } else {
                 len as usize
-            },
-            2,
-        );
-        store.put(&key(index), &value, &until(NEVER), &mut context);
+            }
+        ];
+        store.put(&key(index), &value, NEVER, &mut context);
         assert_within_budget(&store);
-        assert_eq!(
-            store.get(&key(index), &mut context).as_deref(),
-            Ok(&value[..])
-        );
+        assert_eq!(store.get(&key(index), &mut context), Ok(value));
     }
     store.audit(context.now);
 }
@@ -44,24 +37,14 @@ fn hot_keys_left(limit_bytes: u64, value_len: usize, hot: u64, scanned: u64) -> 
     let store = store(limit_bytes);
     let value = vec![1; value_len];
     for index in 0..hot {
-        store.put(
-            &key(index),
-            &value,
-            &until(NEVER),
-            &mut OpContext::at(START),
-        );
+        store.put(&key(index), &value, NEVER, &mut OpContext::at(START));
     }
     let mut now = START;
     for cold in 0..scanned {
         now = after(now, 20);
-        store.put(
-            &key(1 << 40 | cold),
-            &value,
-            &until(NEVER),
-            &mut OpContext::at(now),
-        );
+        store.put(&key(1 << 40 | cold), &value, NEVER, &mut OpContext::at(now));
         let read = cold % hot;
-        let _ = store.get(&key(read), &mut OpContext::at(now));
+        let _ = store.get_at(&key(read), now);
     }
     store.audit(now);
     (0..hot)
@@ -89,51 +72,40 @@ fn hot_keys_survive_a_scan_of_large_items_too() {
 fn a_turn_that_began_earlier_evicts_the_coldest_item() {
     let store = Store::with_hasher(&config(SMALL_BYTES), KeyHasher::new(&[1; 16]));
     let value = vec![1; 160_000];
-    store.put(b"cold", &value, &until(NEVER), &mut OpContext::at(START));
+    store.put(b"cold", &value, NEVER, &mut OpContext::at(START));
     let turn = after(START, 10_000);
     for index in 0..4 {
-        store.put(
-            &key(index),
-            &value,
-            &until(NEVER),
-            &mut OpContext::at(after(turn, 1000)),
-        );
+        let later = &mut OpContext::at(after(turn, 1000));
+        store.put(&key(index), &value, NEVER, later);
     }
-    store.put(b"late", &value, &until(NEVER), &mut OpContext::at(turn));
+    store.put(b"late", &value, NEVER, &mut OpContext::at(turn));
     assert!(store.held(b"cold").is_none());
     assert_eq!(store.memory().live_items, 5);
 }
 
 #[test]
 fn tombstones_outlive_colder_items() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
     for index in 0..100 {
         store.remove(&key(index), &mut context);
     }
     for index in 1000..5000u64 {
         let now = after(START, index);
-        store.put(
-            &key(index),
-            &[1; 1000],
-            &until(NEVER),
-            &mut OpContext::at(now),
-        );
+        store.put(&key(index), &[1; 1000], NEVER, &mut OpContext::at(now));
         // It is confirmed, so its eviction leaves no tombstone.
         let held = store.held(&key(index)).unwrap().version();
         store.confirm(store.slot_of(&key(index)), held);
         assert_within_budget(&store);
     }
     assert_eq!(store.memory().tombstones, 100);
-    assert!(store.counters().sum(|class| &class.evicted) > 3000);
+    assert!(store.evicted() > 3000);
     assert_eq!(store.counters().tombstones_dropped.load(RELAXED), 0);
     store.audit(after(START, 5000));
 }
 
 /// A store that holds as many tombstones as it may, and is then filled with items by `set`.
 fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn FnMut())) {
-    let store = replicated(limit_bytes);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(limit_bytes));
     for index in 0..limit_bytes / limits::TOMBSTONE_SHARE / 250 {
         store.remove(&key(index), &mut context);
         context.dirty.clear();
@@ -143,12 +115,12 @@ fn fill_past_tombstones(limit_bytes: u64, mut set: impl FnMut(&Store, &mut dyn F
         context.now = after(START, index / 16);
         let key = key(1 << 40 | index);
         set(&store, &mut || {
-            store.put(&key, &[1; 1000], &until(NEVER), &mut context);
+            store.put(&key, &[1; 1000], NEVER, &mut context);
         });
         context.dirty.clear();
         assert_within_budget(&store);
     }
-    assert!(store.counters().sum(|class| &class.evicted) > 100);
+    assert!(store.evicted() > 100);
     store.audit(context.now);
 }
 
@@ -160,7 +132,7 @@ fn evictions_try_no_more_shards_when_there_are_tombstones() {
         let mut worst = 0;
         fill_past_tombstones(limit_bytes, |store, put| {
             let tried = || store.shared.evictions_tried_in_shards.load(RELAXED);
-            let evicted = || store.counters().sum(|class| &class.evicted);
+            let evicted = || store.evicted();
             let before = (tried(), evicted());
             put();
             let needed = evicted() - before.1;
@@ -170,27 +142,12 @@ fn evictions_try_no_more_shards_when_there_are_tombstones() {
     }
 }
 
-/// `cargo test --release --lib worst_set_past_tombstones -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, and tells nothing wrong"]
-fn worst_set_past_tombstones() {
-    for limit_mib in [64, 256, 1024] {
-        let mut worst = std::time::Duration::ZERO;
-        fill_past_tombstones(limit_mib * MEBIBYTE, |_, put| {
-            let begun = std::time::Instant::now();
-            put();
-            worst = worst.max(begun.elapsed());
-        });
-        eprintln!("-m {limit_mib}: the worst set took {worst:?}");
-    }
-}
-
 #[test]
 fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
     let store = replicated(SMALL_BYTES);
     for index in 0..5000u64 {
         let mut context = OpContext::at(after(START, index));
-        store.put(&key(index), &[1; 200], &until(NEVER), &mut context);
+        store.put(&key(index), &[1; 200], NEVER, &mut context);
         assert_within_budget(&store);
     }
     store.audit(after(START, 5000));
@@ -199,15 +156,11 @@ fn evicting_unconfirmed_items_leaves_tombstones_within_the_budget() {
 
 #[test]
 fn without_evictions_a_full_store_refuses_and_loses_nothing() {
-    let store = Store::new(&StoreConfig {
-        evicting: false,
-        ..config(SMALL_BYTES)
-    });
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     let mut stored = Vec::new();
     for index in 0..2000 {
         if store
-            .put(&key(index), &[1; 1000], &until(NEVER), &mut context)
+            .put(&key(index), &[1; 1000], NEVER, &mut context)
             .is_some()
         {
             stored.push(index);
@@ -218,7 +171,7 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     for index in stored {
         assert!(store.get(&key(index), &mut context).is_ok());
     }
-    assert_eq!(store.counters().sum(|class| &class.evicted), 0);
+    assert_eq!(store.evicted(), 0);
     // Not even an unfinished item exceeds the budget.
     let head = ItemHead::default();
     assert!(
@@ -233,22 +186,14 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
 /// ever.
 #[test]
 fn without_evictions_a_flush_frees_memory() {
-    let store = Store::new(&StoreConfig {
-        evicting: false,
-        ..config(SMALL_BYTES)
-    });
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     for index in 0..2000 {
-        store.put(&key(index), &[1; 1000], &until(NEVER), &mut context);
+        store.put(&key(index), &[1; 1000], NEVER, &mut context);
     }
     store.flush(&mut context);
     store.expire(START, |_| {});
     assert_eq!(store.memory().used_bytes, 0);
-    assert!(
-        store
-            .put(b"k", &[1; 1000], &until(NEVER), &mut context)
-            .is_some()
-    );
+    assert!(store.put(b"k", &[1; 1000], NEVER, &mut context).is_some());
     store.audit(START);
 }
 
@@ -256,20 +201,19 @@ fn without_evictions_a_flush_frees_memory() {
 /// until the table was empty.
 #[test]
 fn an_item_that_is_being_read_is_not_evicted() {
-    let store = store(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(SMALL_BYTES));
     let mut readers = Vec::new();
     for index in 0..6 {
-        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut context);
+        store.put(&key(index), &[1; 140_000], NEVER, &mut context);
         readers.push(store.read(&key(index), &mut context, Item::clone).unwrap());
     }
     for index in 6..20 {
-        store.put(&key(index), &[1; 140_000], &until(NEVER), &mut context);
+        store.put(&key(index), &[1; 140_000], NEVER, &mut context);
         assert_within_budget(&store);
     }
     assert!((0..6).all(|index| store.held(&key(index)).is_some()));
     drop(readers);
-    store.put(b"next", &[1; 140_000], &until(NEVER), &mut context);
+    store.put(b"next", &[1; 140_000], NEVER, &mut context);
     assert!(store.held(b"next").is_some());
     store.audit(START);
 }
@@ -302,7 +246,7 @@ fn act(store: &Store, random: u64, now: Now) {
     let key = key(random % 1500);
     let deadline_ms = now.boot_ms + random % 3000;
     match random / 1500 % 16 {
-        0..6 => _ = store.put(&key, &[1; 900], &until(deadline_ms), &mut context),
+        0..6 => _ = store.put(&key, &[1; 900], deadline_ms, &mut context),
         6..10 => _ = store.get(&key, &mut context),
         10 => _ = store.remove(&key, &mut context),
         11 => _ = store.touch(&key, deadline_ms, &mut context),
@@ -328,32 +272,21 @@ fn act(store: &Store, random: u64, now: Now) {
 /// tombstone was not sent before the next full sync.
 #[test]
 fn an_item_evicted_by_a_record_is_dirty() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
     let mut written = 0u32;
-    while store.counters().sum(|class| &class.evicted) == 0 {
-        store.put(
-            &written.to_be_bytes(),
-            &[1; 1000],
-            &until(NEVER),
-            &mut context,
-        );
+    while store.evicted() == 0 {
+        store.put(&written.to_be_bytes(), &[1; 1000], NEVER, &mut context);
         written += 1;
     }
     context.dirty.clear();
-    let head = RecordHead {
-        version: version(1 << 51),
-        ..RecordHead::default()
-    };
+    let head = record_of(1 << 51);
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
         let incoming = store.partial_item(&key, &head, 1000, Origin::Live, &mut context);
         let mut incoming = incoming.unwrap();
         incoming.push(&[2; 1000]);
-        assert_eq!(
-            store.apply(incoming, Origin::Live, &mut context),
-            ApplyResult::Applied
-        );
+        let applied = store.apply(incoming, Origin::Live, &mut context);
+        assert_eq!(applied, ApplyResult::Applied);
     }
     assert!(!context.dirty.is_empty());
     for slot in context.dirty {

@@ -4,16 +4,10 @@ use super::*;
 
 #[test]
 fn housekeeping_removes_expired_items() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     for index in 0..1000u64 {
         let deadline_ms = START.boot_ms + index * 100;
-        store.put(
-            &index.to_be_bytes(),
-            b"value",
-            &until(deadline_ms),
-            &mut context,
-        );
+        store.put(&index.to_be_bytes(), b"value", deadline_ms, &mut context);
     }
     let halfway = after(START, 50_000);
     store.expire(halfway, |_| {});
@@ -32,12 +26,11 @@ fn housekeeping_removes_expired_items() {
 /// Otherwise each round of housekeeping would check all of them again.
 #[test]
 fn many_expiring_items_wait_for_their_bucket() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     let many = 2 * limits::EXPIRY_EARLY_ENTRIES as u64;
     for index in 0..many {
         let key = index.to_be_bytes();
-        store.put(&key, b"v", &until(START.boot_ms + 1), &mut context);
+        store.put(&key, b"v", START.boot_ms + 1, &mut context);
     }
     let soon = after(START, 2);
     store.expire(soon, |_| {});
@@ -51,14 +44,13 @@ fn many_expiring_items_wait_for_their_bucket() {
 
 #[test]
 fn a_touched_item_expires_with_its_new_bucket() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 1000), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", b"v", START.boot_ms + 1000, &mut context);
     store.touch(b"k", START.boot_ms + 100_000, &mut context);
     let between = after(START, 50_000);
     store.expire(between, |_| {});
     store.audit(between);
-    assert!(store.get(b"k", &mut OpContext::at(between)).is_ok());
+    assert!(store.get_at(b"k", between).is_ok());
     let end = after(START, 120_000);
     store.expire(end, |_| {});
     assert_eq!(store.memory().live_items, 0);
@@ -69,18 +61,12 @@ fn a_touched_item_expires_with_its_new_bucket() {
 /// never freed.
 #[test]
 fn a_requeued_item_is_freed_when_it_is_replaced() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(
-        b"k",
-        &[1; 10_000],
-        &until(START.boot_ms + 1000),
-        &mut context,
-    );
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", &[1; 10_000], START.boot_ms + 1000, &mut context);
     store.touch(b"k", START.boot_ms + 500_000, &mut context);
     let later = after(START, 50_000);
     store.expire(later, |_| {});
-    store.put(b"k", b"small", &until(NEVER), &mut OpContext::at(later));
+    store.put(b"k", b"small", NEVER, &mut OpContext::at(later));
     store.expire(later, |_| {});
     assert!(
         store.memory().used_bytes < 1000,
@@ -94,13 +80,12 @@ fn a_requeued_item_is_freed_when_it_is_replaced() {
 /// key 10,000 times a second filled 300 MB before the first bucket fired.
 #[test]
 fn a_key_set_and_deleted_repeatedly_does_not_fill_the_buckets() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     for _ in 0..1000 {
-        store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut context);
+        store.put(b"k", b"v", START.boot_ms + 3_600_000, &mut context);
         store.remove(b"k", &mut context);
     }
-    store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut context);
+    store.put(b"k", b"v", START.boot_ms + 3_600_000, &mut context);
     store.audit(START);
     let shard = store.shard(store.slot_of(b"k")).lock();
     assert!(
@@ -112,10 +97,9 @@ fn a_key_set_and_deleted_repeatedly_does_not_fill_the_buckets() {
 
 #[test]
 fn an_item_written_repeatedly_is_queued_once() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     for _ in 0..10 {
-        store.put(b"k", b"v", &until(START.boot_ms + 3_600_000), &mut context);
+        store.put(b"k", b"v", START.boot_ms + 3_600_000, &mut context);
     }
     let shard = store.shard(store.slot_of(b"k")).lock();
     assert_eq!(shard.expiry_buckets.len, 1);
@@ -123,10 +107,9 @@ fn an_item_written_repeatedly_is_queued_once() {
 
 #[test]
 fn expiry_of_an_unconfirmed_item_leaves_a_tombstone() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
     for key in [b"known", b"fresh"] {
-        store.put(key, b"v", &until(START.boot_ms + 1000), &mut context);
+        store.put(key, b"v", START.boot_ms + 1000, &mut context);
     }
     let known = store.held(b"known").unwrap().version();
     let fresh = store.held(b"fresh").unwrap().version();
@@ -148,12 +131,11 @@ fn expiry_of_an_unconfirmed_item_leaves_a_tombstone() {
 
 #[test]
 fn a_flush_invalidates_earlier_items_and_no_later_ones() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"old", b"v", &until(NEVER), &mut context);
-    store.put(b"unread", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"old", b"v", NEVER, &mut context);
+    store.put(b"unread", b"v", NEVER, &mut context);
     store.flush(&mut context);
-    store.put(b"new", b"v", &until(NEVER), &mut context);
+    store.put(b"new", b"v", NEVER, &mut context);
     assert_eq!(store.get(b"old", &mut context), Err(Miss::Flushed));
     assert_eq!(store.get(b"old", &mut context), Err(Miss::Absent));
     assert!(store.get(b"new", &mut context).is_ok());
@@ -183,9 +165,8 @@ fn a_delayed_flush_fires_once_and_is_replaced_by_a_later_command() {
 /// the flush watermark, which it gets first, invalidates all older values.
 #[test]
 fn a_flush_removes_earlier_tombstones_and_deleted_keys_stay_deleted() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    let older = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    let older = store.put(b"k", b"v", NEVER, &mut context).unwrap();
     for key in 0..100u64 {
         store.remove(&key.to_be_bytes(), &mut context);
     }

@@ -16,6 +16,7 @@ mod walk;
 
 use super::hash::KeyHasher;
 use super::*;
+use crate::limits;
 
 /// The time at which all tests start.
 const START: Now = Now {
@@ -23,6 +24,7 @@ const START: Now = Now {
     wall_ms: 200_000_000,
 };
 const MEBIBYTE: u64 = 1 << 20;
+const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
 /// A `-m` that leaves 864 KiB for items.
 const SMALL_BYTES: u64 = MEBIBYTE + (224 << 10);
 
@@ -37,11 +39,23 @@ fn store(limit_bytes: u64) -> Store {
     Store::new(&config(limit_bytes))
 }
 
+fn without_evictions(limit_bytes: u64) -> Store {
+    Store::new(&StoreConfig {
+        evicting: false,
+        ..config(limit_bytes)
+    })
+}
+
 fn replicated(limit_bytes: u64) -> Store {
     Store::new(&StoreConfig {
         replicated: true,
         ..config(limit_bytes)
     })
+}
+
+/// A store, and a context for operations at the start.
+fn begun(store: Store) -> (Store, OpContext) {
+    (store, OpContext::at(START))
 }
 
 fn after(now: Now, ms: u64) -> Now {
@@ -62,9 +76,27 @@ fn version(timestamp: u64) -> Version {
     Version::written(Timestamp::from_raw(timestamp))
 }
 
+/// The head of a record with this timestamp that never expires.
+fn record_of(timestamp: u64) -> RecordHead {
+    RecordHead {
+        version: version(timestamp),
+        ..RecordHead::default()
+    }
+}
+
 impl Store {
     /// Stores a value as a client's unconditional `set` would.
     fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        deadline_ms: u64,
+        context: &mut OpContext,
+    ) -> Option<Timestamp> {
+        self.put_with(key, value, &until(deadline_ms), context)
+    }
+
+    fn put_with(
         &self,
         key: &[u8],
         value: &[u8],
@@ -78,6 +110,10 @@ impl Store {
 
     fn get(&self, key: &[u8], context: &mut OpContext) -> Result<Vec<u8>, Miss> {
         self.read(key, context, |item| item.value().to_vec())
+    }
+
+    fn get_at(&self, key: &[u8], now: Now) -> Result<Vec<u8>, Miss> {
+        self.get(key, &mut OpContext::at(now))
     }
 
     fn remove(&self, key: &[u8], context: &mut OpContext) -> bool {
@@ -117,6 +153,20 @@ impl Store {
             }
             Err(reason) => self.refuse(key, head.version, reason, &mut context),
         }
+    }
+
+    /// A deletion of the partner.
+    fn delete_record(&self, key: &[u8], version: Version) -> ApplyResult {
+        self.apply_tombstone(key, version, &mut OpContext::at(START))
+    }
+
+    fn refuse_record(&self, key: &[u8], version: Version, reason: RefuseReason) -> ApplyResult {
+        self.refuse(key, version, reason, &mut OpContext::at(START))
+    }
+
+    /// Items evicted so far.
+    fn evicted(&self) -> u64 {
+        self.counters().sum(|class| &class.evicted)
     }
 
     fn held(&self, key: &[u8]) -> Option<Item> {

@@ -26,10 +26,9 @@ impl Model {
             replicated,
             ..config(64 * MEBIBYTE)
         };
-        let hasher = if colliding {
-            KeyHasher::colliding()
-        } else {
-            KeyHasher::new(&[1; 16])
+        let hasher = match colliding {
+            true => KeyHasher::colliding(),
+            false => KeyHasher::new(&[1; 16]),
         };
         Self {
             store: Store::with_hasher(&config, hasher),
@@ -71,17 +70,10 @@ impl Model {
 
     /// A lookup removes an expired or flushed item; an unconfirmed one leaves a tombstone.
     fn look_up(&mut self, key: u8) {
-        let Some(entry) = self
-            .entries
-            .get(&key)
-            .filter(|entry| self.is_dead(entry))
-            .cloned()
-        else {
-            return;
-        };
-        let Entry::Live {
+        let entry = self.entries.get(&key).filter(|entry| self.is_dead(entry));
+        let Some(&Entry::Live {
             version, confirmed, ..
-        } = entry
+        }) = entry
         else {
             return;
         };
@@ -113,22 +105,25 @@ impl Model {
         timestamp
     }
 
-    fn set(&mut self, key: u8, value: u8, ttl: u64) {
-        let deadline_ms = self.deadline(ttl);
-        let mut context = OpContext::at(self.now);
-        let value = value_of(value);
-        let timestamp = self
-            .store
-            .put(&key_of(key), &value, &until(deadline_ms), &mut context);
-        let version = Version::written(self.new_timestamp(timestamp));
-        self.took(context);
+    fn insert(&mut self, key: u8, value: Vec<u8>, deadline_ms: u64, version: Version, ours: bool) {
         let entry = Entry::Live {
             value,
             deadline_ms,
             version,
-            confirmed: false,
+            confirmed: !ours,
         };
         self.entries.insert(key, entry);
+    }
+
+    fn set(&mut self, key: u8, value: u8, ttl: u64) {
+        let deadline_ms = self.deadline(ttl);
+        let mut context = OpContext::at(self.now);
+        let value = value_of(value);
+        let name = key_of(key);
+        let timestamp = self.store.put(&name, &value, deadline_ms, &mut context);
+        let version = Version::written(self.new_timestamp(timestamp));
+        self.took(context);
+        self.insert(key, value, deadline_ms, version, true);
     }
 
     fn add(&mut self, key: u8, value: u8) {
@@ -136,31 +131,21 @@ impl Model {
         let mut context = OpContext::at(self.now);
         let value = value_of(value);
         let head = ItemHead::default();
-        let mut pending = self
-            .store
-            .pending_item(&key_of(key), &head, value.len())
-            .ok();
-        pending
-            .iter_mut()
-            .for_each(|pending| pending.fill(|to| to.copy_from_slice(&value)));
-        let (added, timestamp) =
-            self.store
-                .update(&key_of(key), &mut context, |found| match found {
-                    Ok(_) => (Action::Promote, false),
-                    Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
-                });
+        let name = key_of(key);
+        let mut pending = self.store.pending_item(&name, &head, value.len()).unwrap();
+        pending.fill(|to| to.copy_from_slice(&value));
+        let mut pending = Some(pending);
+        let add = |found: Result<&Item, Miss>| match found {
+            Ok(_) => (Action::Promote, false),
+            Err(_) => (pending.take().map_or(Action::Keep, Action::Put), true),
+        };
+        let (added, timestamp) = self.store.update(&name, &mut context, add);
         drop(pending);
         self.took(context);
         assert_eq!(added, expected);
         if added {
             let version = Version::written(self.new_timestamp(timestamp));
-            let entry = Entry::Live {
-                value,
-                deadline_ms: NEVER,
-                version,
-                confirmed: false,
-            };
-            self.entries.insert(key, entry);
+            self.insert(key, value, NEVER, version, true);
         }
     }
 
@@ -232,10 +217,8 @@ impl Model {
     }
 
     fn version_of(&mut self, key: u8, age: Age) -> Version {
-        let held = self
-            .entries
-            .get(&key)
-            .map_or_else(Version::default, Entry::version);
+        let held = self.entries.get(&key).map(Entry::version);
+        let held = held.unwrap_or_default();
         match age {
             Age::Same => held,
             Age::Older => version(held.timestamp.get().saturating_sub(1)),
@@ -274,13 +257,7 @@ impl Model {
         let expected = match self.order_of(key, version) {
             Err(newer) => ApplyResult::Superseded(newer),
             Ok(true) => {
-                let entry = Entry::Live {
-                    value,
-                    deadline_ms: deadline,
-                    version,
-                    confirmed: true,
-                };
-                self.entries.insert(key, entry);
+                self.insert(key, value, deadline, version, false);
                 ApplyResult::Applied
             }
             Ok(false) => match self.entries.get_mut(&key) {
@@ -332,12 +309,9 @@ impl Model {
         self.read(key);
         let name = key_of(key);
         let hash = self.store.shared.hasher.hash(&name);
-        let slot = self
-            .store
-            .shard(hash.slot())
-            .lock()
-            .find(hash, &name)
-            .map(|found| found.0);
+        let shard = self.store.shard(hash.slot()).lock();
+        let slot = shard.find(hash, &name).map(|found| found.0);
+        drop(shard);
         let (Some(slot), Some(entry)) = (slot, self.entries.get_mut(&key)) else {
             return;
         };

@@ -4,9 +4,8 @@ use super::*;
 
 #[test]
 fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    let written = store.put(b"k", b"v", NEVER, &mut context).unwrap();
     let before = store.held(b"k").unwrap();
     store.confirm(store.slot_of(b"k"), before.version());
     assert!(store.touch(b"k", START.boot_ms + 5000, &mut context));
@@ -22,9 +21,8 @@ fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
 
 #[test]
 fn a_client_write_is_dirty_and_a_record_is_not() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"k", b"v", NEVER, &mut context);
     assert_eq!(context.dirty, [store.slot_of(b"k")]);
     store.remove(b"k", &mut context);
     assert_eq!(context.dirty.len(), 2);
@@ -35,17 +33,13 @@ fn a_client_write_is_dirty_and_a_record_is_not() {
 
 #[test]
 fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_keys() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
-    store.put(b"l", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", b"v", START.boot_ms + 10, &mut context);
+    store.put(b"l", b"v", NEVER, &mut context);
     store.remove(b"l", &mut context);
     store.remove(b"absent", &mut context);
     let later = after(START, 20);
-    assert_eq!(
-        store.get(b"k", &mut OpContext::at(later)),
-        Err(Miss::Expired)
-    );
+    assert_eq!(store.get_at(b"k", later), Err(Miss::Expired));
     assert!(context.dirty.is_empty());
     assert_eq!(store.memory().used_bytes, 0);
     store.audit(later);
@@ -53,11 +47,10 @@ fn a_store_without_a_partner_keeps_no_tombstones_and_no_dirty_keys() {
 
 #[test]
 fn a_removed_item_stays_charged_while_it_is_being_read() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", &[1; 100_000], &until(NEVER), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", &[1; 100_000], NEVER, &mut context);
     let reader = store.read(b"k", &mut context, Item::clone).unwrap();
-    store.put(b"k", b"small", &until(NEVER), &mut context);
+    store.put(b"k", b"small", NEVER, &mut context);
     assert!(store.memory().used_bytes > 100_000);
     assert_eq!(reader.value(), [1; 100_000]);
     drop(reader);
@@ -68,11 +61,10 @@ fn a_removed_item_stays_charged_while_it_is_being_read() {
 
 #[test]
 fn a_write_over_an_expired_item_leaves_no_tombstone() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"old", &until(START.boot_ms + 10), &mut context);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"k", b"old", START.boot_ms + 10, &mut context);
     let mut later = OpContext::at(after(START, 20));
-    store.put(b"k", b"new", &until(NEVER), &mut later);
+    store.put(b"k", b"new", NEVER, &mut later);
     assert_eq!(later.dirty.len(), 1);
     assert_eq!(store.counters().sum(|class| &class.reclaimed), 1);
     assert_eq!(store.counters().sum(|class| &class.expired_unfetched), 1);
@@ -86,7 +78,7 @@ fn a_lookup_that_removes_an_expired_item_counts_one_miss() {
     let store = store(64 * MEBIBYTE);
     for key in [b"read", b"told", b"left"] {
         let mut context = OpContext::at(START);
-        store.put(key, b"old", &until(START.boot_ms + 10), &mut context);
+        store.put(key, b"old", START.boot_ms + 10, &mut context);
     }
     let mut later = OpContext::at(after(START, 20));
     assert_eq!(store.read(b"read", &mut later, |_| ()), Err(Miss::Expired));
@@ -103,9 +95,8 @@ fn a_lookup_that_removes_an_expired_item_counts_one_miss() {
 
 #[test]
 fn a_touch_counts_as_a_use() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", b"v", NEVER, &mut context);
     let later = after(START, 10_000);
     store.touch(b"k", NEVER, &mut OpContext::at(later));
     let held = store.held(b"k").unwrap();
@@ -119,14 +110,13 @@ fn a_touch_counts_as_a_use() {
 /// later change of the shard walked all of them: a million deletes took minutes and 8 MB.
 #[test]
 fn a_key_deleted_repeatedly_leaves_one_tombstone() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
     for _ in 0..1000 {
         store.remove(b"absent", &mut context);
         context.dirty.clear();
     }
     let shard = store.shard(store.slot_of(b"absent")).lock();
-    assert_eq!(shard.entries().count(), 1);
+    assert_eq!(shard.table.entries().count(), 1);
     assert_eq!(shard.table.tombstones_len(), 1);
 }
 
@@ -136,7 +126,7 @@ fn a_key_deleted_repeatedly_leaves_one_tombstone() {
 fn item_flags_change_like_a_deadline_and_reach_the_partner() {
     let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
     let mut context = OpContext::at(START);
-    let written = here.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
+    let written = here.put(b"k", b"v", NEVER, &mut context).unwrap();
     let amended = Action::Amend {
         deadline_ms: START.boot_ms + 5000,
         item_flags: item_flags::STALE | item_flags::TOKEN_SENT,
@@ -162,22 +152,20 @@ fn item_flags_change_like_a_deadline_and_reach_the_partner() {
 
 #[test]
 fn a_touch_keeps_the_item_flags() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     let head = ItemHead {
         item_flags: item_flags::STALE,
         ..ItemHead::default()
     };
-    store.put(b"k", b"v", &head, &mut context);
+    store.put_with(b"k", b"v", &head, &mut context);
     store.touch(b"k", NEVER, &mut context);
     assert_eq!(store.held(b"k").unwrap().item_flags(), item_flags::STALE);
 }
 
 #[test]
 fn a_rewritten_item_keeps_its_history() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
+    store.put(b"k", b"v", NEVER, &mut context);
     store.get(b"k", &mut context).unwrap();
     let old = store.held(b"k").unwrap();
     let later = after(START, 10_000);

@@ -5,8 +5,6 @@
 
 use super::*;
 
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
-
 /// A store of 64 MiB on a machine that has memory for so much of it.
 fn store_on_machine_of(machine_bytes: u64) -> Store {
     let store = replicated(64 * MEBIBYTE);
@@ -27,8 +25,7 @@ fn put(store: &Store, key: &[u8], len: usize, context: &mut OpContext) -> bool {
 
 #[test]
 fn items_are_evicted_until_one_is_allocated() {
-    let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store_on_machine_of(4 * MEBIBYTE));
     for index in 0..300u64 {
         context.now = after(START, index);
         for len in [100, 20_000, 100_000] {
@@ -38,7 +35,7 @@ fn items_are_evicted_until_one_is_allocated() {
         }
         assert!(store.memory().used_bytes <= 4 * MEBIBYTE);
     }
-    let evicted = store.counters().sum(|class| &class.evicted);
+    let evicted = store.evicted();
     assert!((500..900).contains(&evicted), "{evicted}");
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 0);
     assert!(
@@ -50,8 +47,7 @@ fn items_are_evicted_until_one_is_allocated() {
 
 #[test]
 fn uploads_evict_when_the_machine_has_no_memory() {
-    let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store_on_machine_of(4 * MEBIBYTE));
     for index in 0..30u64 {
         for len in [30_000, 900_000] {
             let key = [&index.to_be_bytes()[..], &len.to_string().into_bytes()].concat();
@@ -73,8 +69,7 @@ fn uploads_evict_when_the_machine_has_no_memory() {
 /// A record that finds no memory is refused, but evicts for those that follow.
 #[test]
 fn after_a_refused_record_the_next_one_finds_memory() {
-    let store = store_on_machine_of(4 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store_on_machine_of(4 * MEBIBYTE));
     for index in 0..60u64 {
         assert!(put(&store, &index.to_be_bytes(), 100_000, &mut context));
     }
@@ -88,19 +83,18 @@ fn after_a_refused_record_the_next_one_finds_memory() {
     }
     assert!(applied >= 10, "{applied} of 20");
     // A full sync evicts nothing.
-    let evicted = store.counters().sum(|class| &class.evicted);
+    let evicted = store.evicted();
     for timestamp in 0..20u64 {
         let key = [&b"passed"[..], &timestamp.to_be_bytes()].concat();
         record(&key, timestamp, Origin::Sync);
     }
-    assert_eq!(store.counters().sum(|class| &class.evicted), evicted);
+    assert_eq!(store.evicted(), evicted);
     store.audit(START);
 }
 
 #[test]
 fn an_item_that_cannot_be_allocated_is_refused_and_counted_once() {
-    let store = store_on_machine_of(MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store_on_machine_of(MEBIBYTE));
     assert!(put(&store, b"small", 100_000, &mut context));
     assert!(!put(&store, b"large", 2 << 20, &mut context));
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 1);

@@ -1,8 +1,7 @@
 //! Records, tombstones and confirmations.
 
 use super::*;
-
-const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
+use ApplyResult::{Applied, Superseded};
 
 fn tombstone_of(store: &Store, key: &[u8]) -> Version {
     let held = store.held(key).expect("an entry");
@@ -12,9 +11,8 @@ fn tombstone_of(store: &Store, key: &[u8]) -> Version {
 
 #[test]
 fn a_client_delete_takes_a_new_timestamp_even_without_an_entry() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    let written = store.put(b"k", b"v", NEVER, &mut context).unwrap();
     store.confirm(store.slot_of(b"k"), Version::written(written));
     assert!(store.remove(b"k", &mut context));
     let found = tombstone_of(&store, b"k");
@@ -31,18 +29,17 @@ fn a_client_delete_takes_a_new_timestamp_even_without_an_entry() {
 
 #[test]
 fn an_eviction_leaves_a_tombstone_unless_the_item_is_confirmed() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
     let value = vec![1; 200 << 10];
     for key in [b"a", b"b"] {
-        store.put(key, &value, &until(NEVER), &mut context);
+        store.put(key, &value, NEVER, &mut context);
     }
     let version = |key: &[u8]| store.held(key).unwrap().version();
     let (a, b) = (version(b"a"), version(b"b"));
     store.confirm(store.slot_of(b"b"), b);
     let mut later = OpContext::at(after(START, 5000));
     for key in [b"c", b"d", b"e", b"f"] {
-        store.put(key, &value, &until(NEVER), &mut later);
+        store.put(key, &value, NEVER, &mut later);
     }
     assert_eq!(tombstone_of(&store, b"a"), a);
     assert!(store.held(b"b").is_none());
@@ -67,9 +64,8 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
         (NEVER, item_flags::STALE, true),
     ];
     for (deadline_ms, item_flags, leaves_tombstone) in cases {
-        let store = replicated(SMALL_BYTES);
-        let mut context = OpContext::at(START);
-        store.put(b"k", b"v", &until(sooner), &mut context);
+        let (store, mut context) = begun(replicated(SMALL_BYTES));
+        store.put(b"k", b"v", sooner, &mut context);
         let held = store.held(b"k").unwrap();
         store.confirm(store.slot_of(b"k"), held.version());
         let amended = Action::Amend {
@@ -82,7 +78,7 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
         drop(held);
         let mut later = OpContext::at(after(START, 5000));
         for key in 0..6u8 {
-            store.put(&[key], &[1; 200 << 10], &until(NEVER), &mut later);
+            store.put(&[key], &[1; 200 << 10], NEVER, &mut later);
         }
         let left = store.held(b"k").map(|entry| entry.version());
         assert_eq!(left, leaves_tombstone.then_some(touched), "{deadline_ms}");
@@ -95,23 +91,18 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
 /// An expired item must not live on at the partner, even if that has a later deadline.
 #[test]
 fn expiry_after_a_touch_leaves_a_tombstone() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"k", b"v", START.boot_ms + 10, &mut context);
     let held = store.held(b"k").unwrap();
     store.confirm(store.slot_of(b"k"), held.version());
     store.touch(b"k", START.boot_ms + 20, &mut context);
-    assert_eq!(
-        store.get(b"k", &mut OpContext::at(after(START, 30))),
-        Err(Miss::Expired)
-    );
+    assert_eq!(store.get_at(b"k", after(START, 30)), Err(Miss::Expired));
     assert_eq!(tombstone_of(&store, b"k"), held.version());
 }
 
 #[test]
 fn a_confirmed_tombstone_is_removed_and_a_newer_one_stays() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
     store.remove(b"k", &mut context);
     let first = tombstone_of(&store, b"k");
     store.remove(b"k", &mut context);
@@ -124,26 +115,16 @@ fn a_confirmed_tombstone_is_removed_and_a_newer_one_stays() {
 
 #[test]
 fn a_received_deletion_removes_older_versions_and_keeps_no_tombstone() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    let written = store.put(b"k", b"v", &until(NEVER), &mut context).unwrap();
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    let written = store.put(b"k", b"v", NEVER, &mut context).unwrap();
     let older = version(written.get() - 1);
     let held = Version::written(written);
-    assert_eq!(
-        store.apply_tombstone(b"k", older, &mut OpContext::at(START)),
-        ApplyResult::Superseded(held)
-    );
+    assert_eq!(store.delete_record(b"k", older), Superseded(held));
     // The partner dropped its copy of an item that both have: this one stays.
-    assert_eq!(
-        store.apply_tombstone(b"k", held, &mut OpContext::at(START)),
-        ApplyResult::Applied
-    );
+    assert_eq!(store.delete_record(b"k", held), Applied);
     assert!(store.get(b"k", &mut context).is_ok());
     let newer = version(written.get() + (1 << 30));
-    assert_eq!(
-        store.apply_tombstone(b"k", newer, &mut OpContext::at(START)),
-        ApplyResult::Applied
-    );
+    assert_eq!(store.delete_record(b"k", newer), Applied);
     assert!(store.held(b"k").is_none());
     assert_eq!(store.memory().tombstones, 0);
     assert!(
@@ -163,12 +144,10 @@ fn at_equal_version_the_earlier_deadline_wins_and_is_queued() {
     };
     let apply = |ms| store.record_with(b"k", b"v", &head(ms), Origin::Live, START);
     for ms in [3_600_000, 4_000_000, 60_000] {
-        assert_eq!(apply(ms), ApplyResult::Applied);
+        assert_eq!(apply(ms), Applied);
     }
-    assert_eq!(
-        store.held(b"k").unwrap().deadline_ms(),
-        START.boot_ms + 60_000
-    );
+    let deadline_ms = store.held(b"k").unwrap().deadline_ms();
+    assert_eq!(deadline_ms, START.boot_ms + 60_000);
     store.audit(START);
     let later = after(START, 80_000);
     store.expire(later, |_| {});
@@ -180,28 +159,14 @@ fn at_equal_version_the_earlier_deadline_wins_and_is_queued() {
 
 #[test]
 fn a_removed_item_does_not_return_at_the_same_version() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(START.boot_ms + 10), &mut context);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"k", b"v", START.boot_ms + 10, &mut context);
     let later = after(START, 20);
-    assert_eq!(
-        store.get(b"k", &mut OpContext::at(later)),
-        Err(Miss::Expired)
-    );
+    assert_eq!(store.get_at(b"k", later), Err(Miss::Expired));
     let gone = tombstone_of(&store, b"k");
-    assert_eq!(
-        store.record(b"k", b"v", gone, Origin::Sync),
-        ApplyResult::Superseded(gone)
-    );
-    assert_eq!(
-        store.refuse(
-            b"k",
-            gone,
-            RefuseReason::TooLarge,
-            &mut OpContext::at(later)
-        ),
-        ApplyResult::Superseded(gone)
-    );
+    let recorded = store.record(b"k", b"v", gone, Origin::Sync);
+    let refused = store.refuse_record(b"k", gone, RefuseReason::TooLarge);
+    assert_eq!([recorded, refused], [Superseded(gone); 2]);
     tombstone_of(&store, b"k");
 }
 
@@ -210,14 +175,9 @@ fn a_record_below_the_flush_watermark_is_superseded() {
     let store = replicated(64 * MEBIBYTE);
     let flush_watermark = store.flush(&mut OpContext::at(START));
     let under = version(flush_watermark.get() - 1);
-    let dead = ApplyResult::Superseded(Version::written(flush_watermark));
+    let dead = Superseded(Version::written(flush_watermark));
     assert_eq!(store.record(b"k", b"v", under, Origin::Live), dead);
-    let refused = store.refuse(
-        b"k",
-        under,
-        RefuseReason::TooLarge,
-        &mut OpContext::at(START),
-    );
+    let refused = store.refuse_record(b"k", under, RefuseReason::TooLarge);
     assert_eq!(refused, dead);
     assert!(!store.raise_flush_watermark(under.timestamp));
     assert_eq!(store.memory().used_bytes, 0);
@@ -225,16 +185,10 @@ fn a_record_below_the_flush_watermark_is_superseded() {
 
 #[test]
 fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
     let mut count = 0u64;
-    while store.counters().sum(|class| &class.evicted) == 0 {
-        store.put(
-            &count.to_be_bytes(),
-            &[1; 10_000],
-            &until(NEVER),
-            &mut context,
-        );
+    while store.evicted() == 0 {
+        store.put(&count.to_be_bytes(), &[1; 10_000], NEVER, &mut context);
         count += 1;
     }
     let items = store.memory().live_items;
@@ -242,24 +196,16 @@ fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
     let no_room = ApplyResult::NoRoom(RefuseReason::Memory {
         bytes: memory::cost_of_allocation(item::ITEM_HEADER_BYTES + 3 + 30_000),
     });
-    assert_eq!(
-        store.record(b"new", &[2; 30_000], newer, Origin::Sync),
-        no_room
-    );
+    let record = |key: &[u8], origin| store.record(key, &[2; 30_000], newer, origin);
+    assert_eq!(record(b"new", Origin::Sync), no_room);
     assert_eq!(store.counters().records_refused.load(RELAXED), 1);
-    assert_eq!(store.counters().sum(|class| &class.evicted), 1);
+    assert_eq!(store.evicted(), 1);
     let last = (count - 1).to_be_bytes();
-    assert_eq!(
-        store.record(&last, &[2; 30_000], newer, Origin::Sync),
-        no_room
-    );
+    assert_eq!(record(&last, Origin::Sync), no_room);
     assert!(store.held(&last).is_none(), "no stale copy stays");
     assert_eq!(store.memory().live_items, items - 1);
     store.audit(START);
-    assert_eq!(
-        store.record(b"new", &[2; 30_000], newer, Origin::Live),
-        ApplyResult::Applied
-    );
+    assert_eq!(record(b"new", Origin::Live), Applied);
     store.audit(START);
 }
 
@@ -269,15 +215,10 @@ fn refusing_a_version_that_is_held_already_keeps_it() {
     let held = version(1 << 50);
     store.record(b"k", b"v", held, Origin::Live);
     let too_large = RefuseReason::TooLarge;
-    assert_eq!(
-        store.refuse(b"k", held, too_large, &mut OpContext::at(START)),
-        ApplyResult::Applied
-    );
+    assert_eq!(store.refuse_record(b"k", held, too_large), Applied);
     let newer = version((1 << 50) + 2);
-    assert_eq!(
-        store.refuse(b"k", newer, too_large, &mut OpContext::at(START)),
-        ApplyResult::NoRoom(too_large)
-    );
+    let refused = store.refuse_record(b"k", newer, too_large);
+    assert_eq!(refused, ApplyResult::NoRoom(too_large));
     assert!(store.held(b"k").is_none());
 }
 
@@ -297,18 +238,8 @@ fn a_full_sync_enters_cold_and_leaves_hot_items_hot() {
             break;
         }
     }
-    store.put(
-        &same_shard[0],
-        b"v",
-        &until(NEVER),
-        &mut OpContext::at(START),
-    );
-    store.put(
-        b"hot",
-        b"v",
-        &until(NEVER),
-        &mut OpContext::at(after(START, 9000)),
-    );
+    store.put(&same_shard[0], b"v", NEVER, &mut OpContext::at(START));
+    store.put(b"hot", b"v", NEVER, &mut OpContext::at(after(START, 9000)));
     store.record(b"hot", b"newer", version(1 << 50), Origin::Sync);
     for key in &same_shard[1..] {
         store.record(key, b"v", version(1 << 50), Origin::Sync);
@@ -322,8 +253,7 @@ fn a_full_sync_enters_cold_and_leaves_hot_items_hot() {
 
 #[test]
 fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
     for index in 0..4000u64 {
         store.remove(&index.to_be_bytes(), &mut context);
     }
@@ -333,25 +263,19 @@ fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
     assert_eq!(memory.tombstones + dropped, 4000);
     assert!(memory.used_bytes <= memory.budget_bytes / limits::TOMBSTONE_SHARE);
     assert!(memory.used_bytes > memory.budget_bytes / limits::TOMBSTONE_SHARE - 200);
-    let held = |index: u64| store.held(&index.to_be_bytes()).is_some();
-    let (old, new) = (0..2000, 2000..4000);
-    let (old, new) = (
-        old.filter(|&i| held(i)).count(),
-        new.filter(|&i| held(i)).count(),
-    );
+    let held = |index: &u64| store.held(&index.to_be_bytes()).is_some();
+    let old = (0..2000).filter(held).count();
+    let new = (2000..4000).filter(held).count();
     assert!(
         old < new / 4,
-        "{old} of the older and {new} of the newer half are left"
+        "{old} of the older and {new} of the newer half"
     );
 }
 
 #[test]
 fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     let store = replicated(64 * MEBIBYTE);
-    let head = RecordHead {
-        version: version(1 << 50),
-        ..RecordHead::default()
-    };
+    let head = record_of(1 << 50);
     let mut context = OpContext::at(START);
     let mut begin = |len| store.partial_item(b"k", &head, len, Origin::Live, &mut context);
     let mut incoming = begin(100_000).unwrap();
@@ -369,24 +293,15 @@ fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
 /// full sync of 60 large values lost 9,486 items on both nodes.
 #[test]
 fn a_full_sync_makes_no_thread_evict() {
-    let store = replicated(SMALL_BYTES);
-    let mut context = OpContext::at(START);
-    let head = RecordHead {
-        version: version(1 << 52),
-        ..RecordHead::default()
-    };
+    let (store, mut context) = begun(replicated(SMALL_BYTES));
+    let head = record_of(1 << 52);
     let begin = |key: &[u8], len| {
         store.partial_item(key, &head, len, Origin::Sync, &mut OpContext::at(START))
     };
-    store.put(b"held", &[1; 100_000], &until(NEVER), &mut context);
+    store.put(b"held", &[1; 100_000], NEVER, &mut context);
     let mut count = 0u64;
     while store.memory().used_bytes + 200_000 < store.memory().budget_bytes {
-        store.put(
-            &count.to_be_bytes(),
-            &[1; 10_000],
-            &until(NEVER),
-            &mut context,
-        );
+        store.put(&count.to_be_bytes(), &[1; 10_000], NEVER, &mut context);
         count += 1;
     }
     let used_bytes = store.memory().used_bytes;
@@ -397,13 +312,10 @@ fn a_full_sync_makes_no_thread_evict() {
     let mut instead = begin(b"held", 100_000).unwrap();
     assert!(begin(b"other", 100_000).is_err());
     assert!(instead.push(&[2; 100_000]));
-    store.put(b"small", b"v", &until(NEVER), &mut context);
-    assert_eq!(
-        store.apply(instead, Origin::Sync, &mut context),
-        ApplyResult::Applied
-    );
+    store.put(b"small", b"v", NEVER, &mut context);
+    assert_eq!(store.apply(instead, Origin::Sync, &mut context), Applied);
     drop(reserved);
-    assert_eq!(store.counters().sum(|class| &class.evicted), 0);
+    assert_eq!(store.evicted(), 0);
     assert_eq!(store.memory().live_items, count + 2);
     store.audit(START);
 }
@@ -412,25 +324,21 @@ fn a_full_sync_makes_no_thread_evict() {
 #[test]
 fn an_entry_may_shrink_before_a_full_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
-        let store = replicated(SMALL_BYTES);
-        let mut context = OpContext::at(START);
-        let head = RecordHead {
-            version: version(1 << 52),
-            ..RecordHead::default()
-        };
+        let (store, mut context) = begun(replicated(SMALL_BYTES));
+        let head = record_of(1 << 52);
         let value = vec![1; 400_000];
-        store.put(b"k", &value, &until(NEVER), &mut context);
+        store.put(b"k", &value, NEVER, &mut context);
         let incoming = store.partial_item(b"k", &head, 400_000, Origin::Sync, &mut context);
         let mut incoming = incoming.unwrap();
         assert!(incoming.push(&[2; 400_000]));
-        store.put(b"k", b"small", &until(NEVER), &mut context);
-        store.put(b"rest", &vec![1; rest_bytes], &until(NEVER), &mut context);
+        store.put(b"k", b"small", NEVER, &mut context);
+        store.put(b"rest", &vec![1; rest_bytes], NEVER, &mut context);
         let result = store.apply(incoming, Origin::Sync, &mut context);
-        assert_eq!(result == ApplyResult::Applied, is_room, "{result:?}");
+        assert_eq!(result == Applied, is_room, "{result:?}");
         assert_eq!(store.held(b"k").is_some(), is_room);
         let memory = store.memory();
         assert!(memory.used_bytes <= memory.budget_bytes);
-        assert_eq!(store.counters().sum(|class| &class.evicted), 0);
+        assert_eq!(store.evicted(), 0);
         store.audit(START);
     }
 }

@@ -6,12 +6,7 @@ fn filled(config: &StoreConfig, items: u64) -> Store {
     let store = Store::new(config);
     for index in 0..items {
         let mut context = OpContext::at(after(START, index));
-        store.put(
-            &index.to_be_bytes(),
-            &[1; 1000],
-            &until(NEVER),
-            &mut context,
-        );
+        store.put(&index.to_be_bytes(), &[1; 1000], NEVER, &mut context);
     }
     store
 }
@@ -25,7 +20,7 @@ fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     store.set_limit_bytes(8 * MEBIBYTE);
     assert_eq!(store.limit_bytes(), 8 * MEBIBYTE);
     // A writer evicts only for its own item.
-    store.put(b"new", &[1; 1000], &until(NEVER), &mut OpContext::at(now));
+    store.put(b"new", &[1; 1000], NEVER, &mut OpContext::at(now));
     assert!(store.memory().live_items >= items);
     // One round of housekeeping evicts a bounded number of bytes, which is all of them here.
     let mut batches = 0;
@@ -35,13 +30,10 @@ fn less_memory_is_reached_in_steps_that_cost_writers_little() {
     assert_eq!(memory.budget_bytes, 8 * MEBIBYTE - store.kept_bytes());
     assert!(memory.used_bytes > 7 * MEBIBYTE, "{memory:?}");
     assert!(batches > 30, "{batches} steps");
-    assert!(store.get(b"new", &mut OpContext::at(now)).is_ok());
+    assert!(store.get_at(b"new", now).is_ok());
     // The coldest items were evicted.
     let oldest = 0u64.to_be_bytes();
-    assert_eq!(
-        store.get(&oldest, &mut OpContext::at(now)),
-        Err(Miss::Absent)
-    );
+    assert_eq!(store.get_at(&oldest, now), Err(Miss::Absent));
     store.audit(now);
     store.shrink(now, |_| panic!("it was done"));
 }

@@ -15,7 +15,7 @@ fn unconfirmed_entries_count_and_without_a_link_all_entries() {
     );
     let mut context = OpContext::at(START);
     for key in [b"a", b"b", b"c"] {
-        store.put(key, b"v", &until(NEVER), &mut context);
+        store.put(key, b"v", NEVER, &mut context);
     }
     let confirm = |key: &[u8]| {
         let version = store.held(key).unwrap().version();
@@ -33,7 +33,7 @@ fn unconfirmed_entries_count_and_without_a_link_all_entries() {
     // A deletion is unreplicated until it is confirmed; an expired item that was not
     // removed yet is not counted.
     store.remove(b"a", &mut context);
-    store.put(b"b", b"v", &until(START.boot_ms + 1000), &mut context);
+    store.put(b"b", b"v", START.boot_ms + 1000, &mut context);
     let later = after(START, 5000);
     assert_eq!(
         store.count_unreplicated(Unreplicated::Unconfirmed, later),
@@ -55,7 +55,7 @@ fn unconfirmed_entries_count_and_without_a_link_all_entries() {
 fn a_flush_counts_without_a_link() {
     let store = replicated(64 * MEBIBYTE);
     let mut context = OpContext::at(START);
-    store.put(b"k", b"v", &until(NEVER), &mut context);
+    store.put(b"k", b"v", NEVER, &mut context);
     store.raise_flush_watermark(Timestamp::from_raw(u64::MAX >> 1));
     assert_eq!(
         store.count_unreplicated(Unreplicated::Unconfirmed, START),

@@ -212,11 +212,7 @@ fn no_wakeup_is_lost_between_threads() {
 
 #[test]
 fn without_evictions_a_value_is_refused_when_it_is_announced() {
-    let store = Store::new(&StoreConfig {
-        evicting: false,
-        ..config(SMALL_BYTES)
-    });
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     let head = ItemHead::default();
     let first = store.upload(b"k", &head, 500_000, &mut context);
     assert!(store.upload(b"l", &head, 500_000, &mut context).is_err());

@@ -29,7 +29,7 @@ fn apply(store: &Store, key: u32, change: Change, now: Now) {
     let key = key.to_be_bytes();
     let mut context = OpContext::at(now);
     match change {
-        Change::Set => _ = store.put(&key, b"new", &until(NEVER), &mut context),
+        Change::Set => _ = store.put(&key, b"new", NEVER, &mut context),
         Change::Remove => _ = store.remove(&key, &mut context),
         Change::Read => _ = store.get(&key, &mut context),
         Change::Touch => _ = store.touch(&key, NEVER, &mut context),
@@ -84,11 +84,10 @@ proptest! {
 
 #[test]
 fn a_long_shard_takes_several_steps() {
-    let store = store(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
+    let (store, mut context) = begun(store(64 * MEBIBYTE));
     let many = 256 * limits::WALK_STEP_ENTRIES as u32 * 2;
     for key in 0..many {
-        store.put(&key.to_be_bytes(), b"v", &until(NEVER), &mut context);
+        store.put(&key.to_be_bytes(), b"v", NEVER, &mut context);
     }
     let seen = walked(&store, &[]);
     assert_eq!(seen.len(), many as usize);
@@ -97,15 +96,14 @@ fn a_long_shard_takes_several_steps() {
 
 #[test]
 fn expired_and_flushed_items_are_visited_and_not_live() {
-    let store = replicated(64 * MEBIBYTE);
-    let mut context = OpContext::at(START);
-    store.put(b"flushed", b"v", &until(NEVER), &mut context);
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"flushed", b"v", NEVER, &mut context);
     store.flush(&mut OpContext::at(START));
-    store.put(b"deleted", b"v", &until(NEVER), &mut context);
+    store.put(b"deleted", b"v", NEVER, &mut context);
     store.remove(b"deleted", &mut context);
     let deadline_ms = START.boot_ms + 5;
-    store.put(b"expired", b"v", &until(deadline_ms), &mut context);
-    store.put(b"live", b"v", &until(NEVER), &mut context);
+    store.put(b"expired", b"v", deadline_ms, &mut context);
+    store.put(b"live", b"v", NEVER, &mut context);
     let mut walk = Walk::default();
     let mut shown = Vec::new();
     let now = after(START, 5);

@@ -1,6 +1,7 @@
 //! `lru_crawler`.
 
-use super::{ClassFilter, ERROR, Words};
+use super::classes::ClassFilter;
+use super::words::{ERROR, Words, refused};
 use crate::limits::CRAWLER_SLEEP_US_MAX;
 use crate::protocol::text::parse_error::ParseError;
 
@@ -50,9 +51,9 @@ fn with_word(words: &Words<'_>) -> Result<CrawlerCommand, ParseError> {
         number().map(CrawlerCommand::ToCrawl)
     } else if words.is("sleep") {
         match number()? {
-            us if us > CRAWLER_SLEEP_US_MAX => Err(ParseError::saying(
-                "CLIENT_ERROR sleep must be one second or less",
-            )),
+            us if us > CRAWLER_SLEEP_US_MAX => {
+                refused("CLIENT_ERROR sleep must be one second or less")
+            }
             us => Ok(CrawlerCommand::SleepUs(us)),
         }
     } else {

@@ -5,36 +5,34 @@
 
 mod classes;
 pub(super) mod crawler;
+pub(super) mod words;
 
 pub use classes::ClassFilter;
 pub use crawler::{CrawlerCommand, DumpFormat};
 
 use super::number;
 use super::parse_error::ParseError;
-use super::request::TextRequest;
-use super::token::{is_noreply, tokens};
-use super::watch::{self, Events};
+use super::watch::Events;
 use crate::limits::{
     AUTOMOVE_WINDOW, HOT_AND_WARM_PCT_MAX, MEMLIMIT_MEGABYTES_MAX, MEMLIMIT_MEGABYTES_MIN,
 };
+use words::{ERROR, Words, begins, refused};
 
 /// An administrative command.
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Admin {
-    /// `verbosity`.
-    Verbosity { level: u32 },
+    Verbosity {
+        level: u32,
+    },
     /// `cache_memlimit`.
-    MemoryLimit { megabytes: u32 },
-    /// `shutdown`.
+    MemoryLimit {
+        megabytes: u32,
+    },
     Shutdown(Shutdown),
-    /// `lru`.
     Lru(Lru),
-    /// `slabs`.
     Slabs(Slabs),
-    /// `lru_crawler`.
     Crawler(CrawlerCommand),
-    /// `refresh_certs`.
     RefreshCerts,
     /// `watch`; `None` where it names no events there are.
     Watch(Option<Events>),
@@ -55,7 +53,6 @@ pub enum Shutdown {
 #[allow(missing_docs, reason = "fields carry the protocol's own names")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lru {
-    /// `tune`.
     Tune {
         hot_pct: u32,
         warm_pct: u32,
@@ -83,64 +80,6 @@ pub enum Slabs {
     Window(u32),
 }
 
-const ERROR: ParseError = ParseError::saying("ERROR");
-
-/// Parses a command of this family by what reads its words.
-pub(super) fn parse<'a>(
-    args: &'a [u8],
-    command: impl FnOnce(&Words<'a>) -> Result<Admin, ParseError>,
-) -> Result<TextRequest<'a>, ParseError> {
-    let noreply = is_noreply(args);
-    let request = command(&Words::new(args));
-    let request = request.map(|command| TextRequest::Admin { command, noreply });
-    request.map_err(|error| error.quiet(noreply))
-}
-
-/// A watcher cannot ask for silence: to `watch`, `noreply` is one more word.
-pub(super) fn watch(args: &[u8]) -> TextRequest<'_> {
-    TextRequest::Admin {
-        command: Admin::Watch(watch::parse(args)),
-        noreply: false,
-    }
-}
-
-/// The words after a command: how many, and the first few of them. `noreply` is one, as in
-/// memcached: where the number of words matters, it makes one too many.
-pub(super) struct Words<'a> {
-    count: usize,
-    first: [&'a [u8]; 5],
-}
-
-impl<'a> Words<'a> {
-    fn new(args: &'a [u8]) -> Self {
-        let mut words = Self {
-            count: 0,
-            first: [&[]; 5],
-        };
-        for word in tokens(args) {
-            if let Some(place) = words.first.get_mut(words.count) {
-                *place = word;
-            }
-            words.count += 1;
-        }
-        words
-    }
-
-    /// Whether the first word is `whole` or its beginning.
-    fn is(&self, whole: &str) -> bool {
-        self.count > 0 && begins(whole, self.first[0])
-    }
-
-    fn u32(&self, nth: usize) -> Option<u32> {
-        (nth < self.count).then(|| number::strict_u32(self.first[nth]))?
-    }
-}
-
-/// memcached takes the beginning of a word for the word.
-fn begins(whole: &str, word: &[u8]) -> bool {
-    whole.as_bytes().starts_with(word)
-}
-
 pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
     let level = words.u32(0).ok_or(ParseError::BAD_FORMAT)?;
     Ok(Admin::Verbosity { level })
@@ -148,15 +87,13 @@ pub(super) fn verbosity(words: &Words<'_>) -> Result<Admin, ParseError> {
 
 pub(super) fn memory_limit(words: &Words<'_>) -> Result<Admin, ParseError> {
     match words.u32(0).ok_or(ERROR)? {
-        ..MEMLIMIT_MEGABYTES_MIN => Err(ParseError::saying(
-            "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m",
-        )),
+        ..MEMLIMIT_MEGABYTES_MIN => {
+            refused("MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m")
+        }
         megabytes @ MEMLIMIT_MEGABYTES_MIN..=MEMLIMIT_MEGABYTES_MAX => {
             Ok(Admin::MemoryLimit { megabytes })
         }
-        _ => Err(ParseError::saying(
-            "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes",
-        )),
+        _ => refused("MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes"),
     }
 }
 
@@ -197,14 +134,10 @@ fn tune(words: &Words<'_>) -> Result<Lru, ParseError> {
     let hot_factor = number::float(words.first[3]).ok_or(ERROR)?;
     let warm_factor = number::float(words.first[4]).ok_or(ERROR)?;
     if hot_pct.saturating_add(warm_pct) > HOT_AND_WARM_PCT_MAX {
-        return Err(ParseError::saying(
-            "ERROR hot and warm pcts must not exceed 80",
-        ));
+        return refused("ERROR hot and warm pcts must not exceed 80");
     }
     if hot_factor <= 0.0 || warm_factor <= 0.0 {
-        return Err(ParseError::saying(
-            "ERROR hot/warm age factors must be greater than 0",
-        ));
+        return refused("ERROR hot/warm age factors must be greater than 0");
     }
     Ok(Lru::Tune {
         hot_pct,
@@ -237,12 +170,10 @@ fn automove(words: &Words<'_>) -> Result<Slabs, ParseError> {
     }
     if begins("window", word) {
         let window = words.u32(2).ok_or(ParseError::BAD_FORMAT)?;
-        let is_good = AUTOMOVE_WINDOW.contains(&window);
-        return is_good
-            .then_some(Slabs::Window(window))
-            .ok_or(ParseError::saying(
-                "CLIENT_ERROR automove window too low or too high",
-            ));
+        if !AUTOMOVE_WINDOW.contains(&window) {
+            return refused("CLIENT_ERROR automove window too low or too high");
+        }
+        return Ok(Slabs::Window(window));
     }
     match words.u32(1).ok_or(ParseError::BAD_FORMAT)? {
         level @ 0..=2 => Ok(Slabs::Automove(level)),

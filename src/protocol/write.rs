@@ -1,0 +1,16 @@
+//! The storage commands that both protocols have.
+
+/// How a storage command treats the item that is stored under its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Store unconditionally.
+    Set,
+    /// Store only if the key has no item.
+    Add,
+    /// Store only if the key has an item.
+    Replace,
+    /// Append the value to the item's.
+    Append,
+    /// Prepend the value to the item's.
+    Prepend,
+}
