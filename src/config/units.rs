@@ -184,13 +184,4 @@ mod tests {
         assert_eq!(parse_patience("never"), Ok(None));
         assert!(parse_patience("2").is_err());
     }
-
-    #[test]
-    fn semi_sync_is_refused_in_words() {
-        let words = parse_mode("semi-sync").unwrap_err().to_string();
-        assert!(
-            words.contains("does not exist yet") && words.contains("async"),
-            "{words}"
-        );
-    }
 }
