@@ -35,11 +35,7 @@ impl Store {
             let hash = self.shared.hasher.hash(item.key());
             assert_eq!(hash::shard_of(slot, self.shard_bits), index);
             let found = shard.find(hash, item.key()).map(|(slot, _)| slot);
-            assert_eq!(
-                found,
-                Some(slot),
-                "a key is found where it lives, and lives once"
-            );
+            assert_eq!(found, Some(slot), "a key is where it lives, once");
             assert_eq!(item.is_displaced(), slot != hash.slot());
             displaced += usize::from(item.is_displaced());
             sum.used_bytes += cost_bytes(item);

@@ -314,12 +314,9 @@ impl Store {
     }
 
     /// Invalidates everything stored before a moment of the past, in milliseconds since 2020.
-    /// `None` if an earlier flush did so already.
-    pub fn flush_before(&self, wall_ms: u64) -> Option<Timestamp> {
-        let flush_watermark = Timestamp::at_wall_ms(wall_ms);
-        self.shared
-            .raise_flush_watermark(flush_watermark)
-            .then_some(flush_watermark)
+    /// False if an earlier flush did so already.
+    pub fn flush_before(&self, wall_ms: u64) -> bool {
+        self.raise_flush_watermark(Timestamp::at_wall_ms(wall_ms))
     }
 
     /// Schedules a flush; it replaces one that has not fired.

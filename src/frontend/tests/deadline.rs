@@ -44,11 +44,8 @@ fn after_each(replicated: bool) -> Vec<(&'static str, u64, u64)> {
         assert_eq!(run_script(&harness, command), answer);
         let items = harness.store.memory().live_items;
         assert_eq!(harness.counters.get_expired.get(), 0, "{command}");
-        assert_eq!(
-            run_script(&harness, "get a\r\n"),
-            "END\r\n",
-            "after {command}"
-        );
+        let answer = run_script(&harness, "get a\r\n");
+        assert_eq!(answer, "END\r\n", "after {command}");
         assert_eq!(harness.store.memory().live_items, 0, "after {command}");
         (command, items, harness.counters.get_expired.get())
     };

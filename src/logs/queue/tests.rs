@@ -101,15 +101,10 @@ fn a_blocked_stderr_blocks_no_thread_and_dropped_lines_are_reported() {
     });
     let whole = stderr.written();
     let kept = whole.lines().filter(|text| text.as_bytes() == line);
-    assert_eq!(
-        kept.count() as u64 + dropped,
-        2 * LOG_QUEUE_BYTES as u64 / 1024
-    );
-    assert_eq!(
-        whole.matches("were dropped").count(),
-        1,
-        "reported more than once"
-    );
+    let pushed = 2 * LOG_QUEUE_BYTES as u64 / 1024;
+    assert_eq!(kept.count() as u64 + dropped, pushed);
+    let reports = whole.matches("were dropped").count();
+    assert_eq!(reports, 1, "reported more than once");
 }
 
 /// With a slow reader there would be a notice each time a little space is free.
@@ -129,10 +124,8 @@ fn a_slow_reader_gets_a_notice_once_half_the_queue_is_free() {
         assert!(queue.take(&mut chunk, true));
         lines += memchr::memmem::find_iter(&chunk, "were dropped").count();
     }
-    assert!(
-        (1..=8).contains(&lines),
-        "{lines} lines tell of dropped lines"
-    );
+    let few = 1..=8;
+    assert!(few.contains(&lines), "{lines} lines tell of dropped lines");
 }
 
 /// A notice that cannot be written must not cause another one.
@@ -151,8 +144,6 @@ fn a_closed_stderr_loses_lines_and_nothing_else() {
     queue.push(b"line\n");
     queue.end_thread(PATIENCE);
     let text = stderr.written();
-    assert!(
-        text.starts_with("line\n") && text.contains(" 10 log lines"),
-        "{text}"
-    );
+    assert!(text.starts_with("line\n"), "{text}");
+    assert!(text.contains(" 10 log lines"), "{text}");
 }

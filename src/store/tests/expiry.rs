@@ -13,10 +13,8 @@ fn housekeeping_removes_expired_items() {
     store.expire(halfway, |_| {});
     store.audit(halfway);
     let left = store.memory().live_items;
-    assert_eq!(
-        left, 499,
-        "few as they are, they need not wait for their bucket"
-    );
+    // Few as they are, they need not wait for their bucket.
+    assert_eq!(left, 499);
     let end = after(START, 100_000 + 16_384);
     store.expire(end, |_| {});
     assert_eq!(store.memory().used_bytes, 0);
@@ -68,11 +66,8 @@ fn a_requeued_item_is_freed_when_it_is_replaced() {
     store.expire(later, |_| {});
     store.put(b"k", b"small", NEVER, &mut OpContext::at(later));
     store.expire(later, |_| {});
-    assert!(
-        store.memory().used_bytes < 1000,
-        "{}",
-        store.memory().used_bytes
-    );
+    let used_bytes = store.memory().used_bytes;
+    assert!(used_bytes < 1000, "{used_bytes}");
     store.audit(later);
 }
 
@@ -88,11 +83,8 @@ fn a_key_set_and_deleted_repeatedly_does_not_fill_the_buckets() {
     store.put(b"k", b"v", START.boot_ms + 3_600_000, &mut context);
     store.audit(START);
     let shard = store.shard(store.slot_of(b"k")).lock();
-    assert!(
-        shard.expiry_buckets.len < 100,
-        "{}",
-        shard.expiry_buckets.len
-    );
+    let queued = shard.expiry_buckets.len;
+    assert!(queued < 100, "{queued}");
 }
 
 #[test]
@@ -122,11 +114,8 @@ fn expiry_of_an_unconfirmed_item_leaves_a_tombstone() {
     assert!(store.held(b"known").is_none());
     let tombstone = store.held(b"fresh").unwrap();
     assert!(tombstone.is_tombstone());
-    assert_eq!(
-        tombstone.version(),
-        fresh,
-        "expiry keeps the removed version"
-    );
+    let left = tombstone.version();
+    assert_eq!(left, fresh, "expiry keeps the removed version");
 }
 
 #[test]
@@ -140,11 +129,8 @@ fn a_flush_invalidates_earlier_items_and_no_later_ones() {
     assert_eq!(store.get(b"old", &mut context), Err(Miss::Absent));
     assert!(store.get(b"new", &mut context).is_ok());
     store.expire(START, |_| {});
-    assert_eq!(
-        store.memory().live_items,
-        1,
-        "the memory of the unread one is back"
-    );
+    let live_items = store.memory().live_items;
+    assert_eq!(live_items, 1, "the memory of the unread one is back");
     store.audit(START);
 }
 

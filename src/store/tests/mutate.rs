@@ -12,10 +12,8 @@ fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
     let after_touch = store.held(b"k").unwrap();
     assert_eq!(after_touch.cas(), written.get());
     assert!(after_touch.version().touched > written);
-    assert!(
-        !after_touch.is_confirmed(),
-        "the partner does not know of the touch"
-    );
+    let is_confirmed = after_touch.is_confirmed();
+    assert!(!is_confirmed, "the partner does not know of the touch");
     assert_eq!(context.dirty.len(), 2);
 }
 
@@ -127,19 +125,17 @@ fn item_flags_change_like_a_deadline_and_reach_the_partner() {
     let (here, there) = (replicated(64 * MEBIBYTE), replicated(64 * MEBIBYTE));
     let mut context = OpContext::at(START);
     let written = here.put(b"k", b"v", NEVER, &mut context).unwrap();
+    let flags = item_flags::STALE | item_flags::TOKEN_SENT;
     let amended = Action::Amend {
         deadline_ms: START.boot_ms + 5000,
-        item_flags: item_flags::STALE | item_flags::TOKEN_SENT,
+        item_flags: flags,
         is_read: false,
     };
     let ((), timestamp) = here.update(b"k", &mut context, |_| (amended, ()));
     let item = here.held(b"k").unwrap();
     assert_eq!(item.cas(), written.get());
     assert_eq!(Some(item.version().touched), timestamp);
-    assert_eq!(
-        item.item_flags(),
-        item_flags::STALE | item_flags::TOKEN_SENT
-    );
+    assert_eq!(item.item_flags(), flags);
     assert_eq!(item.deadline_ms(), START.boot_ms + 5000);
     assert!(!item.is_fetched() && !item.is_confirmed());
     assert_eq!(context.dirty.len(), 2);

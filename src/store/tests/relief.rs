@@ -38,10 +38,8 @@ fn items_are_evicted_until_one_is_allocated() {
     let evicted = store.evicted();
     assert!((500..900).contains(&evicted), "{evicted}");
     assert_eq!(store.counters().sum(|class| &class.out_of_memory), 0);
-    assert!(
-        context.dirty.len() > 900,
-        "evictions are news for the partner"
-    );
+    let news = context.dirty.len();
+    assert!(news > 900, "evictions are news for the partner");
     store.audit(context.now);
 }
 

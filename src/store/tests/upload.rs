@@ -105,10 +105,8 @@ fn small_uploads_and_large_ones_that_fit_continue_beside_waiting_ones() {
         send(&store, &mut upload, &vec![2; len]);
     }
     let memory = store.memory();
-    assert!(
-        memory.unfinished_bytes < memory.budget_bytes / 2,
-        "{memory:?}"
-    );
+    let most_bytes = memory.budget_bytes / 2;
+    assert!(memory.unfinished_bytes < most_bytes, "{memory:?}");
     drop(crowd);
     store.audit(START);
 }
@@ -128,16 +126,11 @@ fn one_upload_gets_the_overdraft_and_wakes_the_next_when_it_ends() {
     }
     assert!(poll(&mut first, Waker::noop()).is_ready());
     assert!(poll(&mut second, &waker).is_pending());
-    assert!(
-        poll(&mut first, Waker::noop()).is_ready(),
-        "it keeps its right"
-    );
+    let polled = poll(&mut first, Waker::noop());
+    assert!(polled.is_ready(), "it keeps its right");
     send(&store, &mut first, &vec![1; LARGE - 1000]);
     assert!(poll(&mut second, &waker).is_pending());
-    assert_eq!(
-        store.lacking_input_bytes().map(|bytes| bytes > 0),
-        Some(true)
-    );
+    assert!(store.lacking_input_bytes().is_some_and(|bytes| bytes > 0));
     assert_eq!(calls.count(), 0);
     drop(first.into_pending_item(&store));
     assert_eq!(calls.count(), 1, "called once, however often it has looked");
