@@ -9,6 +9,7 @@
 //! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
 //!   when the machine has less memory than the budget.
 //! - [`expiry_buckets`]: finds expired items.
+//! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
 //! **Invariant:** no code holds two shard locks, and no entry is freed under one.
 
@@ -24,6 +25,7 @@ mod hash;
 mod hlc;
 mod housekeeping;
 mod item;
+mod lift;
 mod lru_list;
 mod machine;
 mod memory;
@@ -57,6 +59,7 @@ pub use counters::{ClassCounters, Counters};
 pub use hash::{KeyHash, KeyHasher};
 pub use hlc::{HybridClock, Timestamp, Version};
 pub use item::{Item, ItemHead, NEVER, item_flags};
+pub use lift::Lift;
 pub use memory::{Memory, size_class_bytes};
 pub use observer::{ItemSummary, Observer, StoreEventView};
 pub use op_context::OpContext;

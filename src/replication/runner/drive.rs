@@ -91,6 +91,7 @@ impl Runner {
             if let Err(error) = self.link.tick(&self.store, now) {
                 return LinkEnd::Link(error);
             }
+            self.take_events();
             // Keys in, frames out.
             if self.link.is_up() {
                 mode = self.take_keys(mode);
@@ -231,7 +232,7 @@ impl Runner {
         }
     }
 
-    fn take_events(&mut self) {
+    pub(super) fn take_events(&mut self) {
         while let Some(event) = self.link.take_event() {
             let now_ms = self.clock.now().boot_ms;
             match event {
@@ -253,6 +254,11 @@ impl Runner {
                 LinkEvent::Refused { .. } => {}
                 LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
+                LinkEvent::WallClocks { differ, skew_ms } => self.log.wall_clocks(differ, skew_ms),
+                LinkEvent::Lifted {
+                    distance_ms,
+                    entries,
+                } => self.log.lifted(distance_ms, entries),
             }
         }
     }
@@ -293,7 +299,7 @@ impl Runner {
     /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
     fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
-        self.link.disconnected(now);
+        self.link.disconnected(&self.store, now);
         let was_up = self.show_link_down(now);
         let (reason, refused) = match &ending {
             LinkEnd::Link(error) => (error.to_string(), error.refusal()),

@@ -2,10 +2,13 @@
 
 mod acks;
 mod chunks;
+mod clocks;
 mod handshake;
 mod invariants;
+mod lift;
 mod space_notice;
 mod stream;
+mod versions;
 
 use super::*;
 use crate::replication::wire::WireError;
