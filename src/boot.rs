@@ -1,5 +1,6 @@
 //! From a configuration to a running node, and back: the steps `main` tells in order.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::TcpListener;
 use std::path::Path;
@@ -25,7 +26,7 @@ use crate::replication::runner::{
 };
 use crate::replication::startup::StartupRules;
 use crate::replication::tls::LinkTls;
-use crate::store::{ClassPlan, Clock, Store, StoreConfig};
+use crate::store::{ClassPlan, Store, StoreConfig};
 use crate::tls::ClientTls;
 
 /// `memtwin keygen FILE`; what to tell the person.
@@ -282,8 +283,8 @@ fn replication_setup(
         let text = "a pair needs its failover and its side";
         return Err(unusable(text.to_owned()));
     };
-    let now = Clock::new().now();
-    let incarnation = now.wall_ms << 16 | u64::from(process::id() & 0xffff);
+    // Random: in a container the process id is the same each time, and the clock may be, too.
+    let incarnation = RandomState::new().hash_one(process::id());
     store.hybrid_clock().begin_incarnation(incarnation);
     Ok(ReplicationSetup {
         link: LinkConfig {

@@ -82,8 +82,9 @@ impl LinkPeer {
     /// Sends a hello.
     pub fn say_hello(&mut self, hello: Hello) -> Result<()> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH)? - EPOCH + hello.ahead;
-        let clock = u64::try_from(wall.as_millis())? << BELOW_MS_BITS;
-        let mut body = b"MTWN\0\x01\0\x01".to_vec();
+        let wall_ms = u64::try_from(wall.as_millis())?;
+        let clock = wall_ms << BELOW_MS_BITS;
+        let mut body = b"MTWN\0\x02\0\x02".to_vec();
         body.push(hello.side);
         body.extend(hello.incarnation.to_be_bytes());
         body.extend(clock.to_be_bytes());
@@ -91,7 +92,16 @@ impl LinkPeer {
         body.push(0);
         body.extend(u16::try_from(POLICY.len())?.to_be_bytes());
         body.extend(POLICY.as_bytes());
+        body.extend(wall_ms.to_be_bytes());
+        // It had no link before.
+        body.extend([0; 16]);
         Ok(self.send_frame(HELLO, &body)?)
+    }
+
+    /// Welcomes the node, whose hello was read.
+    pub fn welcome(&mut self) -> io::Result<()> {
+        let clock = [0; 8];
+        self.send_frame(WELCOME, &[&[0, 2][..], &clock].concat())
     }
 
     /// Reads one frame: its type and its body.

@@ -99,6 +99,15 @@ impl Pair {
         Ok(())
     }
 
+    /// The same with a wrong wall clock, see [`Subject::with_wall_clock`].
+    pub fn launch_with_wall_clock(&mut self, side: usize, wall: &str) -> Result<()> {
+        let subject = self.subject.with_wall_clock(wall, self.folder.path())?;
+        let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
+        let address = Address::Tcp(loopback(self.client_ports[side]));
+        self.nodes[side] = Some(Server::spawn(&subject, &flags, address)?);
+        Ok(())
+    }
+
     /// The same with its standard error elsewhere.
     pub fn launch_logging_to(&mut self, side: usize, stderr: Stdio) -> Result<()> {
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();

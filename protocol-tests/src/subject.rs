@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The last release whose answers the tag `1.6.18` of a transcript stands for. The text parser
 /// was rewritten after it.
@@ -62,6 +62,30 @@ impl Subject {
         fs::write(
             &program,
             format!("#!/bin/sh\nulimit -v {kib}\nexec '{limited}' \"$@\"\n"),
+        )?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        Ok(Self {
+            program,
+            kind: self.kind,
+        })
+    }
+
+    /// The same program on a machine whose wall clock is wrong, started by a script in `folder`.
+    /// `wall` is what libfaketime takes: `-1h`, or `@1970-01-01 12:00:00`.
+    pub fn with_wall_clock(&self, wall: &str, folder: &Path) -> Result<Self> {
+        ensure!(
+            Command::new("faketime").arg("--version").output().is_ok(),
+            "cannot start faketime; apt-get install faketime"
+        );
+        let program = folder.join("wrong-clock");
+        let real = self.program.display();
+        // Not the command `faketime`: it stays the parent of the program, and dies in its place.
+        fs::write(
+            &program,
+            format!(
+                "#!/bin/sh\nexec env LD_PRELOAD='/usr/$LIB/faketime/libfaketime.so.1' \
+                 FAKETIME='{wall}' DONT_FAKE_MONOTONIC=1 '{real}' \"$@\"\n"
+            ),
         )?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         Ok(Self {

@@ -75,7 +75,7 @@ fn a_link_that_flaps_is_logged_some_times_and_then_counted() -> Result<()> {
     let (pair, address) = alone()?;
     for up in 1..=ATTEMPTS {
         let (_, mut peer) = attempt(&pair, address, Duration::ZERO)?;
-        peer.send_frame(WELCOME, &[0, 1])?;
+        peer.welcome()?;
         pair.wait_for_stat(1, "link_ups", &up.to_string())?;
     }
     pair.wait_for_stat(1, "link", "down")?;

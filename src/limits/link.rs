@@ -84,6 +84,20 @@ pub(crate) const TIMESTAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
 /// A timestamp so far ahead of this node's clock closes the link: absorbed, it would take the clock
 /// past all that a timestamp can hold after some sixty such mistakes.
 pub(crate) const TIMESTAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
+/// The distance of the wall clocks of both nodes counts for this long, and at most for twice as long:
+/// 25 heartbeats, of which one is fast, and a clock that is set is noticed soon.
+pub(crate) const SKEW_PERIOD_MS: u64 = 5000;
+/// Heartbeats of a link before that distance is believed: the first may have waited behind the
+/// handshake.
+pub(crate) const SKEW_HEARTBEATS_MIN: u32 = 5;
+/// Wall clocks that differ by so much raise an alarm: a time service keeps them a thousand times
+/// closer, and a node that restarts is back in little more.
+pub(crate) const SKEW_ALARM_MS: u64 = 1000;
+/// Wall clocks that differ by less end the alarm.
+pub(crate) const SKEW_AGREED_MS: u64 = SKEW_ALARM_MS / 2;
+/// Entries that a lift moves in one turn of the link: some milliseconds of work, after which the
+/// link sends a heartbeat if one is due. In tests few, so that clients and faults come in between.
+pub(crate) const LIFT_TURN_ENTRIES: usize = if cfg!(test) { 256 } else { 16 << 10 };
 /// Shortest time between two notices of space: each may cost the partner a walk over its table.
 pub(crate) const SPACE_NOTICE_INTERVAL_MS: u64 = 1000;
 /// How often that time doubles while full syncs bring what must be refused again: to a minute.
@@ -105,6 +119,7 @@ const _: () = assert!(IN_FLIGHT_MIN < IN_FLIGHT_MAX);
 const _: () = assert!(2 * FRAME_BYTES_MAX <= SYNC_WINDOW_BYTES);
 const _: () = assert!(SYNC_BURST_BYTES <= SYNC_WINDOW_BYTES);
 const _: () = assert!(SYNC_WINDOW_BYTES <= LIVE_WINDOW_BYTES);
+const _: () = assert!(SKEW_HEARTBEATS_MIN as u64 * HEARTBEAT_MS < SKEW_PERIOD_MS);
 // A lost heartbeat or two is not yet silence.
 const _: () = assert!(3 * HEARTBEAT_MS < SILENCE_MS);
 const _: () = assert!(HEARTBEAT_MS < REPLACEABLE_SILENCE_MS && REPLACEABLE_SILENCE_MS < SILENCE_MS);

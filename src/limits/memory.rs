@@ -117,6 +117,13 @@ pub(crate) const WALL_READS: u32 = 5;
 /// distance. Far below what a person sets a clock by, and below the half second by which absolute
 /// expiry times may be off and still show as they were set.
 pub(crate) const WALL_JITTER_MS: u64 = 20;
+/// A wall clock below this counts as one that was never set. Those of before 2020 show next to
+/// nothing, for they are cut off there, and what has passed since they were read.
+pub(crate) const WALL_UNSET_MS: u64 = 60 * 60 * 1000;
+/// Entries that a lift moves in one hold of a shard's lock, as an expiry does.
+pub(crate) const LIFT_HOLD_ENTRIES: usize = EXPIRY_STEP_ENTRIES;
+/// Listing the slots of a shard counts as so many entries of a lift: a lock and an allocation.
+pub(crate) const LIFT_SHARD_COST_ENTRIES: usize = 4;
 
 const _: () = assert!(
     SHARD_BITS_MAX <= 16,

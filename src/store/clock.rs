@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::limits::{WALL_JITTER_MS, WALL_READS};
+use crate::limits::{WALL_JITTER_MS, WALL_READS, WALL_UNSET_MS};
 
 /// 2020-01-01T00:00:00Z in Unix milliseconds: where timestamps begin to count.
 pub const EPOCH_UNIX_MS: u64 = 1_577_836_800_000;
@@ -22,6 +22,11 @@ pub struct Now {
 }
 
 impl Now {
+    /// Whether the wall clock was ever set: a machine without a battery for it starts in 1970.
+    pub fn has_wall(self) -> bool {
+        self.wall_ms >= WALL_UNSET_MS
+    }
+
     /// Unix time in milliseconds.
     pub fn unix_ms(self) -> u64 {
         self.wall_ms + EPOCH_UNIX_MS

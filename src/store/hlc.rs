@@ -1,4 +1,4 @@
-//! Stamps: the order of all writes of a pair, and the CAS unique that clients see.
+//! Timestamps: the order of all writes of a pair, and the CAS unique that clients see.
 //!
 //! They live in the store, not beside the link, because a timestamp is taken under the shard lock
 //! of its key (table order is timestamp order) and the store imports nothing above it.
@@ -46,6 +46,17 @@ impl Timestamp {
     pub fn wall_ms(self) -> u64 {
         self.0 >> BELOW_MS_BITS
     }
+
+    /// The number that a clock counts: the timestamp without its side.
+    pub(super) fn ticks(self) -> u64 {
+        self.0 >> 1
+    }
+
+    /// The timestamp so many ticks later, of the same side.
+    pub(super) fn plus_ticks(self, ticks: u64) -> Self {
+        let ticks = self.ticks().saturating_add(ticks).min(TICKS_MAX);
+        Self::from_raw(ticks << 1 | self.0 & 1)
+    }
 }
 
 /// The version of a key's state. Of two versions the higher one wins.
@@ -70,6 +81,19 @@ impl Version {
     pub fn latest(self) -> Timestamp {
         self.timestamp.max(self.touched)
     }
+
+    /// The version with those of its timestamps moved up that are not above `ceiling`.
+    pub(crate) fn lifted(self, ticks: u64, ceiling: Timestamp) -> Self {
+        let lift = |timestamp: Timestamp| match timestamp {
+            Timestamp::ZERO => timestamp,
+            _ if timestamp > ceiling => timestamp,
+            _ => timestamp.plus_ticks(ticks),
+        };
+        Self {
+            timestamp: lift(self.timestamp),
+            touched: lift(self.touched),
+        }
+    }
 }
 
 /// The node's hybrid logical clock. It never goes back, and absorbs the timestamps of the partner.
@@ -80,7 +104,16 @@ pub struct HybridClock {
     side: u64,
     /// Where the counter of a new millisecond starts in this incarnation.
     first_count: AtomicU64,
+    /// No timestamp that this clock gave is lower, without its side; [`NONE_GIVEN`] at first.
+    first_given: AtomicU64,
+    /// The clock when it was lifted, without its side; 0 if it was not.
+    lifted_from: AtomicU64,
 }
+
+/// No timestamp was given yet.
+const NONE_GIVEN: u64 = u64::MAX;
+/// The highest number of ticks that a timestamp holds.
+const TICKS_MAX: u64 = (1 << (TIMESTAMP_BITS - 1)) - 1;
 
 impl HybridClock {
     /// A clock for one side (0 or 1) of a pair.
@@ -89,6 +122,8 @@ impl HybridClock {
             last: AtomicU64::new(0),
             side: u64::from(side & 1),
             first_count: AtomicU64::new(0),
+            first_given: AtomicU64::new(NONE_GIVEN),
+            lifted_from: AtomicU64::new(0),
         }
     }
 
@@ -104,18 +139,57 @@ impl HybridClock {
     /// A timestamp above all given or absorbed before. A full counter carries into the
     /// milliseconds, so this never waits.
     pub fn next(&self, now: Now) -> Timestamp {
-        let wall = now.wall_ms << (BELOW_MS_BITS - 1) | self.first_count.load(Ordering::Relaxed);
+        let wall = self.wall_ticks(now);
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
             let next = wall.max(last + 1);
+            // Before `last`: who sees that the timestamp was given sees that it may be the first.
+            if next < self.first_given.load(Ordering::Relaxed) {
+                self.first_given.fetch_min(next, Ordering::Relaxed);
+            }
             match self
                 .last
-                .compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange_weak(last, next, Ordering::Release, Ordering::Relaxed)
             {
                 Ok(_) => return Timestamp::from_raw(next << 1 | self.side),
                 Err(seen) => last = seen,
             }
         }
+    }
+
+    fn wall_ticks(&self, now: Now) -> u64 {
+        now.wall_ms << (BELOW_MS_BITS - 1) | self.first_count.load(Ordering::Relaxed)
+    }
+
+    /// The higher of the wall clock and the highest timestamp given or absorbed.
+    pub fn reading(&self, now: Now) -> Timestamp {
+        let ticks = self.last.load(Ordering::Relaxed).max(self.wall_ticks(now));
+        Timestamp::from_raw(ticks << 1 | self.side)
+    }
+
+    /// No timestamp of this clock is lower, among those given before the caller's last call of
+    /// [`Self::next`]. In ticks; `None` if none was given.
+    pub(super) fn first_given(&self) -> Option<u64> {
+        // Acquire, paired with `next`: whoever gave a timestamp before has noted the first.
+        self.last.load(Ordering::Acquire);
+        Some(self.first_given.load(Ordering::Relaxed)).filter(|&first| first != NONE_GIVEN)
+    }
+
+    /// Moves the clock up, so that what is given from now on stays above all that was given before,
+    /// once that is moved up as far. Returns the highest timestamp given or absorbed before.
+    pub(super) fn lift(&self, ticks: u64) -> Timestamp {
+        let lifted = |last: u64| Some(last.saturating_add(ticks).min(TICKS_MAX));
+        // The closure always returns a value, so both results hold the old one.
+        let (Ok(last) | Err(last)) =
+            self.last
+                .fetch_update(Ordering::AcqRel, Ordering::Relaxed, lifted);
+        self.lifted_from.store(last, Ordering::Release);
+        Timestamp::from_raw(last << 1 | 1)
+    }
+
+    /// Whether a timestamp was given after the clock was lifted; true if it never was.
+    pub(super) fn is_above_lift(&self, timestamp: Timestamp) -> bool {
+        timestamp.ticks() > self.lifted_from.load(Ordering::Acquire)
     }
 
     /// Makes every later timestamp higher than `timestamp`, however far that is ahead.

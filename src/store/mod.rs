@@ -10,6 +10,7 @@
 //! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
 //!   when the machine has less memory than the budget.
 //! - [`expiry_buckets`]: finds expired items.
+//! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
 //! **Invariant:** no code holds two shard locks, and no entry is freed under one.
 
@@ -27,6 +28,7 @@ mod hlc;
 mod housekeeping;
 mod input_reservation;
 mod item;
+mod lift;
 mod lookup;
 mod lru_list;
 mod machine;
@@ -61,6 +63,7 @@ pub use hash::{KeyHash, KeyHasher};
 pub use hlc::{HybridClock, Timestamp, Version};
 pub use input_reservation::InputReservation;
 pub use item::{Item, ItemHead, NEVER, item_flags};
+pub use lift::Lift;
 pub use lookup::Miss;
 pub use memory::{Memory, size_class_bytes};
 pub use observer::{ItemSummary, Observer, StoreEventView};

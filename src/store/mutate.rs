@@ -30,6 +30,8 @@ pub(crate) enum Cause {
     /// The entry is not needed any more: a confirmed tombstone, or an item below the flush
     /// watermark.
     Reclaim,
+    /// This node has met its partner for the first time, see [`super::lift`].
+    Lift,
 }
 
 /// A slot of the table, and how its key came to it.
@@ -78,6 +80,8 @@ pub(crate) enum Change<'k> {
     Touch { deadline_ms: u64, item_flags: u8 },
     /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
     ConfirmEqual { deadline_ms: u64 },
+    /// Move the entry's timestamps up by so many ticks, unless they are above the ceiling.
+    Lift { ticks: u64, ceiling: Timestamp },
 }
 
 impl Shard {
@@ -103,6 +107,10 @@ impl Shard {
             }
             Change::ConfirmEqual { deadline_ms } => {
                 self.confirm_equal(context, slot, deadline_ms);
+                (None, false)
+            }
+            Change::Lift { ticks, ceiling } => {
+                self.lift(slot, ticks, ceiling);
                 (None, false)
             }
             Change::Put { item, cold } => {
@@ -179,7 +187,7 @@ impl Shard {
                 }
                 old.version()
             }
-            Cause::Record | Cause::Reclaim => return None,
+            Cause::Record | Cause::Reclaim | Cause::Lift => return None,
         };
         let Some(item) = Item::tombstone(key, version) else {
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
@@ -318,6 +326,15 @@ impl Shard {
             item.set_deadline_ms(deadline_ms);
             self.expiry_buckets
                 .watch(&self.table, slot, item, context.now);
+        }
+    }
+
+    /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
+    /// full sync of the next link sends everything.
+    fn lift(&self, slot: u64, ticks: u64, ceiling: Timestamp) {
+        if let Some(item) = self.table.peek(slot) {
+            item.set_version(item.version().lifted(ticks, ceiling));
+            item.unconfirm(false);
         }
     }
 

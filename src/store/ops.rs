@@ -308,9 +308,15 @@ impl Store {
     /// millisecond.
     pub fn flush(&self, context: &mut OpContext) -> Timestamp {
         self.flush_at_ms.store(NEVER, Ordering::Relaxed);
-        let flush_watermark = self.shared.hybrid_clock.next(context.now);
-        self.shared.raise_flush_watermark(flush_watermark);
-        flush_watermark
+        let clock = &self.shared.hybrid_clock;
+        loop {
+            let flush_watermark = clock.next(context.now);
+            self.shared.raise_flush_watermark(flush_watermark);
+            // A lift that began between the two lines may have ended, too.
+            if clock.is_above_lift(flush_watermark) {
+                return flush_watermark;
+            }
+        }
     }
 
     /// Invalidates everything stored before a moment of the past, in milliseconds since 2020.

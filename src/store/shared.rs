@@ -91,6 +91,17 @@ impl Shared {
             < flush_watermark.get()
     }
 
+    /// Lifts the flush watermark with all entries, unless a later flush has raised it above them.
+    pub(crate) fn lift_flush_watermark(&self, ticks: u64, ceiling: Timestamp) {
+        let lift = |raw: u64| {
+            let watermark = Timestamp::from_raw(raw);
+            let is_old = watermark > Timestamp::ZERO && watermark <= ceiling;
+            is_old.then(|| watermark.plus_ticks(ticks).get())
+        };
+        // An error: there is none to lift.
+        let _ = self.flush_watermark.fetch_update(RELAXED, RELAXED, lift);
+    }
+
     /// Whether a flush has invalidated the item.
     pub(crate) fn is_flushed(&self, item: &Item) -> bool {
         item.timestamp() < self.flush_watermark()

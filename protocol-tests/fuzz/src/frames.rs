@@ -39,8 +39,8 @@ fn composed(mut bytes: &[u8]) -> Vec<u8> {
     while let Some((&[kind, len], rest)) = bytes.split_first_chunk() {
         let (body, later) = rest.split_at(usize::from(len).min(rest.len()));
         out.extend_from_slice(&(body.len() as u32 + 1).to_be_bytes());
-        // Types are 1 to 13.
-        out.push(kind % 15);
+        // Types are 1 to 14.
+        out.push(kind % 16);
         out.extend_from_slice(body);
         bytes = later;
     }
@@ -113,7 +113,7 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         }
         store.expire(now, |batch: &mut OpContext| batch.dirty.clear());
     }
-    link.disconnected(now);
+    link.disconnected(&store, now);
     store.audit(now);
     let memory = store.memory();
     assert!(memory.used_bytes <= memory.budget_bytes, "{memory:?}");
@@ -131,13 +131,24 @@ fn greeting(now: Now) -> Vec<u8> {
         flush_watermark: Timestamp::from_raw(0),
         node_id: "",
         policy: "",
+        wall_ms: now.wall_ms,
+        last_link: None,
         listen_addr: "",
         failover_addr: "",
     };
     Frame::Hello(hello).encode(&mut out);
     let wire_version = *WIRE_VERSIONS.end();
-    Frame::Welcome { wire_version }.encode(&mut out);
-    let boot_ms = now.boot_ms;
-    Frame::Heartbeat { boot_ms }.encode(&mut out);
+    let clock = hello.clock;
+    let welcome = Frame::Welcome {
+        wire_version,
+        clock,
+    };
+    welcome.encode(&mut out);
+    let heartbeat = Frame::Heartbeat {
+        boot_ms: now.boot_ms,
+        clock,
+        wall_ms: now.wall_ms,
+    };
+    heartbeat.encode(&mut out);
     out
 }

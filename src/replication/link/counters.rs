@@ -46,4 +46,9 @@ pub struct LinkCounters {
     pub records_refused: u64,
     /// Timestamps of the partner that were more than a minute ahead of our clock.
     pub clock_ahead: u64,
+    /// How far the partner's wall clock is ahead of ours in milliseconds, now; negative if it is
+    /// behind. `None` before a link has measured it.
+    pub clock_skew_ms: Option<i64>,
+    /// The wire version of the link, now.
+    pub wire_version: Option<u16>,
 }

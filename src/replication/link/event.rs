@@ -46,6 +46,20 @@ pub enum LinkEvent {
         /// How far, in milliseconds.
         ahead_ms: u64,
     },
+    /// The wall clocks of both nodes differ by a second or more, or agree again.
+    WallClocks {
+        /// Whether they differ.
+        differ: bool,
+        /// How far the partner's is ahead, in milliseconds; negative if it is behind.
+        skew_ms: i64,
+    },
+    /// What this node wrote before its first link was moved to later timestamps.
+    Lifted {
+        /// How far, in milliseconds.
+        distance_ms: u64,
+        /// How many items and deletions.
+        entries: u64,
+    },
 }
 
 /// The other node of the pair, as it described itself.

@@ -5,7 +5,7 @@ use crate::limits::{
     ADDRESS_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS,
     TIMESTAMP_AHEAD_ALARM_MS, TIMESTAMP_AHEAD_MAX_MS,
 };
-use crate::replication::wire::{Frame, Hello, WIRE_VERSIONS};
+use crate::replication::wire::{Frame, Hello};
 use crate::store::{Now, Store, Timestamp};
 
 impl Link {
@@ -13,8 +13,8 @@ impl Link {
     /// below its wall clock.
     pub(super) fn hello(&self, store: &Store, now: Now) -> Hello<'_> {
         Hello {
-            wire_min: *WIRE_VERSIONS.start(),
-            wire_max: *WIRE_VERSIONS.end(),
+            wire_min: *self.wire_versions.start(),
+            wire_max: *self.wire_versions.end(),
             side: self.config.side,
             incarnation: self.config.incarnation,
             clock: store.hybrid_clock().next(now),
@@ -23,6 +23,8 @@ impl Link {
             policy: cut(&self.config.policy, POLICY_BYTES_MAX),
             listen_addr: cut(&self.config.listen_addr, ADDRESS_BYTES_MAX),
             failover_addr: cut(&self.config.failover_addr, ADDRESS_BYTES_MAX),
+            wall_ms: now.wall_ms,
+            last_link: self.life.last_link,
         }
     }
 
@@ -44,10 +46,20 @@ impl Link {
             return Err(LinkError::Protocol("a second hello"));
         }
         self.check_hello(hello).map_err(LinkError::Refused)?;
+        // All timestamps are checked before the first is used.
+        self.session.partner_wall.shown(hello.wall_ms);
+        let until = hello.last_link.map(|last| last.until);
+        let wall = Timestamp::at_wall_ms(hello.wall_ms);
+        for timestamp in [hello.clock, hello.flush_watermark, wall]
+            .into_iter()
+            .chain(until)
+        {
+            self.check_ahead(timestamp, now)?;
+        }
+        self.meet(hello, store);
         self.absorb(hello.clock, store, now)?;
-        self.raise_flush_watermark(hello.flush_watermark, store, now)?;
-        let wire_version = highest_common(hello);
-        Frame::Welcome { wire_version }.encode(&mut self.session.control);
+        self.session.partner_watermark = hello.flush_watermark;
+        self.session.wire_version = Some(self.highest_common(hello));
         self.session.partner_incarnation = Some(hello.incarnation);
         self.phase = Phase::Handshake(Some(Partner {
             side: hello.side,
@@ -57,6 +69,26 @@ impl Link {
             listen_addr: hello.listen_addr.to_owned(),
             failover_addr: hello.failover_addr.to_owned(),
         }));
+        self.welcome_when_ready(store, now)
+    }
+
+    /// Sends the welcome, once the partner's hello is accepted and no lift is under way.
+    pub(super) fn welcome_when_ready(&mut self, store: &Store, now: Now) -> Result<(), LinkError> {
+        let is_introduced = matches!(self.phase, Phase::Handshake(Some(_)));
+        let Some(wire_version) = self.session.wire_version.filter(|_| is_introduced) else {
+            return Ok(());
+        };
+        if self.session.has_welcomed || self.life.lift.is_some() {
+            return Ok(());
+        }
+        self.session.has_welcomed = true;
+        self.raise_flush_watermark(self.session.partner_watermark, store, now)?;
+        let welcome = Frame::Welcome {
+            wire_version,
+            clock: store.hybrid_clock().reading(now),
+        };
+        welcome.encode(&mut self.session.control);
+        self.up_when_welcome();
         Ok(())
     }
 
@@ -82,23 +114,47 @@ impl Link {
         })
     }
 
-    /// The partner accepted our hello. Its own hello came before, so the link is up.
-    pub(super) fn on_welcome(&mut self, wire_version: u16) -> Result<(), LinkError> {
-        if !WIRE_VERSIONS.contains(&wire_version) {
+    /// The partner accepted our hello. Its own hello came before.
+    pub(super) fn on_welcome(
+        &mut self,
+        wire_version: u16,
+        clock: Timestamp,
+        store: &Store,
+        now: Now,
+    ) -> Result<(), LinkError> {
+        if !matches!(self.phase, Phase::Handshake(Some(_))) || self.session.is_welcome {
+            return Err(LinkError::Protocol("a welcome before a hello, or a second"));
+        }
+        if self.session.wire_version != Some(wire_version) {
             return Err(LinkError::Protocol("a welcome to another wire version"));
         }
-        let Phase::Handshake(Some(partner)) = &self.phase else {
-            return Err(LinkError::Protocol("a welcome before a hello"));
-        };
-        let partner = partner.clone();
-        self.phase = Phase::Up;
-        self.session
-            .tickets
-            .flush_acked(self.session.watermark_sent);
-        self.counters.link_ups += 1;
-        self.session.full_sync.request();
-        self.event(LinkEvent::Up { partner });
+        self.absorb(clock, store, now)?;
+        self.session.is_welcome = true;
+        self.up_when_welcome();
         Ok(())
+    }
+
+    /// The link is up once each side has welcomed the other.
+    fn up_when_welcome(&mut self) {
+        let is_due = self.session.has_welcomed && self.session.is_welcome;
+        if let Phase::Handshake(Some(partner)) = &self.phase
+            && is_due
+        {
+            let partner = partner.clone();
+            self.phase = Phase::Up;
+            self.session.was_up = true;
+            self.session
+                .tickets
+                .flush_acked(self.session.watermark_sent);
+            self.counters.link_ups += 1;
+            self.session.full_sync.request();
+            self.event(LinkEvent::Up { partner });
+        }
+    }
+
+    /// Whether the partner is known, so that both sides may send heartbeats.
+    pub(super) fn is_introduced(&self) -> bool {
+        matches!(self.phase, Phase::Handshake(Some(_)) | Phase::Up)
     }
 
     /// Ends the link; a refusal of ours is queued for the partner.
@@ -123,6 +179,26 @@ impl Link {
         });
     }
 
+    /// How far a timestamp of the partner is ahead of this node's wall clock, or of the partner's
+    /// if this node's was never set. Refuses the partner if that is more than a year.
+    fn check_ahead(&self, timestamp: Timestamp, now: Now) -> Result<u64, LinkError> {
+        let wall_ms = self.session.partner_wall.known_ms(now);
+        let ahead_ms = timestamp.wall_ms().saturating_sub(wall_ms);
+        if ahead_ms <= TIMESTAMP_AHEAD_MAX_MS {
+            return Ok(ahead_ms);
+        }
+        let days = ahead_ms / (24 * 60 * 60 * 1000);
+        Err(LinkError::Refused(Refusal {
+            kind: RefusalKind::ClockAhead,
+            reason: format!(
+                "a timestamp of side {} is {days} days ahead of the clock of side {}: set both \
+                 clocks, then restart the node whose clock was ahead",
+                1 - self.config.side,
+                self.config.side
+            ),
+        }))
+    }
+
     /// Absorbs a timestamp of the partner into this node's clock if it is at most a year ahead;
     /// refuses the partner otherwise.
     pub(super) fn absorb(
@@ -131,19 +207,7 @@ impl Link {
         store: &Store,
         now: Now,
     ) -> Result<(), LinkError> {
-        let ahead_ms = timestamp.wall_ms().saturating_sub(now.wall_ms);
-        if ahead_ms > TIMESTAMP_AHEAD_MAX_MS {
-            let days = ahead_ms / (24 * 60 * 60 * 1000);
-            return Err(LinkError::Refused(Refusal {
-                kind: RefusalKind::ClockAhead,
-                reason: format!(
-                    "a timestamp of side {} is {days} days ahead of the clock of side {}: set both \
-                     clocks, then restart the node whose clock was ahead",
-                    1 - self.config.side,
-                    self.config.side
-                ),
-            }));
-        }
+        let ahead_ms = self.check_ahead(timestamp, now)?;
         if ahead_ms > TIMESTAMP_AHEAD_ALARM_MS {
             self.counters.clock_ahead += 1;
             if !self.session.clock_alarm {
@@ -173,12 +237,12 @@ impl Link {
 
     fn check_hello(&self, hello: &Hello<'_>) -> Result<(), Refusal> {
         let refuse = |kind, reason| Err(Refusal { kind, reason });
-        let lowest_common = hello.wire_min.max(*WIRE_VERSIONS.start());
-        if highest_common(hello) < lowest_common {
+        let lowest_common = hello.wire_min.max(*self.wire_versions.start());
+        if self.highest_common(hello) < lowest_common {
             let reason = format!(
-                "one node speaks wire versions {:?}, the other {WIRE_VERSIONS:?}: upgrade the \
-                 older one",
-                hello.wire_min..=hello.wire_max
+                "one node speaks wire versions {:?}, the other {:?}: upgrade the older one",
+                hello.wire_min..=hello.wire_max,
+                self.wire_versions
             );
             return refuse(RefusalKind::NoCommonVersion, reason);
         }
@@ -192,11 +256,11 @@ impl Link {
         }
         Ok(())
     }
-}
 
-/// The highest wire version both speak, if there is one at all.
-fn highest_common(hello: &Hello<'_>) -> u16 {
-    hello.wire_max.min(*WIRE_VERSIONS.end())
+    /// The highest wire version both speak, if there is one at all.
+    fn highest_common(&self, hello: &Hello<'_>) -> u16 {
+        hello.wire_max.min(*self.wire_versions.end())
+    }
 }
 
 /// The text, cut to the length of its field.

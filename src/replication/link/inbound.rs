@@ -15,10 +15,36 @@ impl Link {
     ) -> Result<(), LinkError> {
         match frame {
             Frame::Hello(hello) => return self.on_hello(&hello, store, now),
-            Frame::Welcome { wire_version } => return self.on_welcome(wire_version),
+            Frame::Welcome {
+                wire_version,
+                clock,
+            } => return self.on_welcome(wire_version, clock, store, now),
             Frame::Refuse { code, reason } => {
                 let (kind, reason) = (RefusalKind::from_code(code), reason.to_owned());
                 return Err(LinkError::RefusedByPartner(Refusal { kind, reason }));
+            }
+            Frame::Heartbeat {
+                boot_ms,
+                clock,
+                wall_ms,
+            } if self.is_introduced() => {
+                self.session.partner_clock.heard(boot_ms, now);
+                self.session.partner_wall.heard(wall_ms, now);
+                self.session.heartbeat_to_answer = Some(boot_ms);
+                self.absorb(clock, store, now)?;
+                self.compare_walls();
+            }
+            Frame::HeartbeatAck { boot_ms } if self.is_introduced() => {
+                if Some(boot_ms) > self.session.heartbeat_ms {
+                    return Err(LinkError::Protocol("an answer to a heartbeat to come"));
+                }
+                let acked_ms = &mut self.session.heartbeat_acked_ms;
+                *acked_ms = Some(boot_ms).max(*acked_ms);
+                // It counts as an ack, so that a quiet partner is judged, too.
+                if let Some(health) = &mut self.health {
+                    health.acked(now.boot_ms);
+                    health.judge(boot_ms, now.boot_ms);
+                }
             }
             _ if self.phase != Phase::Up => {
                 return Err(LinkError::Protocol("a frame before the handshake"));
@@ -49,7 +75,8 @@ impl Link {
                     self.session.full_sync.request();
                 }
             }
-            Frame::Heartbeat { boot_ms } => self.session.partner_clock.heard(boot_ms, now),
+            // Handled above, whether the link is up or not.
+            Frame::Heartbeat { .. } | Frame::HeartbeatAck { .. } => {}
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 //! two of these machines with real stores.
 //!
 //! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
-//! `Welcome` or `Refuse`. Once the partner's hello and welcome have arrived, the link is up: this
+//! `Welcome` or `Refuse`; see [`life`] for what may come before the welcome. Once each side has
+//! welcomed the other, the link is up: this
 //! side sends dirty keys in the live lane and the whole table in the sync lane. Everything that
 //! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
 //! older connection can apply after a newer one is up.
@@ -16,7 +17,7 @@
 //! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
 //!   nothing, there is nothing to send before the next event or tick;
 //! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],
-//!   then transmit;
+//!   then take events, then transmit. Without a connection, too, for a lift may be under way;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
 
 mod bulk_window;
@@ -31,6 +32,7 @@ mod health;
 mod in_flight;
 mod inbound;
 mod invariants;
+mod life;
 mod outbound;
 mod pending_acks;
 mod semi_sync;
@@ -43,6 +45,7 @@ mod transfer;
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::RangeInclusive;
 
 pub use counters::LinkCounters;
 pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
@@ -50,14 +53,15 @@ pub use health::DegradedReason;
 pub use ticket::{Answer, Ticket, WriteGroup};
 
 use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
-use crate::replication::wire::{Frame, Framer, Lane};
+use crate::replication::wire::{Frame, Framer, Lane, WIRE_VERSIONS};
 use crate::store::{Now, Store, Timestamp};
 
-use clock::PartnerClock;
+use clock::{PartnerClock, PartnerWall};
 use dirty::DirtyKeys;
 use full_sync::FullSync;
 use health::Health;
 use in_flight::{InFlight, Traffic};
+use life::Life;
 use pending_acks::PendingAcks;
 use space_notice::SpaceNotice;
 use tickets::Tickets;
@@ -95,6 +99,9 @@ pub struct Link {
     health: Option<Health>,
     /// Answers of connections that have ended.
     answers: Vec<Answer>,
+    life: Life,
+    /// The wire versions this node speaks.
+    wire_versions: RangeInclusive<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +122,16 @@ struct Session {
     framer: Framer,
     /// The incarnation of the partner, once its hello was accepted.
     partner_incarnation: Option<u64>,
+    /// The highest wire version both speak, once the partner's hello was accepted.
+    wire_version: Option<u16>,
+    /// The flush watermark in the partner's hello.
+    partner_watermark: Timestamp,
+    /// This side has welcomed the partner.
+    has_welcomed: bool,
+    /// The partner has welcomed this side.
+    is_welcome: bool,
+    /// The link came up.
+    was_up: bool,
     /// Encoded frames of the handshake.
     control: Vec<u8>,
     dirty: DirtyKeys,
@@ -139,9 +156,15 @@ struct Session {
     space_notice: SpaceNotice,
     promotions_sent_ms: u64,
     heard_ms: u64,
+    connected_ms: u64,
     /// When the last heartbeat was sent, if one was.
     heartbeat_ms: Option<u64>,
+    /// When the last heartbeat was sent that the partner has answered.
+    heartbeat_acked_ms: Option<u64>,
+    /// The partner's last heartbeat, until it is answered.
+    heartbeat_to_answer: Option<u64>,
     partner_clock: PartnerClock,
+    partner_wall: PartnerWall,
     /// When this machine last ran: a pause of this process is no silence of the partner.
     ran_ms: u64,
     /// `ClockAhead` was reported.
@@ -161,6 +184,8 @@ impl Link {
             session: Session::default(),
             counters: LinkCounters::default(),
             events: VecDeque::new(),
+            life: Life::default(),
+            wire_versions: WIRE_VERSIONS,
         }
     }
 
@@ -172,11 +197,13 @@ impl Link {
     /// An authenticated connection to the partner is open, and replaces any earlier one. The hello
     /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
+        self.note_link_end(store);
         self.end_session();
         if let Some(health) = &mut self.health {
             health.connected(now.boot_ms);
         }
         let mut session = Session {
+            connected_ms: now.boot_ms,
             heard_ms: now.boot_ms,
             ran_ms: now.boot_ms,
             promotions_sent_ms: now.boot_ms,
@@ -215,7 +242,8 @@ impl Link {
 
     /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
     /// full sync of the next link covers them.
-    pub fn disconnected(&mut self, _now: Now) {
+    pub fn disconnected(&mut self, store: &Store, _now: Now) {
+        self.note_link_end(store);
         self.phase = Phase::Down;
         self.end_session();
     }
@@ -228,10 +256,10 @@ impl Link {
     }
 
     /// The caller has panicked while it used the link: starts again as after a closed connection.
-    pub fn recovered(&mut self, now: Now) {
+    pub fn recovered(&mut self, store: &Store, now: Now) {
         self.counters.link_faults += 1;
         self.events.clear();
-        self.disconnected(now);
+        self.disconnected(store, now);
     }
 
     /// Whether the set of dirty keys takes another batch of 1,024.
@@ -277,12 +305,10 @@ impl Link {
         let owed_nothing = self.session.in_flight.is_empty();
         self.session.ran_ms = now.boot_ms;
         out.append(&mut self.session.control);
+        if self.is_introduced() {
+            self.send_heartbeat(store, now, out);
+        }
         if self.phase == Phase::Up {
-            if now.boot_ms >= self.heartbeat_due_ms() {
-                self.session.heartbeat_ms = Some(now.boot_ms);
-                let boot_ms = now.boot_ms;
-                Frame::Heartbeat { boot_ms }.encode(out);
-            }
             self.send(store, now, out, start + budget_bytes);
         }
         if owed_nothing && let Some(health) = &mut self.health {
@@ -301,12 +327,16 @@ impl Link {
         checked
     }
 
-    /// Checks how long the partner has been silent. Read what the socket holds before, and transmit
-    /// after.
+    /// Continues a lift, and checks how long the partner has been silent. Read what the socket holds
+    /// before; take events and transmit after.
     ///
     /// # Errors
-    /// [`LinkError::Silent`]: nothing was received for a second; the link has failed.
-    pub fn tick(&mut self, _store: &Store, now: Now) -> Result<(), LinkError> {
+    /// The link has failed. [`LinkError::Silent`]: nothing was received for a second.
+    pub fn tick(&mut self, store: &Store, now: Now) -> Result<(), LinkError> {
+        if let Err(error) = self.continue_lift(store, now) {
+            self.fail(&error);
+            return Err(error);
+        }
         let stood_still_ms = now.boot_ms.saturating_sub(self.session.ran_ms);
         let paused = stood_still_ms >= 2 * HEARTBEAT_MS;
         self.session.ran_ms = now.boot_ms;
@@ -333,9 +363,9 @@ impl Link {
     pub fn next_tick_ms(&self, now: Now) -> u64 {
         let silence = self.session.heard_ms + SILENCE_MS;
         match self.phase {
+            _ if self.life.lift.is_some() => 1,
             Phase::Down | Phase::Refused => HEARTBEAT_MS,
-            Phase::Handshake(_) => silence.saturating_sub(now.boot_ms).clamp(1, HEARTBEAT_MS),
-            Phase::Up => silence
+            Phase::Handshake(_) | Phase::Up => silence
                 .min(self.heartbeat_due_ms())
                 .min(self.stalled_at_ms())
                 .saturating_sub(now.boot_ms)
@@ -343,10 +373,36 @@ impl Link {
         }
     }
 
-    /// The first is due at once: without it the partner cannot convert the deadlines of records.
+    /// The first of a link that is up is due at once: without it the partner cannot convert the
+    /// deadlines of records.
     fn heartbeat_due_ms(&self) -> u64 {
-        let last_ms = self.session.heartbeat_ms;
-        last_ms.map_or(0, |last_ms| last_ms + HEARTBEAT_MS)
+        let session = &self.session;
+        match (session.heartbeat_ms, &self.phase) {
+            (None, Phase::Up) => 0,
+            (last_ms, _) => last_ms.unwrap_or(session.connected_ms) + HEARTBEAT_MS,
+        }
+    }
+
+    /// Answers the partner's last heartbeat, and sends one if it is due.
+    fn send_heartbeat(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
+        if let Some(boot_ms) = self.session.heartbeat_to_answer.take() {
+            Frame::HeartbeatAck { boot_ms }.encode(out);
+        }
+        if now.boot_ms >= self.heartbeat_due_ms() {
+            self.session.heartbeat_ms = Some(now.boot_ms);
+            let heartbeat = Frame::Heartbeat {
+                boot_ms: now.boot_ms,
+                clock: store.hybrid_clock().reading(now),
+                wall_ms: now.wall_ms,
+            };
+            heartbeat.encode(out);
+        }
+    }
+
+    /// When the last heartbeat was sent that the partner has answered, in boot-time milliseconds;
+    /// `None` if it has answered none on this connection.
+    pub fn heartbeat_acked_ms(&self) -> Option<u64> {
+        self.session.heartbeat_acked_ms
     }
 
     /// The next event, oldest first; of several of one kind, only the last.
@@ -363,6 +419,8 @@ impl Link {
             sync_pending: self.needs_full_sync(),
             degraded: self.is_degraded(),
             unconfirmed_bytes: self.session.in_flight.bytes() as u64,
+            clock_skew_ms: self.session.partner_wall.skew_ms(),
+            wire_version: self.session.wire_version,
             ..self.counters
         }
     }

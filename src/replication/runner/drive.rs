@@ -246,7 +246,7 @@ impl Runner {
         }
     }
 
-    fn take_events(&mut self) {
+    pub(super) fn take_events(&mut self) {
         while let Some(event) = self.link.take_event() {
             let now_ms = self.clock.now().boot_ms;
             match event {
@@ -278,6 +278,11 @@ impl Runner {
                 LinkEvent::Refused { .. } => {}
                 LinkEvent::FlushRaised { flush_watermark } => self.log.flushed(flush_watermark),
                 LinkEvent::ClockAhead { ahead_ms } => self.log.clock_ahead(ahead_ms),
+                LinkEvent::WallClocks { differ, skew_ms } => self.log.wall_clocks(differ, skew_ms),
+                LinkEvent::Lifted {
+                    distance_ms,
+                    entries,
+                } => self.log.lifted(distance_ms, entries),
             }
         }
     }
@@ -324,7 +329,7 @@ impl Runner {
     /// Resets the link's state, and logs why the link ended. Returns what replaces the link.
     fn on_link_down(&mut self, ending: LinkEnd) -> Option<ConnectOutcome> {
         let now = self.clock.now();
-        self.link.disconnected(now);
+        self.link.disconnected(&self.store, now);
         self.give_answers();
         let was_up = self.show_link_down(now);
         let (reason, refused) = match &ending {

@@ -25,6 +25,7 @@ pub(super) struct LinkLog {
     settings: ByReason,
     addresses: ByReason,
     clock_ahead: Repeated,
+    wall_clocks: Repeated,
     flushed: Repeated,
     degraded: Repeated,
     own_sync: Repeated,
@@ -210,6 +211,38 @@ impl LinkLog {
                 suppressed,
                 "the partner's clock is ahead; its writes win until this clock is there too: set \
                  both clocks (NTP)"
+            );
+        }
+    }
+
+    /// The wall clocks of both nodes differ, or agree again.
+    pub(super) fn wall_clocks(&mut self, differ: bool, skew_ms: i64) {
+        let Some(suppressed) = happened(&mut self.wall_clocks) else {
+            return;
+        };
+        if differ {
+            tracing::warn!(
+                skew_ms,
+                suppressed,
+                "the wall clocks of the two nodes differ: set both (NTP), or writes to both nodes \
+                 may be ordered wrongly"
+            );
+        } else {
+            tracing::info!(
+                skew_ms,
+                suppressed,
+                "the wall clocks of the two nodes agree"
+            );
+        }
+    }
+
+    /// What this node wrote before its first link was moved to later timestamps.
+    pub(super) fn lifted(&mut self, distance_ms: u64, entries: u64) {
+        if entries > 0 {
+            tracing::info!(
+                distance_ms,
+                entries,
+                "the clock was behind that of an earlier life: later timestamps for all entries"
             );
         }
     }

@@ -241,6 +241,9 @@ impl Runner {
             while let Some(found) = outcome.take() {
                 outcome = self.on_outcome(found).await;
             }
+            // A lift goes on without a link. There is no partner to be silent, so it cannot fail.
+            let _ = self.link.tick(&self.store, self.clock.now());
+            self.take_events();
             self.on_tick();
         }
     }

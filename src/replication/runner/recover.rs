@@ -37,7 +37,7 @@ impl Runner {
     pub(super) fn recover(&mut self) {
         self.log.fault("the replication thread panicked");
         let now = self.clock.now();
-        self.link.recovered(now);
+        self.link.recovered(&self.store, now);
         self.give_answers();
         self.forget_partner();
         self.show_link_down(now);

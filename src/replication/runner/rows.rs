@@ -94,6 +94,8 @@ const ROWS: &[Row] = &[
     ("records_applied", |it| number(it.counters.records_applied)),
     ("records_refused", |it| number(it.counters.records_refused)),
     ("clock_ahead", |it| number(it.counters.clock_ahead)),
+    ("clock_skew_ms", |it| or_none(it.counters.clock_skew_ms)),
+    ("wire_version", |it| or_none(it.counters.wire_version)),
     ("unauthenticated_links", |it| {
         number(it.unauthenticated_links)
     }),
@@ -112,6 +114,10 @@ fn word(word: &str) -> Option<String> {
 
 fn number(number: impl Into<u64>) -> Option<String> {
     Some(number.into().to_string())
+}
+
+fn or_none(number: Option<impl ToString>) -> Option<String> {
+    number.map_or_else(|| word(NONE), |number| Some(number.to_string()))
 }
 
 impl Snapshot<'_> {

@@ -2,7 +2,7 @@
 
 use super::model::{KeyHistory, Model, Written, pattern};
 use super::node::boot_offset_ms;
-use crate::store::{Item, NEVER, Now, Store, Timestamp, Version};
+use crate::store::{Item, Lift, NEVER, Now, Store, Timestamp, Version};
 
 /// Values from this length on are compared once for each time they are written, not touched.
 const COMPARED_ONCE_BYTES: usize = 1 << 20;
@@ -11,14 +11,20 @@ impl Model {
     /// Looks at every key of a node: nothing shows that was never written, with other bytes or
     /// another head, or that this node has already seen replaced; and nothing counts as confirmed
     /// that the partner has never held.
-    pub(super) fn observe(&mut self, side: usize, store: &Store, now: Now) -> Result<(), String> {
+    pub(super) fn observe(
+        &mut self,
+        side: usize,
+        store: &Store,
+        lift: Option<&Lift>,
+        now: Now,
+    ) -> Result<(), String> {
         let evicts = self.evicts();
         let flush_watermark = store.flush_watermark();
         for (which, history) in self.keys.iter_mut().enumerate() {
             let Some(item) = live(history, store, flush_watermark) else {
                 continue;
             };
-            let version = item.version();
+            let version = history.version_in(store, lift, item.version());
             let seen = history.seen[side];
             if version < seen && !(evicts && version.timestamp == seen.timestamp) {
                 return Err(format!(
@@ -31,7 +37,7 @@ impl Model {
             } else {
                 compared.timestamp != version.timestamp
             };
-            let checked = history.check(side, &item, is_new, now);
+            let checked = history.check(side, (&item, version), is_new, now);
             checked.map_err(|what| format!("key {which}, {version:?} on {side}: {what}"))?;
         }
         Ok(())
@@ -113,22 +119,27 @@ impl KeyHistory {
         }
     }
 
-    fn check(&self, side: usize, item: &Item, is_new: bool, now: Now) -> Result<(), String> {
-        let written = self.check_head(side, item)?;
+    fn check(
+        &self,
+        side: usize,
+        (item, version): (&Item, Version),
+        is_new: bool,
+        now: Now,
+    ) -> Result<(), String> {
+        let written = self.check_head(side, item, version)?;
         if is_new {
             check_bytes(item, written)?;
         }
         if item.is_expired(now) {
             return Ok(());
         }
-        self.check_confirmed(side, item)
+        self.check_confirmed(side, item, version)
     }
 
     /// Flags, CAS and item flags are those that a client set, and the deadline is no earlier, and
     /// later only by what the receiver did not know of the sender's clock.
-    fn check_head(&self, side: usize, item: &Item) -> Result<Written, String> {
-        let version = item.version();
-        let Some(written) = self.written(version) else {
+    fn check_head(&self, side: usize, item: &Item, version: Version) -> Result<Written, String> {
+        let Some(written) = self.written_at(side, version) else {
             return Err("lives, but nobody wrote it".to_owned());
         };
         let head = (item.client_flags(), item.cas_override(), item.item_flags());
@@ -158,8 +169,8 @@ impl KeyHistory {
     }
 
     /// What a node takes for confirmed, its partner has held in this life, or something newer.
-    fn check_confirmed(&self, side: usize, item: &Item) -> Result<(), String> {
-        let (version, partner) = (item.version(), self.seen[1 - side]);
+    fn check_confirmed(&self, side: usize, item: &Item, version: Version) -> Result<(), String> {
+        let partner = self.seen[1 - side];
         let before_crash = self.confirmed_before_crash[side];
         let is_false = item.is_confirmed() && version > partner && version != before_crash;
         let is_value_false = item.is_value_confirmed()

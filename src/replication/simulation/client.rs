@@ -38,9 +38,7 @@ impl SimNode {
         if plan.bursts && turn.rng.u16(..150) == 0 {
             return self.burst(which, turn);
         }
-        let writes = turn.model.foresees(which, &self.store, turn.context.now);
         match (turn.rng.u8(..100), turn.mix) {
-            (0..88, _) if !writes => {}
             (0..12, _) if busy => self.set(which, turn),
             (12..14, _) if busy => self.remove(which, turn),
             (14..88, _) if busy => self.touch(which, turn),
@@ -52,7 +50,11 @@ impl SimNode {
                 let key = turn.model.key(which);
                 let _ = self.store.read(key, &mut turn.context, |_| ());
             }
-            _ if turn.rng.u8(..) < 64 => drop(self.store.flush(&mut turn.context)),
+            _ if turn.rng.u8(..) < 64 => {
+                self.store.flush(&mut turn.context);
+                let alone = &mut turn.model.alone[self.side];
+                alone.has_flushed |= !alone.has_met;
+            }
             _ => {}
         }
         self.send_changes(&mut turn.context);
@@ -69,9 +71,7 @@ impl SimNode {
                 self.take_keys();
             }
         }
-        if turn.model.foresees(which, &self.store, turn.context.now) {
-            self.set(which, turn);
-        }
+        self.set(which, turn);
         self.send_changes(&mut turn.context);
     }
 
@@ -149,11 +149,15 @@ impl SimNode {
                 Err(_) => (Action::Keep, None),
             });
         if let (Some(before), Some(touched)) = (before, touched) {
-            let written = turn.model.content(which, before).map(|written| Written {
-                deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
-                item_flags: new_flags.unwrap_or(written.item_flags),
-                ..written
-            });
+            let history = &turn.model.keys[which];
+            let before = history.version_in(&self.store, self.link.lift(), before);
+            let written = history
+                .written_at(self.side, before)
+                .map(|written| Written {
+                    deadline_ms: ttl_ms.map(|ttl| turn.time_ms + ttl),
+                    item_flags: new_flags.unwrap_or(written.item_flags),
+                    ..written
+                });
             let version = Version { touched, ..before };
             self.wrote(turn.model, which, version, written);
         }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::alone::{Alone, MadeAlone};
 use super::client::LARGE_KEY;
 use super::evictions::Evictions;
 use super::plan::Plan;
-use crate::store::{Item, Now, Store, Version};
+use crate::store::{Item, Lift, Store, Version};
 
 /// A state of a key that a client made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub(super) struct Written {
 pub(super) struct Model {
     pub(super) plan: Plan,
     pub(super) keys: Vec<KeyHistory>,
+    pub(super) alone: [Alone; 2],
     ids: u64,
 }
 
@@ -33,6 +35,8 @@ pub(super) struct KeyHistory {
     pub(super) slot: u64,
     /// Every version ever made; `None` is a deletion.
     pub(super) log: HashMap<Version, Option<Written>>,
+    /// What each node made before it met the other in its present life.
+    pub(super) made_alone: [MadeAlone; 2],
     /// The highest version that some node still has; `None` if that is a deletion.
     pub(super) best: (Version, Option<Written>),
     /// The highest version each node has held since it started.
@@ -74,6 +78,7 @@ impl Model {
         Self {
             plan,
             keys: keys.collect(),
+            alone: Default::default(),
             ids: 0,
         }
     }
@@ -97,21 +102,6 @@ impl Model {
         self.ids
     }
 
-    pub(super) fn content(&self, which: usize, version: Version) -> Option<Written> {
-        self.keys[which].written(version)
-    }
-
-    /// Whether the model can predict the outcome of a write at a node whose clock is behind, which
-    /// restarted alone. The write loses to what the partner holds, for good if that neither expires
-    /// nor may be evicted. But a confirmed deletion is forgotten, so a write may win against it.
-    pub(super) fn foresees(&self, which: usize, store: &Store, now: Now) -> bool {
-        let (version, content) = self.keys[which].best;
-        let highest = version.latest();
-        let behind = now.wall_ms <= highest.wall_ms() && store.hybrid_clock().highest() < highest;
-        let outlives = content.is_some_and(|written| written.deadline_ms.is_none());
-        !behind || (outlives && !self.evicts())
-    }
-
     /// A client's write or deletion at a node.
     pub(super) fn wrote(
         &mut self,
@@ -121,10 +111,16 @@ impl Model {
         content: Option<Written>,
     ) {
         let key = &mut self.keys[which];
-        let twice = key.log.insert(version, content);
+        let has_met = self.alone[side].has_met;
+        let log = if has_met {
+            &mut key.log
+        } else {
+            &mut key.made_alone[side]
+        };
+        let twice = log.insert(version, content);
         assert!(twice.is_none(), "key {which}: {version:?} was made twice");
         key.seen[side] = key.seen[side].max(version);
-        if version > key.best.0 {
+        if has_met && version > key.best.0 {
             key.best = (version, content);
         }
     }
@@ -155,16 +151,24 @@ impl Model {
 
     /// Notes what a node holds and has evicted. Called whenever that may have changed, so that no
     /// state is missed.
-    pub(super) fn note_held(&mut self, side: usize, store: &Store, evictions: &Evictions) {
+    pub(super) fn note_held(
+        &mut self,
+        side: usize,
+        store: &Store,
+        lift: Option<&Lift>,
+        evictions: &Evictions,
+    ) {
         for (key, version) in evictions.take() {
             let history = self.keys.iter_mut().find(|history| *history.key == *key);
             let history = history.expect("only keys of clients are evicted");
+            let version = history.version_in(store, lift, version);
             history.evicted[side].insert(version);
             history.seen[side] = history.seen[side].max(version);
         }
         for history in &mut self.keys {
             if let Some(item) = history.entry(store) {
-                history.seen[side] = history.seen[side].max(item.version());
+                let version = history.version_in(store, lift, item.version());
+                history.seen[side] = history.seen[side].max(version);
             }
         }
     }
@@ -202,8 +206,9 @@ impl Model {
     }
 
     /// A node and all it knew is gone: what must survive is what the other one holds now.
-    pub(super) fn crashed(&mut self, side: usize, survivor: &Store) {
+    pub(super) fn crashed(&mut self, side: usize, survivor: &Store, lift: Option<&Lift>) {
         let other = 1 - side;
+        self.alone[side] = Alone::default();
         for history in &mut self.keys {
             // A version that was only on the lost node never was on the other: its next incarnation
             // may use the same timestamp if its clock is behind the partner's.
@@ -213,11 +218,15 @@ impl Model {
             history.compared[side] = Version::default();
             history.evicted[side].clear();
             history.late_ms[side].clear();
+            history.made_alone[side].clear();
             let left = history.entry(survivor);
-            history.best = match &left {
-                Some(item) if item.is_tombstone() => (item.version(), None),
-                Some(item) => (item.version(), history.written(item.version())),
-                None => (history.seen[other], None),
+            let version = left
+                .as_ref()
+                .map(|item| history.version_in(survivor, lift, item.version()));
+            history.best = match (&left, version) {
+                (Some(item), Some(version)) if item.is_tombstone() => (version, None),
+                (Some(_), Some(version)) => (version, history.written_at(other, version)),
+                _ => (history.seen[other], None),
             };
             let confirmed = left.filter(Item::is_value_confirmed);
             history.confirmed_before_crash[other] =

@@ -10,12 +10,13 @@ use super::evictions::Evictions;
 use super::model::{Model, Written};
 use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
-use crate::replication::link::{Link, LinkConfig, LinkEvent};
+use crate::replication::link::{Link, LinkConfig, LinkError, LinkEvent};
 use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
 #[derive(Debug)]
 pub(super) struct SimNode {
     pub(super) side: usize,
+    pub(super) incarnation: u64,
     pub(super) store: Store,
     pub(super) link: Link,
     /// Written by the link, not yet taken by the socket.
@@ -33,6 +34,10 @@ pub(super) struct SimNode {
     /// [`Self::partner_had`] of the last connection that came up: later writes here must be higher.
     link_began_at: Timestamp,
     pub(super) wall_offset_ms: i64,
+    /// The incarnation of the other node, while the link is up.
+    linked_to: Option<u64>,
+    /// That incarnation, and this node's clock, when the last link ended.
+    pub(super) last_link: Option<(u64, Timestamp)>,
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
     serving: bool,
@@ -65,6 +70,7 @@ impl SimNode {
         let (workers, changes) = change_queue(config.limit_bytes, 0);
         Self {
             side,
+            incarnation,
             store,
             link,
             out: Vec::new(),
@@ -75,6 +81,8 @@ impl SimNode {
             partner_had: Timestamp::ZERO,
             link_began_at: Timestamp::ZERO,
             wall_offset_ms: 0,
+            linked_to: None,
+            last_link: None,
             evictions,
             started_ms: time_ms,
             serving: false,
@@ -118,7 +126,10 @@ impl SimNode {
     pub(super) fn disconnect(&mut self, time_ms: u64) {
         self.connected = false;
         self.out.clear();
-        self.link.disconnected(self.now(time_ms));
+        if let Some(life) = self.linked_to.take() {
+            self.last_link = Some((life, self.store.hybrid_clock().highest()));
+        }
+        self.link.disconnected(&self.store, self.now(time_ms));
         self.changes.set_link_up(false);
     }
 
@@ -126,7 +137,9 @@ impl SimNode {
     pub(super) fn take_events(&mut self, model: &mut Model) -> Result<(), String> {
         while let Some(event) = self.link.take_event() {
             match event {
-                LinkEvent::Up { .. } => {
+                LinkEvent::Up { partner } => {
+                    self.linked_to = Some(partner.incarnation);
+                    model.check_flushed_alone(self.side, &self.store)?;
                     self.link_began_at = self.partner_had;
                     self.changes.set_link_up(true);
                     model.sync_begins(self.side, &self.store);
@@ -142,12 +155,17 @@ impl SimNode {
         Ok(())
     }
 
-    /// What the link's thread does apart from reading: takes keys, ticks, transmits.
-    pub(super) fn drive(&mut self, time_ms: u64, rng: &mut Rng) -> Result<(), ()> {
-        let now = self.now(time_ms);
-        if time_ms >= self.next_tick_ms && self.connected {
-            self.link.tick(&self.store, now).map_err(|_| ())?;
+    /// The link's tick, if it is due. Take events after it.
+    pub(super) fn tick(&mut self, time_ms: u64) -> Result<(), LinkError> {
+        if time_ms < self.next_tick_ms {
+            return Ok(());
         }
+        self.link.tick(&self.store, self.now(time_ms))
+    }
+
+    /// What the link's thread does apart from reading and the tick: takes keys, transmits.
+    pub(super) fn drive(&mut self, time_ms: u64, rng: &mut Rng) {
+        let now = self.now(time_ms);
         if self.link.is_up() {
             self.take_keys();
         }
@@ -160,7 +178,6 @@ impl SimNode {
             sent.unwrap();
         }
         self.next_tick_ms = time_ms + self.link.next_tick_ms(now);
-        Ok(())
     }
 
     /// Moves keys from the change queue to the link, as production does. Polls soon while keys

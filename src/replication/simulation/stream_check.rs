@@ -45,11 +45,16 @@ impl StreamCheck {
                     });
                     timestamps.max().unwrap_or(Timestamp::ZERO)
                 }
-                Frame::Heartbeat { boot_ms: sent_ms } => {
+                Frame::Welcome { clock, .. } => clock,
+                Frame::Heartbeat {
+                    boot_ms: sent_ms,
+                    clock,
+                    ..
+                } => {
                     let sent_ms = sent_ms - boot_offset_ms(1 - to);
                     let under_way_ms = boot_ms - boot_offset_ms(to) - sent_ms;
                     *late_ms = Some(late_ms.map_or(under_way_ms, |ms| ms.min(under_way_ms)));
-                    Timestamp::ZERO
+                    clock
                 }
                 _ => Timestamp::ZERO,
             };

@@ -16,6 +16,10 @@ use crate::store::OpContext;
 const HEAL_MS: u64 = 4000;
 /// One part in this many of memory may be exceeded for a moment.
 const MEMORY_SLACK_SHARE: u64 = 16;
+/// How far a wall clock may be off.
+const HOURS_MS: i64 = 6 * 3_600_000;
+/// The offset of a wall clock that was never set.
+const WALL_UNSET: i64 = i64::MIN;
 /// Time between two tries to connect.
 const DIAL_MS: u64 = 100;
 
@@ -116,10 +120,12 @@ impl World {
             }
             self.deliver(side)?;
             let node = &mut self.nodes[side];
-            if node.drive(self.time_ms, &mut self.rng).is_err() {
+            if node.tick(self.time_ms).is_err() {
                 self.close(side);
                 continue;
             }
+            node.take_events(&mut self.model)?;
+            node.drive(self.time_ms, &mut self.rng);
             if node.connected {
                 self.pipes[side].write(&mut node.out, self.time_ms, &mut self.rng);
             }
@@ -173,7 +179,9 @@ impl World {
                     received.map_err(|error| format!("side {side}: {error}"))?;
                     let told = check.check(&node.store);
                     told.map_err(|what| format!("side {side}: {what}"))?;
-                    node.take_events(&mut self.model)?;
+                    let (node, partner) = (&self.nodes[side], &self.nodes[1 - side]);
+                    self.model.note_meeting(node, partner)?;
+                    self.nodes[side].take_events(&mut self.model)?;
                     self.note_held(side);
                 }
             }
@@ -183,7 +191,9 @@ impl World {
 
     fn note_held(&mut self, side: usize) {
         let node = &self.nodes[side];
-        self.model.note_held(side, &node.store, &node.evictions);
+        let lift = node.link.lift();
+        self.model
+            .note_held(side, &node.store, lift, &node.evictions);
     }
 
     /// One side closes the connection; the other notices it unless the network is cut.
@@ -226,7 +236,7 @@ impl World {
                 .iter_mut()
                 .for_each(|pipe| pipe.blocked_until_ms = until_ms),
             6..8 => self.nodes[side].paused_until_ms = until_ms,
-            8 => self.nodes[side].wall_offset_ms = self.rng.i64(-3_600_000..3_600_000),
+            8 => self.nodes[side].wall_offset_ms = self.wall_offset_ms(side, 0),
             9 => self.crash(side, until_ms)?,
             10 => self.nodes[side].link_stalls_until_ms = until_ms,
             _ => {}
@@ -247,11 +257,38 @@ impl World {
             self.pipes[side].end(self.time_ms, &mut self.rng);
         }
         self.starts += 1;
-        let wall_offset_ms = self.nodes[side].wall_offset_ms - self.rng.i64(0..600_000);
+        if self.rng.bool() {
+            // It starts in a partition, which lasts until it serves alone.
+            let blocked_until_ms = until_ms + self.rng.u64(2000..5000);
+            for pipe in &mut self.pipes {
+                pipe.blocked_until_ms = blocked_until_ms;
+            }
+        }
+        let wall_offset_ms = self.wall_offset_ms(side, until_ms - self.time_ms);
         self.nodes[side] = SimNode::new(side, &self.plan.store(side), self.starts, until_ms);
         self.nodes[side].wall_offset_ms = wall_offset_ms;
-        self.model.crashed(side, &self.nodes[other].store);
+        let survivor = &self.nodes[other];
+        self.model
+            .crashed(side, &survivor.store, survivor.link.lift());
         Ok(())
+    }
+
+    /// Another wall clock for a node that was down for so long.
+    fn wall_offset_ms(&mut self, side: usize, down_ms: u64) -> i64 {
+        let (own, other) = (&self.nodes[side], &self.nodes[1 - side]);
+        let before_ms = match own.wall_offset_ms {
+            WALL_UNSET => 0,
+            offset_ms => offset_ms,
+        };
+        match self.rng.u8(..8) {
+            0..3 => before_ms - self.rng.i64(0..600_000),
+            3 => self.rng.i64(-HOURS_MS..0),
+            4 => self.rng.i64(0..HOURS_MS),
+            // It stood still.
+            5 => before_ms - down_ms as i64,
+            6 if other.wall_offset_ms != WALL_UNSET => WALL_UNSET,
+            _ => before_ms,
+        }
     }
 
     fn heal(&mut self) {
@@ -265,8 +302,9 @@ impl World {
 
     fn observe(&mut self) -> Result<(), String> {
         for (side, node) in self.nodes.iter().enumerate() {
+            let now = node.now(self.time_ms);
             self.model
-                .observe(side, &node.store, node.now(self.time_ms))?;
+                .observe(side, &node.store, node.link.lift(), now)?;
             let counters = node.link.counters();
             let memory = node.store.memory();
             self.most_tombstones = self.most_tombstones.max(memory.tombstones);

@@ -1,8 +1,8 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, MAGIC, RUN_APPLIED,
-    RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, LastLink, MAGIC,
+    RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{
     ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
@@ -39,9 +39,15 @@ impl<'a> Frame<'a> {
             kind::SPACE_AVAILABLE => {
                 Reader::new("space-available", body).only(|_| Ok(Self::SpaceAvailable))
             }
-            kind::HEARTBEAT => {
-                Reader::new("heartbeat", body).only(|r| Ok(Self::Heartbeat { boot_ms: r.u64()? }))
-            }
+            kind::HEARTBEAT => Reader::new("heartbeat", body).only(|r| {
+                Ok(Self::Heartbeat {
+                    boot_ms: r.u64()?,
+                    clock: r.timestamp()?,
+                    wall_ms: r.wall_ms()?,
+                })
+            }),
+            kind::HEARTBEAT_ACK => Reader::new("heartbeat-ack", body)
+                .only(|r| Ok(Self::HeartbeatAck { boot_ms: r.u64()? })),
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -116,6 +122,12 @@ impl<'a> Reader<'a> {
         let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
         let policy_len = usize::from(self.u16()?);
         let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
+        // A node of version 1 has no more; it is refused for its version.
+        let (wall_ms, last_link) = if wire_max > 1 {
+            (self.wall_ms()?, self.last_link()?)
+        } else {
+            (0, None)
+        };
         let listen_addr = self.address()?;
         let failover_addr = self.address()?;
         Ok(Frame::Hello(Hello {
@@ -127,6 +139,8 @@ impl<'a> Reader<'a> {
             flush_watermark,
             node_id,
             policy,
+            wall_ms,
+            last_link,
             listen_addr,
             failover_addr,
         }))
@@ -141,10 +155,16 @@ impl<'a> Reader<'a> {
         self.text(len, ADDRESS_BYTES_MAX, "address")
     }
 
+    fn last_link(&mut self) -> Result<Option<LastLink>, WireError> {
+        let (incarnation, until) = (self.u64()?, self.timestamp()?);
+        Ok((until > Timestamp::ZERO).then_some(LastLink { incarnation, until }))
+    }
+
     fn welcome(self) -> Result<Frame<'a>, WireError> {
         self.only(|r| {
             Ok(Frame::Welcome {
                 wire_version: r.u16()?,
+                clock: r.timestamp()?,
             })
         })
     }
@@ -306,6 +326,15 @@ impl<'a> Reader<'a> {
     fn timestamp(&mut self) -> Result<Timestamp, WireError> {
         let raw = self.u64()?;
         Timestamp::from_wire(raw).ok_or_else(|| self.wrong("timestamp"))
+    }
+
+    fn wall_ms(&mut self) -> Result<u64, WireError> {
+        let wall_ms = self.u64()?;
+        if Timestamp::at_wall_ms(wall_ms).wall_ms() == wall_ms {
+            Ok(wall_ms)
+        } else {
+            Err(self.wrong("wall clock"))
+        }
     }
 
     fn u64(&mut self) -> Result<u64, WireError> {

@@ -17,11 +17,13 @@ impl Frame<'_> {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Hello(hello) => frame(out, kind::HELLO, |out| hello.encode(out)),
-            Self::Welcome { wire_version } => {
-                frame(out, kind::WELCOME, |out| {
-                    out.extend(wire_version.to_be_bytes());
-                });
-            }
+            Self::Welcome {
+                wire_version,
+                clock,
+            } => frame(out, kind::WELCOME, |out| {
+                out.extend(wire_version.to_be_bytes());
+                out.extend(clock.get().to_be_bytes());
+            }),
             Self::Refuse { code, reason } => frame(out, kind::REFUSE, |out| {
                 out.push(*code);
                 let end = reason.floor_char_boundary(REASON_BYTES_MAX);
@@ -60,7 +62,16 @@ impl Frame<'_> {
             }
             Self::SyncEnd => frame(out, kind::SYNC_END, |_| {}),
             Frame::SpaceAvailable => frame(out, kind::SPACE_AVAILABLE, |_| {}),
-            Self::Heartbeat { boot_ms } => frame(out, kind::HEARTBEAT, |out| {
+            Self::Heartbeat {
+                boot_ms,
+                clock,
+                wall_ms,
+            } => frame(out, kind::HEARTBEAT, |out| {
+                for number in [*boot_ms, clock.get(), *wall_ms] {
+                    out.extend(number.to_be_bytes());
+                }
+            }),
+            Self::HeartbeatAck { boot_ms } => frame(out, kind::HEARTBEAT_ACK, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
         }
@@ -114,6 +125,12 @@ impl Hello<'_> {
         out.extend_from_slice(self.node_id.as_bytes());
         out.extend((self.policy.len() as u16).to_be_bytes());
         out.extend_from_slice(self.policy.as_bytes());
+        out.extend(self.wall_ms.to_be_bytes());
+        let (incarnation, until) = self
+            .last_link
+            .map_or((0, 0), |last| (last.incarnation, last.until.get()));
+        out.extend(incarnation.to_be_bytes());
+        out.extend(until.to_be_bytes());
         for address in [self.listen_addr, self.failover_addr] {
             out.push(address.len() as u8);
             out.extend_from_slice(address.as_bytes());

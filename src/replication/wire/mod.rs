@@ -1,4 +1,4 @@
-//! The link's frames, byte by byte. Wire version 1.
+//! The link's frames, byte by byte. Wire version 2.
 //!
 //! All numbers are big-endian. A timestamp is a `u64` whose upper 11 bits are zero. A frame is
 //!
@@ -11,7 +11,7 @@
 //! | type | frame      | body |
 //! |------|------------|------|
 //! | 1    | Hello      | see below |
-//! | 2    | Welcome    | u16 wire version: the highest both speak |
+//! | 2    | Welcome    | u16 wire version: the highest both speak; timestamp: the clock |
 //! | 3    | Refuse     | u8 reason code, text (UTF-8, to the end) |
 //! | 4    | Record     | head, key, value (to the end; none in a tombstone) |
 //! | 5    | ChunkStart | head with length, key, first bytes of the value (to the end) |
@@ -22,9 +22,14 @@
 //! | 10   | Flush      | flush watermark (a timestamp) |
 //! | 11   | SyncEnd    | nothing |
 //! | 12   | SpaceAvailable | nothing |
-//! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock |
+//! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock, timestamp: its clock, wall clock |
+//! | 14   | HeartbeatAck | u64 ms of the heartbeat that it answers |
 //!
-//! **Hello.** Newer versions may append fields, which are ignored:
+//! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
+//! Less than an hour stands for a clock that was never set.
+//!
+//! **Hello.** Its fields are the same in every version; newer versions may append some, which are
+//! ignored. So nodes without a common version refuse each other with the reason:
 //!
 //! ```text
 //! "MTWN"
@@ -36,9 +41,15 @@
 //! timestamp  flush watermark
 //! u8         length of the node id, node id (UTF-8)
 //! u16        length of the policy (at most 8 KiB), policy (UTF-8)
+//! wall clock                                                        \
+//! u64        incarnation of the partner when the last link ended     |  from version 2 on
+//! timestamp  the clock at that moment; zero if there was no link    /
 //! u8         length of the own replication address, address (UTF-8)   \  may be missing
 //! u8         length of the partner's, address (UTF-8)                 /
 //! ```
+//!
+//! **Handshake.** Each side sends its hello, and its welcome once it has absorbed the other's hello
+//! and is ready for records. That may take seconds, in which both send heartbeats.
 //!
 //! **Head** of a record:
 //!
@@ -92,7 +103,7 @@ pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
 pub use framer::{Framer, first_frame};
 
 /// The wire versions this build speaks.
-pub const WIRE_VERSIONS: RangeInclusive<u16> = 1..=1;
+pub const WIRE_VERSIONS: RangeInclusive<u16> = 2..=2;
 
 /// First bytes of a hello.
 const MAGIC: [u8; 4] = *b"MTWN";
@@ -126,6 +137,7 @@ mod kind {
     pub(super) const SYNC_END: u8 = 11;
     pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
+    pub(super) const HEARTBEAT_ACK: u8 = 14;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -137,6 +149,8 @@ pub enum Frame<'a> {
     Welcome {
         /// The highest version both speak.
         wire_version: u16,
+        /// The higher of the sender's clock and the highest timestamp it holds.
+        clock: Timestamp,
     },
     /// The partner's hello, or a later timestamp of it, is refused; the sender closes the link.
     Refuse {
@@ -183,6 +197,15 @@ pub enum Frame<'a> {
     Heartbeat {
         /// What the sender's boot-time clock shows, in milliseconds.
         boot_ms: u64,
+        /// The higher of its clock and the highest timestamp it holds.
+        clock: Timestamp,
+        /// What its wall clock shows, in milliseconds since 2020.
+        wall_ms: u64,
+    },
+    /// Shows that the sender has received a heartbeat.
+    HeartbeatAck {
+        /// The `boot_ms` of that heartbeat.
+        boot_ms: u64,
     },
 }
 
@@ -205,10 +228,24 @@ pub struct Hello<'a> {
     pub node_id: &'a str,
     /// The settings that should be equal on both nodes, as text.
     pub policy: &'a str,
+    /// What the node's wall clock shows, in milliseconds since 2020.
+    pub wall_ms: u64,
+    /// When the node last had a link; `None` if it had none since its start.
+    pub last_link: Option<LastLink>,
     /// The node's own replication address, as configured; may be empty.
     pub listen_addr: &'a str,
     /// What the node takes for its partner's replication address; may be empty.
     pub failover_addr: &'a str,
+}
+
+/// The end of a node's last link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastLink {
+    /// The incarnation of the partner.
+    pub incarnation: u64,
+    /// The node's own clock when the link ended: no timestamp of that partner is higher. Never
+    /// zero.
+    pub until: Timestamp,
 }
 
 /// A key's current state.

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
 
+/// The latest wall clock that a timestamp can hold.
+const WALL_MS_MAX: u64 = (1 << 41) - 1;
+
 /// What the frames of a test are made of.
 #[derive(Clone, Debug)]
 struct Parts {
@@ -102,9 +105,15 @@ impl Parts {
             policy: &self.text,
             listen_addr: &self.text[..self.text.floor_char_boundary(255)],
             failover_addr: &self.text[..self.text.floor_char_boundary(9)],
+            wall_ms: number & WALL_MS_MAX,
+            last_link: (number & 2 != 0).then_some(LastLink {
+                incarnation: number,
+                until: Timestamp::from_raw(number | 1),
+            }),
         }));
         each(Frame::Welcome {
             wire_version: number as u16,
+            clock: version.timestamp,
         });
         each(Frame::Refuse {
             code: number as u8,
@@ -147,7 +156,12 @@ impl Parts {
         for frame in [
             Frame::SyncEnd,
             Frame::SpaceAvailable,
-            Frame::Heartbeat { boot_ms: number },
+            Frame::Heartbeat {
+                boot_ms: number,
+                clock: version.timestamp,
+                wall_ms: number & WALL_MS_MAX,
+            },
+            Frame::HeartbeatAck { boot_ms: number },
         ] {
             each(frame);
         }
@@ -204,7 +218,7 @@ proptest! {
             }
         }
         let whole = decoded(&[&stream])?;
-        prop_assert_eq!(whole.len(), 14);
+        prop_assert_eq!(whole.len(), 15);
         prop_assert_eq!(whole.concat(), stream.clone());
         prop_assert_eq!(decoded(&chunks)?, whole);
     }
@@ -317,20 +331,30 @@ fn a_long_reason_is_cut_between_two_characters() {
     assert_eq!(reason.len(), REASON_BYTES_MAX - 1);
 }
 
-#[test]
-fn a_hello_with_fields_of_a_newer_version_is_read() {
-    let hello = Hello {
-        wire_min: 0,
-        wire_max: 9,
+/// A hello of a made-up range of versions.
+fn hello_of(wire_min: u16, wire_max: u16) -> Hello<'static> {
+    Hello {
+        wire_min,
+        wire_max,
         side: 1,
         incarnation: 5,
         clock: Timestamp::from_raw(1),
         flush_watermark: Timestamp::ZERO,
         node_id: "n2",
         policy: "",
-        listen_addr: "10.0.0.1:11311",
+        listen_addr: "",
         failover_addr: "",
-    };
+        wall_ms: 77,
+        last_link: Some(LastLink {
+            incarnation: 9,
+            until: Timestamp::from_raw(8),
+        }),
+    }
+}
+
+#[test]
+fn a_hello_with_fields_of_a_newer_version_is_read() {
+    let hello = hello_of(0, 9);
     let mut out = Vec::new();
     Frame::Hello(hello).encode(&mut out);
     out.extend(b"fields to come");
@@ -340,14 +364,16 @@ fn a_hello_with_fields_of_a_newer_version_is_read() {
 #[test]
 fn a_hello_may_end_before_its_addresses() {
     let mut hello = Hello {
-        wire_min: 1,
-        wire_max: 1,
+        wire_min: 2,
+        wire_max: 2,
         side: 1,
         incarnation: 5,
         clock: Timestamp::from_raw(1),
         flush_watermark: Timestamp::ZERO,
         node_id: "n2",
         policy: "p",
+        wall_ms: 77,
+        last_link: None,
         listen_addr: "a:1",
         failover_addr: "b:2",
     };
@@ -368,4 +394,42 @@ fn a_hello_may_end_before_its_addresses() {
     );
     let cut = Frame::decode(&frame[..frame.len() - 5]);
     assert_eq!(cut, Err(WireError::Short("hello")));
+}
+
+/// A node of version 1 must get as far as the comparison of versions: that refuses it with a
+/// reason, where a frame that cannot be read would only close the link.
+#[test]
+fn a_hello_of_version_1_is_read_without_the_fields_that_it_lacks() {
+    let mut out = Vec::new();
+    Frame::Hello(hello_of(1, 1)).encode(&mut out);
+    // Three numbers, and two addresses of no bytes.
+    let without = out.len() - 3 * 8 - 2;
+    let read = Hello {
+        wall_ms: 0,
+        last_link: None,
+        ..hello_of(1, 1)
+    };
+    assert_eq!(
+        Frame::decode(&out[LENGTH_BYTES..without]),
+        Ok(Frame::Hello(read))
+    );
+    let mut newer = Vec::new();
+    Frame::Hello(hello_of(1, 2)).encode(&mut newer);
+    let short = Frame::decode(&newer[LENGTH_BYTES..without]);
+    assert_eq!(short, Err(WireError::Short("hello")));
+}
+
+#[test]
+fn a_wall_clock_that_no_timestamp_can_hold_is_refused() {
+    let heartbeat = |wall_ms| Frame::Heartbeat {
+        boot_ms: 1,
+        clock: Timestamp::ZERO,
+        wall_ms,
+    };
+    for (wall_ms, is_read) in [(WALL_MS_MAX, true), (WALL_MS_MAX + 1, false)] {
+        let mut out = Vec::new();
+        heartbeat(wall_ms).encode(&mut out);
+        let read = Frame::decode(&out[LENGTH_BYTES..]);
+        assert_eq!(read.is_ok(), is_read, "{wall_ms}: {read:?}");
+    }
 }

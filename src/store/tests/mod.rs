@@ -4,6 +4,7 @@ mod collision;
 mod evict;
 mod expiry;
 mod items;
+mod lift;
 mod model;
 mod mutate;
 mod operations;

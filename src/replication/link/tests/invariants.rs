@@ -58,8 +58,8 @@ fn a_link_whose_state_is_wrong_ends_and_the_next_one_brings_what_it_had_not_sent
         assert_eq!(a.link.counters().link_faults, 1, "{damage}");
         assert!(a.transmit(1000).is_empty(), "{damage}");
         // Both nodes see the connection closed, and connect again.
-        a.link.disconnected(a.now);
-        b.link.disconnected(b.now);
+        a.link.disconnected(&a.store, a.now);
+        b.link.disconnected(&b.store, b.now);
         connect(&mut a, &mut b);
         talk(&mut a, &mut b);
         assert!(b.has(b"unsent"), "{damage}");

@@ -2,11 +2,14 @@
 
 mod acks;
 mod chunks;
+mod clocks;
 mod handshake;
 mod invariants;
+mod lift;
 mod space_notice;
 mod stream;
 mod tickets;
+mod versions;
 
 use super::*;
 use crate::limits::ACK_TIMEOUT_MS;

@@ -74,8 +74,8 @@ fn an_item_evicted_after_a_touch_stays_on_the_partner() {
         a.touch(key, 60_000);
     }
     talk(&mut a, &mut b);
-    a.link.disconnected(a.now);
-    b.link.disconnected(b.now);
+    a.link.disconnected(&a.store, a.now);
+    b.link.disconnected(&b.store, b.now);
     a.touch(b"longer", 90_000);
     a.touch(b"shorter", 30_000);
     let now_ms = a.now.boot_ms;

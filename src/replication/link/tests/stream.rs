@@ -240,7 +240,7 @@ fn what_is_unconfirmed_is_counted_in_records_and_full_syncs() {
     b.received(&sync).unwrap();
     talk(&mut a, &mut b);
     assert_eq!(unconfirmed(&a), (0, false));
-    a.link.disconnected(a.now);
+    a.link.disconnected(&a.store, a.now);
     assert_eq!(unconfirmed(&a), (0, true));
     connect(&mut a, &mut b);
     assert_eq!(unconfirmed(&a), (0, true));

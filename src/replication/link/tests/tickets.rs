@@ -202,7 +202,7 @@ fn nothing_is_known_of_groups_when_the_link_ends_or_keys_are_dropped() {
     assert_eq!(a.answers(), [(1, false)]);
     a.commit(2, &[b"key"]);
     a.transmit(1 << 20);
-    a.link.disconnected(a.now);
+    a.link.disconnected(&a.store, a.now);
     assert_eq!(a.answers(), [(2, false)]);
     a.commit(3, &[b"key"]);
     assert_eq!(a.answers(), [(3, false)], "there is no link");
