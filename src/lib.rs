@@ -109,8 +109,8 @@
 //!
 //! **Table order is timestamp order.** A timestamp is taken under the lock of its key's shard. It
 //! is never clamped, and it is the CAS unique: a stale `cas` fails after a failover, too. It is
-//! rewritten in one case: a node that restarted alone moves all that it wrote above the clock of its
-//! former life, once, before its first link is up (`store/lift.rs`).
+//! rewritten in one case: a node that restarted alone moves all that it wrote above the clock of
+//! its former life, once, before its first link is up (`store/lift.rs`).
 //!
 //! **Merge, never wipe.** Of two versions of a key the later one stays, whoever has it. A node
 //! clears nothing to make room for its partner's copy. What removes a version that the partner has

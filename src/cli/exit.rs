@@ -13,8 +13,8 @@ use crate::config::startup_error::EXIT_USAGE;
 /// memcached's exit code for a flag it does not know or that lacks its value.
 pub(super) const EXIT_BAD_FLAG: u8 = 1;
 
-/// Help and version are to be printed; what is wrong has the exit code that memcached (for its flags) or
-/// sysexits (for ours) has.
+/// Help and version are to be printed; what is wrong has the exit code that memcached (for its
+/// flags) or sysexits (for ours) has.
 pub(super) fn printed(error: &clap::Error, args: &[OsString]) -> Result<String, StartupError> {
     let text = error.render().to_string();
     let text = text.trim_end();

@@ -84,8 +84,8 @@ pub(crate) const TIMESTAMP_AHEAD_ALARM_MS: u64 = 60 * 1000;
 /// A timestamp so far ahead of this node's clock closes the link: absorbed, it would take the clock
 /// past all that a timestamp can hold after some sixty such mistakes.
 pub(crate) const TIMESTAMP_AHEAD_MAX_MS: u64 = 365 * 24 * 60 * 60 * 1000;
-/// The distance of the wall clocks of both nodes counts for this long, and at most for twice as long:
-/// 25 heartbeats, of which one is fast, and a clock that is set is noticed soon.
+/// The distance of the wall clocks of both nodes counts for this long, and at most for twice as
+/// long: 25 heartbeats, of which one is fast, and a clock that is set is noticed soon.
 pub(crate) const SKEW_PERIOD_MS: u64 = 5000;
 /// Heartbeats of a link before that distance is believed: the first may have waited behind the
 /// handshake.

@@ -28,23 +28,10 @@ impl Link {
                 clock,
                 wall_ms,
             } if self.is_introduced() => {
-                self.session.partner_clock.heard(boot_ms, now);
-                self.session.partner_wall.heard(wall_ms, now);
-                self.session.heartbeat_to_answer = Some(boot_ms);
-                self.absorb(clock, store, now)?;
-                self.compare_walls();
+                self.on_heartbeat((boot_ms, clock, wall_ms), store, now)?;
             }
             Frame::HeartbeatAck { boot_ms } if self.is_introduced() => {
-                if Some(boot_ms) > self.session.heartbeat_ms {
-                    return Err(LinkError::Protocol("an answer to a heartbeat to come"));
-                }
-                let acked_ms = &mut self.session.heartbeat_acked_ms;
-                *acked_ms = Some(boot_ms).max(*acked_ms);
-                // It counts as an ack, so that a quiet partner is judged, too.
-                if let Some(health) = &mut self.health {
-                    health.acked(now.boot_ms);
-                    health.judge(boot_ms, now.boot_ms);
-                }
+                self.on_heartbeat_ack(boot_ms, now)?;
             }
             _ if self.phase != Phase::Up => {
                 return Err(LinkError::Protocol("a frame before the handshake"));

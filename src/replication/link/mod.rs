@@ -29,6 +29,7 @@ mod event;
 mod full_sync;
 mod handshake;
 mod health;
+mod heartbeat;
 mod in_flight;
 mod inbound;
 mod invariants;
@@ -327,8 +328,8 @@ impl Link {
         checked
     }
 
-    /// Continues a lift, and checks how long the partner has been silent. Read what the socket holds
-    /// before; take events and transmit after.
+    /// Continues a lift, and checks how long the partner has been silent. Read what the socket
+    /// holds before; take events and transmit after.
     ///
     /// # Errors
     /// The link has failed. [`LinkError::Silent`]: nothing was received for a second.
@@ -371,38 +372,6 @@ impl Link {
                 .saturating_sub(now.boot_ms)
                 .clamp(1, HEARTBEAT_MS),
         }
-    }
-
-    /// The first of a link that is up is due at once: without it the partner cannot convert the
-    /// deadlines of records.
-    fn heartbeat_due_ms(&self) -> u64 {
-        let session = &self.session;
-        match (session.heartbeat_ms, &self.phase) {
-            (None, Phase::Up) => 0,
-            (last_ms, _) => last_ms.unwrap_or(session.connected_ms) + HEARTBEAT_MS,
-        }
-    }
-
-    /// Answers the partner's last heartbeat, and sends one if it is due.
-    fn send_heartbeat(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
-        if let Some(boot_ms) = self.session.heartbeat_to_answer.take() {
-            Frame::HeartbeatAck { boot_ms }.encode(out);
-        }
-        if now.boot_ms >= self.heartbeat_due_ms() {
-            self.session.heartbeat_ms = Some(now.boot_ms);
-            let heartbeat = Frame::Heartbeat {
-                boot_ms: now.boot_ms,
-                clock: store.hybrid_clock().reading(now),
-                wall_ms: now.wall_ms,
-            };
-            heartbeat.encode(out);
-        }
-    }
-
-    /// When the last heartbeat was sent that the partner has answered, in boot-time milliseconds;
-    /// `None` if it has answered none on this connection.
-    pub fn heartbeat_acked_ms(&self) -> Option<u64> {
-        self.session.heartbeat_acked_ms
     }
 
     /// The next event, oldest first; of several of one kind, only the last.

@@ -1,12 +1,11 @@
 //! Two production links with two real stores over a simulated network in simulated time.
 //!
 //! One seed is one history: clients on both sides, delays, reads of any length, cuts, half-open
-//! cuts, crashes that restart empty, perhaps alone, with a clock hours behind or ahead or never set,
-//! pauses, a full memory. At every moment no
-//! node may show a value that no client wrote, and no item may count as confirmed that the partner
-//! never held. At the end everything heals, and both sides must hold the same state of each key,
-//! the one with the highest version: value, flags, CAS, item flags and deadline, or nothing if it
-//! was evicted. A failing seed is replayed with
+//! cuts, crashes that restart empty, perhaps alone, with a clock hours behind or ahead or never
+//! set, pauses, a full memory. At every moment no node may show a value that no client wrote, and
+//! no item may count as confirmed that the partner never held. At the end everything heals, and
+//! both sides must hold the same state of each key, the one with the highest version: value, flags,
+//! CAS, item flags and deadline, or nothing if it was evicted. A failing seed is replayed with
 //!
 //! ```text
 //! SIM_SEED=<seed> SIM_RUNS=1 cargo test --release --lib simulation

@@ -84,17 +84,9 @@ impl Parts {
         out
     }
 
-    fn frames(&self, mut each: impl FnMut(Frame<'_>)) {
-        let Self {
-            lane,
-            head,
-            ref key,
-            ref value,
-            ..
-        } = *self;
-        let number = self.number;
-        let version = head.version;
-        each(Frame::Hello(Hello {
+    fn hello(&self) -> Hello<'_> {
+        let (number, version) = (self.number, self.head.version);
+        Hello {
             wire_min: number as u16 & 7,
             wire_max: 7 + (number >> 16) as u16 % 100,
             side: (number & 1) as u8,
@@ -110,7 +102,20 @@ impl Parts {
                 incarnation: number,
                 until: Timestamp::from_raw(number | 1),
             }),
-        }));
+        }
+    }
+
+    fn frames(&self, mut each: impl FnMut(Frame<'_>)) {
+        let Self {
+            lane,
+            head,
+            ref key,
+            ref value,
+            ..
+        } = *self;
+        let number = self.number;
+        let version = head.version;
+        each(Frame::Hello(self.hello()));
         each(Frame::Welcome {
             wire_version: number as u16,
             clock: version.timestamp,

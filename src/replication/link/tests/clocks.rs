@@ -1,4 +1,5 @@
-//! Heartbeats: they are answered, bring the partner's clock, and show how far the wall clocks differ.
+//! Heartbeats: they are answered, bring the partner's clock, and show how far the wall clocks
+//! differ.
 
 use super::*;
 use crate::limits::{SKEW_ALARM_MS, SKEW_PERIOD_MS};
