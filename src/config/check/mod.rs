@@ -243,7 +243,7 @@ fn check_msm(config: &Config) -> Result<(), ConfigError> {
     let is_wrong = |id: &&String| id.is_empty() || !id.bytes().all(is_part);
     let wrong = nodes.iter().find(is_wrong).map(|id| ("msm.nodes", id));
     let own = Some(id).filter(|id| !id.is_empty() && is_wrong(id));
-    if let Some((key, wrong)) = wrong.or(own.map(|id| ("node.id", id))) {
+    if let Some((key, wrong)) = wrong.or_else(|| own.map(|id| ("node.id", id))) {
         let text = format!("`{wrong}` is no node id: write letters, digits and _, as in \"n1\"");
         return refuse(key, EXIT_USAGE, text);
     }
