@@ -3,7 +3,7 @@
 use memtwin::limits::FRAME_BYTES_MAX;
 use memtwin::replication::link::{Link, LinkConfig};
 use memtwin::replication::wire::{Frame, Framer, Hello, WIRE_VERSIONS, WireError};
-use memtwin::store::{OpContext, ClassPlan, Now, Timestamp, Store, StoreConfig};
+use memtwin::store::{ClassPlan, Now, OpContext, Store, StoreConfig, Timestamp};
 
 use crate::node::{ITEM_BYTES_MAX, START};
 
@@ -81,6 +81,7 @@ fn play(modes: u8, bytes: &[u8], piece: usize) {
         classes: ClassPlan::default(),
     });
     let mut link = Link::new(LinkConfig {
+        ack_timeout_ms: Some(20),
         side: 0,
         node_id: String::new(),
         incarnation: 1,

@@ -74,7 +74,8 @@ impl Link {
             return false;
         };
         if entry.map(Item::version) == Some(transfer.version) {
-            self.session.tickets.transfer_begun(slot);
+            let version = transfer.version;
+            self.session.tickets.transfer_begun(slot, version);
         } else {
             transfer.resend = true;
         }
@@ -98,8 +99,8 @@ impl Link {
             Some(item) => {
                 self.end_sync_transfer(slot, out);
                 self.send_record(Lane::Live, slot, item, store, now, out);
-                match self.session.outgoing[Lane::Live as usize] {
-                    Some(_) => self.session.tickets.transfer_begun(slot),
+                match &self.session.outgoing[Lane::Live as usize] {
+                    Some(begun) => self.session.tickets.transfer_begun(slot, begun.version),
                     // A flush has gone before it, and nothing else is sent.
                     None => {
                         let position = self.session.dirty.popped();
@@ -170,10 +171,9 @@ impl Link {
 
     fn end_transfer(&mut self, lane: Lane, out: &mut Vec<u8>) {
         let transfer = self.session.outgoing[lane as usize].as_ref();
-        if let Some(slot) = transfer.map(|transfer| transfer.slot)
-            && lane == Lane::Live
-        {
-            self.session.tickets.transfer_aborted(slot);
+        if let (Some(transfer), Lane::Live) = (transfer, lane) {
+            let (slot, version) = (transfer.slot, transfer.version);
+            self.session.tickets.transfer_aborted(slot, version);
         }
         self.counters.records_aborted += 1;
         Frame::ChunkAbort { lane }.encode(out);

@@ -263,7 +263,9 @@ impl Link {
             SentKind::Chunk => return,
             SentKind::Flush => session.tickets.flush_acked(sent.version.timestamp),
             SentKind::Record if sent.traffic == Traffic::Bulk => {
-                session.tickets.transfer_acked(sent.slot, protected);
+                session
+                    .tickets
+                    .transfer_acked(sent.slot, sent.version, protected);
             }
             SentKind::Record => {}
         }

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use super::ticket::{Answer, Ticket, WriteGroup};
 use crate::limits::OPEN_TICKETS_MAX;
-use crate::store::Timestamp;
+use crate::store::{Timestamp, Version};
 
 /// The tickets of one connection that are not answered yet.
 #[derive(Debug, Default)]
@@ -53,8 +53,9 @@ struct Large {
 enum LargeState {
     /// The value has not been read since it was written.
     Waiting,
-    /// A transfer that read it since is on its way.
-    Riding,
+    /// A transfer of this version, which read it since, is on its way. Its last ack may come after
+    /// the next transfer of the key has begun.
+    Riding(Version),
     /// It has become small: it is answered with this position.
     Small(u64),
 }
@@ -133,24 +134,24 @@ impl Tickets {
         self.answer_large(|large| large.state == LargeState::Small(position), false);
     }
 
-    /// The record of a slot was read for a transfer in the live lane.
-    pub(super) fn transfer_begun(&mut self, slot: u64) {
-        self.set_large(slot, LargeState::Riding);
+    /// The record of a slot was read for a transfer of this version in the live lane.
+    pub(super) fn transfer_begun(&mut self, slot: u64, version: Version) {
+        self.set_large(slot, LargeState::Riding(version));
     }
 
     /// The transfer of a slot has ended early; its record is sent again, or was removed.
-    pub(super) fn transfer_aborted(&mut self, slot: u64) {
+    pub(super) fn transfer_aborted(&mut self, slot: u64, version: Version) {
         for large in &mut self.large {
-            if large.slot == slot && large.state == LargeState::Riding {
+            if large.slot == slot && large.state == LargeState::Riding(version) {
                 large.state = LargeState::Waiting;
             }
         }
     }
 
-    /// The transfer of a slot was acknowledged to its end.
-    pub(super) fn transfer_acked(&mut self, slot: u64, protected: bool) {
+    /// The transfer of this version of a slot was acknowledged to its end.
+    pub(super) fn transfer_acked(&mut self, slot: u64, version: Version, protected: bool) {
         self.answer_large(
-            |large| large.slot == slot && large.state == LargeState::Riding,
+            |large| large.slot == slot && large.state == LargeState::Riding(version),
             protected,
         );
     }
