@@ -94,7 +94,7 @@ impl Node {
     /// Sends the changes in a context to the link; a standalone node drops them.
     pub fn send_changes(&self, context: &mut OpContext) {
         let flushed = std::mem::take(&mut context.flushed);
-        context.large = None;
+        context.large.clear();
         match &self.change_queue {
             Some(change_queue) => {
                 change_queue.send(&mut context.dirty);

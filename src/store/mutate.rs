@@ -116,6 +116,7 @@ impl Shard {
             Change::Put { item, cold } => {
                 if cause == Cause::Client {
                     item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
+                    shared.note_large(context, slot, &item);
                 } else {
                     item.confirm();
                 }
@@ -144,22 +145,11 @@ impl Shard {
         // What depends on it.
         if is_news && shared.replicated {
             context.dirty.push(slot);
-            if cause == Cause::Client {
-                self.note_large(context, slot);
-            }
         }
         if self.table.tombstones_len() > 0 && cause != Cause::Reclaim {
             self.limit_tombstones(shared, context);
         }
         timestamp
-    }
-
-    /// Tells the turn that its last write takes the link longer than others.
-    fn note_large(&self, context: &mut OpContext, slot: u64) {
-        let item = self.table.peek(slot);
-        if item.is_some_and(|item| item.value().len() > limits::ONE_FRAME_VALUE_BYTES) {
-            context.large = Some(slot);
-        }
     }
 
     /// The tombstone that a removal leaves, if it needs one. A client's removal always does, with a
@@ -298,7 +288,7 @@ impl Shard {
     fn touch(
         &mut self,
         shared: &Shared,
-        context: &OpContext,
+        context: &mut OpContext,
         slot: u64,
         (deadline_ms, item_flags): (u64, u8),
     ) -> Option<Timestamp> {
@@ -312,6 +302,7 @@ impl Shard {
             ..item.version()
         });
         item.unconfirm(outlives);
+        shared.note_large(context, slot, item);
         self.expiry_buckets
             .watch(&self.table, slot, item, context.now);
         Some(touched)

@@ -14,9 +14,9 @@ pub struct OpContext {
     pub now: Now,
     /// Slots of entries to send to the partner, in the order of their changes.
     pub dirty: Vec<u64>,
-    /// The slot of the turn's last write, if that was a value of more than one frame of the link.
-    /// The turn ends with it.
-    pub large: Option<u64>,
+    /// Those of them whose value needs more than one frame of the link. The turn ends with the
+    /// command that wrote them.
+    pub large: Vec<u64>,
     /// Slots of entries that were promoted by a hit.
     pub promoted: Vec<u64>,
     /// A flush happened. It changes no entry, so nothing is dirty by it.

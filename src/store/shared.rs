@@ -12,6 +12,7 @@ use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
+use crate::limits::ONE_FRAME_VALUE_BYTES;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -75,6 +76,13 @@ impl Shared {
             machine_bytes: AtomicU64::new(u64::MAX),
             #[cfg(test)]
             evictions_tried_in_shards: AtomicU64::new(0),
+        }
+    }
+
+    /// Tells a turn that it has written a value that takes the link longer than others.
+    pub(crate) fn note_large(&self, context: &mut OpContext, slot: u64, item: &Item) {
+        if self.replicated && item.value().len() > ONE_FRAME_VALUE_BYTES {
+            context.large.push(slot);
         }
     }
 

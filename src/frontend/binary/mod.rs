@@ -43,7 +43,7 @@ impl BinaryFrontend {
                 return (used, Flow::NeedMore);
             }
             // What follows a large value runs once the partner has that.
-            if exec.ctx.op.large.is_some() {
+            if !exec.ctx.op.large.is_empty() {
                 return (used, Flow::HandOver);
             }
             let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -53,9 +54,10 @@ struct Group {
 pub struct Commit {
     /// The number of their group.
     small: Option<u64>,
-    /// The number of the large value.
-    large: Option<u64>,
-    is_registered: bool,
+    /// The numbers of the large values.
+    large: RangeInclusive<u64>,
+    /// The group that will wake the connection: its number, and whether it is large.
+    registered: Option<(u64, bool)>,
 }
 
 /// How a group is answered.
@@ -97,31 +99,36 @@ impl Commits {
     /// partner now. [`Self::hand_over`] must follow, after other turns.
     pub fn add(&mut self, context: &mut OpContext) -> Option<Commit> {
         let now_ms = context.now.boot_ms;
-        let large = context.large.take();
-        if let Some(slot) = large {
-            context.dirty.retain(|&other| other != slot);
+        let large = mem::take(&mut context.large);
+        if !large.is_empty() {
+            context.dirty.retain(|slot| !large.contains(slot));
         }
         let has_flushed = mem::take(&mut context.flushed);
         let writes = context.dirty.len() as u64 + u64::from(has_flushed);
         self.keys.append(&mut context.dirty);
         self.has_flushed |= has_flushed;
         if !self.sender.is_waited_for() {
+            add(
+                &self.answers.counts.unprotected,
+                writes + large.len() as u64,
+            );
             self.keys.extend(large);
-            let writes = writes + u64::from(large.is_some());
-            add(&self.answers.counts.unprotected, writes);
             return None;
         }
         self.open.writes += writes;
         let small = (writes > 0).then_some(self.open.number);
-        let large = large.map(|slot| {
-            // What was written before it goes before it.
+        let first_large = self.last_large + 1;
+        if !large.is_empty() {
+            // What was written before them goes before them.
             self.hand_over(now_ms);
-            self.hand_over_large(slot, now_ms)
-        });
+        }
+        for slot in large {
+            self.hand_over_large(slot, now_ms);
+        }
         Some(Commit {
             small,
-            large,
-            is_registered: false,
+            large: first_large..=self.last_large,
+            registered: None,
         })
     }
 
@@ -153,7 +160,7 @@ impl Commits {
         }
     }
 
-    fn hand_over_large(&mut self, slot: u64, now_ms: u64) -> u64 {
+    fn hand_over_large(&mut self, slot: u64, now_ms: u64) {
         self.last_large += 1;
         let group = Group {
             number: self.last_large,
@@ -166,7 +173,6 @@ impl Commits {
         if !self.sender.send_group(&[slot], false, ticket) {
             self.release_large(|group| group.number == ticket.number, Outcome::Unprotected);
         }
-        ticket.number
     }
 
     fn ticket(&self, group: &Group, is_large: bool) -> Ticket {
@@ -181,20 +187,19 @@ impl Commits {
     /// Ready once the partner has answered, or has been waited for for long enough.
     pub fn poll_answered(&mut self, commit: &mut Commit, cx: &Context<'_>) -> Poll<()> {
         let oldest = self.small.front().map_or(self.open.number, |it| it.number);
-        let group = if let Some(at) = commit.small.and_then(|it| it.checked_sub(oldest)) {
+        let small = commit.small.and_then(|it| it.checked_sub(oldest));
+        let group = if let Some(at) = small {
             // Those handed over, and then the one being collected.
             self.small.get_mut(at as usize).unwrap_or(&mut self.open)
         } else {
-            if commit.small.take().is_some() {
-                commit.is_registered = false;
-            }
-            let large = self.large.iter_mut();
-            match large.into_iter().find(|it| Some(it.number) == commit.large) {
+            let mut large = self.large.iter_mut();
+            match large.find(|it| commit.large.contains(&it.number)) {
                 Some(group) => group,
                 None => return Poll::Ready(()),
             }
         };
-        if !mem::replace(&mut commit.is_registered, true) {
+        let waits_for = Some((group.number, small.is_none()));
+        if mem::replace(&mut commit.registered, waits_for) != waits_for {
             group.waiters.push(cx.waker().clone());
         }
         Poll::Pending

@@ -19,14 +19,14 @@ fn waiting() -> (Commits, ChangeSender, ChangeReceiver) {
 }
 
 /// What a turn at this time wrote.
-fn turn(now_ms: u64, slots: &[u64], large: Option<u64>) -> OpContext {
+fn turn(now_ms: u64, slots: &[u64], large: impl IntoIterator<Item = u64>) -> OpContext {
     OpContext {
         now: Now {
             boot_ms: now_ms,
             wall_ms: 0,
         },
         dirty: slots.to_vec(),
-        large,
+        large: large.into_iter().collect(),
         ..OpContext::default()
     }
 }
@@ -34,6 +34,14 @@ fn turn(now_ms: u64, slots: &[u64], large: Option<u64>) -> OpContext {
 fn is_answered(commits: &mut Commits, commit: &mut Commit) -> bool {
     let context = Context::from_waker(Waker::noop());
     commits.poll_answered(commit, &context).is_ready()
+}
+
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Takes all batches, and answers each group so.
@@ -123,6 +131,35 @@ fn a_large_value_is_a_group_of_its_own_behind_what_was_written_before_it() {
     assert_eq!(sender.write_totals(), totals(2, 1, 1));
 }
 
+/// Regression: a `gat` of many keys touches several large values in one command, and a turn knew
+/// only its last one. The others were answered as protected while they were still on their way.
+#[test]
+fn every_large_value_of_a_turn_is_waited_for() {
+    let (mut commits, sender, receiver) = waiting();
+    let mut commit = commits.add(&mut turn(1, &[7, 1, 8, 9], [7, 8, 9])).unwrap();
+    let mut tickets = Vec::new();
+    while let Some(batch) = receiver.take() {
+        tickets.extend(batch.group().ticket);
+        receiver.give_back(batch);
+    }
+    assert_eq!(tickets.len(), 4, "the small one, and each large one");
+    let woken = Arc::new(Woken(AtomicU32::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let context = Context::from_waker(&waker);
+    // In any order. It waits for the small group, then for the first large one that is left.
+    for (at, woken_by_then) in [(2, 0), (0, 1), (3, 1), (1, 2)] {
+        assert!(commits.poll_answered(&mut commit, &context).is_pending());
+        receiver.answer([Answer {
+            ticket: tickets[at],
+            protected: true,
+        }]);
+        commits.take_answers();
+        assert_eq!(woken.0.load(Ordering::Relaxed), woken_by_then);
+    }
+    assert!(is_answered(&mut commits, &mut commit));
+    assert_eq!(sender.write_totals(), totals(4, 0, 0));
+}
+
 #[test]
 fn nobody_waits_for_a_partner_that_is_away_or_degraded_and_every_write_counts() {
     let (mut commits, sender, receiver) = waiting();
@@ -189,14 +226,6 @@ fn a_flush_without_keys_is_a_group_too() {
     receiver.give_back(batch);
     commits.release_late(1 + ACK_TIMEOUT_MS);
     assert_eq!(sender.write_totals(), totals(0, 1, 1));
-}
-
-struct Woken(AtomicU32);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 #[test]
