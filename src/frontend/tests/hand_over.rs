@@ -80,3 +80,33 @@ fn reads_do_not_end_the_turn_before_statistics() {
     let all = turns(bytes);
     assert_eq!(all.len(), 1, "{all:?}");
 }
+
+/// What follows a value of more than one frame, such as the removal of a session's lock, runs once
+/// the partner has that value.
+#[test]
+fn nothing_follows_a_large_value_in_its_turn() {
+    let harness = Harness::new(&StoreConfig {
+        replicated: true,
+        ..StoreConfig::of_a_test()
+    });
+    let value = "v".repeat(100_000);
+    let script = format!(
+        "set a 0 0 100000\r\n{value}\r\nset b 0 0 100000 noreply\r\n{value}\r\nset c 0 0 1\r\nc\r\n\
+         append a 0 0 1\r\na\r\ngat 1000 a c b\r\ndelete a\r\n"
+    );
+    let mut frontend = Frontend::new(Protocol::Auto, &Access::default());
+    let mut turns = Vec::new();
+    harness.run_script(script.as_bytes(), &[], |shown, ctx, out| {
+        let ran = frontend.run(shown, ctx, out, &TestControl::default(), TURN_REQUESTS);
+        turns.push((ran.1, ctx.op.dirty.len(), ctx.op.large.len()));
+        ran
+    });
+    let expected = [
+        (Flow::HandOver, 1, 1),
+        (Flow::HandOver, 1, 1),
+        (Flow::HandOver, 2, 1),
+        (Flow::HandOver, 3, 2),
+        (Flow::NeedMore, 1, 0),
+    ];
+    assert_eq!(turns, expected);
+}

@@ -263,11 +263,7 @@ impl ChangeReceiver {
         if !up {
             self.set_waited_for(false);
             while let Some(batch) = self.take() {
-                let unprotected = |ticket| Answer {
-                    ticket,
-                    protected: false,
-                };
-                self.answer(batch.ticket.map(unprotected));
+                self.answer(batch.ticket.map(Answer::unprotected));
                 self.give_back(batch);
             }
             self.mark_taken();

@@ -10,15 +10,11 @@ impl Link {
     /// A group of writes that are in the table. They are dropped while the link is not up: the full
     /// sync that begins when it comes up sends them.
     pub fn commit(&mut self, group: &WriteGroup<'_>, store: &Store) {
-        let is_new_answer = |ticket| Answer {
-            ticket,
-            protected: false,
-        };
         if self.phase != Phase::Up {
-            return self.answers.extend(group.ticket.map(is_new_answer));
+            return self.answers.extend(group.ticket.map(Answer::unprotected));
         }
         let Some(shares_keys) = self.insert_dirty(group.slots) else {
-            self.answers.extend(group.ticket.map(is_new_answer));
+            self.answers.extend(group.ticket.map(Answer::unprotected));
             return self.overflowed();
         };
         let position = self.session.dirty.inserted();

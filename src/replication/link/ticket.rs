@@ -24,6 +24,16 @@ pub struct Answer {
     pub protected: bool,
 }
 
+impl Answer {
+    /// Nothing is known of the group.
+    pub fn unprotected(ticket: Ticket) -> Self {
+        Self {
+            ticket,
+            protected: false,
+        }
+    }
+}
+
 /// A group of writes as it reaches the link.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteGroup<'a> {

@@ -68,7 +68,7 @@ impl SimNode {
             turn.context.dirty.push(slot);
             self.send_changes(&mut turn.context);
             if self.is_woken() && self.link_runs(turn.time_ms) {
-                self.take_keys();
+                self.take_keys(turn.time_ms);
             }
         }
         self.set(which, turn);

@@ -3,9 +3,10 @@
 //! One seed is one history: clients on both sides, delays, reads of any length, cuts, half-open
 //! cuts, crashes that restart empty, perhaps alone, with a clock hours behind or ahead or never
 //! set, pauses, a full memory. At every moment no node may show a value that no client wrote, and
-//! no item may count as confirmed that the partner never held. At the end everything heals, and
-//! both sides must hold the same state of each key, the one with the highest version: value, flags,
-//! CAS, item flags and deadline, or nothing if it was evicted. A failing seed is replayed with
+//! no item may count as confirmed, and no write be answered as protected, that the partner never
+//! held. At the end everything heals, and both sides must hold the same state of each key, the one
+//! with the highest version: value, flags, CAS, item flags and deadline, or nothing if it was
+//! evicted. A failing seed is replayed with
 //!
 //! ```text
 //! SIM_SEED=<seed> SIM_RUNS=1 cargo test --release --lib simulation
@@ -19,6 +20,7 @@ mod model;
 mod node;
 mod pipe;
 mod plan;
+mod protected;
 mod stream_check;
 mod totals;
 mod world;
@@ -65,7 +67,10 @@ fn both_sides_converge_after_cuts_crashes_and_pauses() {
             totals.link_ups > 2 * RUNS && totals.pass_received > 2 * RUNS,
             "{totals:?}"
         );
-        assert!(totals.records_superseded > 0, "{totals:?}");
+        assert!(
+            totals.records_superseded > 0 && totals.protected > 100 * RUNS,
+            "{totals:?}"
+        );
         assert!(
             totals.records_aborted > 0 && totals.clock_ahead > 0,
             "{totals:?}"
@@ -100,7 +105,7 @@ fn a_side_short_of_memory_misses_keys_but_never_shows_old_ones() {
     });
     if is_full_run() {
         assert!(
-            totals.records_no_room > 0 && totals.evictions > RUNS,
+            totals.records_no_room > 0 && totals.evictions > RUNS && totals.protected > RUNS,
             "{totals:?}"
         );
     }

@@ -8,8 +8,9 @@ use fastrand::Rng;
 
 use super::evictions::Evictions;
 use super::model::{Model, Written};
+use super::protected::Groups;
 use crate::limits::ACK_TIMEOUT_MS;
-use crate::replication::change_queue::{ChangeReceiver, ChangeSender, change_queue};
+use crate::replication::change_queue::{ChangeReceiver, ChangeSender, Commits, change_queue};
 use crate::replication::link::{Link, LinkConfig, LinkError, LinkEvent};
 use crate::store::{Now, OpContext, Store, StoreConfig, Timestamp, Version};
 
@@ -35,14 +36,17 @@ pub(super) struct SimNode {
     link_began_at: Timestamp,
     pub(super) wall_offset_ms: i64,
     /// The incarnation of the other node, while the link is up.
-    linked_to: Option<u64>,
+    pub(super) linked_to: Option<u64>,
     /// That incarnation, and this node's clock, when the last link ended.
     pub(super) last_link: Option<(u64, Timestamp)>,
     pub(super) evictions: Arc<Evictions>,
     started_ms: u64,
     serving: bool,
     workers: ChangeSender,
-    changes: ChangeReceiver,
+    pub(super) changes: ChangeReceiver,
+    /// The groups of the worker that serves all clients.
+    pub(super) commits: Commits,
+    pub(super) groups: Groups,
     next_housekeeping_ms: u64,
     next_tick_ms: u64,
 }
@@ -67,7 +71,8 @@ impl SimNode {
         store.hybrid_clock().begin_incarnation(incarnation);
         let evictions = Arc::new(Evictions::default());
         store.set_background_observer(evictions.clone());
-        let (workers, changes) = change_queue(config.limit_bytes, 0);
+        let (workers, changes) = change_queue(config.limit_bytes, 1);
+        let commits = workers.commits(0, ACK_TIMEOUT_MS).unwrap();
         Self {
             side,
             incarnation,
@@ -88,6 +93,8 @@ impl SimNode {
             serving: false,
             workers,
             changes,
+            commits,
+            groups: Groups::default(),
             next_housekeeping_ms: 0,
             next_tick_ms: 0,
         }
@@ -142,12 +149,15 @@ impl SimNode {
                     model.check_flushed_alone(self.side, &self.store)?;
                     self.link_began_at = self.partner_had;
                     self.changes.set_link_up(true);
+                    self.changes.set_waited_for(self.link.is_waited_for());
                     model.sync_begins(self.side, &self.store);
                 }
                 LinkEvent::PartnerSyncDone => {
                     model.sync_ended(1 - self.side, &self.store)?;
                     self.serving = true;
                 }
+                LinkEvent::Degraded { .. } => self.changes.set_waited_for(false),
+                LinkEvent::Recovered => self.changes.set_waited_for(true),
                 LinkEvent::Refused { reason, .. } => return Err(format!("refused: {reason}")),
                 _ => {}
             }
@@ -167,7 +177,7 @@ impl SimNode {
     pub(super) fn drive(&mut self, time_ms: u64, rng: &mut Rng) {
         let now = self.now(time_ms);
         if self.link.is_up() {
-            self.take_keys();
+            self.take_keys(time_ms);
         }
         let budget_bytes = rng.usize(1..=128 * 1024);
         if self.connected && self.out.is_empty() {
@@ -182,7 +192,8 @@ impl SimNode {
 
     /// Moves keys from the change queue to the link, as production does. Polls soon while keys
     /// arrive, and otherwise parks until a worker wakes it.
-    pub(super) fn take_keys(&mut self) {
+    pub(super) fn take_keys(&mut self, time_ms: u64) {
+        let now = self.now(time_ms);
         if self.changes.take_overflow() {
             self.link.overflowed();
         }
@@ -191,6 +202,7 @@ impl SimNode {
             let Some(batch) = self.changes.take() else {
                 break;
             };
+            self.groups.handed_over(&batch.group(), &self.store, now);
             self.link.commit(&batch.group(), &self.store);
             came += batch.keys.len();
             self.changes.give_back(batch);
@@ -221,9 +233,14 @@ impl SimNode {
         });
     }
 
-    /// Sends the changes of a turn, as a worker does at its end.
-    pub(super) fn send_changes(&self, context: &mut OpContext) {
-        self.workers.send(&mut context.dirty);
+    /// Sends the changes of a turn, as a worker does after it.
+    pub(super) fn send_changes(&mut self, context: &mut OpContext) {
+        if context.has_changes() {
+            let now_ms = context.now.boot_ms;
+            self.commits.release_late(now_ms);
+            let _ = self.commits.add(context);
+            self.commits.hand_over(now_ms);
+        }
         self.workers.send_promotions(&mut context.promoted);
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Totals {
     pub(super) records_aborted: u64,
     pub(super) clock_ahead: u64,
     pub(super) evictions: u64,
+    /// Versions that were answered as protected, and were on the partner.
+    pub(super) protected: u64,
     pub(super) most_tombstones: u64,
 }
 
@@ -29,6 +31,7 @@ impl Totals {
             records_aborted: link.records_aborted,
             clock_ahead: link.clock_ahead,
             evictions: store.counters().sum(|class| &class.evicted),
+            protected: 0,
             most_tombstones: 0,
         }
     }
@@ -42,6 +45,7 @@ impl Totals {
         self.records_aborted += other.records_aborted;
         self.clock_ahead += other.clock_ahead;
         self.evictions += other.evictions;
+        self.protected += other.protected;
         self.most_tombstones = self.most_tombstones.max(other.most_tombstones);
     }
 }

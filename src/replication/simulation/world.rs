@@ -101,6 +101,7 @@ impl World {
         };
         for node in &self.nodes {
             totals.add(&Totals::by(&node.link.counters(), &node.store));
+            totals.protected += node.groups.found;
         }
         Ok(totals)
     }
@@ -183,10 +184,21 @@ impl World {
                     self.model.note_meeting(node, partner)?;
                     self.nodes[side].take_events(&mut self.model)?;
                     self.note_held(side);
+                    self.check_answers(side)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn check_answers(&mut self, side: usize) -> Result<(), String> {
+        let [first, second] = &mut self.nodes;
+        let (node, partner) = if side == 0 {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        node.check_answers(partner, &self.model)
     }
 
     fn note_held(&mut self, side: usize) {

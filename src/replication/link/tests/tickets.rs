@@ -49,6 +49,25 @@ fn round_trip(a: &mut Side, b: &mut Side) {
     a.received(&acks).unwrap();
 }
 
+/// The answers of some round trips, each with whether the partner had come so far by then.
+fn answers_of_rounds(
+    a: &mut Side,
+    b: &mut Side,
+    has_come: impl Fn(&Side, &Side) -> bool,
+) -> Vec<((u64, bool), bool)> {
+    let mut answered = Vec::new();
+    for _ in 0..20 {
+        round_trip(a, b);
+        let has_come = has_come(a, b);
+        answered.extend(a.answers().into_iter().map(|answer| (answer, has_come)));
+    }
+    answered
+}
+
+fn has_newest(a: &Side, b: &Side) -> bool {
+    b.version_of(b"large") == a.version_of(b"large")
+}
+
 #[test]
 fn a_group_is_answered_when_the_partner_has_all_of_it_and_not_before() {
     let (mut a, mut b) = connected_pair();
@@ -142,12 +161,7 @@ fn a_large_value_is_answered_at_its_last_chunk_and_delays_no_small_group() {
     round_trip(&mut a, &mut b);
     a.write(b"small", 5);
     a.commit(1, &[b"small"]);
-    let mut answered = Vec::new();
-    for _ in 0..10 {
-        round_trip(&mut a, &mut b);
-        let has_large = b.has(b"large");
-        answered.extend(a.answers().into_iter().map(|answer| (answer, has_large)));
-    }
+    let answered = answers_of_rounds(&mut a, &mut b, |_, b| b.has(b"large"));
     assert_eq!(answered, [((1, true), false), ((1, true), true)]);
 }
 
@@ -162,13 +176,32 @@ fn a_large_value_written_again_is_answered_by_its_own_transfer() {
     round_trip(&mut a, &mut b);
     a.write(b"large", 200_000);
     a.commit_group(2, &[large], true, false);
-    let mut answered = Vec::new();
-    for _ in 0..20 {
-        round_trip(&mut a, &mut b);
-        let is_newest = b.version_of(b"large") == a.version_of(b"large");
-        answered.extend(a.answers().into_iter().map(|answer| (answer, is_newest)));
-    }
+    let answered = answers_of_rounds(&mut a, &mut b, has_newest);
     assert_eq!(answered, [((1, true), false), ((2, true), true)]);
+}
+
+/// Regression: the last ack of a transfer answered the group that rode on the next transfer of the
+/// key, which had just begun. Its client was told that the partner had the new value.
+#[test]
+fn the_last_ack_of_a_transfer_does_not_answer_the_group_of_the_next_one() {
+    let (mut a, mut b) = connected_pair();
+    let large = a.store.slot_of(b"large");
+    a.write(b"large", 100_000);
+    a.commit_group(1, &[large], true, false);
+    round_trip(&mut a, &mut b);
+    let end_of_first = a.transmit(1 << 20);
+    a.write(b"large", 90_000);
+    a.commit_group(2, &[large], true, false);
+    let start_of_second = a.transmit(1 << 20);
+    assert_eq!(names(&end_of_first), ["chunk"]);
+    assert_eq!(names(&start_of_second), ["start"]);
+    b.received(&end_of_first).unwrap();
+    let last_ack = b.transmit(1 << 20);
+    b.received(&start_of_second).unwrap();
+    a.received(&last_ack).unwrap();
+    assert_eq!(a.answers(), [(1, true)]);
+    let answered = answers_of_rounds(&mut a, &mut b, has_newest);
+    assert_eq!(answered, [((2, true), true)]);
 }
 
 /// A small value replaces a large one that is on its way: it was sent after the transfer's end, and
