@@ -24,6 +24,7 @@ use crate::frontend::wait_state::WaitState;
 use crate::frontend::{Flow, Frontend};
 use crate::node::connections::CloseReason;
 use crate::node::watch::Watcher;
+use crate::replication::change_queue::Commit;
 pub(crate) use state::Connection;
 use state::{Input, InputProgress};
 
@@ -62,57 +63,69 @@ impl Connection {
                 self.write_queue = None;
                 self.note_waiting();
             }
-            let held = match &mut self.held {
-                Some(held) => {
-                    ready!(worker.poll_answered(&mut held.commit, cx));
-                    self.held.take()
-                }
-                None => None,
-            };
             let scratch = &mut *worker.scratch.borrow_mut();
-            if let Some(mut held) = held {
-                std::mem::swap(&mut scratch.output, &mut held.output);
-                worker.recycle_held(held.output);
-                if let Some(ended) = ready!(self.end_turn(cx, scratch, held.flow))? {
-                    return Poll::Ready(Ok(ended));
-                }
-                continue;
-            }
-            if self.closing {
-                return Poll::Ready(Ok(None));
-            }
-            scratch.begin_turn(&worker.node);
-            let input = if self.unexecuted {
-                self.unexecuted = false;
-                Input::Tail
+            let flow = if self.held.is_some() {
+                ready!(self.poll_held(cx, scratch))
             } else {
-                ready!(self.poll_input(cx, scratch))?
-            };
-            let flow = match input {
-                Input::End => {
-                    self.slot.entry.note_close(CloseReason::Normal);
+                if self.closing {
                     return Poll::Ready(Ok(None));
                 }
-                Input::Value if self.frontend.is_complete() => self.execute_tail(scratch),
-                Input::Value => {
-                    self.note_unfinished(cx);
+                scratch.begin_turn(&worker.node);
+                let input = if self.unexecuted {
+                    self.unexecuted = false;
+                    Input::Tail
+                } else {
+                    ready!(self.poll_input(cx, scratch))?
+                };
+                let flow = match input {
+                    Input::End => {
+                        self.slot.entry.note_close(CloseReason::Normal);
+                        return Poll::Ready(Ok(None));
+                    }
+                    Input::Value if self.frontend.is_complete() => self.execute_tail(scratch),
+                    Input::Value => {
+                        self.note_unfinished(cx);
+                        continue;
+                    }
+                    Input::GiveUp => self.give_up(scratch),
+                    Input::Scratch(len) => self.execute_scratch(scratch, len),
+                    Input::Tail => self.execute_tail(scratch),
+                };
+                self.account_tail(scratch);
+                self.note_unfinished(cx);
+                if let Some(commit) = worker.commit(&mut scratch.context) {
+                    self.hold(commit, flow, scratch);
                     continue;
                 }
-                Input::GiveUp => self.give_up(scratch),
-                Input::Scratch(len) => self.execute_scratch(scratch, len),
-                Input::Tail => self.execute_tail(scratch),
+                flow
             };
-            self.account_tail(scratch);
-            self.note_unfinished(cx);
-            if let Some(commit) = worker.commit(&mut scratch.context) {
-                let output = worker.hold_output(scratch);
-                self.held = Some(HeldTurn::new(commit, output, flow, &worker.node.store));
-                continue;
-            }
             if let Some(ended) = ready!(self.end_turn(cx, scratch, flow))? {
                 return Poll::Ready(Ok(ended));
             }
         }
+    }
+
+    /// Takes the replies out, until the partner has answered for the turn's writes. Apart from the
+    /// loop, like the next, so that turns which wait for nobody do not pay for it.
+    #[inline(never)]
+    fn hold(&mut self, commit: Commit, flow: Flow, scratch: &mut Scratch) {
+        let output = self.worker.hold_output(scratch);
+        let store = &self.worker.node.store;
+        self.held = Some(HeldTurn::new(commit, output, flow, store));
+    }
+
+    /// Brings the replies back once the partner has answered, and says what the turn ended with.
+    #[inline(never)]
+    fn poll_held(&mut self, cx: &Context<'_>, scratch: &mut Scratch) -> Poll<Flow> {
+        if let Some(held) = &mut self.held {
+            ready!(self.worker.poll_answered(&mut held.commit, cx));
+        }
+        let Some(mut held) = self.held.take() else {
+            return Poll::Ready(Flow::NeedMore);
+        };
+        std::mem::swap(&mut scratch.output, &mut held.output);
+        self.worker.recycle_held(held.output);
+        Poll::Ready(held.flow)
     }
 
     /// Writes the replies of a turn, and does what it ended with. Pending if others are served
