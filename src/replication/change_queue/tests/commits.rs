@@ -132,7 +132,8 @@ fn a_large_value_is_a_group_of_its_own_behind_what_was_written_before_it() {
 }
 
 /// Regression: a `gat` of many keys touches several large values in one command, and a turn knew
-/// only its last one. The others were answered as protected while they were still on their way.
+/// only its last one. The others counted as protected as soon as they waited for their transfer, so
+/// a link that was cut then had lost writes that no counter showed.
 #[test]
 fn every_large_value_of_a_turn_is_waited_for() {
     let (mut commits, sender, receiver) = waiting();
