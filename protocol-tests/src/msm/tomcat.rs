@@ -142,10 +142,11 @@ impl Tomcat {
     fn wait_until_ready(&mut self) -> Result<()> {
         let what = format!("Tomcat, see {}", self.log.display());
         let port: u16 = wait::until(&what, READY_LIMIT, || {
-            if let Some(status) = self.process.try_wait()? {
-                bail!("{what}: ended with {status}");
-            }
+            let ended = self.process.try_wait()?;
             let log = fs::read_to_string(&self.log)?;
+            if let Some(status) = ended {
+                bail!("{what}: ended with {status}, its log:\n{log}");
+            }
             Ok(log
                 .lines()
                 .find_map(|line| line.strip_prefix("READY ")?.parse().ok()))
