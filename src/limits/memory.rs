@@ -14,6 +14,9 @@ pub(crate) const SHARD_BITS_MIN: u32 = 8;
 /// Shards of the largest store, as a power of two, which `-m 4096` has. A choice: with more, empty
 /// shards take more and eviction compares emptier ones; without, the shards of a larger store grow.
 pub(crate) const SHARD_BITS_MAX: u32 = 14;
+/// Buckets of keys whose sums two nodes compare: a wire constant. Of a million items a bucket has 15,
+/// so that little more than what differs is listed.
+pub(crate) const BUCKETS: usize = 1 << 16;
 /// What an entry takes beside its own allocation: 32 bytes in the LRU list, and its part of an
 /// index with places of 17 bytes, of which items fill 5 in 16 at least (see `store/lru_list.rs`).
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 88;
@@ -28,7 +31,7 @@ pub(crate) const PROCESS_BYTES_MIN: u64 = 256 << 10;
 /// with `-m`.
 pub(crate) const PROCESS_BYTES_MAX: u64 = 4 << 20;
 /// With a partner as much again is kept, without a least: the link has a thread, buffers and an
-/// encryption of its own.
+/// encryption of its own, and the sums of [`BUCKETS`] take half a mebibyte.
 pub(crate) const LINK_PROCESS_SHARE: u64 = 32;
 
 /// Tombstones may hold one part in this many of memory; then the oldest goes and is counted. A
@@ -126,8 +129,8 @@ pub(crate) const LIFT_HOLD_ENTRIES: usize = EXPIRY_STEP_ENTRIES;
 pub(crate) const LIFT_SHARD_COST_ENTRIES: usize = 4;
 
 const _: () = assert!(
-    SHARD_BITS_MAX <= 16,
-    "a shard is named by bits 40 to 55 of a hash"
+    1 << SHARD_BITS_MAX <= BUCKETS && BUCKETS <= 1 << 16,
+    "a shard has whole buckets, and a bucket is named by bits 40 to 55 of a hash"
 );
 const _: () = assert!(
     WALL_JITTER_MS < 500 && WALL_READS > 0,

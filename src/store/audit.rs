@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::memory::cost_bytes;
 use super::shard::Shard;
-use super::{ClassFigures, Now, Store, classes, hash};
+use super::{ClassFigures, Now, Store, classes, digests, hash};
 
 impl Store {
     /// Recomputes every account from the tables. No item may be unfinished or pinned.
@@ -31,6 +31,8 @@ impl Store {
     fn audit_shard(&self, shard: &Shard, index: usize, now: Now, sum: &mut Sum) {
         let before = sum.tombstones;
         let mut displaced = 0;
+        let (first_bucket, _) = self.buckets_of(index);
+        let mut digests = vec![0u64; shard.digests.sums().len()];
         for (slot, item) in shard.table.entries() {
             let hash = self.shared.hasher.hash(item.key());
             assert_eq!(hash::shard_of(slot, self.shard_bits), index);
@@ -45,6 +47,11 @@ impl Store {
                 sum.tombstone_bytes += cost_bytes(item);
             } else {
                 sum.live_items += 1;
+                if self.shared.replicated {
+                    let bucket = usize::from(hash::bucket_of(hash.slot())) - first_bucket;
+                    let number = digests::number_of(hash.slot(), item.version());
+                    digests[bucket] = digests[bucket].wrapping_add(number);
+                }
                 let item_bytes = classes::counted_bytes(item);
                 assert_eq!(item.class(), self.classes().of(item_bytes), "class");
                 let figures = sum.classes.entry(item.class()).or_default();
@@ -55,6 +62,7 @@ impl Store {
         }
         let tombstones = (sum.tombstones - before) as usize;
         assert_eq!(shard.displaced, displaced);
+        assert_eq!(shard.digests.sums(), digests, "sums of the buckets");
         assert_eq!(shard.table.tombstones_len(), tombstones);
         assert_eq!(shard.tail_tick(), self.shared.tail(index), "published tail");
     }

@@ -1,16 +1,19 @@
 //! The hash of a key: 128 bits of SipHash-1-3, keyed by a secret, and the use of its bits.
 //!
-//! Bits 40 to 55 of the first half select the shard. The hash table inside uses the low bits as
-//! index and the top seven as tag: if the shard were selected by those, all keys of a shard would
-//! share them, and every miss would be slow.
+//! Bits 40 to 55 of the first half are the bucket of the key, see [`super::digests`]; the upper of
+//! them select its shard. The hash table inside uses the low bits as index and the top seven as
+//! tag: if the shard were selected by those, all keys of a shard would share them, and every miss
+//! would be slow.
 
 use std::hash::{BuildHasher, Hasher};
 
 use siphasher::sip128::SipHasher13;
 
-/// The bits that select the shard; all slots of a key share them.
+use crate::limits::BUCKETS;
+
+/// The bits of the bucket; all slots of a key share them.
 const BUCKET_SHIFT: u32 = 40;
-const BUCKET_MASK: u64 = 0xffff << BUCKET_SHIFT;
+const BUCKET_MASK: u64 = (BUCKETS as u64 - 1) << BUCKET_SHIFT;
 
 /// The hash of a key: its first slot, and the seed of its other slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +83,14 @@ impl KeyHasher {
     }
 }
 
+/// The bucket of a slot.
+pub fn bucket_of(slot: u64) -> u16 {
+    (slot >> BUCKET_SHIFT) as u16
+}
+
 /// The shard of a slot, of `1 << shard_bits`.
 pub(crate) fn shard_of(slot: u64, shard_bits: u32) -> usize {
-    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + 16 - shard_bits)) as usize
+    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + BUCKETS.ilog2() - shard_bits)) as usize
 }
 
 /// Hashes slots to themselves: they are hashes already.
@@ -130,6 +138,7 @@ mod tests {
             let slots: Vec<_> = (0..SLOTS_PER_KEY).map(|i| hash.nth_slot(i)).collect();
             for (i, slot) in slots.iter().enumerate() {
                 assert_eq!(shard_of(*slot, 14), shard_of(hash.slot(), 14));
+                assert_eq!(bucket_of(*slot), bucket_of(hash.slot()));
                 assert!(!slots[..i].contains(slot));
             }
         }

@@ -10,6 +10,7 @@
 //! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
 //!   when the machine has less memory than the budget.
 //! - [`expiry_buckets`]: finds expired items.
+//! - [`digests`]: sums of the table, to compare it with the partner's.
 //! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
 //! **Invariant:** no code holds two shard locks, and no entry is freed under one.
@@ -21,6 +22,7 @@ pub mod classes;
 mod clock;
 mod config;
 mod counters;
+mod digests;
 mod evict;
 mod expiry_buckets;
 mod hash;
@@ -59,7 +61,7 @@ pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
 pub use config::StoreConfig;
 pub use counters::{ClassCounters, Counters};
-pub use hash::{KeyHash, KeyHasher};
+pub use hash::{KeyHash, KeyHasher, bucket_of};
 pub use hlc::{HybridClock, Timestamp, Version};
 pub use input_reservation::InputReservation;
 pub use item::{Item, ItemHead, NEVER, item_flags};

@@ -1,7 +1,7 @@
 //! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
 //! It sees the old and the new entry, and updates everything that depends on them: memory account,
-//! class totals, expiry buckets, tombstones, dirty keys and the published tail. No other code does.
+//! class totals, expiry buckets, tombstones, dirty keys, digests and the published tail. No other code does.
 //! Old entries are put into the context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
@@ -110,7 +110,7 @@ impl Shard {
                 (None, false)
             }
             Change::Lift { ticks, ceiling } => {
-                self.lift(slot, ticks, ceiling);
+                self.lift(shared, slot, ticks, ceiling);
                 (None, false)
             }
             Change::Put { item, cold } => {
@@ -231,6 +231,8 @@ impl Shard {
         let was_live = old.as_ref().is_some_and(|old| !old.is_tombstone());
         shared.account.count_live(was_live, is_live);
         shared.classes.count(old.as_ref(), new);
+        self.digests
+            .replace(&shared.hasher, slot, old.as_ref(), new);
         match old {
             Some(old) => self.retire(shared, context, old, at.full),
             None if self.table.live_len() == 1 => self.publish_tail(shared),
@@ -259,6 +261,7 @@ impl Shard {
         if let Some(old) = self.table.remove(slot) {
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
+            self.digests.replace(&shared.hasher, slot, Some(&old), None);
             self.retire(shared, context, old, false);
         }
     }
@@ -293,14 +296,14 @@ impl Shard {
         (deadline_ms, item_flags): (u64, u8),
     ) -> Option<Timestamp> {
         let item = self.table.peek(slot)?;
+        let before = item.version();
         let touched = shared.hybrid_clock.next(context.now);
         let outlives = deadline_ms >= item.deadline_ms() && item_flags == item.item_flags();
         item.set_deadline_ms(deadline_ms);
         item.set_item_flags(item_flags);
-        item.set_version(Version {
-            touched,
-            ..item.version()
-        });
+        item.set_version(Version { touched, ..before });
+        self.digests
+            .change_version(&shared.hasher, slot, item, before);
         item.unconfirm(outlives);
         shared.note_large(context, slot, item);
         self.expiry_buckets
@@ -321,10 +324,13 @@ impl Shard {
     }
 
     /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
-    /// full sync of the next link sends everything.
-    fn lift(&self, slot: u64, ticks: u64, ceiling: Timestamp) {
+    /// sync of the next link sends everything.
+    fn lift(&mut self, shared: &Shared, slot: u64, ticks: u64, ceiling: Timestamp) {
         if let Some(item) = self.table.peek(slot) {
-            item.set_version(item.version().lifted(ticks, ceiling));
+            let before = item.version();
+            item.set_version(before.lifted(ticks, ceiling));
+            self.digests
+                .change_version(&shared.hasher, slot, item, before);
             item.unconfirm(false);
         }
     }

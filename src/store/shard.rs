@@ -3,6 +3,7 @@
 //! Lookups are here; every change of an entry goes through [`super::mutate`].
 
 use super::clock::Now;
+use super::digests::Digests;
 use super::expiry_buckets::ExpiryBuckets;
 use super::hash::KeyHash;
 use super::item::Item;
@@ -20,6 +21,7 @@ pub(crate) struct Shard {
     pub(super) expiry_buckets: ExpiryBuckets,
     /// The number of entries that are not in the first slot of their key.
     pub(super) displaced: usize,
+    pub(super) digests: Digests,
 }
 
 /// The slot of a key's entry, or the slot where it would be put.
@@ -43,9 +45,10 @@ impl<'a> Place<'a> {
 }
 
 impl Shard {
-    pub(crate) fn new(index: usize) -> Self {
+    pub(crate) fn new(index: usize, digests: Digests) -> Self {
         Self {
             index,
+            digests,
             table: Table::default(),
             expiry_buckets: ExpiryBuckets::default(),
             displaced: 0,

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::classes::{CAS_BYTES, Classes};
 use super::config::StoreConfig;
 use super::counters::Counters;
+use super::digests::Digests;
 use super::hash::{self, KeyHasher};
 use super::hlc::HybridClock;
 use super::item::NEVER;
@@ -62,10 +63,14 @@ impl Store {
         let modes = (config.replicated, config.evicting);
         let classes = Classes::new(&config.classes, config.item_bytes_max);
         let books = (account, classes);
+        let digests = || match config.replicated {
+            true => Digests::of_shard(shard_bits),
+            false => Digests::default(),
+        };
         Self {
             shared: Arc::new(Shared::new(hasher, config.side, books, modes, count)),
             shards: (0..count)
-                .map(|index| Mutex::new(Shard::new(index)))
+                .map(|index| Mutex::new(Shard::new(index, digests())))
                 .collect(),
             shard_bits,
             item_bytes_max: config.item_bytes_max,

@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, and what they share.
 
 mod collision;
+mod digests;
 mod evict;
 mod expiry;
 mod items;
