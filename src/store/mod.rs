@@ -10,7 +10,7 @@
 //! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
 //!   when the machine has less memory than the budget.
 //! - [`expiry_buckets`]: finds expired items.
-//! - [`digests`]: sums of the table, to compare it with the partner's.
+//! - [`digests`] and [`listing`]: sums and lists of the table, to compare it with the partner's.
 //! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
 //! **Invariant:** no code holds two shard locks, and no entry is freed under one.
@@ -31,6 +31,7 @@ mod housekeeping;
 mod input_reservation;
 mod item;
 mod lift;
+mod listing;
 mod lookup;
 mod lru_list;
 mod machine;
@@ -66,6 +67,7 @@ pub use hlc::{HybridClock, Timestamp, Version};
 pub use input_reservation::InputReservation;
 pub use item::{Item, ItemHead, NEVER, item_flags};
 pub use lift::Lift;
+pub use listing::ListedEntry;
 pub use lookup::Miss;
 pub use memory::{Memory, size_class_bytes};
 pub use observer::{ItemSummary, Observer, StoreEventView};

@@ -101,6 +101,11 @@ impl Table {
         self.live.iter().rev()
     }
 
+    /// All tombstones with their slots.
+    pub(crate) fn tombstones(&self) -> impl Iterator<Item = (u64, &Item)> {
+        self.tombstones.iter()
+    }
+
     /// All entries with their slots: live items hottest first, then tombstones.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &Item)> {
         self.live.iter().chain(self.tombstones.iter())
