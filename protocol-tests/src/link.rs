@@ -93,8 +93,8 @@ impl LinkPeer {
         body.extend(u16::try_from(POLICY.len())?.to_be_bytes());
         body.extend(POLICY.as_bytes());
         body.extend(wall_ms.to_be_bytes());
-        // It had no link before.
-        body.extend([0; 16]);
+        // It had no link before, and hashes keys in its own way.
+        body.extend([0; 24]);
         Ok(self.send_frame(HELLO, &body)?)
     }
 

@@ -18,13 +18,13 @@ pub(crate) const POLICY_BYTES_MAX: usize = 8 * 1024;
 pub(crate) const REASON_BYTES_MAX: usize = 1024;
 
 /// Dirty keys that are not on the wire may take one part in this many of `-m`; beyond it the link
-/// stops draining the change queue, and a full sync covers what then overflows. A choice: a
-/// larger part bridges longer stalls of the link without a full sync, at the cost of items.
+/// stops draining the change queue, and a sync covers what then overflows. A choice: a larger
+/// part bridges longer stalls of the link without a sync, at the cost of items.
 pub(crate) const DIRTY_KEYS_SHARE: u64 = 32;
 /// What such a key takes at most, in its queue and in an index whose tables double: 16 bytes, and
 /// 9 for each of 16 places that 7 keys may have; half as much again while the index grows.
 pub(crate) const DIRTY_KEY_BYTES_MAX: usize = 16 + 21 + 11;
-/// Never more than this: a full sync is shorter then.
+/// Never more than this: a sync of the whole table is shorter then.
 pub(crate) const DIRTY_KEYS_MAX: usize = 1_000_000;
 /// And never less, however small `-m` is: a few batches find room.
 pub(crate) const DIRTY_KEYS_MIN: usize = 4 * BATCH_KEYS_MAX;
@@ -42,14 +42,22 @@ pub(crate) const BULK_WINDOW_BYTES_MAX: usize = LIVE_WINDOW_BYTES;
 /// How much longer the acks of such values may take than the fastest before there are fewer of
 /// them on the wire: half of what a client waits for an ack.
 pub(crate) const BULK_DELAY_MS: u64 = 10;
-/// Bytes of a full sync on the wire and not yet acknowledged: far fewer, for live records wait
+/// Bytes of a sync on the wire and not yet acknowledged: far fewer, for live records wait
 /// behind them.
 pub(crate) const SYNC_WINDOW_BYTES: usize = LIVE_WINDOW_BYTES / 16;
-/// Bytes a full sync adds to the wire before live records get their turn again: one frame.
+/// Bytes a sync adds to the wire before live records get their turn again: one frame.
 pub(crate) const SYNC_BURST_BYTES: usize = FRAME_BYTES_MAX;
-/// Bytes of live records after which a waiting full sync gets one turn, so that a busy node still
+/// Bytes of live records after which a waiting sync gets one turn, so that a busy node still
 /// finishes it: a fifth of the line is its own.
 pub(crate) const SYNC_SHARE_BYTES: usize = 4 * SYNC_BURST_BYTES;
+/// Lists of differing buckets that are not answered: one is on its way while the other is answered.
+/// The node that answers keeps no more, so that a partner cannot fill its memory with them.
+pub(crate) const SYNC_LISTS_MAX: usize = 2;
+/// Entries that a sync looks at for one output: a millisecond of work or two, after which the link
+/// reads and keeps time.
+pub(crate) const SYNC_TURN_ENTRIES: usize = 16 << 10;
+/// Looking at a shard counts as so many entries: a lock, and perhaps an allocation.
+pub(crate) const SYNC_SHARD_COST_ENTRIES: usize = 4;
 /// Frames on the wire that are not acknowledged; also the most acks a node may have pending. The
 /// live window full of records of 64 bytes.
 pub(crate) const IN_FLIGHT_MAX: usize = LIVE_WINDOW_BYTES / 64;
@@ -98,9 +106,9 @@ pub(crate) const SKEW_AGREED_MS: u64 = SKEW_ALARM_MS / 2;
 /// Entries that a lift moves in one turn of the link: some milliseconds of work, after which the
 /// link sends a heartbeat if one is due. In tests few, so that clients and faults come in between.
 pub(crate) const LIFT_TURN_ENTRIES: usize = if cfg!(test) { 256 } else { 16 << 10 };
-/// Shortest time between two notices of space: each may cost the partner a walk over its table.
+/// Shortest time between two notices of space: each costs the partner a sync.
 pub(crate) const SPACE_NOTICE_INTERVAL_MS: u64 = 1000;
-/// How often that time doubles while full syncs bring what must be refused again: to a minute.
+/// How often that time doubles while syncs bring what must be refused again: to a minute.
 pub(crate) const SPACE_NOTICE_DOUBLINGS_MAX: u32 = 6;
 
 const _: () = assert!(NODE_ID_BYTES_MAX <= u8::MAX as usize);

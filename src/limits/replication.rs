@@ -16,8 +16,7 @@ pub(crate) const CHANGE_QUEUE_SPARES_MAX: usize = 64;
 pub(crate) const CHANGE_QUEUE_PROMOTIONS_MAX: usize = 4096;
 /// Keys (8 bytes each) that end the link's millisecond of sleep early: 64 KiB of them.
 pub(crate) const CHANGE_QUEUE_WAKE_KEYS: usize = 64 * 1024 / 8;
-/// Batches that end it early, however few keys they have: a full channel costs a full
-/// sync.
+/// Batches that end it early, however few keys they have: a full channel costs a sync.
 pub(crate) const CHANGE_QUEUE_WAKE_BATCHES: usize = CHANGE_QUEUE_BATCHES_MAX / 2;
 
 /// How long a refusal counts after the partner last tried: longer than its retries are apart.

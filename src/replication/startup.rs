@@ -11,7 +11,7 @@
 //! - *refused*: it speaks the link's protocol, and one of the two nodes refuses the other. The port
 //!   stays closed until the configuration is corrected.
 //!
-//! A port that opened before the full sync had ended closes again when the link is lost. A port of
+//! A port that opened before the sync had ended closes again when the link is lost. A port of
 //! a node that has its partner's table, or that has served alone, stays open: from then on the node
 //! holds writes of its clients that nobody else has.
 //!
@@ -31,7 +31,7 @@ pub enum NodeState {
 /// What happens to a node's partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartnerEvent {
-    /// The link is up; the partner's full sync begins.
+    /// The link is up; the partner's sync begins.
     Up,
     /// The partner's end mark arrived: its table is here.
     SyncDone,
@@ -50,7 +50,7 @@ pub struct StartupRules {
     /// How long to wait for an absent partner before serving alone, in milliseconds; `None`: for
     /// ever.
     pub patience_ms: Option<u64>,
-    /// Whether the port opens when the link comes up instead of when the full sync has ended. Only
+    /// Whether the port opens when the link comes up instead of when the sync has ended. Only
     /// for a node that asks its partner about what it does not have yet.
     pub opens_at_hello: bool,
 }
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn a_node_of_a_pair_serves_once_the_full_sync_has_ended() {
+    fn a_node_of_a_pair_serves_once_the_sync_has_ended() {
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 100);
         assert_eq!(
             serves_at(&mut startup, 100),
             None,
-            "a partner with a long full sync is not absent"
+            "a partner with a long sync is not absent"
         );
         startup.on(PartnerEvent::SyncDone, 90_000);
         assert!(startup.is_serving());
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn losing_the_partner_before_the_full_sync_ends_restarts_the_wait() {
+    fn losing_the_partner_before_the_sync_ends_restarts_the_wait() {
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 1900);
         startup.tick(5000);

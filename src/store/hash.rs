@@ -45,6 +45,8 @@ pub struct KeyHasher {
     sip: SipHasher13,
     #[cfg(test)]
     constant: bool,
+    #[cfg(test)]
+    one_bucket: bool,
 }
 
 impl KeyHasher {
@@ -54,6 +56,17 @@ impl KeyHasher {
             sip: SipHasher13::new_with_key(secret),
             #[cfg(test)]
             constant: false,
+            #[cfg(test)]
+            one_bucket: false,
+        }
+    }
+
+    /// Gives every key the same bucket.
+    #[cfg(test)]
+    pub(crate) fn of_one_bucket() -> Self {
+        Self {
+            one_bucket: true,
+            ..Self::new(&[0; 16])
         }
     }
 
@@ -76,6 +89,13 @@ impl KeyHasher {
             };
         }
         let hash = self.sip.hash(key);
+        #[cfg(test)]
+        if self.one_bucket {
+            return KeyHash {
+                first: hash.h1 & !BUCKET_MASK,
+                second: hash.h2,
+            };
+        }
         KeyHash {
             first: hash.h1,
             second: hash.h2,

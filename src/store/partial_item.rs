@@ -57,7 +57,7 @@ impl Drop for PartialItem {
 impl Store {
     /// Allocates the item of a record, which may arrive in chunks.
     ///
-    /// A live record is charged in full, and evicts when it is applied. A record of a full sync may
+    /// A live record is charged in full, and evicts when it is applied. A record of a sync may
     /// not evict: it is charged what it needs beyond the entry it replaces, or refused if that is
     /// over the budget, because other threads would evict for it. Items evicted because the machine
     /// has no memory are in the context.

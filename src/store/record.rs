@@ -8,7 +8,7 @@ use super::item::{Item, ItemHead, NEVER};
 pub enum Origin {
     /// The live lane: writes of the partner's clients. They enter at the hot end and may evict.
     Live,
-    /// The sync lane: a full sync of the partner. Its items enter at the cold end and never evict.
+    /// The sync lane: a sync of the partner. Its items enter at the cold end and never evict.
     Sync,
 }
 

@@ -55,7 +55,7 @@ impl Store {
         self.has_cas
     }
 
-    pub(super) fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
+    pub(crate) fn with_hasher(config: &StoreConfig, hasher: KeyHasher) -> Self {
         let shard_bits = shard_bits_for(config.limit_bytes);
         let count = 1usize << shard_bits;
         let kept_bytes = kept_bytes(config.limit_bytes, count, config.replicated);

@@ -6,7 +6,7 @@
 //! if it is parked. In `async` mode there is one `try_send` per turn, and that thread empties the
 //! channel at most once a millisecond: a worker wakes it only when it is parked, or when 64 KiB of
 //! keys or half a channel of batches wait, for waking it for each batch doubled the CPU time of a
-//! set. While the link is down, batches are dropped, because the next link begins with a full sync.
+//! set. While the link is down, batches are dropped, because the next link begins with a sync.
 
 mod answers;
 mod commits;
@@ -15,7 +15,7 @@ mod tests;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
@@ -28,7 +28,9 @@ use crate::limits::{
     CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX, CHANGE_QUEUE_WAKE_BATCHES,
     CHANGE_QUEUE_WAKE_KEYS,
 };
+use crate::replication::bucket_set::BucketSet;
 use crate::replication::link::{Answer, Ticket, WriteGroup};
+use crate::store::bucket_of;
 
 /// No number of waiting keys wakes the replication thread: it is running.
 const AWAKE: usize = usize::MAX;
@@ -71,6 +73,8 @@ struct Shared {
     /// By worker; empty in `async` mode.
     workers: Vec<Arc<WorkerAnswers>>,
     overflowed: AtomicBool,
+    /// A bit for each bucket of keys of which a batch was dropped.
+    overflowed_buckets: Box<[AtomicU64]>,
     waiting_keys: AtomicUsize,
     /// The most keys that may wait; a batch beyond it is dropped.
     keys_max: usize,
@@ -92,6 +96,7 @@ pub fn change_queue(limit_bytes: u64, waiting_workers: usize) -> (ChangeSender, 
         waited_for: AtomicBool::new(false),
         workers: (0..waiting_workers).map(|_| Arc::default()).collect(),
         overflowed: AtomicBool::new(false),
+        overflowed_buckets: BucketSet::default().words().map(AtomicU64::new).collect(),
         waiting_keys: AtomicUsize::new(0),
         keys_max: keys_max(limit_bytes),
         wake_above_keys: AtomicUsize::new(AWAKE),
@@ -121,6 +126,18 @@ fn keys_max(limit_bytes: u64) -> usize {
         CHANGE_QUEUE_KEYS_MIN,
         CHANGE_QUEUE_BATCHES_MAX * BATCH_KEYS_MAX,
     )
+}
+
+impl Shared {
+    #[cold]
+    fn note_overflow(&self, keys: &[u64]) {
+        for &slot in keys {
+            let (word, bit) = BucketSet::place(usize::from(bucket_of(slot)));
+            self.overflowed_buckets[word].fetch_or(bit, Ordering::Relaxed);
+        }
+        // After the buckets: who sees the flag sees them.
+        self.overflowed.store(true, Ordering::Release);
+    }
 }
 
 impl Batch {
@@ -173,7 +190,7 @@ impl ChangeSender {
     }
 
     /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
-    /// full, the keys are dropped and left to a full sync.
+    /// full, the keys are dropped and left to a sync.
     pub fn send(&self, dirty: &mut Vec<u64>) {
         if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
             for keys in dirty.chunks(BATCH_KEYS_MAX) {
@@ -231,7 +248,7 @@ impl ChangeSender {
         let shared = &*self.shared;
         let waiting = shared.waiting_keys.fetch_add(keys.len(), Ordering::Relaxed) + keys.len();
         if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
-            shared.overflowed.store(true, Ordering::Release);
+            shared.note_overflow(keys);
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
             return false;
         }
@@ -256,8 +273,8 @@ impl ChangeSender {
 }
 
 impl ChangeReceiver {
-    /// Opens or closes the queue. It must be opened before the full sync reads its first entry, so
-    /// that each write is either queued or seen by the full sync.
+    /// Opens or closes the queue. It must be opened before the sync reads its first entry, so that
+    /// each write is either queued or seen by the sync.
     pub fn set_link_up(&self, up: bool) {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
@@ -332,9 +349,16 @@ impl ChangeReceiver {
         slots.extend(self.promotions.try_iter().take(CHANGE_QUEUE_PROMOTIONS_MAX));
     }
 
-    /// Whether a batch was dropped since the last call.
-    pub fn take_overflow(&self) -> bool {
-        self.shared.overflowed.swap(false, Ordering::AcqRel)
+    /// The buckets of the keys that were dropped since the last call, if any were.
+    pub fn take_overflow(&self) -> Option<BucketSet> {
+        // A key that is dropped from here on sets the flag again.
+        if !self.shared.overflowed.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        let words = self.shared.overflowed_buckets.iter();
+        Some(BucketSet::of_words(
+            words.map(|word| word.swap(0, Ordering::Relaxed)),
+        ))
     }
 
     /// Whether no batch waits and none was dropped since the last [`Self::take_overflow`].

@@ -4,7 +4,7 @@
 //! A transfer in the live lane is finished even if the value is touched or replaced by another
 //! large one meanwhile; the newer state is sent after it, and no other record of the key before it.
 //! A small value or a removal ends it. A transfer in the sync lane ends when the live lane sends
-//! the key, and the full sync defers the key.
+//! the key, and the sync defers the key.
 
 use super::Link;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
@@ -52,10 +52,10 @@ impl Link {
         }
     }
 
-    /// The last byte of a slot's record is on the wire: a full sync need not send it any more.
+    /// The last byte of a slot's record is on the wire: a sync need not send it any more.
     pub(super) fn record_sent(&mut self, lane: Lane, slot: u64) {
         if lane == Lane::Live {
-            self.session.full_sync.sent(slot);
+            self.session.sync.sender.sent(slot);
         }
     }
 
@@ -186,7 +186,7 @@ impl Link {
             return;
         };
         if lane == Lane::Sync && transfer.offset < transfer.item.value().len() {
-            self.session.full_sync.defer(transfer.slot);
+            self.session.sync.sender.defer(transfer.slot);
         }
         if transfer.resend {
             self.mark_dirty(&[transfer.slot]);

@@ -13,9 +13,9 @@ pub struct LinkCounters {
     pub degraded: bool,
     /// How often the partner became too slow to be waited for.
     pub degradations: u64,
-    /// Full syncs that were sent to the end.
+    /// Syncs that were sent to the end.
     pub pass_sent: u64,
-    /// Full syncs of the partner that were received to the end.
+    /// Syncs of the partner that were received to the end.
     pub pass_received: u64,
     /// Dirty keys that are not on the wire, now.
     pub queue_keys: u64,
@@ -23,10 +23,13 @@ pub struct LinkCounters {
     pub unconfirmed_records: u64,
     /// Bytes of unacknowledged frames, now.
     pub unconfirmed_bytes: u64,
-    /// Whether the partner may lack an entry of the table, now: there is no link, or a full sync is
+    /// Whether the partner may lack an entry of the table, now: there is no link, or a sync is
     /// requested, running or not acknowledged to its end.
     pub sync_pending: bool,
-    /// Batches of dirty keys that were dropped and left to a full sync.
+    /// How much of the partner's table this node is known to have got on this link, in per cent of
+    /// its buckets, now; 0 without a link.
+    pub sync_progress_percent: u8,
+    /// Batches of dirty keys that were dropped and left to a sync.
     pub queue_overflows: u64,
     /// Records sent in both lanes, tombstones included.
     pub records_sent: u64,

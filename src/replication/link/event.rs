@@ -17,9 +17,9 @@ pub enum LinkEvent {
         /// How the partner described itself.
         partner: Partner,
     },
-    /// The partner's full sync is complete: this node holds what the partner held when it began.
+    /// The partner's sync is complete: this node holds what the partner held when it began.
     PartnerSyncDone,
-    /// This node's full sync is on the wire to the end.
+    /// This node's sync is on the wire to the end.
     OwnSyncDone,
     /// The partner is too slow to be waited for: nobody waits from now on.
     Degraded {

@@ -1,5 +1,6 @@
 //! Hello and welcome, and why a partner is refused.
 
+use super::sync::Sync;
 use super::{Link, LinkError, LinkEvent, Partner, Phase, Refusal, RefusalKind};
 use crate::limits::{
     ADDRESS_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, REPLACEABLE_SILENCE_MS,
@@ -25,6 +26,7 @@ impl Link {
             failover_addr: cut(&self.config.failover_addr, ADDRESS_BYTES_MAX),
             wall_ms: now.wall_ms,
             last_link: self.life.last_link,
+            hash_check: store.hash_check(),
         }
     }
 
@@ -59,6 +61,7 @@ impl Link {
         self.meet(hello, store);
         self.absorb(hello.clock, store, now)?;
         self.session.partner_watermark = hello.flush_watermark;
+        self.session.same_hashes = hello.hash_check == store.hash_check();
         self.session.wire_version = Some(self.highest_common(hello));
         self.session.partner_incarnation = Some(hello.incarnation);
         self.phase = Phase::Handshake(Some(Partner {
@@ -147,7 +150,7 @@ impl Link {
                 .tickets
                 .flush_acked(self.session.watermark_sent);
             self.counters.link_ups += 1;
-            self.session.full_sync.request();
+            self.session.sync = Sync::begun(self.session.same_hashes);
             self.event(LinkEvent::Up { partner });
         }
     }

@@ -34,7 +34,7 @@ pub(super) enum Traffic {
     Small,
     /// Live values of several frames.
     Bulk,
-    /// The full sync.
+    /// The sync.
     Sync,
 }
 

@@ -2,7 +2,7 @@
 
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Inbound;
-use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind, Session};
+use super::{Link, LinkError, Phase, Refusal, RefusalKind, Session};
 use crate::replication::wire::{Ack, Frame, Lane, Record, Runs};
 use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
@@ -52,14 +52,14 @@ impl Link {
                 self.raise_flush_watermark(flush_watermark, store, now)?;
                 self.push_ack(Ack::Applied)?;
             }
-            Frame::SyncEnd => {
-                self.counters.pass_received += 1;
-                self.session.space_notice.sync_ended();
-                self.event(LinkEvent::PartnerSyncDone);
-            }
+            Frame::Digests(digests) => self.on_digests(&digests, store)?,
+            Frame::List(list) => self.on_list(&list)?,
+            Frame::ListDone => self.on_list_done()?,
+            Frame::Unsynced(map) => self.on_unsynced(map),
+            Frame::SyncEnd => self.on_sync_end()?,
             Frame::SpaceAvailable => {
                 if self.session.refused_there {
-                    self.session.full_sync.request();
+                    self.session.sync.sender.request_all();
                 }
             }
             // Handled above, whether the link is up or not.
@@ -193,7 +193,7 @@ impl Link {
         self.push_ack(ack)
     }
 
-    fn push_ack(&mut self, ack: Ack) -> Result<(), LinkError> {
+    pub(super) fn push_ack(&mut self, ack: Ack) -> Result<(), LinkError> {
         if self.session.pending_acks.push(ack) {
             Ok(())
         } else {

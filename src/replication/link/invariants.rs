@@ -1,7 +1,7 @@
 //! What must be true of a link's state, or data would be lost without anybody noticing.
 //!
 //! Checked in release builds, too, before each output leaves: a link whose state is wrong is ended,
-//! and the full sync of the next one sends whatever this one forgot. All checks are a few
+//! and the sync of the next one sends whatever this one forgot. All checks are a few
 //! comparisons, whatever the queues hold.
 
 use super::{Link, LinkError, Phase, Session};
@@ -34,9 +34,6 @@ impl Session {
         if !self.in_flight.is_consistent() {
             return Some("the frames in flight do not add up");
         }
-        if !self.full_sync.is_consistent() {
-            return Some("an entry is deferred and no full sync sends it");
-        }
         if self.outgoing.iter().flatten().any(|it| it.is_finished()) {
             return Some("a transfer has ended and is still there");
         }
@@ -45,8 +42,8 @@ impl Session {
             return Some("the partner was sent a flush that this node does not have");
         }
         let syncs = self.outgoing[Lane::Sync as usize].is_some();
-        if syncs && self.full_sync.is_idle() {
-            return Some("a transfer belongs to a full sync that has ended");
+        if syncs && !self.sync.sender.is_running() {
+            return Some("a transfer belongs to a sync that has ended");
         }
         None
     }

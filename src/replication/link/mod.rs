@@ -5,14 +5,14 @@
 //! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
 //! `Welcome` or `Refuse`; see [`life`] for what may come before the welcome. Once each side has
 //! welcomed the other, the link is up: this
-//! side sends dirty keys in the live lane and the whole table in the sync lane. Everything that
+//! side sends dirty keys in the live lane, and in the sync lane what the partner lacks. Everything that
 //! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
 //! older connection can apply after a newer one is up.
 //!
 //! The caller:
 //! - after a read: [`Link::received`], then take events, then transmit;
 //! - for groups of writes: [`Link::commit`] while [`Link::has_room`]; for a group that was dropped:
-//!   [`Link::overflowed`]. Then and after each other call, [`Link::take_answers`] says which groups
+//!   [`Link::overflowed_in`]. Then and after each other call, [`Link::take_answers`] says which groups
 //!   the partner has;
 //! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
 //!   nothing, there is nothing to send before the next event or tick;
@@ -26,7 +26,6 @@ mod clock;
 mod counters;
 mod dirty;
 mod event;
-mod full_sync;
 mod handshake;
 mod health;
 mod heartbeat;
@@ -38,6 +37,7 @@ mod outbound;
 mod pending_acks;
 mod semi_sync;
 mod space_notice;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -54,17 +54,17 @@ pub use health::DegradedReason;
 pub use ticket::{Answer, Ticket, WriteGroup};
 
 use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
-use crate::replication::wire::{Frame, Framer, Lane, WIRE_VERSIONS};
+use crate::replication::wire::{Frame, Framer, WIRE_VERSIONS};
 use crate::store::{Now, Store, Timestamp};
 
 use clock::{PartnerClock, PartnerWall};
 use dirty::DirtyKeys;
-use full_sync::FullSync;
 use health::Health;
-use in_flight::{InFlight, Traffic};
+use in_flight::InFlight;
 use life::Life;
 use pending_acks::PendingAcks;
 use space_notice::SpaceNotice;
+use sync::Sync;
 use tickets::Tickets;
 use transfer::{Inbound, Outgoing};
 
@@ -127,6 +127,8 @@ struct Session {
     wire_version: Option<u16>,
     /// The flush watermark in the partner's hello.
     partner_watermark: Timestamp,
+    /// Both nodes hash keys with the same secret. While the pair's key is changed they do not.
+    same_hashes: bool,
     /// This side has welcomed the partner.
     has_welcomed: bool,
     /// The partner has welcomed this side.
@@ -145,10 +147,10 @@ struct Session {
     /// Records in chunks, by lane.
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
-    full_sync: FullSync,
+    sync: Sync,
     /// The highest flush watermark that the partner has or was sent.
     watermark_sent: Timestamp,
-    /// Bytes of live records since the last burst of the full sync, and since the last live chunk.
+    /// Bytes of live records since the last burst of the sync, and since the last live chunk.
     live_since_sync_bytes: usize,
     live_since_chunk_bytes: usize,
     /// The present output has a frame of a large live value: one is enough, for the next small
@@ -170,7 +172,7 @@ struct Session {
     ran_ms: u64,
     /// `ClockAhead` was reported.
     clock_alarm: bool,
-    /// The partner had no memory for a record since the current or last full sync began.
+    /// The partner had no memory for a record since the current or last sync began.
     refused_there: bool,
 }
 
@@ -242,7 +244,7 @@ impl Link {
     }
 
     /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
-    /// full sync of the next link covers them.
+    /// sync of the next link covers them.
     pub fn disconnected(&mut self, store: &Store, _now: Now) {
         self.note_link_end(store);
         self.phase = Phase::Down;
@@ -266,16 +268,6 @@ impl Link {
     /// Whether the set of dirty keys takes another batch of 1,024.
     pub fn has_room(&self) -> bool {
         self.session.dirty.has_room(BATCH_KEYS_MAX)
-    }
-
-    /// A batch of dirty keys was dropped: another full sync sends them. A running one is finished
-    /// first, so that repeated overflows cannot keep the partner waiting for its end.
-    pub fn overflowed(&mut self) {
-        self.counters.queue_overflows += 1;
-        self.session.tickets.fail_all();
-        if self.phase == Phase::Up {
-            self.session.full_sync.request();
-        }
     }
 
     /// Slots that clients read here, for the partner to promote. Best effort: more than the bound
@@ -364,7 +356,7 @@ impl Link {
     pub fn next_tick_ms(&self, now: Now) -> u64 {
         let silence = self.session.heard_ms + SILENCE_MS;
         match self.phase {
-            _ if self.life.lift.is_some() => 1,
+            _ if self.life.lift.is_some() || self.session.sync.is_unfinished() => 1,
             Phase::Down | Phase::Refused => HEARTBEAT_MS,
             Phase::Handshake(_) | Phase::Up => silence
                 .min(self.heartbeat_due_ms())
@@ -385,7 +377,11 @@ impl Link {
         LinkCounters {
             queue_keys: (self.session.dirty.len() + self.session.bulk.len()) as u64,
             unconfirmed_records: (self.session.in_flight.records() + in_chunks) as u64,
-            sync_pending: self.needs_full_sync(),
+            sync_pending: self.needs_sync(),
+            sync_progress_percent: match self.phase {
+                Phase::Up => self.session.sync.receiver.progress_percent(),
+                _ => 0,
+            },
             degraded: self.is_degraded(),
             unconfirmed_bytes: self.session.in_flight.bytes() as u64,
             clock_skew_ms: self.session.partner_wall.skew_ms(),
@@ -411,7 +407,7 @@ impl Link {
         self.phase == Phase::Up
     }
 
-    /// Whether the link is up and everything is acknowledged, a full sync included: a node that
+    /// Whether the link is up and everything is acknowledged, a sync included: a node that
     /// stops waits for it.
     pub fn is_drained(&self) -> bool {
         let session = &self.session;
@@ -420,17 +416,7 @@ impl Link {
             && session.bulk.is_empty()
             && session.in_flight.is_empty()
             && session.outgoing.iter().all(Option::is_none)
-            && session.full_sync.is_idle()
-    }
-
-    /// Whether the partner may lack an entry of the table: the link is not up, or a full sync is
-    /// requested, running or not acknowledged to its end.
-    pub fn needs_full_sync(&self) -> bool {
-        let session = &self.session;
-        self.phase != Phase::Up
-            || !session.full_sync.is_idle()
-            || session.outgoing[Lane::Sync as usize].is_some()
-            || session.in_flight.carries(Traffic::Sync)
+            && session.sync.sender.is_idle()
     }
 
     /// Queues an event. Of each kind only the last is kept, so the queue is bounded and a burst of

@@ -1,18 +1,17 @@
 //! Outgoing frames, in order of priority: acks, notices, the live lane, the sync lane.
 //!
 //! [`Link::send`] shares the output between the lanes: live records go first, but after
-//! [`SYNC_SHARE_BYTES`] of them a waiting full sync gets one burst of [`SYNC_BURST_BYTES`], so that
-//! a busy node still finishes it. Each lane stops at its window of unacknowledged bytes.
+//! [`SYNC_SHARE_BYTES`] of them a waiting sync gets one burst, see [`super::sync`], so that a busy
+//! node still finishes it. Each lane stops at its window of unacknowledged bytes.
 //! A value that needs several frames is sent by [`super::chunks`]; in the live lane at most one of
 //! its frames is in each output, and small records go first.
 
 use super::chunks::is_large;
 use super::dirty::Inserted;
-use super::full_sync::SyncPhase;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Outgoing;
-use super::{Link, LinkEvent, Session};
-use crate::limits::{HEARTBEAT_MS, PROMOTIONS_MAX, SYNC_BURST_BYTES, SYNC_SHARE_BYTES};
+use super::{Link, Session};
+use crate::limits::{HEARTBEAT_MS, PROMOTIONS_MAX, SYNC_SHARE_BYTES};
 use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, Record, first_value_bytes};
 use crate::store::{Item, Now, RecordHead, Store, Version};
 
@@ -27,6 +26,7 @@ impl Link {
     /// Fills `out` up to about `limit` bytes (at most one frame more).
     pub(super) fn send(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) {
         self.session.bulk_sent = false;
+        self.begin_sync_turn();
         // Acks. Stale transfers end first: once the partner reads the ack of its newer record, a
         // last chunk of our older one would overwrite that record, see `Outgoing::may_continue`.
         self.end_stale_transfers(store, out);
@@ -34,6 +34,7 @@ impl Link {
             Frame::encode_acks(out, || self.session.pending_acks.pop_run());
         }
         // Notices.
+        self.send_unsynced(out);
         self.send_flush(store, now, out);
         self.send_space_available(store, now, out);
         self.send_promotions(now, out);
@@ -49,12 +50,12 @@ impl Link {
         self.session.settle_tickets();
     }
 
-    /// Sends live records. True if it stopped because it is the full sync's turn.
+    /// Sends live records. True if it stopped because it is the sync's turn.
     fn send_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) -> bool {
         while out.len() < limit && self.session.in_flight.has_room(Traffic::Small) {
             let starved = self.session.live_since_sync_bytes >= SYNC_SHARE_BYTES;
             if starved
-                && !self.session.full_sync.is_idle()
+                && !self.session.sync.is_idle()
                 && self.session.in_flight.has_room(Traffic::Sync)
             {
                 return true;
@@ -111,7 +112,7 @@ impl Link {
             if !self.follows_transfer(slot, entry.as_ref())
                 && self.session.bulk.insert(slot) == Inserted::Full
             {
-                self.overflowed();
+                self.overflowed(&[slot]);
             }
             self.session.dirty.pop();
             return Progress::Made;
@@ -125,50 +126,6 @@ impl Link {
         }
         self.session.dirty.pop();
         Progress::Made
-    }
-
-    /// Sends up to [`SYNC_BURST_BYTES`] of the full sync, or its end mark.
-    fn send_sync_burst(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) {
-        if out.len() >= limit {
-            return;
-        }
-        // Start the walk if one was requested.
-        match self.session.full_sync.begin() {
-            SyncPhase::Idle => return,
-            SyncPhase::Begun => self.session.refused_there = false,
-            SyncPhase::Walking => {}
-        }
-        self.session.live_since_sync_bytes = 0;
-        let limit = limit.min(out.len() + SYNC_BURST_BYTES);
-        while out.len() < limit && self.session.in_flight.has_room(Traffic::Sync) {
-            // A value in chunks goes on before the next entry.
-            if self.session.outgoing[Lane::Sync as usize].is_some() {
-                self.send_chunk(Lane::Sync, store, now, out);
-                continue;
-            }
-            // The walk is over and nothing is deferred.
-            let Some(slot) = self.session.full_sync.next(store) else {
-                Frame::SyncEnd.encode(out);
-                self.session.full_sync.end();
-                self.counters.pass_sent += 1;
-                self.event(LinkEvent::OwnSyncDone);
-                return;
-            };
-            // The next entry, unless the live lane carries it.
-            let entry = store.entry(slot);
-            self.end_stale_transfers_of(slot, entry.as_ref(), out);
-            let Some(item) = entry else {
-                self.session.full_sync.sent(slot);
-                continue;
-            };
-            if !self.goes_live(slot, &item) {
-                self.session.full_sync.sent(slot);
-                self.send_record(Lane::Sync, slot, item, store, now, out);
-            } else if !self.session.full_sync.defer(slot) {
-                // It was deferred before, so the walk is over: wait for the live lane to send it.
-                return;
-            }
-        }
     }
 
     /// Puts a record on the wire, or its first chunk if it does not fit one frame.

@@ -7,15 +7,15 @@ use super::{Link, LinkEvent, Phase};
 use crate::store::{Now, Store};
 
 impl Link {
-    /// A group of writes that are in the table. They are dropped while the link is not up: the full
-    /// sync that begins when it comes up sends them.
+    /// A group of writes that are in the table. They are dropped while the link is not up: the sync
+    /// that begins when it comes up sends them.
     pub fn commit(&mut self, group: &WriteGroup<'_>, store: &Store) {
         if self.phase != Phase::Up {
             return self.answers.extend(group.ticket.map(Answer::unprotected));
         }
         let Some(shares_keys) = self.insert_dirty(group.slots) else {
             self.answers.extend(group.ticket.map(Answer::unprotected));
-            return self.overflowed();
+            return self.overflowed(group.slots);
         };
         let position = self.session.dirty.inserted();
         let watermark = store.flush_watermark();
@@ -30,7 +30,7 @@ impl Link {
     /// Slots that were written, and nobody waits for.
     pub fn mark_dirty(&mut self, slots: &[u64]) {
         if self.phase == Phase::Up && self.insert_dirty(slots).is_none() {
-            self.overflowed();
+            self.overflowed(slots);
         }
     }
 

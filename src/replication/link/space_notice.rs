@@ -4,16 +4,16 @@ use crate::limits::{SPACE_NOTICE_DOUBLINGS_MAX, SPACE_NOTICE_INTERVAL_MS};
 use crate::store::{Memory, Now, RefuseReason};
 
 /// The records refused for want of memory since the last report. A report makes the partner run a
-/// full sync, so it is sent only when that would bring something.
+/// sync, so it is sent only when that would bring something.
 #[derive(Debug, Default)]
 pub(super) struct SpaceNotice {
     /// Bytes of the smallest refused record, which is the first to fit.
     smallest_bytes: Option<u64>,
     /// When the last report was made.
     sent_ms: u64,
-    /// A record was refused since the partner's last full sync ended.
+    /// A record was refused since the partner's last sync ended.
     refused_since_sync: bool,
-    /// Full syncs in a row in which a record was refused.
+    /// Syncs in a row in which a record was refused.
     syncs_refused: u32,
 }
 
@@ -27,7 +27,7 @@ impl SpaceNotice {
         }
     }
 
-    /// The partner's full sync has ended. As long as records are refused in each, the time between
+    /// The partner's sync has ended. As long as records are refused in each, the time between
     /// two reports doubles.
     pub(super) fn sync_ended(&mut self) {
         self.syncs_refused = match std::mem::take(&mut self.refused_since_sync) {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_doubles_while_every_full_sync_brings_refused_records() {
+    fn the_interval_doubles_while_every_sync_brings_refused_records() {
         let mut notice = SpaceNotice::default();
         let mut now = Now {
             boot_ms: 1 << 20,

@@ -115,7 +115,7 @@ impl Runner {
             LinkEnd::Link(_) | LinkEnd::Replaced(_) => false,
         };
         self.drain.unreplicated = None;
-        self.drain.partner = if !was_there || self.link.needs_full_sync() {
+        self.drain.partner = if !was_there || self.link.needs_sync() {
             PartnerHas::Nothing
         } else if self.has_drained() {
             PartnerHas::Everything

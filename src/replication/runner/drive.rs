@@ -209,8 +209,8 @@ impl Runner {
             PollMode::Parked if self.changes.is_empty() => return mode,
             _ => {}
         }
-        if self.changes.take_overflow() {
-            self.link.overflowed();
+        if let Some(buckets) = self.changes.take_overflow() {
+            self.link.overflowed_in(&buckets);
         }
         let mut came = 0;
         // At most one full channel in each call, however much the workers add meanwhile.
@@ -251,8 +251,7 @@ impl Runner {
             let now_ms = self.clock.now().boot_ms;
             match event {
                 LinkEvent::Up { partner } => {
-                    // Must happen before the next transmit, where the full sync reads its first
-                    // entry.
+                    // Must happen before the next transmit, where the sync reads its first entry.
                     self.changes.set_link_up(true);
                     self.changes.set_waited_for(self.link.is_waited_for());
                     self.startup.on(PartnerEvent::Up, now_ms);

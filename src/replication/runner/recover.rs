@@ -33,7 +33,7 @@ pub(super) async fn catch_panic(running: impl Future<Output = ()>) -> Result<(),
 }
 
 impl Runner {
-    /// Starts again without a link, so that the next one comes with a full sync.
+    /// Starts again without a link, so that the next one comes with a sync.
     pub(super) fn recover(&mut self) {
         self.log.fault("the replication thread panicked");
         let now = self.clock.now();

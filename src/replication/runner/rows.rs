@@ -78,6 +78,9 @@ const ROWS: &[Row] = &[
         number(it.counters.unconfirmed_bytes)
     }),
     ("sync_pending", |it| number(u8::from(it.sync_pending()))),
+    ("sync_progress_percent", |it| {
+        number(it.counters.sync_progress_percent)
+    }),
     ("queue_overflows", |it| number(it.counters.queue_overflows)),
     ("records_sent", |it| number(it.counters.records_sent)),
     ("records_confirmed", |it| {

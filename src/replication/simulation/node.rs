@@ -194,8 +194,8 @@ impl SimNode {
     /// arrive, and otherwise parks until a worker wakes it.
     pub(super) fn take_keys(&mut self, time_ms: u64) {
         let now = self.now(time_ms);
-        if self.changes.take_overflow() {
-            self.link.overflowed();
+        if let Some(buckets) = self.changes.take_overflow() {
+            self.link.overflowed_in(&buckets);
         }
         let mut came = 0;
         while self.link.has_room() {

@@ -1,8 +1,8 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, LastLink, MAGIC,
-    RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
+    Ack, BUCKET_MAP_BYTES, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane,
+    LastLink, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{
     ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
@@ -48,6 +48,13 @@ impl<'a> Frame<'a> {
             }),
             kind::HEARTBEAT_ACK => Reader::new("heartbeat-ack", body)
                 .only(|r| Ok(Self::HeartbeatAck { boot_ms: r.u64()? })),
+            kind::DIGESTS => Reader::new("digests", body).digests(),
+            kind::LIST => Reader::new("list", body).list(),
+            kind::LIST_DONE => Reader::new("list-done", body).only(|_| Ok(Self::ListDone)),
+            kind::UNSYNCED => Reader::new("unsynced", body).only(|r| {
+                let map = r.take(BUCKET_MAP_BYTES)?.as_array();
+                map.map(Self::Unsynced).ok_or_else(|| r.wrong("length"))
+            }),
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -81,14 +88,19 @@ impl Slots<'_> {
 }
 
 /// Reads the fields of a frame's body one after the other.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     frame: &'static str,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn new(frame: &'static str, body: &'a [u8]) -> Self {
+    pub(super) fn new(frame: &'static str, body: &'a [u8]) -> Self {
         Self { frame, rest: body }
+    }
+
+    /// What is not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Reads a frame of fixed fields: nothing may follow them.
@@ -123,10 +135,10 @@ impl<'a> Reader<'a> {
         let policy_len = usize::from(self.u16()?);
         let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
         // A node of version 1 has no more; it is refused for its version.
-        let (wall_ms, last_link) = if wire_max > 1 {
-            (self.wall_ms()?, self.last_link()?)
+        let (wall_ms, last_link, hash_check) = if wire_max > 1 {
+            (self.wall_ms()?, self.last_link()?, self.u64()?)
         } else {
-            (0, None)
+            (0, None, 0)
         };
         let listen_addr = self.address()?;
         let failover_addr = self.address()?;
@@ -143,6 +155,7 @@ impl<'a> Reader<'a> {
             last_link,
             listen_addr,
             failover_addr,
+            hash_check,
         }))
     }
 
@@ -238,6 +251,16 @@ impl<'a> Reader<'a> {
         match self.rest.as_chunks::<8>() {
             (slots, []) => Ok(Frame::Promote(Slots(slots))),
             _ => Err(self.wrong("length")),
+        }
+    }
+
+    /// The mark of the last frame of its type. Any other must have something in it.
+    pub(super) fn is_last(&mut self) -> Result<bool, WireError> {
+        match self.u8()? {
+            0 if self.rest().is_empty() => Err(self.wrong("length")),
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.wrong("mark of the last")),
         }
     }
 
@@ -337,15 +360,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn u64(&mut self) -> Result<u64, WireError> {
+    pub(super) fn u64(&mut self) -> Result<u64, WireError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
-    fn u16(&mut self) -> Result<u16, WireError> {
+    pub(super) fn u16(&mut self) -> Result<u16, WireError> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    fn u8(&mut self) -> Result<u8, WireError> {
+    pub(super) fn u8(&mut self) -> Result<u8, WireError> {
         Ok(u8::from_be_bytes(self.array()?))
     }
 
@@ -358,7 +381,7 @@ impl<'a> Reader<'a> {
         Ok(*array)
     }
 
-    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
         let (taken, rest) = self
             .rest
             .split_at_checked(len)
@@ -367,7 +390,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn wrong(&self, field: &'static str) -> WireError {
+    pub(super) fn wrong(&self, field: &'static str) -> WireError {
         WireError::Field {
             frame: self.frame,
             field,

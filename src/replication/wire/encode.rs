@@ -74,6 +74,18 @@ impl Frame<'_> {
             Self::HeartbeatAck { boot_ms } => frame(out, kind::HEARTBEAT_ACK, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
+            Self::Digests(digests) => frame(out, kind::DIGESTS, |out| {
+                out.push(u8::from(digests.is_last));
+                out.extend_from_slice(digests.runs);
+            }),
+            Self::List(list) => frame(out, kind::LIST, |out| {
+                out.push(u8::from(list.is_last));
+                out.extend_from_slice(list.sections);
+            }),
+            Self::ListDone => frame(out, kind::LIST_DONE, |_| {}),
+            Self::Unsynced(map) => frame(out, kind::UNSYNCED, |out| {
+                out.extend_from_slice(&map[..]);
+            }),
         }
     }
 
@@ -131,6 +143,7 @@ impl Hello<'_> {
             .map_or((0, 0), |last| (last.incarnation, last.until.get()));
         out.extend(incarnation.to_be_bytes());
         out.extend(until.to_be_bytes());
+        out.extend(self.hash_check.to_be_bytes());
         for address in [self.listen_addr, self.failover_addr] {
             out.push(address.len() as u8);
             out.extend_from_slice(address.as_bytes());

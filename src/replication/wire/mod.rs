@@ -24,6 +24,10 @@
 //! | 12   | SpaceAvailable | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock, timestamp: its clock, wall clock |
 //! | 14   | HeartbeatAck | u64 ms of the heartbeat that it answers |
+//! | 15   | Digests    | u8 1 if it is the last, else 0; runs, to the end |
+//! | 16   | List       | u8 1 if it is the last, else 0; sections, to the end |
+//! | 17   | ListDone   | nothing |
+//! | 18   | Unsynced   | 65,536 bits, the first bucket in the lowest bit of the first byte |
 //!
 //! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
 //! Less than an hour stands for a clock that was never set.
@@ -43,7 +47,8 @@
 //! u16        length of the policy (at most 8 KiB), policy (UTF-8)
 //! wall clock                                                        \
 //! u64        incarnation of the partner when the last link ended     |  from version 2 on
-//! timestamp  the clock at that moment; zero if there was no link    /
+//! timestamp  the clock at that moment; zero if there was no link     |
+//! u64        a check of the secret that keys are hashed with        /
 //! u8         length of the own replication address, address (UTF-8)   \  may be missing
 //! u8         length of the partner's, address (UTF-8)                 /
 //! ```
@@ -71,14 +76,37 @@
 //!
 //! **Chunks.** A record that does not fit one frame is sent as ChunkStart and then Chunks until the
 //! announced length is reached. There is one transfer per lane: lane 0 for live records, 1 for the
-//! full sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
+//! sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
 //! completed.
 //!
-//! **Acks** answer the frames Record, ChunkStart and Chunk: one each, in the order in which those
-//! were sent. A run is
+//! **Sync.** Each side sends what the other may lack, in buckets of keys: bits 40 to 55 of a key's
+//! hash. First come all tombstones, as records, and the digests of the buckets. A run of them is
 //!
 //! ```text
-//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow
+//! u8   0 = sums follow, 1 = the buckets have no entry, not even a tombstone
+//! u16  first bucket
+//! u16  how many buckets follow it
+//! u64  the sum of each bucket: of the numbers of its live items, modulo 2^64
+//! ```
+//!
+//! The receiver answers with lists of what it holds in the buckets that differ. A section is
+//!
+//! ```text
+//! u16  bucket
+//! u16  number of entries; bit 15: the section speaks for a range of hashes only, else for all
+//! u64, u64  first and last hash of the range             (with bit 15 only)
+//! u64, timestamp, timestamp  hash and version of each entry, by hash
+//! ```
+//!
+//! A list is answered with the records of that range that it lacks or has older versions of, and
+//! then with ListDone; SyncEnd follows that of the last list. At most two lists are under way.
+//! Unsynced names buckets in which changes were dropped: a further sync brings them.
+//!
+//! **Acks** answer the frames Record, ChunkStart, Chunk, Digests and List: one each, in the order in
+//! which those were sent. A run is
+//!
+//! ```text
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = taken: a chunk that others follow, digests, a list
 //! u16  how many in a row, at least 1   (not for superseded: always one)
 //! timestamp, timestamp  the version held here  (superseded only)
 //! ```
@@ -86,8 +114,10 @@
 //! Decoding never panics: the length is checked before each read.
 
 mod decode;
+mod digests;
 mod encode;
 mod framer;
+mod list;
 #[cfg(test)]
 mod tests;
 
@@ -95,12 +125,16 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::{BUCKETS, FRAME_BYTES_MAX};
 use crate::store::{RecordHead, Timestamp, Version};
 
 pub use decode::{Runs, Slots};
+pub(crate) use digests::DigestRuns;
+pub use digests::{BucketDigest, Digests};
 pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
 pub use framer::{Framer, first_frame};
+pub use list::List;
+pub(crate) use list::{Section, SectionWriter, Sections};
 
 /// The wire versions this build speaks.
 pub const WIRE_VERSIONS: RangeInclusive<u16> = 2..=2;
@@ -111,6 +145,9 @@ const MAGIC: [u8; 4] = *b"MTWN";
 const LENGTH_BYTES: usize = 4;
 /// Longest value of the length field.
 const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
+
+/// Bytes of digests or of a list that fit a frame, behind its type and the mark of the last one.
+const SYNC_BODY_BYTES_MAX: usize = LENGTH_MAX - 2;
 
 const KIND_SYNC: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
@@ -138,6 +175,10 @@ mod kind {
     pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
     pub(super) const HEARTBEAT_ACK: u8 = 14;
+    pub(super) const DIGESTS: u8 = 15;
+    pub(super) const LIST: u8 = 16;
+    pub(super) const LIST_DONE: u8 = 17;
+    pub(super) const UNSYNCED: u8 = 18;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -189,7 +230,7 @@ pub enum Frame<'a> {
         /// The flush watermark.
         flush_watermark: Timestamp,
     },
-    /// The sender's full sync is complete.
+    /// All records of the sender's sync are sent.
     SyncEnd,
     /// The sender has refused records, and has 5 % of its memory free now.
     SpaceAvailable,
@@ -207,7 +248,19 @@ pub enum Frame<'a> {
         /// The `boot_ms` of that heartbeat.
         boot_ms: u64,
     },
+    /// Sums of the sender's table, bucket by bucket.
+    Digests(Digests<'a>),
+    /// What the sender holds in buckets whose sums differ.
+    List(List<'a>),
+    /// The records that one list made due are sent.
+    ListDone,
+    /// Changes of these buckets were dropped: the receiver may hold old states in them until the
+    /// next sync has ended.
+    Unsynced(&'a [u8; BUCKET_MAP_BYTES]),
 }
+
+/// A bit for each bucket.
+pub(crate) const BUCKET_MAP_BYTES: usize = BUCKETS / 8;
 
 /// How a node describes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +289,8 @@ pub struct Hello<'a> {
     pub listen_addr: &'a str,
     /// What the node takes for its partner's replication address; may be empty.
     pub failover_addr: &'a str,
+    /// Equal on nodes that hash keys with the same secret, see [`crate::store::Store::hash_check`].
+    pub hash_check: u64,
 }
 
 /// The end of a node's last link.
@@ -268,7 +323,7 @@ pub struct Record<'a> {
 pub enum Lane {
     /// What clients write now.
     Live = 0,
-    /// A full sync: a walk over the whole table.
+    /// A sync: what the partner lacks since the link was down, or since changes were dropped.
     Sync = 1,
 }
 
@@ -281,7 +336,7 @@ pub enum Ack {
     Superseded(Version),
     /// The receiver has no memory for it. An older version that it held is removed.
     NoRoom,
-    /// It took a chunk that is not the last.
+    /// It took a chunk that is not the last, digests or a list.
     Chunk,
 }
 

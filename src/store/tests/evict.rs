@@ -269,7 +269,7 @@ fn act(store: &Store, random: u64, now: Now) {
 }
 
 /// Regression: the partner's record evicted an item that the partner had not confirmed, and the
-/// tombstone was not sent before the next full sync.
+/// tombstone was not sent before the next sync.
 #[test]
 fn an_item_evicted_by_a_record_is_dirty() {
     let (store, mut context) = begun(replicated(SMALL_BYTES));

@@ -80,7 +80,7 @@ fn after_a_refused_record_the_next_one_finds_memory() {
         applied += u32::from(record(&key, timestamp, Origin::Live) == ApplyResult::Applied);
     }
     assert!(applied >= 10, "{applied} of 20");
-    // A full sync evicts nothing.
+    // A sync evicts nothing.
     let evicted = store.evicted();
     for timestamp in 0..20u64 {
         let key = [&b"passed"[..], &timestamp.to_be_bytes()].concat();

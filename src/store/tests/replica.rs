@@ -178,7 +178,7 @@ fn a_record_below_the_flush_watermark_is_superseded() {
 }
 
 #[test]
-fn a_full_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
+fn a_sync_evicts_nothing_and_removes_what_it_cannot_replace() {
     let (store, mut context) = begun(replicated(SMALL_BYTES));
     let mut count = 0u64;
     while store.evicted() == 0 {
@@ -216,10 +216,10 @@ fn refusing_a_version_that_is_held_already_keeps_it() {
     assert!(store.held(b"k").is_none());
 }
 
-/// Regression: a full sync that brought a newer version of a hot session moved it to the cold end,
+/// Regression: a sync that brought a newer version of a hot session moved it to the cold end,
 /// where the next eviction took it.
 #[test]
-fn a_full_sync_enters_cold_and_leaves_hot_items_hot() {
+fn a_sync_enters_cold_and_leaves_hot_items_hot() {
     let store = replicated(64 * MEBIBYTE);
     let (slot, mut same_shard) = (store.slot_of(b"hot"), Vec::new());
     let shard_of = |slot| hash::shard_of(slot, store.shard_bits);
@@ -282,11 +282,11 @@ fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     assert_eq!(begin(2 << 20).err(), Some(RefuseReason::TooLarge));
 }
 
-/// Regression: a full sync charged a value at its first chunk and checked the budget at its last:
+/// Regression: a sync charged a value at its first chunk and checked the budget at its last:
 /// between the two every other thread evicted for it. With a partner full of unconfirmed items, a
-/// full sync of 60 large values lost 9,486 items on both nodes.
+/// sync of 60 large values lost 9,486 items on both nodes.
 #[test]
-fn a_full_sync_makes_no_thread_evict() {
+fn a_sync_makes_no_thread_evict() {
     let (store, mut context) = begun(replicated(SMALL_BYTES));
     let head = record_of(1 << 52);
     let begin = |key: &[u8], len| {
@@ -314,9 +314,9 @@ fn a_full_sync_makes_no_thread_evict() {
     store.audit(START);
 }
 
-/// The entry that a full sync counts on replacing may be gone or smaller when the last chunk comes.
+/// The entry that a sync counts on replacing may be gone or smaller when the last chunk comes.
 #[test]
-fn an_entry_may_shrink_before_a_full_sync_replaces_it() {
+fn an_entry_may_shrink_before_a_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
         let (store, mut context) = begun(replicated(SMALL_BYTES));
         let head = record_of(1 << 52);

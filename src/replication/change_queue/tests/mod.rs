@@ -47,9 +47,9 @@ fn a_full_queue_drops_the_batch_and_reports_an_overflow() {
     for key in 0..CHANGE_QUEUE_BATCHES_MAX as u64 {
         sender.send(&mut vec![key]);
     }
-    assert!(!receiver.take_overflow());
+    assert!(receiver.take_overflow().is_none());
     sender.send(&mut vec![7]);
-    assert!(receiver.take_overflow() && !receiver.take_overflow());
+    assert!(receiver.take_overflow().is_some() && receiver.take_overflow().is_none());
     assert_eq!(drained(&receiver).len(), CHANGE_QUEUE_BATCHES_MAX);
     sender.send(&mut vec![8]);
     assert_eq!(drained(&receiver), [8]);
@@ -63,7 +63,7 @@ fn waiting_keys_take_no_more_than_a_share_of_memory() {
         let (sender, receiver) = change_queue(limit_bytes, 0);
         receiver.set_link_up(true);
         let mut handed_over = 0;
-        while !receiver.take_overflow() {
+        while receiver.take_overflow().is_none() {
             sender.send(&mut vec![7; BATCH_KEYS_MAX]);
             handed_over += BATCH_KEYS_MAX;
         }
@@ -92,7 +92,7 @@ fn without_a_link_nothing_is_kept_and_nothing_overflows() {
         sender.send(&mut vec![key]);
         sender.send_promotions(&mut vec![key]);
     }
-    assert!(receiver.is_empty() && !receiver.take_overflow());
+    assert!(receiver.is_empty() && receiver.take_overflow().is_none());
     receiver.set_link_up(true);
     sender.send(&mut vec![1]);
     sender.send_promotions(&mut vec![2]);
@@ -142,7 +142,7 @@ fn many_waiting_keys_wake_a_receiver_that_polls_soon() {
 }
 
 /// Regression: batches of one key each, as unpipelined sets make them, filled the channel
-/// before their keys were enough to wake the receiver. The overflow cost a full sync, on a
+/// before their keys were enough to wake the receiver. The overflow cost a sync, on a
 /// healthy pair at 61,000 sets a second.
 #[test]
 fn many_small_batches_wake_the_receiver_before_the_channel_is_full() {
@@ -156,7 +156,10 @@ fn many_small_batches_wake_the_receiver_before_the_channel_is_full() {
             receiver.poll_soon();
         }
     }
-    assert!(!receiver.take_overflow(), "the receiver was woken too late");
+    assert!(
+        receiver.take_overflow().is_none(),
+        "the receiver was woken too late"
+    );
     assert_eq!(
         seen + drained(&receiver).len(),
         CHANGE_QUEUE_BATCHES_MAX + 1

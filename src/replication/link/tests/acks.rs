@@ -15,7 +15,7 @@ fn acks_arrive(from: &mut Side, to: &mut Side) {
 #[test]
 fn a_record_without_room_is_not_confirmed() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
-    a.set(b"in a full sync", 2 << 20);
+    a.set(b"in a sync", 2 << 20);
     connect(&mut a, &mut b);
     talk(&mut a, &mut b);
     a.set(b"live", 2 << 20);
@@ -23,7 +23,7 @@ fn a_record_without_room_is_not_confirmed() {
     talk(&mut a, &mut b);
     assert_eq!(a.link.counters().records_no_room, 2);
     let item = |key: &[u8]| a.store.entry(a.store.slot_of(key)).unwrap();
-    for key in [&b"in a full sync"[..], b"live"] {
+    for key in [&b"in a sync"[..], b"live"] {
         let item = item(key);
         assert!(!item.is_confirmed() && !item.is_value_confirmed());
     }
@@ -55,7 +55,7 @@ fn a_write_after_a_superseded_ack_wins() {
 }
 
 /// A superseded tombstone is removed when the newer record arrives. If a flush on this node came
-/// first, that record was refused on arrival, and the tombstone stayed until the next full sync.
+/// first, that record was refused on arrival, and the tombstone stayed until the next sync.
 #[test]
 fn a_flush_removes_a_superseded_tombstone() {
     let (mut a, mut b) = connected_pair();

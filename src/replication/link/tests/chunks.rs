@@ -1,7 +1,7 @@
 //! Large values that change while they are sent.
 //!
 //! Regression: any change of the key, even a touch, restarted its transfer, and the end mark of a
-//! full sync did not wait for it. A value that was touched every 20 ms never reached the partner,
+//! sync did not wait for it. A value that was touched every 20 ms never reached the partner,
 //! which received gigabytes of first chunks; and a restarted node opened its client port without
 //! the value and answered misses.
 
@@ -49,7 +49,7 @@ fn a_value_that_is_replaced_all_the_time_arrives_and_so_does_the_last_one() {
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
 }
 
-/// The full sync sends the end mark only when the partner has the value it deferred.
+/// The sync sends the end mark only when the partner has the value it deferred.
 fn opens_with_the_value(change: impl Fn(&mut Side)) {
     let (mut a, mut b) = (side(0), side(1));
     a.set(b"large", LARGE_BYTES);
@@ -69,16 +69,16 @@ fn opens_with_the_value(change: impl Fn(&mut Side)) {
             return;
         }
     }
-    panic!("the full sync never ends");
+    panic!("the sync never ends");
 }
 
 #[test]
-fn a_full_sync_does_not_end_before_a_value_that_is_touched_all_the_time() {
+fn a_sync_does_not_end_before_a_value_that_is_touched_all_the_time() {
     opens_with_the_value(|a| a.touch(b"large", 60_000));
 }
 
 #[test]
-fn a_full_sync_does_not_end_before_a_value_that_is_replaced_all_the_time() {
+fn a_sync_does_not_end_before_a_value_that_is_replaced_all_the_time() {
     opens_with_the_value(|a| a.set(b"large", LARGE_BYTES));
 }
 
@@ -94,7 +94,7 @@ fn set_unseen(a: &mut Side, value_len: usize) {
 }
 
 #[test]
-fn a_full_sync_ends_even_if_the_change_of_a_deferred_value_was_dropped() {
+fn a_sync_ends_even_if_the_change_of_a_deferred_value_was_dropped() {
     let (mut a, mut b) = (side(0), side(1));
     a.set(b"large", LARGE_BYTES);
     connect(&mut a, &mut b);
@@ -108,14 +108,14 @@ fn a_full_sync_ends_even_if_the_change_of_a_deferred_value_was_dropped() {
     assert!(a.link.is_drained());
 }
 
-/// Only the full sync sends the new value then, while a transfer of the old one is running.
+/// Only the sync sends the new value then, while a transfer of the old one is running.
 #[test]
-fn a_full_sync_sends_the_new_value_after_a_transfer_of_the_old_one() {
+fn a_sync_sends_the_new_value_after_a_transfer_of_the_old_one() {
     let (mut a, mut b) = connected_pair();
     a.set(b"large", LARGE_BYTES);
     step(&mut a, &mut b);
     set_unseen(&mut a, 5);
-    a.link.overflowed();
+    a.overflow();
     talk(&mut a, &mut b);
     assert_eq!(a.version_of(b"large"), b.version_of(b"large"));
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::replication::link::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
+use crate::replication::wire::Lane;
 
 type Damage = fn(&mut Side);
 
@@ -32,7 +33,7 @@ const DAMAGES: [(&str, Damage); 5] = [
         let transfer = Outgoing::begun(side.store.slot_of(b"key"), item, version, len);
         side.link.session.outgoing[Lane::Live as usize] = Some(transfer);
     }),
-    ("a transfer of no full sync", |side| {
+    ("a transfer of no sync", |side| {
         let item = side.store.entry(side.store.slot_of(b"key")).unwrap();
         let version = item.version();
         let transfer = Outgoing::begun(side.store.slot_of(b"key"), item, version, 0);

@@ -8,11 +8,16 @@ mod invariants;
 mod lift;
 mod space_notice;
 mod stream;
+mod sync;
+mod sync_cost;
+mod sync_lies;
+mod sync_model;
 mod tickets;
 mod versions;
 
 use super::*;
 use crate::limits::ACK_TIMEOUT_MS;
+use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::WireError;
 use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
@@ -32,15 +37,18 @@ fn side(side: u8) -> Side {
 }
 
 fn side_of(side: u8, limit_bytes: u64, item_bytes_max: usize) -> Side {
-    let config = StoreConfig {
+    side_with(StoreConfig {
         limit_bytes,
         item_bytes_max,
         side,
         replicated: true,
         ..StoreConfig::of_a_test()
-    };
+    })
+}
+
+fn side_with(config: StoreConfig) -> Side {
     Side {
-        link: Link::new(link_config(side)),
+        link: Link::new(link_config(config.side)),
         store: Store::new(&config),
         now: NOW,
     }
@@ -108,6 +116,11 @@ impl Side {
             .is_some_and(|item| !item.is_tombstone())
     }
 
+    /// As if changes of any key were dropped.
+    fn overflow(&mut self) {
+        self.link.overflowed_in(&BucketSet::all());
+    }
+
     fn transmit(&mut self, budget_bytes: usize) -> Vec<u8> {
         let mut out = Vec::new();
         self.link
@@ -130,6 +143,31 @@ fn connect(a: &mut Side, b: &mut Side) {
     b.link.connected(b.now, &b.store);
 }
 
+/// Both nodes notice the end of their connection.
+fn cut(a: &mut Side, b: &mut Side) {
+    for side in [a, b] {
+        side.link.disconnected(&side.store, side.now);
+    }
+}
+
+/// The sums of all buckets.
+fn sums(side: &Side) -> Vec<u64> {
+    let mut sums = Vec::new();
+    for shard in 0..side.store.shard_count() {
+        side.store.sums_of(shard, &mut sums);
+    }
+    sums
+}
+
+/// The types of the frames in a stream.
+fn kinds(stream: &[u8]) -> Vec<String> {
+    let first_word = |name: &String| {
+        let end = name.find(|c: char| !c.is_alphanumeric());
+        name[..end.unwrap_or(name.len())].to_owned()
+    };
+    names(stream).iter().map(first_word).collect()
+}
+
 /// Delivers bytes in both directions until neither side has anything to send.
 fn talk(a: &mut Side, b: &mut Side) {
     for _ in 0..10_000 {
@@ -149,6 +187,39 @@ fn connected_pair() -> (Side, Side) {
     talk(&mut a, &mut b);
     assert!(a.link.is_up() && b.link.is_up());
     (a, b)
+}
+
+/// Delivers until both are quiet; the types of the frames that each has sent.
+fn exchange(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
+    let mut sent = [Vec::new(), Vec::new()];
+    for _ in 0..10_000 {
+        let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
+        sent[0].extend(kinds(&to_b));
+        sent[1].extend(kinds(&to_a));
+        let computes = [&*a, &*b].map(|side| side.link.session.sync.is_unfinished());
+        if to_a.is_empty() && to_b.is_empty() && computes == [false; 2] {
+            return sent;
+        }
+        b.received(&to_b).unwrap();
+        a.received(&to_a).unwrap();
+    }
+    panic!("both sides keep sending");
+}
+
+fn reconnect(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
+    connect(a, b);
+    exchange(a, b)
+}
+
+/// Both have the same items, and know it.
+fn assert_synced(a: &Side, b: &Side) {
+    assert!(sums(a) == sums(b), "the tables differ");
+    for side in [a, b] {
+        assert!(side.link.is_drained());
+        assert!(side.link.session.sync.receiver.unknown().is_empty());
+        assert_eq!(side.link.counters().sync_progress_percent, 100);
+        assert_eq!(side.store.memory().tombstones, 0);
+    }
 }
 
 /// The names of frames in a stream, for tests of their order.

@@ -25,10 +25,10 @@ fn fill(side: &mut Side, free_bytes: u64) -> u32 {
     count
 }
 
-/// Every refusal was followed by a report of room, and that by a full sync with the same refusal:
+/// Every refusal was followed by a report of room, and that by a sync with the same refusal:
 /// an idle pair sent its whole table once a second, 37 to 113 MB a second, for ever.
 #[test]
-fn a_value_over_the_partners_limit_causes_no_further_full_sync() {
+fn a_value_over_the_partners_limit_causes_no_further_sync() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"large", 2 << 20);
     a.set(b"small", 100);
@@ -94,11 +94,11 @@ fn an_item_evicted_after_a_touch_stays_on_the_partner() {
     assert_eq!(a.store.memory().tombstones, 0);
 }
 
-/// The value of a full sync was charged when its first chunk came. Until its last one was refused,
+/// The value of a sync was charged when its first chunk came. Until its last one was refused,
 /// the clients of a node that was nearly full evicted what its partner had not got yet, on both
 /// nodes.
 #[test]
-fn a_full_sync_makes_clients_evict_nothing() {
+fn a_sync_makes_clients_evict_nothing() {
     let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
     for key in [b"large0", b"large1", b"large2"] {
         a.set(key, 300_000);

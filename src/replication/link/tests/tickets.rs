@@ -231,7 +231,7 @@ fn nothing_is_known_of_groups_when_the_link_ends_or_keys_are_dropped() {
     let (mut a, _) = connected_pair();
     a.write(b"key", 5);
     a.commit(1, &[b"key"]);
-    a.link.overflowed();
+    a.overflow();
     assert_eq!(a.answers(), [(1, false)]);
     a.commit(2, &[b"key"]);
     a.transmit(1 << 20);

@@ -240,7 +240,7 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
 /// A panic of the thread left a node that looked alive and replicated nothing: its client port
 /// closed, and the process went on.
 #[test]
-fn a_panic_of_the_replication_thread_costs_a_full_sync_and_nothing_else() {
+fn a_panic_of_the_replication_thread_costs_a_sync_and_nothing_else() {
     let mut pair = TestPair::new();
     let zero = pair.start(0, "a", None);
     let one = pair.start(1, "a", None);

@@ -26,7 +26,7 @@ fn refusal(node: &TestNode) -> String {
 }
 
 /// Regression: a second node of side 0 with the same key took the link from the first, which took
-/// it back: ten times a second, each time with a full sync, and both served clients.
+/// it back: ten times a second, each time with a sync, and both served clients.
 #[test]
 fn another_process_replaces_a_link_only_when_it_has_ended() {
     let mut pair = TestPair::new();
