@@ -11,6 +11,7 @@
 //!   when the machine has less memory than the budget.
 //! - [`expiry_buckets`]: finds expired items.
 //! - [`digests`] and [`listing`]: sums and lists of the table, to compare it with the partner's.
+//! - [`knowledge`]: whether the partner is to be asked before a key is answered for.
 //! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
 //! **Invariant:** no code holds two shard locks, and no entry is freed under one.
@@ -30,6 +31,7 @@ mod hlc;
 mod housekeeping;
 mod input_reservation;
 mod item;
+mod knowledge;
 mod lift;
 mod listing;
 mod lookup;
@@ -66,6 +68,7 @@ pub use hash::{KeyHash, KeyHasher, bucket_of};
 pub use hlc::{HybridClock, Timestamp, Version};
 pub use input_reservation::InputReservation;
 pub use item::{Item, ItemHead, NEVER, item_flags};
+pub use knowledge::{Consult, Consultation, Dependence};
 pub use lift::Lift;
 pub use listing::ListedEntry;
 pub use lookup::Miss;

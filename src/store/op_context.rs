@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::clock::Now;
 use super::item::Item;
+use super::knowledge::Consultation;
 use super::lookup::Miss;
 use super::observer::{ItemSummary, Observer};
 
@@ -21,6 +22,8 @@ pub struct OpContext {
     pub promoted: Vec<u64>,
     /// A flush happened. It changes no entry, so nothing is dirty by it.
     pub flushed: bool,
+    /// What the next command of the client must know of the partner's table.
+    pub consultation: Consultation,
     /// The class of the live item that the last lookup found.
     pub found_class: u8,
     /// Entries that left the table, to be freed without a lock.

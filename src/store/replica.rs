@@ -243,6 +243,23 @@ impl Store {
             .promote(&self.shared, slot, tick_of(now));
     }
 
+    /// Appends the slots of all entries whose key has this hash: the slot itself, and those to which
+    /// other keys with the same hash were displaced.
+    pub fn slots_of_hash(&self, slot: u64, slots: &mut Vec<u64>) {
+        let shard = self.shard(slot).lock();
+        if shard.table.contains(slot) {
+            slots.push(slot);
+        }
+        if shard.displaced > 0 {
+            let entries = shard.table.entries();
+            let displaced = entries.filter(|(_, item)| item.is_displaced());
+            let same = displaced.filter(|(at, item)| {
+                *at != slot && self.shared.hasher.hash(item.key()).slot() == slot
+            });
+            slots.extend(same.map(|(at, _)| at));
+        }
+    }
+
     /// The number of shards.
     pub fn shard_count(&self) -> usize {
         self.shards.len()

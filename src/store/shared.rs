@@ -9,6 +9,7 @@ use super::counters::Counters;
 use super::hash::KeyHasher;
 use super::hlc::{HybridClock, Timestamp};
 use super::item::Item;
+use super::knowledge::Knowledge;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
+    pub(crate) knowledge: Knowledge,
     /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
@@ -65,6 +67,10 @@ impl Shared {
             account,
             counters: Counters::default(),
             classes,
+            knowledge: match replicated {
+                true => Knowledge::of_pair(),
+                false => Knowledge::default(),
+            },
             replicated,
             evicting,
             flush_watermark: AtomicU64::new(0),

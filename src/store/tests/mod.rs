@@ -5,6 +5,7 @@ mod digests;
 mod evict;
 mod expiry;
 mod items;
+mod knowledge;
 mod lift;
 mod model;
 mod mutate;
