@@ -4,6 +4,7 @@
 //! A number that memcached has is memcached's. "A choice" is one that nothing forces; it says what
 //! it trades.
 
+mod asks;
 mod clients;
 mod files;
 mod input;
@@ -15,6 +16,7 @@ mod replication;
 mod semi_sync;
 mod turn;
 
+pub(crate) use asks::*;
 pub(crate) use clients::*;
 pub(crate) use files::*;
 pub use input::*;

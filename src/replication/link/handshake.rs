@@ -91,7 +91,7 @@ impl Link {
             clock: store.hybrid_clock().reading(now),
         };
         welcome.encode(&mut self.session.control);
-        self.up_when_welcome();
+        self.up_when_welcome(store);
         Ok(())
     }
 
@@ -133,12 +133,12 @@ impl Link {
         }
         self.absorb(clock, store, now)?;
         self.session.is_welcome = true;
-        self.up_when_welcome();
+        self.up_when_welcome(store);
         Ok(())
     }
 
     /// The link is up once each side has welcomed the other.
-    fn up_when_welcome(&mut self) {
+    fn up_when_welcome(&mut self, store: &Store) {
         let is_due = self.session.has_welcomed && self.session.is_welcome;
         if let Phase::Handshake(Some(partner)) = &self.phase
             && is_due
@@ -150,6 +150,7 @@ impl Link {
                 .tickets
                 .flush_acked(self.session.watermark_sent);
             self.counters.link_ups += 1;
+            store.link_begins();
             self.session.sync = Sync::begun(self.session.same_hashes);
             self.event(LinkEvent::Up { partner });
         }

@@ -54,9 +54,11 @@ impl Link {
             }
             Frame::Digests(digests) => self.on_digests(&digests, store)?,
             Frame::List(list) => self.on_list(&list)?,
-            Frame::ListDone => self.on_list_done()?,
-            Frame::Unsynced(map) => self.on_unsynced(map),
-            Frame::SyncEnd => self.on_sync_end()?,
+            Frame::ListDone => self.on_list_done(store)?,
+            Frame::Unsynced(map) => self.on_unsynced(map, store),
+            Frame::SyncEnd => self.on_sync_end(store)?,
+            Frame::Ask(slots) => self.on_ask(slots, store)?,
+            Frame::Asked { is_answered } => self.on_asked(is_answered)?,
             Frame::SpaceAvailable => {
                 if self.session.refused_there {
                     self.session.sync.sender.request_all();

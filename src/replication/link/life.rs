@@ -40,6 +40,7 @@ pub(super) struct Life {
 impl Link {
     /// Remembers the end of the connection, if a link came up on it.
     pub(super) fn note_link_end(&mut self, store: &Store) {
+        store.link_ends();
         let partner = self.session.partner_incarnation;
         if let Some(incarnation) = partner.filter(|_| self.session.was_up) {
             self.life.last_link = Some(LastLink {

@@ -20,6 +20,7 @@
 //!   then take events, then transmit. Without a connection, too, for a lift may be under way;
 //! - after an error: transmit once (a refusal may be queued), write, close; [`Link::disconnected`].
 
+mod asks;
 mod bulk_window;
 mod chunks;
 mod clock;
@@ -57,6 +58,7 @@ use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
 use crate::replication::wire::{Frame, Framer, WIRE_VERSIONS};
 use crate::store::{Now, Store, Timestamp};
 
+use asks::Asks;
 use clock::{PartnerClock, PartnerWall};
 use dirty::DirtyKeys;
 use health::Health;
@@ -100,6 +102,8 @@ pub struct Link {
     health: Option<Health>,
     /// Answers of connections that have ended.
     answers: Vec<Answer>,
+    /// What became of asks on connections that have ended, or without one.
+    asked: Vec<(u64, bool)>,
     life: Life,
     /// The wire versions this node speaks.
     wire_versions: RangeInclusive<u16>,
@@ -148,6 +152,7 @@ struct Session {
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
     sync: Sync,
+    asks: Asks,
     /// The highest flush watermark that the partner has or was sent.
     watermark_sent: Timestamp,
     /// Bytes of live records since the last burst of the sync, and since the last live chunk.
@@ -182,6 +187,7 @@ impl Link {
         Self {
             health: config.ack_timeout_ms.map(Health::new),
             answers: Vec::new(),
+            asked: Vec::new(),
             config,
             phase: Phase::Down,
             session: Session::default(),
@@ -255,6 +261,7 @@ impl Link {
     fn end_session(&mut self) {
         self.session.tickets.fail_all();
         self.answers.append(self.session.tickets.answers());
+        self.asked.extend(self.session.asks.fail_all());
         self.session = Session::default();
     }
 

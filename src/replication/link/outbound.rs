@@ -35,6 +35,8 @@ impl Link {
         }
         // Notices.
         self.send_unsynced(out);
+        self.send_asks(out);
+        self.send_asked(out);
         self.send_flush(store, now, out);
         self.send_space_available(store, now, out);
         self.send_promotions(now, out);
@@ -47,6 +49,7 @@ impl Link {
                 break;
             }
         }
+        self.send_asked(out);
         self.session.settle_tickets();
     }
 

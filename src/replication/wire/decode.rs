@@ -5,7 +5,8 @@ use super::{
     LastLink, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
 };
 use crate::limits::{
-    ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
+    ADDRESS_BYTES_MAX, ASK_KEYS_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX,
+    POLICY_BYTES_MAX,
 };
 use crate::store::{RecordHead, Timestamp, Version};
 
@@ -51,6 +52,12 @@ impl<'a> Frame<'a> {
             kind::DIGESTS => Reader::new("digests", body).digests(),
             kind::LIST => Reader::new("list", body).list(),
             kind::LIST_DONE => Reader::new("list-done", body).only(|_| Ok(Self::ListDone)),
+            kind::ASK => Reader::new("ask", body).ask(),
+            kind::ASKED => Reader::new("asked", body).only(|r| match r.u8()? {
+                0 => Ok(Self::Asked { is_answered: false }),
+                1 => Ok(Self::Asked { is_answered: true }),
+                _ => Err(r.wrong("mark")),
+            }),
             kind::UNSYNCED => Reader::new("unsynced", body).only(|r| {
                 let map = r.take(BUCKET_MAP_BYTES)?.as_array();
                 map.map(Self::Unsynced).ok_or_else(|| r.wrong("length"))
@@ -236,6 +243,15 @@ impl<'a> Reader<'a> {
             lane,
             bytes: self.rest,
         })
+    }
+
+    fn ask(self) -> Result<Frame<'a>, WireError> {
+        match self.rest.as_chunks::<8>() {
+            (slots, []) if (1..=ASK_KEYS_MAX).contains(&slots.len()) => {
+                Ok(Frame::Ask(Slots(slots)))
+            }
+            _ => Err(self.wrong("length")),
+        }
     }
 
     fn acks(mut self) -> Result<Frame<'a>, WireError> {

@@ -83,6 +83,12 @@ impl Frame<'_> {
                 out.extend_from_slice(list.sections);
             }),
             Self::ListDone => frame(out, kind::LIST_DONE, |_| {}),
+            Self::Ask(slots) => frame(out, kind::ASK, |out| {
+                out.extend_from_slice(slots.0.as_flattened());
+            }),
+            Self::Asked { is_answered } => {
+                frame(out, kind::ASKED, |out| out.push(u8::from(*is_answered)));
+            }
             Self::Unsynced(map) => frame(out, kind::UNSYNCED, |out| {
                 out.extend_from_slice(&map[..]);
             }),
@@ -96,6 +102,15 @@ impl Frame<'_> {
             while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
                 let Some((ack, count)) = next() else { break };
                 encode_run(ack, count, out);
+            }
+        });
+    }
+
+    /// Appends one ask, of at most 1,024 slots.
+    pub fn encode_ask(out: &mut Vec<u8>, slots: &[u64]) {
+        frame(out, kind::ASK, |out| {
+            for slot in slots {
+                out.extend(slot.to_be_bytes());
             }
         });
     }

@@ -28,6 +28,8 @@
 //! | 16   | List       | u8 1 if it is the last, else 0; sections, to the end |
 //! | 17   | ListDone   | nothing |
 //! | 18   | Unsynced   | 65,536 bits, the first bucket in the lowest bit of the first byte |
+//! | 19   | Ask        | u64 hashes of keys (at least one, at most 1,024), to the end |
+//! | 20   | Asked      | u8 1 if the records of these keys were sent, else 0 |
 //!
 //! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
 //! Less than an hour stands for a clock that was never set.
@@ -179,6 +181,8 @@ mod kind {
     pub(super) const LIST: u8 = 16;
     pub(super) const LIST_DONE: u8 = 17;
     pub(super) const UNSYNCED: u8 = 18;
+    pub(super) const ASK: u8 = 19;
+    pub(super) const ASKED: u8 = 20;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -257,6 +261,13 @@ pub enum Frame<'a> {
     /// Changes of these buckets were dropped: the receiver may hold old states in them until the
     /// next sync has ended.
     Unsynced(&'a [u8; BUCKET_MAP_BYTES]),
+    /// Clients of the sender wait for these keys: their records are wanted now.
+    Ask(Slots<'a>),
+    /// The oldest ask is answered.
+    Asked {
+        /// Whether all that the sender holds of these keys was sent before.
+        is_answered: bool,
+    },
 }
 
 /// A bit for each bucket.

@@ -27,20 +27,35 @@ impl Link {
         self.push_ack(Ack::Chunk)
     }
 
-    pub(in crate::replication::link) fn on_list_done(&mut self) -> Result<(), LinkError> {
+    pub(in crate::replication::link) fn on_list_done(
+        &mut self,
+        store: &Store,
+    ) -> Result<(), LinkError> {
         let receiver = &mut self.session.sync.receiver;
-        receiver.list_done().map_err(LinkError::Protocol)
+        receiver.list_done(store).map_err(LinkError::Protocol)
     }
 
-    pub(in crate::replication::link) fn on_unsynced(&mut self, map: &[u8; BUCKET_MAP_BYTES]) {
+    pub(in crate::replication::link) fn on_unsynced(
+        &mut self,
+        map: &[u8; BUCKET_MAP_BYTES],
+        store: &Store,
+    ) {
         let words = map.as_chunks().0.iter().copied();
         let buckets = BucketSet::of_words(words.map(u64::from_le_bytes));
+        store.buckets_are_unknown(buckets.words());
         self.session.sync.receiver.unsynced(&buckets);
     }
 
-    pub(in crate::replication::link) fn on_sync_end(&mut self) -> Result<(), LinkError> {
+    pub(in crate::replication::link) fn on_sync_end(
+        &mut self,
+        store: &Store,
+    ) -> Result<(), LinkError> {
         let receiver = &mut self.session.sync.receiver;
         receiver.ended().map_err(LinkError::Protocol)?;
+        if receiver.unknown().is_empty() {
+            store.all_is_known();
+        }
+        store.complete();
         self.counters.pass_received += 1;
         self.session.space_notice.sync_ended();
         self.event(LinkEvent::PartnerSyncDone);

@@ -55,7 +55,6 @@ impl SyncReceiver {
     }
 
     /// Buckets in which the partner may hold something newer.
-    #[cfg(test)]
     pub(in crate::replication::link) fn unknown(&self) -> &BucketSet {
         &self.unknown
     }
@@ -100,15 +99,21 @@ impl SyncReceiver {
     }
 
     fn compare(&mut self, bucket: usize, digest: BucketDigest, store: &Store) {
-        let is_equal = |sum| self.same_hashes && store.bucket_sum(bucket) == sum;
+        let same_hashes = self.same_hashes;
+        let is_equal = |sum| same_hashes && store.bucket_sum(bucket) == sum;
         match digest {
-            BucketDigest::Empty if self.same_hashes => self.unknown.remove(bucket),
+            BucketDigest::Empty if self.same_hashes => self.is_known(bucket, store),
             BucketDigest::Sum(sum) if is_equal(sum) => {
-                self.unknown.remove(bucket);
+                self.is_known(bucket, store);
                 self.equal.insert(bucket);
             }
             BucketDigest::Empty | BucketDigest::Sum(_) => self.round.to_list.insert(bucket),
         }
+    }
+
+    fn is_known(&mut self, bucket: usize, store: &Store) {
+        self.unknown.remove(bucket);
+        store.bucket_is_known(bucket);
     }
 
     /// The next list to send, if there is one and it may be sent. Stops when it has looked at
@@ -177,14 +182,14 @@ impl SyncReceiver {
     }
 
     /// The oldest list is answered. `Err`: there is none.
-    pub(super) fn list_done(&mut self) -> Result<(), &'static str> {
+    pub(super) fn list_done(&mut self, store: &Store) -> Result<(), &'static str> {
         let Some(before) = self.round.under_way.pop_front() else {
             return Err("the answer to a list that was not sent");
         };
         while let Some(bucket) = self.round.listed.first_from(0).filter(|it| *it < before) {
             self.round.listed.remove(bucket);
             if self.same_hashes {
-                self.unknown.remove(bucket);
+                self.is_known(bucket, store);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Two links connected in memory, step by step.
 
 mod acks;
+mod asks;
 mod chunks;
 mod clocks;
 mod handshake;

@@ -171,6 +171,10 @@ impl Parts {
             },
             Frame::HeartbeatAck { boot_ms: number },
             Frame::ListDone,
+            Frame::Ask(Slots(&[number.to_be_bytes(); 5])),
+            Frame::Asked {
+                is_answered: number & 1 == 0,
+            },
             Frame::Unsynced(&[number as u8; BUCKET_MAP_BYTES]),
         ] {
             each(frame);
@@ -243,14 +247,14 @@ proptest! {
             }
         }
         let whole = decoded(&[&stream])?;
-        prop_assert_eq!(whole.len(), 19);
+        prop_assert_eq!(whole.len(), 21);
         prop_assert_eq!(whole.concat(), stream.clone());
         prop_assert_eq!(decoded(&chunks)?, whole);
     }
 
     #[test]
     fn arbitrary_bytes_give_frames_or_an_error(
-        frame_type in 0..20u8,
+        frame_type in 0..22u8,
         body in vec(any::<u8>(), 0..300),
     ) {
         let mut bytes = vec![frame_type];
