@@ -3,6 +3,7 @@
 
 mod append;
 mod arithmetic;
+mod consult;
 mod context;
 mod delete;
 mod exptime;

@@ -12,6 +12,8 @@ pub enum Flow {
     /// What the turn has changed must reach the link before the next request: that prints
     /// statistics, or the last one wrote a large value.
     HandOver,
+    /// The next request is put off: what it must know first is in the context of the turn.
+    Consult,
     /// Disconnect the client after the replies.
     Close,
     /// Disconnect the client, because it asked for it.

@@ -117,7 +117,9 @@ impl Harness {
                 from += used;
                 match flow {
                     Flow::NeedMore => break,
-                    Flow::Yield | Flow::HandOver => assert!(used > 0, "it stands still"),
+                    Flow::Yield | Flow::HandOver | Flow::Consult => {
+                        assert!(used > 0, "it stands still")
+                    }
                     Flow::Close | Flow::Quit | Flow::Shutdown | Flow::Watch(_) => {
                         return (replies, flow);
                     }

@@ -1,7 +1,8 @@
 //! When a node of a pair opens its client port, and when it closes it again.
 //!
-//! A node starts empty, and an empty node that answers misses logs users out. So it first receives
-//! the partner's table. What it does without one depends on what it knows of the partner:
+//! A node starts empty, and an empty node that answers misses logs users out. So it needs a link,
+//! on which it asks the partner for what it has not received yet. What it does without one depends
+//! on what it knows of the partner:
 //!
 //! - *absent*: its host cannot be reached or refuses connections. The node serves alone after
 //!   `start_alone_after`.
@@ -22,7 +23,7 @@ use crate::limits::{REFUSAL_HOLDS_MS, UNRESPONSIVE_WAIT_MS};
 /// The row `node_state` of `stats replication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeState {
-    /// The client port is closed until the partner's table is here.
+    /// The client port is closed until the partner is there.
     Starting,
     /// The client port is open.
     Serving,
@@ -31,8 +32,10 @@ pub enum NodeState {
 /// What happens to a node's partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartnerEvent {
-    /// The link is up; the partner's sync begins.
+    /// The link is up; the partner's sync begins, and it can be asked for keys meanwhile.
     Up,
+    /// The link is up, and the partner cannot be asked: it hashes keys differently.
+    UpUnasked,
     /// The partner's end mark arrived: its table is here.
     SyncDone,
     /// The link is gone.
@@ -87,11 +90,11 @@ impl StartupGate {
     /// Handles an event of the partner.
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
-            PartnerEvent::Up => {
+            PartnerEvent::Up | PartnerEvent::UpUnasked => {
                 self.unlinked_since_ms = None;
                 self.unresponsive_since_ms = None;
                 self.refused_until_ms = None;
-                if self.rules.opens_at_hello {
+                if self.rules.opens_at_hello && event == PartnerEvent::Up {
                     self.state = NodeState::Serving;
                 }
             }
@@ -313,6 +316,16 @@ mod tests {
         startup.on(PartnerEvent::SyncDone, 600);
         startup.on(PartnerEvent::Down, 700);
         assert!(startup.is_serving(), "it has the table");
+    }
+
+    /// It would close the connections of all clients until the sync has ended.
+    #[test]
+    fn a_node_whose_partner_cannot_be_asked_opens_when_the_sync_has_ended() {
+        let mut startup = StartupGate::of_pair(AT_HELLO, 0);
+        startup.on(PartnerEvent::UpUnasked, 100);
+        assert_eq!(serves_at(&mut startup, 100), None);
+        startup.on(PartnerEvent::SyncDone, 90_000);
+        assert!(startup.is_serving());
     }
 
     #[test]

@@ -16,9 +16,11 @@ use super::executor::Executor;
 use super::flow::Flow;
 use super::output::Output;
 use crate::command::CommandContext;
+use crate::protocol::Write;
 use crate::protocol::binary::{
     self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status,
 };
+use crate::store::Dependence;
 pub use state::BinaryFrontend;
 use state::BinaryState;
 
@@ -113,6 +115,9 @@ impl BinaryFrontend {
             return (0, Some(Flow::NeedMore));
         };
         let used = header.head_len();
+        if puts_off(exec, &header, &request) {
+            return (0, Some(Flow::Consult));
+        }
         match request {
             BinaryRequest::Store(store) => self.store(&header, &store, &input[used..], exec),
             BinaryRequest::SaslList => match self.sasl_list(&header, exec) {
@@ -146,5 +151,23 @@ impl BinaryFrontend {
         };
         self.discard(bytes);
         (HEADER_BYTES, None)
+    }
+}
+
+/// Whether a request is put off until the partner has been asked.
+fn puts_off(exec: &mut Executor<'_, '_>, header: &Header, request: &BinaryRequest<'_>) -> bool {
+    let has_cas = header.cas != 0;
+    let ctx = &mut *exec.ctx;
+    match *request {
+        BinaryRequest::Get { key, .. } => ctx.puts_off([key], Dependence::Reads),
+        BinaryRequest::Store(ref store) => {
+            let is_blind = store.write == Write::Set && !has_cas;
+            !is_blind && ctx.puts_off([store.key], Dependence::Writes)
+        }
+        // Its reply, too, says whether there was an item.
+        BinaryRequest::Touch { key, .. }
+        | BinaryRequest::Delete { key }
+        | BinaryRequest::Arithmetic { key, .. } => ctx.puts_off([key], Dependence::Writes),
+        _ => false,
     }
 }

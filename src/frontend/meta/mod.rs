@@ -10,7 +10,8 @@ pub(super) mod set;
 use super::executor::Executor;
 use super::flow::Flow;
 use super::text::{StoreCommand, StoreReply, TextFrontend};
-use crate::protocol::meta::{MetaVerb, parse};
+use crate::protocol::meta::{MetaRequest, MetaVerb, parse};
+use crate::store::Dependence;
 pub(super) use inspect::inspect;
 
 impl TextFrontend {
@@ -27,6 +28,9 @@ impl TextFrontend {
             Ok(request) => request,
             Err(error) => return self.refuse_request(error, used, &mut exec.out.bytes),
         };
+        if puts_off(exec, &request) {
+            return (0, Some(Flow::Consult));
+        }
         match verb {
             MetaVerb::Get => get::get(exec, &request),
             MetaVerb::Delete => delete::delete(exec, &request),
@@ -42,5 +46,18 @@ impl TextFrontend {
             }
         }
         (used, None)
+    }
+}
+
+/// Whether a request is put off until the partner has been asked.
+fn puts_off(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) -> bool {
+    let key = &*request.key.bytes;
+    match request.verb {
+        MetaVerb::Get => exec.ctx.puts_off([key], Dependence::Reads),
+        MetaVerb::Set => {
+            let store = set::store_request(request, exec.ctx.now());
+            exec.ctx.puts_off_store(key, &store)
+        }
+        MetaVerb::Delete | MetaVerb::Arithmetic => exec.ctx.puts_off([key], Dependence::Writes),
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 
 mod access;
 mod budget;
+mod consult;
 mod deadline;
 mod fragmentation;
 mod hand_over;

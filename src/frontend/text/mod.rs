@@ -5,6 +5,7 @@
 
 mod admin;
 mod cachedump;
+mod consult;
 mod dump;
 mod line;
 mod reply;

@@ -8,7 +8,7 @@ use crate::frontend::flow::Flow;
 use crate::frontend::output::Output;
 use crate::limits::{KEY_BYTES, TURN_KEYS};
 use crate::protocol::text::{Keys, ParseError, reply};
-use crate::store::Item;
+use crate::store::{Dependence, Item};
 
 impl TextFrontend {
     /// The rest of a line whose first keys are served.
@@ -32,6 +32,11 @@ impl TextFrontend {
     ) -> (usize, Option<Flow>) {
         let line = content(whole);
         let mut keys = Keys(&line[start..]);
+        let next = std::iter::successors(keys.split_first(), |(_, rest)| rest.split_first());
+        let next = next.map(|(key, _)| key).take(TURN_KEYS as usize);
+        if exec.ctx.puts_off(next, Dependence::Reads) {
+            return (0, Some(Flow::Consult));
+        }
         let mut served = 0;
         while let Some((key, rest)) = keys.split_first()
             && !(how.is_refused && key.len() > KEY_BYTES)

@@ -6,6 +6,7 @@
 //! An idle connection owns no buffer. A client that does not read its replies is not read from
 //! either; the worker serves the others.
 
+mod asking;
 mod input;
 mod state;
 
@@ -25,6 +26,7 @@ use crate::frontend::{Flow, Frontend};
 use crate::node::connections::CloseReason;
 use crate::node::watch::Watcher;
 use crate::replication::change_queue::Commit;
+use crate::store::Consultation;
 pub(crate) use state::Connection;
 use state::{Input, InputProgress};
 
@@ -44,6 +46,8 @@ impl Connection {
             unfinished: InputProgress::default(),
             write_queue: None,
             held: None,
+            consultation: Consultation::default(),
+            asking: None,
             unexecuted: false,
             closing: false,
         }
@@ -62,6 +66,9 @@ impl Connection {
                 ready!(pending.poll_flush(&mut self.stream, cx))?;
                 self.write_queue = None;
                 self.note_waiting();
+            }
+            if self.asking.is_some() {
+                ready!(self.poll_asked(cx));
             }
             let scratch = &mut *worker.scratch.borrow_mut();
             let flow = if self.held.is_some() {
@@ -154,6 +161,9 @@ impl Connection {
             self.unexecuted = true;
             return yielded(cx);
         }
+        if flow == Flow::Consult {
+            self.begin_asking();
+        }
         Poll::Ready(Ok(None))
     }
 
@@ -217,9 +227,16 @@ impl Connection {
             output_bytes_max: self.worker.turn_output_bytes(),
         };
         let requests_max = self.worker.requests_per_turn;
+        let consults = node.store.consults();
+        if consults {
+            std::mem::swap(&mut ctx.op.consultation, &mut self.consultation);
+        }
         let ran = self
             .frontend
             .run(input, &mut ctx, &mut scratch.output, node, requests_max);
+        if consults || ran.1 == Flow::Consult {
+            self.keep_consultation(&mut scratch.context, ran.1);
+        }
         if ran.0 > 0 {
             self.slot.entry.note_command(scratch.context.now.boot_ms);
         }
@@ -232,8 +249,10 @@ impl Connection {
             Flow::Quit => self.slot.entry.note_close(CloseReason::Normal),
             Flow::NeedMore => self.note_waiting(),
             Flow::Shutdown => self.slot.entry.note_close(CloseReason::Shutdown),
-            Flow::Yield | Flow::HandOver if self.write_queue.is_some() => self.note_waiting(),
-            Flow::Yield | Flow::HandOver | Flow::Watch(_) | Flow::Close => {}
+            Flow::Yield | Flow::HandOver | Flow::Consult if self.write_queue.is_some() => {
+                self.note_waiting();
+            }
+            Flow::Yield | Flow::HandOver | Flow::Consult | Flow::Watch(_) | Flow::Close => {}
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use super::asking::Asking;
 use crate::frontend::Frontend;
 use crate::net::commit::HeldTurn;
 use crate::net::connection_slot::ConnectionSlot;
 use crate::net::stream::Stream;
 use crate::net::worker_context::WorkerContext;
 use crate::net::write_queue::WriteQueue;
-use crate::store::InputReservation;
+use crate::store::{Consultation, InputReservation};
 
 /// One client.
 pub(crate) struct Connection {
@@ -25,6 +26,10 @@ pub(crate) struct Connection {
     pub(super) write_queue: Option<WriteQueue>,
     /// A turn whose writes the partner has not answered yet.
     pub(super) held: Option<HeldTurn>,
+    /// What the next request must know of the partner's table.
+    pub(super) consultation: Consultation,
+    /// The next request waits for the partner's answer.
+    pub(super) asking: Option<Asking>,
     /// The tail may hold complete requests.
     pub(super) unexecuted: bool,
     pub(super) closing: bool,

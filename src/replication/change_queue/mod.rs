@@ -9,6 +9,7 @@
 //! set. While the link is down, batches are dropped, because the next link begins with a sync.
 
 mod answers;
+mod asks;
 mod commits;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use tokio::sync::Notify;
 
 pub use answers::{WorkerAnswers, WriteTotals};
+use asks::AskQueue;
+pub use asks::AskedKeys;
 pub use commits::{Commit, Commits};
 
 use crate::limits::{
@@ -82,6 +85,7 @@ struct Shared {
     /// replication thread, unless this is [`AWAKE`].
     wake_above_keys: AtomicUsize,
     wake: Notify,
+    asks: AskQueue,
 }
 
 /// Both ends of the queue of a node whose `-m` is `limit_bytes`, and where so many workers wait for
@@ -101,6 +105,7 @@ pub fn change_queue(limit_bytes: u64, waiting_workers: usize) -> (ChangeSender, 
         keys_max: keys_max(limit_bytes),
         wake_above_keys: AtomicUsize::new(AWAKE),
         wake: Notify::new(),
+        asks: AskQueue::default(),
     });
     let sender = ChangeSender {
         batches,
@@ -378,7 +383,7 @@ impl ChangeReceiver {
     pub fn park(&self) -> bool {
         self.shared.wake_above_keys.store(0, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let parked = self.is_empty();
+        let parked = self.is_empty() && !self.has_asks();
         if !parked {
             self.shared.wake_above_keys.store(AWAKE, Ordering::Relaxed);
         }

@@ -21,6 +21,7 @@ use crate::limits::{
     CHANGE_QUEUE_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
     UNAUTHENTICATED_LINKS_MAX,
 };
+use crate::replication::change_queue::AskedKeys;
 use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
@@ -94,6 +95,7 @@ impl Runner {
                 return LinkEnd::Link(error);
             }
             // Keys in, frames out.
+            self.take_asks();
             if self.link.is_up() {
                 mode = self.take_keys(mode);
             }
@@ -254,7 +256,7 @@ impl Runner {
                     // Must happen before the next transmit, where the sync reads its first entry.
                     self.changes.set_link_up(true);
                     self.changes.set_waited_for(self.link.is_waited_for());
-                    self.startup.on(PartnerEvent::Up, now_ms);
+                    self.startup.on(self.event_of_up(), now_ms);
                     self.no_link = None;
                     self.status.set_link(LinkState::Up);
                     self.log.up(&partner);
@@ -286,10 +288,32 @@ impl Runner {
         }
     }
 
+    /// Takes the keys that clients wait for.
+    pub(super) fn take_asks(&mut self) {
+        while let Some(AskedKeys { slots, answer }) = self.changes.take_ask() {
+            self.asks_taken += 1;
+            self.asking.insert(self.asks_taken, answer);
+            self.link.ask(self.asks_taken, &slots);
+        }
+    }
+
+    fn event_of_up(&self) -> PartnerEvent {
+        match self.link.can_ask() {
+            true => PartnerEvent::Up,
+            false => PartnerEvent::UpUnasked,
+        }
+    }
+
     /// Gives the workers the answers that their clients wait for.
     pub(super) fn give_answers(&mut self) {
         self.link.take_answers(&mut self.answers);
         self.changes.answer(self.answers.drain(..));
+        for (number, is_answered) in self.link.take_asked() {
+            if let Some(answer) = self.asking.remove(&number) {
+                // An error: the client has not waited.
+                let _ = answer.send(is_answered);
+            }
+        }
     }
 
     /// Sends what is queued, such as the reason of a refusal, and closes the connection: a second

@@ -25,13 +25,14 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -156,6 +157,9 @@ struct Runner {
     changes: ChangeReceiver,
     /// Emptied at once; kept for its memory.
     answers: Vec<Answer>,
+    /// Clients that wait for keys of the partner, by the numbers of their asks.
+    asking: HashMap<u64, oneshot::Sender<bool>>,
+    asks_taken: u64,
     /// `None` once the client connections are being closed.
     gate: Option<watch::Sender<bool>>,
     status: Arc<ReplicationStatus>,
@@ -183,6 +187,7 @@ impl Runner {
             let (sender, probe) = watch::channel(None);
             (Role::IsDialled { probe }, Some(sender))
         };
+        setup.store.begin_incomplete();
         let status = Arc::clone(&setup.status);
         let connectors = Connectors::start(
             role,
@@ -203,6 +208,8 @@ impl Runner {
             log: LinkLog::default(),
             changes: setup.changes,
             answers: Vec::new(),
+            asking: HashMap::new(),
+            asks_taken: 0,
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,
@@ -244,6 +251,8 @@ impl Runner {
             // A lift goes on without a link. There is no partner to be silent, so it cannot fail.
             let _ = self.link.tick(&self.store, self.clock.now());
             self.take_events();
+            self.take_asks();
+            self.give_answers();
             self.on_tick();
         }
     }
@@ -310,6 +319,7 @@ impl Runner {
         if *self.stop.borrow() != ShutdownPhase::Running {
             self.gate = None;
         } else if self.startup.tick(now_ms) {
+            self.store.complete();
             let reason = match &self.no_link {
                 Some(found) => found.reason(),
                 None => "the partner has not connected",
@@ -329,6 +339,9 @@ impl Runner {
             if self.status.refusal_is_over() {
                 self.log.refusal_is_over();
             }
+        }
+        if let Some(sent_ms) = self.link.heartbeat_acked_ms() {
+            self.changes.heartbeat_answered(sent_ms);
         }
         self.move_gate();
         self.want_probe();

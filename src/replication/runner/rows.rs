@@ -31,6 +31,7 @@ struct Snapshot<'a> {
     tombstones_dropped: u64,
     unfinished_dropped: u64,
     unauthenticated_links: u64,
+    asks_unanswered: u64,
 }
 
 /// The name of a row, and its value if it is printed now: one word, except the reason of a refusal.
@@ -81,6 +82,7 @@ const ROWS: &[Row] = &[
     ("sync_progress_percent", |it| {
         number(it.counters.sync_progress_percent)
     }),
+    ("asks_unanswered", |it| number(it.asks_unanswered)),
     ("queue_overflows", |it| number(it.counters.queue_overflows)),
     ("records_sent", |it| number(it.counters.records_sent)),
     ("records_confirmed", |it| {
@@ -163,6 +165,7 @@ pub fn print_rows(
         tombstones_dropped: dropped.tombstones_dropped.load(Ordering::Relaxed),
         unfinished_dropped: dropped.unfinished_dropped.load(Ordering::Relaxed),
         unauthenticated_links: status.unauthenticated_links(),
+        asks_unanswered: changes.map_or(0, ChangeSender::asks_unanswered),
     };
     for (name, value) in ROWS {
         if let Some(value) = value(&snapshot) {

@@ -1,0 +1,48 @@
+//! Commands that are put off until the partner has been asked.
+
+use super::context::CommandContext;
+use super::store_request::{StoreMode, StoreRequest};
+use crate::limits::ASK_KEYS_MAX;
+use crate::store::{Consult, Dependence};
+
+impl CommandContext<'_> {
+    /// Whether a command on these keys is to be put off, because the partner may hold something
+    /// newer. What must be known first is noted in the context of the turn.
+    #[inline(always)]
+    pub fn puts_off<'k>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        dependence: Dependence,
+    ) -> bool {
+        self.store.consults() && self.consult(keys, dependence)
+    }
+
+    #[inline(never)]
+    fn consult<'k>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'k [u8]>,
+        dependence: Dependence,
+    ) -> bool {
+        let consultation = &mut self.op.consultation;
+        for key in keys {
+            match self.store.consult(key) {
+                Consult::Nobody => {}
+                Consult::Partner(slot) if consultation.is_settled(slot) => {}
+                Consult::Partner(slot) if consultation.wanted.len() < ASK_KEYS_MAX => {
+                    consultation.wanted.push(slot);
+                }
+                // The others are asked for once these are settled.
+                Consult::Partner(_) => break,
+                Consult::NoAnswer => consultation.is_hopeless = true,
+            }
+        }
+        consultation.dependence = dependence;
+        consultation.is_hopeless || !consultation.wanted.is_empty()
+    }
+
+    /// The same of a storage command: only one that stores whatever is held need not know it.
+    pub fn puts_off_store(&mut self, key: &[u8], request: &StoreRequest) -> bool {
+        let is_blind = request.mode == StoreMode::Set && request.compare.is_none();
+        !is_blind && self.puts_off([key], Dependence::Writes)
+    }
+}
