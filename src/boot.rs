@@ -307,7 +307,7 @@ fn replication_setup(
                 .replication
                 .start_alone_after
                 .map(|patience| patience.as_millis() as u64),
-            opens_at_hello: false,
+            opens_at_hello: true,
         },
         store,
         changes,

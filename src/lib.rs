@@ -117,13 +117,15 @@
 //! not confirmed leaves a tombstone; but an eviction forgets a touch that made an item live longer,
 //! and the partner keeps the value with its own deadline.
 //!
-//! **Clients wait for the partner's ack, and for nothing else of it**, and for a bounded time: a
+//! **Clients wait for the partner's ack and for its word on a key**, each for a bounded time: a
 //! full channel, a dropped batch, a link that ends or a degraded partner answers all who wait at
 //! once, as not protected. There is no unbounded queue.
 //!
-//! **An empty node does not answer.** A client port opens when the partner's table is here, or when
-//! no partner was there to be asked for long enough; a partner that hangs is waited for longer, and
-//! one that refuses is waited for until that is mended.
+//! **An empty node does not answer.** A client port opens when there is a link, or when no partner
+//! was there to be asked for long enough; a partner that hangs is waited for longer, and one that
+//! refuses is waited for until that is mended. Where the partner may hold something newer it is
+//! asked before a command is carried out (`store/knowledge.rs`); a node that has not had its
+//! partner's table closes the connection of a client rather than to answer without it.
 //!
 //! **The link is pure.** It has no socket, clock, thread or random number of its own, so that the
 //! simulation plays the machine that production runs.

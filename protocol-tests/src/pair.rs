@@ -65,15 +65,17 @@ impl Pair {
         })
     }
 
-    /// A pair of which both nodes serve.
+    /// A pair of which both nodes serve, and go on serving if the other one is lost.
     pub fn start(flags: &[&str]) -> Result<Self> {
         let mut pair = Self::prepare(flags)?;
         pair.launch(0)?;
         pair.launch(1)?;
         pair.wait_until_open(0)?;
         pair.wait_until_open(1)?;
-        pair.wait_for_stat(0, "link", "up")?;
-        pair.wait_for_stat(1, "link", "up")?;
+        for side in 0..2 {
+            pair.wait_for_stat(side, "link", "up")?;
+            pair.wait_until_complete(side)?;
+        }
         Ok(pair)
     }
 
@@ -188,6 +190,13 @@ impl Pair {
         self.node(side)?
             .wait_until_it_answers(PATIENCE)
             .with_context(|| format!("side {side}"))
+    }
+
+    /// Waits until this side has had its partner's table.
+    pub fn wait_until_complete(&self, side: usize) -> Result<()> {
+        eventually(&format!("side {side} has the table"), || {
+            Ok(self.stat(side, "pass_received")? != "0")
+        })
     }
 
     /// One value of `stats replication` of this side.

@@ -228,9 +228,11 @@ fn a_node_that_loses_its_partner_before_it_is_full_goes_back_to_waiting() -> Res
     pair.link().cut();
     pair.link().delay(0);
     pair.link().heal();
-    pair.wait_until_open(1)?;
-    let mut client = pair.client(1)?;
     eventually("the restarted node holds everything", || {
+        // It closes connections when the link is lost.
+        let Ok(mut client) = pair.client(1) else {
+            return Ok(false);
+        };
         Ok(all
             .iter()
             .all(|key| client.get(key).is_ok_and(|value| value.is_some())))
