@@ -20,7 +20,8 @@ fn key(number: u64) -> Vec<u8> {
     format!("session-{number}").into_bytes()
 }
 
-/// Two nodes of a pair differ in `-m`, and so in their shards, and got their items in another order.
+/// Two nodes of a pair differ in `-m`, and so in their shards, and got their items in another
+/// order.
 #[test]
 fn nodes_with_the_same_items_have_the_same_sums_whatever_their_shards_are() {
     let (small, large) = (replicated(64 * MEBIBYTE), replicated(4096 * MEBIBYTE));
@@ -69,6 +70,30 @@ fn tombstones_do_not_count() {
     let has_tombstone = |shard| store.sums_of(shard, &mut Vec::new());
     assert!(has_tombstone(shard));
     assert!(!has_tombstone((shard + 1) % store.shard_count()));
+}
+
+/// Both nodes have had the flush, and one of them may not have removed anything yet.
+#[test]
+fn what_a_flush_has_invalidated_is_not_listed() {
+    let (store, mut context) = begun(replicated(64 * MEBIBYTE));
+    store.put(b"before", b"v", NEVER, &mut context);
+    store.flush(&mut context);
+    store.put(b"after", b"v", NEVER, &mut context);
+    store.remove(b"deleted", &mut context);
+    let mut all = Vec::new();
+    for shard in 0..store.shard_count() {
+        let mut entries = Vec::new();
+        store.list_shard(shard, &mut entries);
+        assert!(entries.is_sorted_by_key(|entry| (entry.bucket(), entry.hash)));
+        all.extend(entries.iter().map(|entry| (entry.slot, entry.is_tombstone)));
+    }
+    all.sort_unstable();
+    let mut expected = [
+        (store.slot_of(b"after"), false),
+        (store.slot_of(b"deleted"), true),
+    ];
+    expected.sort_unstable();
+    assert_eq!(all, expected);
 }
 
 #[test]

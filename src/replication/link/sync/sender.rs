@@ -15,6 +15,8 @@ pub(in crate::replication::link) struct SyncSender {
     requested: BucketSet,
     /// Of these, those in which changes were dropped, as long as the partner was not told.
     untold: BucketSet,
+    /// Those of which it was told, and which nothing makes known to it before the next round.
+    told: BucketSet,
     round: Option<Round>,
 }
 
@@ -80,24 +82,41 @@ impl SyncSender {
     /// Changes in these buckets were dropped: requests a round of them, of which the partner is
     /// told. A running one is finished first, so that repeated overflows cannot keep the partner
     /// waiting for its end.
+    ///
+    /// The partner is not told twice, or a node that overflows all the time would fill a slow line
+    /// with it. But what it was told while sums are sent, these may have made known again.
     pub(in crate::replication::link) fn request(&mut self, buckets: &BucketSet) {
-        self.untold.add(buckets);
-        self.requested.add(buckets);
-        // It may be older than the changes.
-        if let Some(round) = &mut self.round {
-            round.view.forget();
+        let mut news = buckets.clone();
+        if !self.sends_sums() {
+            news.subtract(&self.told);
         }
+        self.untold.add(&news);
+        self.requested.add(buckets);
     }
 
-    /// The buckets in which changes were dropped since the last call.
+    /// The buckets in which changes were dropped, and of which the partner was not told.
     pub(super) fn take_untold(&mut self) -> Option<BucketSet> {
-        (!self.untold.is_empty()).then(|| std::mem::take(&mut self.untold))
+        if self.untold.is_empty() {
+            return None;
+        }
+        let news = std::mem::take(&mut self.untold);
+        if !self.sends_sums() {
+            self.told.add(&news);
+        }
+        Some(news)
+    }
+
+    /// Whether sums are still to be sent in this round.
+    fn sends_sums(&self) -> bool {
+        let round = self.round.as_ref();
+        round.is_some_and(|round| round.stage != Stage::Lists)
     }
 
     /// Begins the round that was requested, unless one is running. True if it has.
     pub(super) fn begin(&mut self) -> bool {
         let begins = self.round.is_none() && !self.requested.is_empty();
         if begins {
+            self.told = BucketSet::default();
             self.round = Some(Round {
                 buckets: std::mem::take(&mut self.requested),
                 stage: Stage::Tombstones { shard: 0 },
@@ -325,6 +344,46 @@ impl Found {
             self.due.push((own.rank, own.slot));
         } else if there == Some(own.version) && !own.is_tombstone && !own.is_confirmed {
             self.confirmed.push((own.slot, own.version));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Action, OpContext, StoreConfig, bucket_of};
+
+    /// The partner would take a bucket for known in which it still has what was deleted here.
+    #[test]
+    fn a_bucket_with_a_deletion_that_came_after_the_others_were_sent_is_not_empty() {
+        let store = Store::new(&StoreConfig {
+            replicated: true,
+            ..StoreConfig::of_a_test()
+        });
+        let mut sender = SyncSender::default();
+        sender.request_all();
+        assert!(sender.begin());
+        for _ in 0..=store.shard_count() {
+            assert!(matches!(sender.advance(&store), Step::Looked { .. }));
+            assert_eq!(sender.next_due(), None);
+        }
+        let mut context = OpContext::default();
+        store.update(b"key", &mut context, |_| (Action::Remove, ()));
+        let deleted = usize::from(bucket_of(store.slot_of(b"key")));
+        let Step::Digests {
+            runs,
+            is_last: true,
+        } = sender.advance(&store)
+        else {
+            panic!("no digests");
+        };
+        let crate::replication::wire::Frame::Digests(digests) = runs.frame(true) else {
+            panic!("no digests");
+        };
+        for (bucket, digest) in digests.buckets() {
+            let is_in_shard = store.shard_of_bucket(bucket) == store.shard_of_bucket(deleted);
+            let is_empty = digest == BucketDigest::Empty;
+            assert_eq!(is_empty, !is_in_shard, "{bucket}");
         }
     }
 }
