@@ -118,7 +118,7 @@ impl Harness {
                 match flow {
                     Flow::NeedMore => break,
                     Flow::Yield | Flow::HandOver | Flow::Consult => {
-                        assert!(used > 0, "it stands still")
+                        assert!(used > 0, "it stands still");
                     }
                     Flow::Close | Flow::Quit | Flow::Shutdown | Flow::Watch(_) => {
                         return (replies, flow);

@@ -7,8 +7,8 @@ use super::{DIRTY_KEYS_MIN, FRAME_BYTES_MAX};
 pub(crate) const ASK_READ_MS: u64 = 500;
 /// And a command that writes: memcached-session-manager gives those up after 100 ms.
 pub(crate) const ASK_WRITE_MS: u64 = 70;
-/// Keys of one command that are asked for, and of one frame. A `get` with more goes on with the rest
-/// once these are answered.
+/// Keys of one command that are asked for, and of one frame. A `get` with more goes on with the
+/// rest once these are answered.
 pub(crate) const ASK_KEYS_MAX: usize = 1024;
 /// Frames of such keys that are not answered. The partner keeps no more.
 pub(crate) const ASKS_UNDER_WAY_MAX: usize = 16;

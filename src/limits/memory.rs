@@ -14,8 +14,8 @@ pub(crate) const SHARD_BITS_MIN: u32 = 8;
 /// Shards of the largest store, as a power of two, which `-m 4096` has. A choice: with more, empty
 /// shards take more and eviction compares emptier ones; without, the shards of a larger store grow.
 pub(crate) const SHARD_BITS_MAX: u32 = 14;
-/// Buckets of keys whose sums two nodes compare: a wire constant. Of a million items a bucket has 15,
-/// so that little more than what differs is listed.
+/// Buckets of keys whose sums two nodes compare: a wire constant. Of a million items a bucket has
+/// 15, so that little more than what differs is listed.
 pub(crate) const BUCKETS: usize = 1 << 16;
 /// What an entry takes beside its own allocation: 32 bytes in the LRU list, and its part of an
 /// index with places of 17 bytes, of which items fill 5 in 16 at least (see `store/lru_list.rs`).

@@ -91,8 +91,8 @@ impl Store {
         }
     }
 
-    /// This node starts, and its partner may hold what it lacks: until it has that, or serves alone,
-    /// it gives no answer without the partner.
+    /// This node starts, and its partner may hold what it lacks: until it has that, or serves
+    /// alone, it gives no answer without the partner.
     pub fn begin_incomplete(&self) {
         self.shared.knowledge.set(INCOMPLETE);
     }

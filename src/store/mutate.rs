@@ -1,8 +1,8 @@
 //! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
 //! It sees the old and the new entry, and updates everything that depends on them: memory account,
-//! class totals, expiry buckets, tombstones, dirty keys, digests and the published tail. No other code does.
-//! Old entries are put into the context and freed after the lock is released.
+//! class totals, expiry buckets, tombstones, dirty keys, digests and the published tail. No other
+//! code does. Old entries are put into the context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
 

@@ -243,8 +243,8 @@ impl Store {
             .promote(&self.shared, slot, tick_of(now));
     }
 
-    /// Appends the slots of all entries whose key has this hash: the slot itself, and those to which
-    /// other keys with the same hash were displaced.
+    /// Appends the slots of all entries whose key has this hash: the slot itself, and those to
+    /// which other keys with the same hash were displaced.
     pub fn slots_of_hash(&self, slot: u64, slots: &mut Vec<u64>) {
         let shard = self.shard(slot).lock();
         if shard.table.contains(slot) {

@@ -95,7 +95,9 @@ impl<'n> Client<'n> {
             let before = self.tail.len();
             match self.take_turn(now) {
                 Flow::NeedMore => return,
-                Flow::Yield | Flow::HandOver | Flow::Consult if self.tail.len() < before => turns_of_nothing = 0,
+                Flow::Yield | Flow::HandOver | Flow::Consult if self.tail.len() < before => {
+                    turns_of_nothing = 0;
+                }
                 Flow::Yield | Flow::HandOver | Flow::Consult => {
                     turns_of_nothing += 1;
                     assert!(turns_of_nothing < DUMP_TURNS_MAX, "it stands still");

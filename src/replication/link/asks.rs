@@ -1,9 +1,9 @@
 //! Asks: a client waits for keys in which this node may hold less than its partner.
 //!
-//! A node that is asked puts the keys among its dirty keys, so that their records come as all others
-//! do and no rule of the stream is broken, and answers once they are on the wire. It answers from
-//! its own table only, whatever it knows of the other's: two nodes that ask each other do not wait
-//! for each other. Answers come in the order of the frames that asked.
+//! A node that is asked puts the keys among its dirty keys, so that their records come as all
+//! others do and no rule of the stream is broken, and answers once they are on the wire. It answers
+//! from its own table only, whatever it knows of the other's: two nodes that ask each other do not
+//! wait for each other. Answers come in the order of the frames that asked.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -134,8 +134,8 @@ impl Asks {
 }
 
 impl Link {
-    /// A client waits for these keys, at most 1,024: asks the partner for them. `client` is a number
-    /// of its own for each; [`Link::take_asked`] tells when they have come.
+    /// A client waits for these keys, at most 1,024: asks the partner for them. `client` is a
+    /// number of its own for each; [`Link::take_asked`] tells when they have come.
     pub fn ask(&mut self, client: u64, slots: &[u64]) {
         if self.phase == Phase::Up {
             self.session.asks.ask(client, slots);

@@ -5,15 +5,15 @@
 //! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
 //! `Welcome` or `Refuse`; see [`life`] for what may come before the welcome. Once each side has
 //! welcomed the other, the link is up: this
-//! side sends dirty keys in the live lane, and in the sync lane what the partner lacks. Everything that
-//! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
-//! older connection can apply after a newer one is up.
+//! side sends dirty keys in the live lane, and in the sync lane what the partner lacks. Everything
+//! that belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of
+//! an older connection can apply after a newer one is up.
 //!
 //! The caller:
 //! - after a read: [`Link::received`], then take events, then transmit;
 //! - for groups of writes: [`Link::commit`] while [`Link::has_room`]; for a group that was dropped:
-//!   [`Link::overflowed_in`]. Then and after each other call, [`Link::take_answers`] says which groups
-//!   the partner has;
+//!   [`Link::overflowed_in`]. Then and after each other call, [`Link::take_answers`] says which
+//!   groups the partner has;
 //! - whenever the last output is written: [`Link::transmit`] into an empty buffer. If it appends
 //!   nothing, there is nothing to send before the next event or tick;
 //! - at the latest after [`Link::next_tick_ms`]: read what the socket holds, then [`Link::tick`],

@@ -21,7 +21,6 @@ use crate::limits::{
     CHANGE_QUEUE_BATCHES_MAX, LINK_READ_BYTES, LINK_WRITE_BYTES, SILENCE_MS,
     UNAUTHENTICATED_LINKS_MAX,
 };
-use crate::replication::change_queue::AskedKeys;
 use crate::replication::link::{LinkError, LinkEvent, Refusal, RefusalKind};
 use crate::replication::startup::PartnerEvent;
 use crate::store::Now;
@@ -284,34 +283,6 @@ impl Runner {
                     distance_ms,
                     entries,
                 } => self.log.lifted(distance_ms, entries),
-            }
-        }
-    }
-
-    /// Takes the keys that clients wait for.
-    pub(super) fn take_asks(&mut self) {
-        while let Some(AskedKeys { slots, answer }) = self.changes.take_ask() {
-            self.asks_taken += 1;
-            self.asking.insert(self.asks_taken, answer);
-            self.link.ask(self.asks_taken, &slots);
-        }
-    }
-
-    fn event_of_up(&self) -> PartnerEvent {
-        match self.link.can_ask() {
-            true => PartnerEvent::Up,
-            false => PartnerEvent::UpUnasked,
-        }
-    }
-
-    /// Gives the workers the answers that their clients wait for.
-    pub(super) fn give_answers(&mut self) {
-        self.link.take_answers(&mut self.answers);
-        self.changes.answer(self.answers.drain(..));
-        for (number, is_answered) in self.link.take_asked() {
-            if let Some(answer) = self.asking.remove(&number) {
-                // An error: the client has not waited.
-                let _ = answer.send(is_answered);
             }
         }
     }

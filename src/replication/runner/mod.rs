@@ -8,6 +8,7 @@
 mod accept;
 mod accepted_link;
 mod addresses;
+mod answers;
 mod attempt;
 mod authenticate;
 mod connect;

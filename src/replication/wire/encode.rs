@@ -74,6 +74,13 @@ impl Frame<'_> {
             Self::HeartbeatAck { boot_ms } => frame(out, kind::HEARTBEAT_ACK, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
+            sync => sync.encode_sync(out),
+        }
+    }
+
+    /// Appends a frame of the sync or of an ask.
+    fn encode_sync(&self, out: &mut Vec<u8>) {
+        match self {
             Self::Digests(digests) => frame(out, kind::DIGESTS, |out| {
                 out.push(u8::from(digests.is_last));
                 out.extend_from_slice(digests.runs);
@@ -92,6 +99,8 @@ impl Frame<'_> {
             Self::Unsynced(map) => frame(out, kind::UNSYNCED, |out| {
                 out.extend_from_slice(&map[..]);
             }),
+            // The others are encoded by the caller.
+            _ => {}
         }
     }
 

@@ -219,7 +219,9 @@ mod tests {
     #[test]
     fn lists_that_are_out_of_order_are_refused() {
         let wrong = |frame, field| WireError::Field { frame, field };
-        let list = |sections: &[(u16, Option<(u64, u64)>, &[u64])]| {
+        /// The bucket, the range if it is a part, and the hashes of a section.
+        type Shown<'a> = (u16, Option<(u64, u64)>, &'a [u64]);
+        let list = |sections: &[Shown<'_>]| {
             let mut writer = SectionWriter::default();
             for &(bucket, range, hashes) in sections {
                 let entries = hashes.iter().map(|&hash| (hash, version(1)));
@@ -230,8 +232,7 @@ mod tests {
         let order = Err(wrong("list", "order of sections"));
         assert_eq!(list(&[(2, None, &[]), (1, None, &[])]), order);
         assert_eq!(list(&[(2, None, &[]), (2, None, &[])]), order);
-        let overlapping: [(u16, Option<(u64, u64)>, &[u64]); 2] =
-            [(2, Some((0, 5)), &[]), (2, Some((5, 9)), &[])];
+        let overlapping: [Shown<'_>; 2] = [(2, Some((0, 5)), &[]), (2, Some((5, 9)), &[])];
         assert_eq!(list(&overlapping), order);
         let hashes = Err(wrong("list", "order of hashes"));
         assert_eq!(list(&[(2, None, &[5, 4])]), hashes);

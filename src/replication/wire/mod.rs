@@ -104,11 +104,11 @@
 //! then with ListDone; SyncEnd follows that of the last list. At most two lists are under way.
 //! Unsynced names buckets in which changes were dropped: a further sync brings them.
 //!
-//! **Acks** answer the frames Record, ChunkStart, Chunk, Digests and List: one each, in the order in
-//! which those were sent. A run is
+//! **Acks** answer the frames Record, ChunkStart, Chunk, Digests and List: one each, in the order
+//! in which those were sent. A run is
 //!
 //! ```text
-//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = taken: a chunk that others follow, digests, a list
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = taken: a chunk before others, digests, a list
 //! u16  how many in a row, at least 1   (not for superseded: always one)
 //! timestamp, timestamp  the version held here  (superseded only)
 //! ```

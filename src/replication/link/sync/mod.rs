@@ -1,7 +1,8 @@
 //! Sync: brings the partner what it lacks since the link was down, or since changes were dropped.
 //!
 //! Keys lie in 65,536 buckets by their hash. Each side does two things, independently of the other:
-//! its [`SyncSender`] offers its own table, its [`SyncReceiver`] takes the partner's. In one *round*
+//! its [`SyncSender`] offers its own table, its [`SyncReceiver`] takes the partner's. In one
+//! *round*
 //!
 //! 1. the sender sends its tombstones, and the sums of its buckets;
 //! 2. the receiver compares them with its own. Equal buckets, and those in which the sender has
@@ -17,9 +18,9 @@
 //!
 //! Why nothing is missed: both sides read their tables after the link came up, and every change
 //! from then on goes through the live lane. A sum that was equal was that of a moment at which both
-//! held the same; an entry that changes after its shard was listed is on its way already. Where that
-//! is not so, because changes were dropped, the partner is told of their buckets (`Unsynced`), takes
-//! them for unknown at once, and they are compared again in the next round.
+//! held the same; an entry that changes after its shard was listed is on its way already. Where
+//! that is not so, because changes were dropped, the partner is told of their buckets (`Unsynced`),
+//! takes them for unknown at once, and they are compared again in the next round.
 //!
 //! What a round brings obeys the rules of all records: of two versions the higher one stays, and
 //! there is one ordered stream in each direction.

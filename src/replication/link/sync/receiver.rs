@@ -11,8 +11,8 @@ use crate::store::{Store, Timestamp, Version};
 /// See the module's parent.
 #[derive(Debug, Default)]
 pub(in crate::replication::link) struct SyncReceiver {
-    /// Both nodes hash keys with the same secret. If not, sums and hashes say nothing: everything is
-    /// listed as missing, and nothing is known before the end of the round.
+    /// Both nodes hash keys with the same secret. If not, sums and hashes say nothing: everything
+    /// is listed as missing, and nothing is known before the end of the round.
     same_hashes: bool,
     /// The partner may hold something newer in these.
     unknown: BucketSet,
@@ -195,7 +195,8 @@ impl SyncReceiver {
         Ok(())
     }
 
-    /// The partner has dropped changes of these buckets. What it said of them before does not count.
+    /// The partner has dropped changes of these buckets. What it said of them before does not
+    /// count.
     pub(super) fn unsynced(&mut self, buckets: &BucketSet) {
         self.unknown.add(buckets);
         self.round.to_list.subtract(buckets);

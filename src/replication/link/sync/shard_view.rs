@@ -3,8 +3,8 @@
 use crate::limits::SYNC_SHARD_COST_ENTRIES;
 use crate::store::{ListedEntry, Store};
 
-/// The entries of one shard as they were when it was listed. What has changed since is on its way to
-/// the partner in the live lane, or the view must be forgotten.
+/// The entries of one shard as they were when it was listed. What has changed since is on its way
+/// to the partner in the live lane, or the view must be forgotten.
 #[derive(Debug, Default)]
 pub(super) struct ShardView {
     shard: Option<usize>,

@@ -65,8 +65,8 @@ fn settings() -> ProptestConfig {
 proptest! {
     #![proptest_config(settings())]
 
-    /// The link is cut, or it is up and all changes are dropped. The nodes have different numbers of
-    /// shards.
+    /// The link is cut, or it is up and all changes are dropped. The nodes have different numbers
+    /// of shards.
     #[test]
     fn whatever_changed_both_nodes_end_with_the_highest_versions(
         before in prop::collection::vec(change(), 0..60),

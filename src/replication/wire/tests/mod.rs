@@ -170,6 +170,16 @@ impl Parts {
                 wall_ms: number & WALL_MS_MAX,
             },
             Frame::HeartbeatAck { boot_ms: number },
+        ] {
+            each(frame);
+        }
+        self.compared(each);
+    }
+
+    /// The frames of a comparison.
+    fn compared(&self, mut each: impl FnMut(Frame<'_>)) {
+        let (number, version, value) = (self.number, self.head.version, &self.value);
+        for frame in [
             Frame::ListDone,
             Frame::Ask(Slots(&[number.to_be_bytes(); 5])),
             Frame::Asked {
