@@ -179,6 +179,11 @@ impl Consultation {
         self.settled.binary_search(&slot).is_ok()
     }
 
+    /// Whether any slot is not asked for again: that is so for the next turn only.
+    pub fn has_settled(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
     /// What was wanted is not asked for again.
     pub fn settle(&mut self) {
         self.settled.append(&mut self.wanted);

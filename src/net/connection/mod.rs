@@ -227,7 +227,8 @@ impl Connection {
             output_bytes_max: self.worker.turn_output_bytes(),
         };
         let requests_max = self.worker.requests_per_turn;
-        let consults = node.store.consults();
+        // What is settled ends with this turn, even if everything is known by now.
+        let consults = node.store.consults() || self.consultation.has_settled();
         if consults {
             std::mem::swap(&mut ctx.op.consultation, &mut self.consultation);
         }

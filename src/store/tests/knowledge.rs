@@ -51,9 +51,10 @@ fn what_is_settled_is_not_wanted_again() {
     consultation.settle();
     consultation.wanted.push(5);
     assert!(consultation.is_settled(3) && consultation.is_settled(9));
+    assert!(consultation.has_settled());
     assert!(!consultation.is_settled(5));
     consultation.settle();
     assert!(consultation.is_settled(5) && consultation.is_settled(9));
     consultation.end();
-    assert!(!consultation.is_settled(5));
+    assert!(!consultation.is_settled(5) && !consultation.has_settled());
 }
