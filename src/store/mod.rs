@@ -2,7 +2,9 @@
 //!
 //! - [`shards`]: the store itself.
 //! - [`ops`]: the operations of commands: read, update, flush.
-//! - [`replica`]: the operations of the link: records, confirmations, walks of the table.
+//! - [`replica`]: the operations of the link: records, walks of the table.
+//! - [`partner_says`]: what the partner says of the entries here, and [`confirmed`]: what is known of
+//!   them by that.
 //! - [`mutate`]: the one function that changes an entry. [`table`]: the entries of a shard.
 //! - [`upload`]: a client's value that arrives over several turns. [`unfinished`]: the bound on the
 //!   memory of such values and of long lines.
@@ -20,6 +22,7 @@ mod audit;
 pub mod classes;
 mod clock;
 mod config;
+mod confirmed;
 mod counters;
 mod evict;
 mod expiry_buckets;
@@ -38,6 +41,7 @@ mod observer;
 mod op_context;
 mod ops;
 mod partial_item;
+mod partner_says;
 mod pending_item;
 mod record;
 mod relief;

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::confirmed::{Confirmed, PartnerSays};
 use super::hlc::{Timestamp, Version};
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
@@ -23,6 +24,8 @@ pub(crate) enum Cause {
     Client,
     /// A record of the partner. It has its own version, and the partner holds that.
     Record,
+    /// The partner has said what it holds.
+    Ack,
     /// The deadline has passed.
     Expiry,
     /// Memory is needed.
@@ -80,6 +83,8 @@ pub(crate) enum Change<'k> {
     Touch { deadline_ms: u64, item_flags: u8 },
     /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
     ConfirmEqual { deadline_ms: u64 },
+    /// Note what the partner has said of the entry.
+    PartnerSays(PartnerSays),
     /// Move the entry's timestamps up by so many ticks, unless they are above the ceiling.
     Lift { ticks: u64, ceiling: Timestamp },
 }
@@ -106,7 +111,11 @@ impl Shard {
                 (touched, true)
             }
             Change::ConfirmEqual { deadline_ms } => {
-                self.confirm_equal(context, slot, deadline_ms);
+                self.confirm_equal(shared, context, slot, deadline_ms);
+                (None, false)
+            }
+            Change::PartnerSays(says) => {
+                self.note_partner(shared, slot, says);
                 (None, false)
             }
             Change::Lift { ticks, ceiling } => {
@@ -118,7 +127,7 @@ impl Shard {
                     item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
                     shared.note_large(context, slot, &item);
                 } else {
-                    item.confirm();
+                    item.set_confirmed(shared.confirmed_by_record());
                 }
                 let timestamp = item.timestamp();
                 context.written = Some(self.index);
@@ -171,13 +180,14 @@ impl Shard {
             Cause::Client => Version::written(shared.hybrid_clock.next(context.now)),
             Cause::Expiry | Cause::Eviction => {
                 let old = self.table.peek(slot)?;
-                let stays = cause == Cause::Eviction && old.is_value_confirmed();
-                if stays || old.is_confirmed() || old.is_tombstone() {
+                let (confirmed, life) = (old.confirmed(), shared.partner_lives.present());
+                let stays = cause == Cause::Eviction && confirmed.has_had_deadline(life);
+                if stays || confirmed.has_had_version(life) || old.is_tombstone() {
                     return None;
                 }
                 old.version()
             }
-            Cause::Record | Cause::Reclaim | Cause::Lift => return None,
+            Cause::Record | Cause::Ack | Cause::Reclaim | Cause::Lift => return None,
         };
         let Some(item) = Item::tombstone(key, version) else {
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
@@ -301,18 +311,18 @@ impl Shard {
             touched,
             ..item.version()
         });
-        item.unconfirm(outlives);
+        item.set_confirmed(item.confirmed().touched(outlives));
         shared.note_large(context, slot, item);
         self.expiry_buckets
             .watch(&self.table, slot, item, context.now);
         Some(touched)
     }
 
-    fn confirm_equal(&mut self, context: &OpContext, slot: u64, deadline_ms: u64) {
+    fn confirm_equal(&mut self, shared: &Shared, context: &OpContext, slot: u64, deadline_ms: u64) {
         let Some(item) = self.table.peek(slot) else {
             return;
         };
-        item.confirm();
+        item.set_confirmed(shared.confirmed_by_record());
         if deadline_ms < item.deadline_ms() {
             item.set_deadline_ms(deadline_ms);
             self.expiry_buckets
@@ -325,7 +335,14 @@ impl Shard {
     fn lift(&self, slot: u64, ticks: u64, ceiling: Timestamp) {
         if let Some(item) = self.table.peek(slot) {
             item.set_version(item.version().lifted(ticks, ceiling));
-            item.unconfirm(false);
+            item.set_confirmed(Confirmed::default());
+        }
+    }
+
+    fn note_partner(&self, shared: &Shared, slot: u64, says: PartnerSays) {
+        if let Some(item) = self.table.peek(slot) {
+            let life = shared.partner_lives.present();
+            item.set_confirmed(item.confirmed().after(says, life));
         }
     }
 

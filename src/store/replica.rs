@@ -1,7 +1,8 @@
-//! The operations that the link uses: records in and out, confirmations, walks of the table.
+//! The operations that the link uses: records in and out, walks of the table.
 
 use std::sync::atomic::Ordering;
 
+use super::confirmed::PartnerSays;
 use super::hash::KeyHash;
 use super::hlc::{Timestamp, Version};
 use super::item::{Item, tick_of};
@@ -119,7 +120,8 @@ impl Store {
         version: Version,
         context: &mut OpContext,
     ) -> ApplyResult {
-        match self.remove_older(key, version, context) {
+        // A tombstone of a version that is here: the partner evicted or expired its copy. Ours stays.
+        match self.remove_older(key, version, PartnerSays::Removed, context) {
             Some((newer, _)) if newer > version => ApplyResult::Superseded(newer),
             _ => ApplyResult::Applied,
         }
@@ -136,7 +138,7 @@ impl Store {
     ) -> ApplyResult {
         // If the machine had no memory for it, evict for the next one.
         self.relieve(context);
-        match self.remove_older(key, version, context) {
+        match self.remove_older(key, version, PartnerSays::Holds, context) {
             None => self.refused(reason),
             Some((held, is_live)) if held == version && is_live => ApplyResult::Applied,
             Some((held, _)) => ApplyResult::Superseded(held),
@@ -150,11 +152,12 @@ impl Store {
     }
 
     /// Removes an entry older than `version`. If `version` or a newer one is here, returns it, and
-    /// whether it is a live item of exactly that version.
+    /// whether it is a live item of exactly that version: of that, the partner says `equal`.
     fn remove_older(
         &self,
         key: &[u8],
         version: Version,
+        equal: PartnerSays,
         context: &mut OpContext,
     ) -> Option<(Version, bool)> {
         self.shared.hybrid_clock.absorb(version.latest());
@@ -163,14 +166,17 @@ impl Store {
         let place = shard.locate(hash, key);
         let at = SlotRef::new(&place, hash.slot());
         let held = place.held();
+        let is_held = held.is_some();
         let stays = match self.order_of(held, version) {
             VersionOrder::Older(newer) => Some((newer, false)),
-            // The partner has a tombstone of this version: it evicted or expired its copy. Ours
-            // stays.
             VersionOrder::Equal => held.map(|item| (version, !item.is_tombstone())),
             VersionOrder::Newer => None,
         };
-        if stays.is_none() && held.is_some() {
+        if stays == Some((version, true)) {
+            let change = Change::PartnerSays(equal);
+            shard.mutate(&self.shared, context, at, change, Cause::Record);
+        }
+        if stays.is_none() && is_held {
             let removal = Change::Remove { key };
             shard.mutate(&self.shared, context, at, removal, Cause::Record);
         }
@@ -211,29 +217,6 @@ impl Store {
         };
         shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
         ApplyResult::Applied
-    }
-
-    /// Confirms a version: the partner holds it or a newer one.
-    pub fn confirm(&self, slot: u64, version: Version) {
-        let mut context = OpContext::default();
-        let mut shard = self.shard(slot).lock();
-        let Some(held) = shard
-            .table
-            .peek(slot)
-            .filter(|item| item.version() == version)
-        else {
-            return;
-        };
-        if held.is_tombstone() {
-            let held = held.clone();
-            let removal = Change::Remove { key: held.key() };
-            let at = SlotRef::of(slot, &held);
-            shard.mutate(&self.shared, &mut context, at, removal, Cause::Reclaim);
-        } else {
-            held.confirm();
-        }
-        drop(shard);
-        self.shared.free_retired(&mut context);
     }
 
     /// Promotes an item that a client of the partner has read.

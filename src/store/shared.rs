@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::classes::Classes;
+use super::confirmed::{Confirmed, PartnerLives, PartnerSays};
 use super::counters::Counters;
 use super::hash::KeyHasher;
 use super::hlc::{HybridClock, Timestamp};
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) account: Account,
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
+    pub(crate) partner_lives: PartnerLives,
     /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
@@ -65,6 +67,7 @@ impl Shared {
             account,
             counters: Counters::default(),
             classes,
+            partner_lives: PartnerLives::default(),
             replicated,
             evicting,
             flush_watermark: AtomicU64::new(0),
@@ -84,6 +87,12 @@ impl Shared {
         if self.replicated && item.value().len() > ONE_FRAME_VALUE_BYTES {
             context.large.push(slot);
         }
+    }
+
+    /// What is known of an entry that the partner has just sent.
+    pub(crate) fn confirmed_by_record(&self) -> Confirmed {
+        let life = self.partner_lives.present();
+        Confirmed::default().after(PartnerSays::Holds, life)
     }
 
     /// Everything with a lower timestamp is invalid.

@@ -88,7 +88,7 @@ impl Link {
             clock: store.hybrid_clock().reading(now),
         };
         welcome.encode(&mut self.session.control);
-        self.up_when_welcome();
+        self.up_when_welcome(store);
         Ok(())
     }
 
@@ -130,12 +130,12 @@ impl Link {
         }
         self.absorb(clock, store, now)?;
         self.session.is_welcome = true;
-        self.up_when_welcome();
+        self.up_when_welcome(store);
         Ok(())
     }
 
     /// The link is up once each side has welcomed the other.
-    fn up_when_welcome(&mut self) {
+    fn up_when_welcome(&mut self, store: &Store) {
         let is_due = self.session.has_welcomed && self.session.is_welcome;
         if let Phase::Handshake(Some(partner)) = &self.phase
             && is_due
@@ -143,6 +143,8 @@ impl Link {
             let partner = partner.clone();
             self.phase = Phase::Up;
             self.session.was_up = true;
+            // Before the first record: what the partner then says is known of its present life.
+            store.partner_linked(partner.incarnation);
             self.session
                 .tickets
                 .flush_acked(self.session.watermark_sent);

@@ -243,10 +243,12 @@ impl Link {
             }
             Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
+                store.superseded(sent.slot, sent.version, held);
                 self.absorb(held.latest(), store, now)?;
             }
             Ack::NoRoom => {
                 self.counters.records_no_room += 1;
+                store.refused_there(sent.slot, sent.version);
                 self.session.refused_there = true;
             }
         }

@@ -172,7 +172,10 @@ impl KeyHistory {
     fn check_confirmed(&self, side: usize, item: &Item, version: Version) -> Result<(), String> {
         let partner = self.seen[1 - side];
         let before_crash = self.confirmed_before_crash[side];
-        let is_false = item.is_confirmed() && version > partner && version != before_crash;
+        let is_false = item.is_confirmed()
+            && version > partner
+            && version.timestamp >= self.flushed_below[1 - side]
+            && version != before_crash;
         let is_value_false = item.is_value_confirmed()
             && version.timestamp > partner.timestamp
             && version.timestamp != before_crash.timestamp;

@@ -6,7 +6,7 @@ use super::alone::{Alone, MadeAlone};
 use super::client::LARGE_KEY;
 use super::evictions::Evictions;
 use super::plan::Plan;
-use crate::store::{Item, Lift, Store, Version};
+use crate::store::{Item, Lift, Store, Timestamp, Version};
 
 /// A state of a key that a client made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) struct KeyHistory {
     pub(super) best: (Version, Option<Written>),
     /// The highest version each node has held since it started.
     pub(super) seen: [Version; 2],
+    /// The flush watermark of each node: to have this is to have something newer than what it kills.
+    pub(super) flushed_below: [Timestamp; 2],
     /// The version whose bytes were compared last at each node.
     pub(super) compared: [Version; 2],
     /// Every version that each node has evicted since it started.
@@ -166,6 +168,7 @@ impl Model {
             history.seen[side] = history.seen[side].max(version);
         }
         for history in &mut self.keys {
+            history.flushed_below[side] = store.flush_watermark();
             if let Some(item) = history.entry(store) {
                 let version = history.version_in(store, lift, item.version());
                 history.seen[side] = history.seen[side].max(version);
@@ -215,6 +218,7 @@ impl Model {
             let last = history.seen[other];
             history.log.retain(|version, _| *version <= last);
             history.seen[side] = Version::default();
+            history.flushed_below[side] = Timestamp::ZERO;
             history.compared[side] = Version::default();
             history.evicted[side].clear();
             history.late_ms[side].clear();
@@ -228,7 +232,7 @@ impl Model {
                 (Some(_), Some(version)) => (version, history.written_at(other, version)),
                 _ => (history.seen[other], None),
             };
-            let confirmed = left.filter(Item::is_value_confirmed);
+            let confirmed = left.filter(|item| item.is_confirmed() || item.is_value_confirmed());
             history.confirmed_before_crash[other] =
                 confirmed.map_or_else(Version::default, |item| item.version());
         }

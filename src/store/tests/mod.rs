@@ -8,6 +8,7 @@ mod lift;
 mod model;
 mod mutate;
 mod operations;
+mod partner;
 mod relief;
 mod replica;
 mod resize;

@@ -6,6 +6,7 @@ mod clocks;
 mod handshake;
 mod invariants;
 mod lift;
+mod lives;
 mod space_notice;
 mod stream;
 mod tickets;

@@ -1,0 +1,83 @@
+//! What the partner says of the entries here: its acks, and what it has evicted.
+
+use super::Store;
+use super::confirmed::PartnerSays;
+use super::hlc::Version;
+use super::item::Item;
+use super::mutate::{Cause, Change, SlotRef};
+use super::op_context::OpContext;
+
+impl Store {
+    /// A link to this process of the partner is up. If the last link was to another one, nothing
+    /// that the partner has confirmed counts any more.
+    pub fn partner_linked(&self, incarnation: u64) {
+        self.shared.partner_lives.linked(incarnation);
+    }
+
+    /// The partner holds this version.
+    pub fn confirm(&self, slot: u64, version: Version) {
+        let is_item = self.note_partner(slot, |item| {
+            if item.version() == version {
+                Some(PartnerSays::Holds)
+            } else {
+                let is_value = item.timestamp() == version.timestamp;
+                is_value.then_some(PartnerSays::HoldsValue)
+            }
+        });
+        if !is_item {
+            self.remove_tombstone(slot, version);
+        }
+    }
+
+    /// The partner has answered this version with the one that it holds itself.
+    pub fn superseded(&self, slot: u64, version: Version, held_there: Version) {
+        self.note_partner(slot, |item| {
+            (item.version() == version).then_some(if held_there > version {
+                PartnerSays::HoldsNewer
+            } else {
+                // It has evicted or expired its copy, and its tombstone is on the way.
+                PartnerSays::Removed
+            })
+        });
+    }
+
+    /// The partner had no room for this version, and has removed an older one.
+    pub fn refused_there(&self, slot: u64, version: Version) {
+        self.note_partner(slot, |item| {
+            (item.timestamp() == version.timestamp).then_some(PartnerSays::Refused)
+        });
+    }
+
+    /// Notes what the partner says of the item of a slot, if `says` recognises it. False if the
+    /// slot has no item.
+    fn note_partner(&self, slot: u64, says: impl FnOnce(&Item) -> Option<PartnerSays>) -> bool {
+        let mut shard = self.shard(slot).lock();
+        let item = shard.table.peek(slot).filter(|item| !item.is_tombstone());
+        let Some(item) = item else {
+            return false;
+        };
+        if let Some(says) = says(item) {
+            let at = SlotRef::of(slot, item);
+            let change = Change::PartnerSays(says);
+            let context = &mut OpContext::default();
+            shard.mutate(&self.shared, context, at, change, Cause::Ack);
+        }
+        true
+    }
+
+    /// Removes the tombstone of this version: the partner has it.
+    fn remove_tombstone(&self, slot: u64, version: Version) {
+        let mut context = OpContext::default();
+        let mut shard = self.shard(slot).lock();
+        let held = shard.table.peek(slot).filter(|item| item.is_tombstone());
+        let Some(held) = held.filter(|item| item.version() == version).cloned() else {
+            return;
+        };
+        let removal = Change::Remove { key: held.key() };
+        let at = SlotRef::of(slot, &held);
+        shard.mutate(&self.shared, &mut context, at, removal, Cause::Reclaim);
+        drop(shard);
+        drop(held);
+        self.shared.free_retired(&mut context);
+    }
+}
