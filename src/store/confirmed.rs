@@ -4,9 +4,11 @@
 //! empty. Each entry keeps what is known together with the life of which it is known, so that
 //! nothing is known of any entry once another life begins, and no entry changes for that.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+
+use super::hlc::{HybridClock, Timestamp};
 
 /// The partner has had this version or a newer one: nothing older is left there.
 const VERSION: u32 = 1;
@@ -90,6 +92,11 @@ impl Confirmed {
         self.facts(life) & DEADLINE != 0
     }
 
+    /// Whether the partner holds this version or a newer one.
+    pub(crate) fn is_held(self, life: PartnerLife) -> bool {
+        self.facts(life) & (VERSION | VALUE) == VERSION | VALUE
+    }
+
     fn facts(self, life: PartnerLife) -> u32 {
         if self.0 >> FACT_BITS == life.0 {
             self.0 & FACTS
@@ -117,6 +124,8 @@ pub(crate) struct PartnerLives {
     /// The number that its process has given itself; `None` before the first link.
     incarnation: Mutex<Option<u64>>,
     life: AtomicU32,
+    /// The clock of this node when that life became known.
+    began: AtomicU64,
 }
 
 impl Default for PartnerLives {
@@ -124,24 +133,32 @@ impl Default for PartnerLives {
         Self {
             incarnation: Mutex::new(None),
             life: AtomicU32::new(PartnerLife::default().0),
+            began: AtomicU64::new(0),
         }
     }
 }
 
 impl PartnerLives {
     pub(crate) fn present(&self) -> PartnerLife {
-        PartnerLife(self.life.load(Ordering::Relaxed))
+        // Acquire, paired with `linked`: who sees a life sees when it began.
+        PartnerLife(self.life.load(Ordering::Acquire))
+    }
+
+    /// When the present life became known; [`Timestamp::ZERO`] in the first.
+    pub(crate) fn began(&self) -> Timestamp {
+        Timestamp::from_raw(self.began.load(Ordering::Relaxed))
     }
 
     /// A link to this process of the partner is up. Another process than that of the last link
     /// begins another life.
-    pub(crate) fn linked(&self, incarnation: u64) {
+    pub(crate) fn linked(&self, incarnation: u64, clock: &HybridClock) {
         let before = self.incarnation.lock().replace(incarnation);
         if before.is_none_or(|before| before == incarnation) {
             return;
         }
+        self.began.store(clock.highest().get(), Ordering::Relaxed);
         let life = self.life.load(Ordering::Relaxed);
         let next = if life == LIFE_MAX { 1 } else { life + 1 };
-        self.life.store(next, Ordering::Relaxed);
+        self.life.store(next, Ordering::Release);
     }
 }

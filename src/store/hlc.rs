@@ -197,6 +197,11 @@ impl HybridClock {
         self.last.fetch_max(timestamp.0 >> 1, Ordering::Relaxed);
     }
 
+    /// No timestamp given or absorbed so far is higher, of whichever side.
+    pub(super) fn ceiling(&self) -> Timestamp {
+        Timestamp::from_raw(self.last.load(Ordering::Relaxed) << 1 | 1)
+    }
+
     /// The highest timestamp given or absorbed.
     pub fn highest(&self) -> Timestamp {
         Timestamp::from_raw(self.last.load(Ordering::Relaxed) << 1 | self.side)

@@ -3,8 +3,8 @@
 //! - [`shards`]: the store itself.
 //! - [`ops`]: the operations of commands: read, update, flush.
 //! - [`replica`]: the operations of the link: records, walks of the table.
-//! - [`partner_says`]: what the partner says of the entries here, and [`confirmed`]: what is known of
-//!   them by that.
+//! - [`partner_says`]: what the partner says of the entries here, [`confirmed`]: what is known of
+//!   them by that, and [`unprotected`]: how many it is not known to hold.
 //! - [`mutate`]: the one function that changes an entry. [`table`]: the entries of a shard.
 //! - [`upload`]: a client's value that arrives over several turns. [`unfinished`]: the bound on the
 //!   memory of such values and of long lines.
@@ -55,6 +55,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod unfinished;
+mod unprotected;
 mod unreplicated;
 mod upload;
 mod walk;
@@ -78,6 +79,7 @@ pub use pending_item::{NoRoom, PendingItem};
 pub use record::{ApplyResult, Origin, RecordHead, RefuseReason};
 pub use reservation::{Purpose, Reservation};
 pub use shards::Store;
+pub use unprotected::UnprotectedItems;
 pub use unreplicated::{Unreplicated, UnreplicatedCount};
 pub use upload::Upload;
 pub use walk::Walk;

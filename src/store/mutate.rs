@@ -1,8 +1,8 @@
 //! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
 //! It sees the old and the new entry, and updates everything that depends on them: memory account,
-//! class totals, expiry buckets, tombstones, dirty keys and the published tail. No other code does.
-//! Old entries are put into the context and freed after the lock is released.
+//! class totals, expiry buckets, tombstones, dirty keys, the count of what the partner is not known
+//! to hold, and the published tail. No other code does. Old entries are put into the context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
 
@@ -101,6 +101,9 @@ impl Shard {
         cause: Cause,
     ) -> Option<Timestamp> {
         let slot = at.slot;
+        if shared.replicated {
+            self.unprotected.begin(shared, self.table.live_len());
+        }
         // The change itself; `is_news`: the partner must be sent the entry.
         let (timestamp, is_news) = match change {
             Change::Touch {
@@ -119,7 +122,7 @@ impl Shard {
                 (None, false)
             }
             Change::Lift { ticks, ceiling } => {
-                self.lift(slot, ticks, ceiling);
+                self.lift(shared, slot, ticks, ceiling);
                 (None, false)
             }
             Change::Put { item, cold } => {
@@ -241,6 +244,7 @@ impl Shard {
         let was_live = old.as_ref().is_some_and(|old| !old.is_tombstone());
         shared.account.count_live(was_live, is_live);
         shared.classes.count(old.as_ref(), new);
+        self.unprotected.count(shared, old.as_ref(), new);
         match old {
             Some(old) => self.retire(shared, context, old, at.full),
             None if self.table.live_len() == 1 => self.publish_tail(shared),
@@ -269,6 +273,7 @@ impl Shard {
         if let Some(old) = self.table.remove(slot) {
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
+            self.unprotected.count(shared, Some(&old), None);
             self.retire(shared, context, old, false);
         }
     }
@@ -305,13 +310,15 @@ impl Shard {
         let item = self.table.peek(slot)?;
         let touched = shared.hybrid_clock.next(context.now);
         let outlives = deadline_ms >= item.deadline_ms() && item_flags == item.item_flags();
-        item.set_deadline_ms(deadline_ms);
-        item.set_item_flags(item_flags);
-        item.set_version(Version {
-            touched,
-            ..item.version()
+        self.unprotected.count_in_place(shared, item, || {
+            item.set_deadline_ms(deadline_ms);
+            item.set_item_flags(item_flags);
+            item.set_version(Version {
+                touched,
+                ..item.version()
+            });
+            item.set_confirmed(item.confirmed().touched(outlives));
         });
-        item.set_confirmed(item.confirmed().touched(outlives));
         shared.note_large(context, slot, item);
         self.expiry_buckets
             .watch(&self.table, slot, item, context.now);
@@ -322,7 +329,9 @@ impl Shard {
         let Some(item) = self.table.peek(slot) else {
             return;
         };
-        item.set_confirmed(shared.confirmed_by_record());
+        self.unprotected.count_in_place(shared, item, || {
+            item.set_confirmed(shared.confirmed_by_record());
+        });
         if deadline_ms < item.deadline_ms() {
             item.set_deadline_ms(deadline_ms);
             self.expiry_buckets
@@ -332,17 +341,21 @@ impl Shard {
 
     /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
     /// full sync of the next link sends everything.
-    fn lift(&self, slot: u64, ticks: u64, ceiling: Timestamp) {
+    fn lift(&mut self, shared: &Shared, slot: u64, ticks: u64, ceiling: Timestamp) {
         if let Some(item) = self.table.peek(slot) {
-            item.set_version(item.version().lifted(ticks, ceiling));
-            item.set_confirmed(Confirmed::default());
+            self.unprotected.count_in_place(shared, item, || {
+                item.set_version(item.version().lifted(ticks, ceiling));
+                item.set_confirmed(Confirmed::default());
+            });
         }
     }
 
-    fn note_partner(&self, shared: &Shared, slot: u64, says: PartnerSays) {
+    fn note_partner(&mut self, shared: &Shared, slot: u64, says: PartnerSays) {
         if let Some(item) = self.table.peek(slot) {
             let life = shared.partner_lives.present();
-            item.set_confirmed(item.confirmed().after(says, life));
+            self.unprotected.count_in_place(shared, item, || {
+                item.set_confirmed(item.confirmed().after(says, life));
+            });
         }
     }
 

@@ -11,7 +11,8 @@ impl Store {
     /// A link to this process of the partner is up. If the last link was to another one, nothing
     /// that the partner has confirmed counts any more.
     pub fn partner_linked(&self, incarnation: u64) {
-        self.shared.partner_lives.linked(incarnation);
+        let clock = &self.shared.hybrid_clock;
+        self.shared.partner_lives.linked(incarnation, clock);
     }
 
     /// The partner holds this version.

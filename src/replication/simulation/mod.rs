@@ -16,6 +16,7 @@ mod alone;
 mod checks;
 mod client;
 mod evictions;
+mod held;
 mod model;
 mod node;
 mod pipe;

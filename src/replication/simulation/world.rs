@@ -313,6 +313,7 @@ impl World {
     }
 
     fn observe(&mut self) -> Result<(), String> {
+        self.model.check_held(&self.nodes, self.time_ms)?;
         for (side, node) in self.nodes.iter().enumerate() {
             let now = node.now(self.time_ms);
             self.model

@@ -12,6 +12,7 @@ mod partner;
 mod relief;
 mod replica;
 mod resize;
+mod unprotected;
 mod unreplicated;
 mod upload;
 mod walk;

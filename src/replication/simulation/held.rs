@@ -1,0 +1,48 @@
+//! What a node takes for held by its partner, against what the partner has held.
+
+use super::model::Model;
+use super::node::SimNode;
+
+impl Model {
+    /// Of each node: its count of unprotected items is that of its table, and what it takes for
+    /// held by the partner's present process, that has held, or something newer.
+    pub(super) fn check_held(&self, nodes: &[SimNode; 2], time_ms: u64) -> Result<(), String> {
+        for (node, partner) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
+            let side = node.side;
+            let counted = node.store.audit_unprotected();
+            counted.map_err(|what| format!("side {side}: {what}"))?;
+            if node.linked_to == Some(partner.incarnation) {
+                self.check_protected_items(node, partner, time_ms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has expired on the way was sent as a removal.
+    fn check_protected_items(
+        &self,
+        node: &SimNode,
+        partner: &SimNode,
+        time_ms: u64,
+    ) -> Result<(), String> {
+        let now = node.now(time_ms);
+        for (which, history) in self.keys.iter().enumerate() {
+            let Some(item) = history.entry(&node.store) else {
+                continue;
+            };
+            if !node.store.is_live(&item, now) || !node.store.is_protected(&item) {
+                continue;
+            }
+            let (version, seen) = (item.version(), history.seen[partner.side]);
+            let is_flushed = version.timestamp < partner.store.flush_watermark();
+            if version > seen && !is_flushed {
+                return Err(format!(
+                    "key {which}: side {} takes {version:?} for held by the partner, which has \
+                     held no more than {seen:?}",
+                    node.side
+                ));
+            }
+        }
+        Ok(())
+    }
+}
