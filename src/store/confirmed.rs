@@ -45,6 +45,8 @@ pub(crate) enum PartnerSays {
     HoldsValue,
     /// It has had this version, and has removed it.
     Removed,
+    /// It has evicted this value, perhaps with an older touch.
+    Evicted,
     /// It has no room for it, and holds nothing of the key.
     Refused,
 }
@@ -69,6 +71,7 @@ impl Confirmed {
             PartnerSays::HoldsNewer => VERSION | VALUE,
             PartnerSays::HoldsValue => self.facts(life) | VALUE,
             PartnerSays::Removed => VERSION | DEADLINE,
+            PartnerSays::Evicted => self.facts(life) & !VALUE,
             PartnerSays::Refused => 0,
         };
         Self(life.0 << FACT_BITS | facts)
@@ -90,6 +93,11 @@ impl Confirmed {
     /// and no later deadline.
     pub(crate) fn has_had_deadline(self, life: PartnerLife) -> bool {
         self.facts(life) & DEADLINE != 0
+    }
+
+    /// Whether the partner holds this value or a newer one, perhaps without the last touch.
+    pub(crate) fn has_value(self, life: PartnerLife) -> bool {
+        self.facts(life) & VALUE != 0
     }
 
     /// Whether the partner holds this version or a newer one.

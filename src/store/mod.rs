@@ -11,6 +11,7 @@
 //! - [`walk`]: visits all items, for dumps and statistics.
 //! - [`memory`]: the account. [`evict`] keeps its budget, [`resize`] changes it, [`relief`] evicts
 //!   when the machine has less memory than the budget.
+//! - [`eviction_notices`]: what was evicted although the partner counts on it.
 //! - [`expiry_buckets`]: finds expired items.
 //! - [`lift`]: moves all entries to later timestamps, in steps.
 //!
@@ -25,6 +26,7 @@ mod config;
 mod confirmed;
 mod counters;
 mod evict;
+mod eviction_notices;
 mod expiry_buckets;
 mod hash;
 mod hlc;
@@ -64,6 +66,7 @@ pub use classes::{ClassFigures, ClassPlan, Classes};
 pub use clock::{Clock, EPOCH_UNIX_MS, Now};
 pub use config::StoreConfig;
 pub use counters::{ClassCounters, Counters};
+pub use eviction_notices::Evicted;
 pub use hash::{KeyHash, KeyHasher};
 pub use hlc::{HybridClock, Timestamp, Version};
 pub use input_reservation::InputReservation;

@@ -149,7 +149,7 @@ impl Shard {
                     (Some(timestamp), true)
                 }
                 None => {
-                    self.take_out(shared, context, slot);
+                    self.take_out(shared, context, slot, cause);
                     (None, cause == Cause::Client)
                 }
             },
@@ -246,7 +246,12 @@ impl Shard {
         shared.classes.count(old.as_ref(), new);
         self.unprotected.count(shared, old.as_ref(), new);
         match old {
-            Some(old) => self.retire(shared, context, old, at.full),
+            Some(old) => {
+                if at.full {
+                    shared.note_eviction(context, slot, &old);
+                }
+                self.retire(shared, context, old, at.full);
+            }
             None if self.table.live_len() == 1 => self.publish_tail(shared),
             None => {}
         }
@@ -269,8 +274,11 @@ impl Shard {
     }
 
     /// Empties a slot.
-    fn take_out(&mut self, shared: &Shared, context: &mut OpContext, slot: u64) {
+    fn take_out(&mut self, shared: &Shared, context: &mut OpContext, slot: u64, cause: Cause) {
         if let Some(old) = self.table.remove(slot) {
+            if cause == Cause::Eviction {
+                shared.note_eviction(context, slot, &old);
+            }
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
             self.unprotected.count(shared, Some(&old), None);
@@ -386,7 +394,7 @@ impl Shard {
                 return;
             };
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
-            self.take_out(shared, context, slot);
+            self.take_out(shared, context, slot, Cause::Reclaim);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::confirmed::PartnerSays;
+use super::eviction_notices::Evicted;
 use super::hlc::Version;
 use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
@@ -47,6 +48,17 @@ impl Store {
         self.note_partner(slot, |item| {
             (item.timestamp() == version.timestamp).then_some(PartnerSays::Refused)
         });
+    }
+
+    /// The partner has evicted a value. False if it is not here, or was not known to be there.
+    pub fn evicted_there(&self, evicted: Evicted) -> bool {
+        let mut is_known = false;
+        self.note_partner(evicted.slot, |item| {
+            let life = self.shared.partner_lives.present();
+            is_known = item.timestamp() == evicted.timestamp && item.confirmed().has_value(life);
+            is_known.then_some(PartnerSays::Evicted)
+        });
+        is_known
     }
 
     /// Notes what the partner says of the item of a slot, if `says` recognises it. False if the

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::classes::Classes;
 use super::confirmed::{Confirmed, PartnerLives, PartnerSays};
 use super::counters::Counters;
+use super::eviction_notices::EvictionNotices;
 use super::hash::KeyHasher;
 use super::hlc::{HybridClock, Timestamp};
 use super::item::Item;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
     pub(crate) partner_lives: PartnerLives,
+    pub(super) eviction_notices: EvictionNotices,
     /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
@@ -68,6 +70,7 @@ impl Shared {
             counters: Counters::default(),
             classes,
             partner_lives: PartnerLives::default(),
+            eviction_notices: EvictionNotices::default(),
             replicated,
             evicting,
             flush_watermark: AtomicU64::new(0),
@@ -132,8 +135,12 @@ impl Shared {
         self.tails[shard].store(tick, RELAXED);
     }
 
-    /// Frees the entries that have left the table. Called without a lock.
+    /// Frees the entries that have left the table, and takes what was noted of them. Called without
+    /// a lock.
     pub(crate) fn free_retired(&self, context: &mut OpContext) {
+        if !context.evicted.is_empty() {
+            self.take_evicted(context);
+        }
         for item in context.retired.drain(..) {
             self.free(item);
         }

@@ -44,6 +44,8 @@ pub struct LinkCounters {
     pub records_applied: u64,
     /// Records received that this node had no memory for.
     pub records_refused: u64,
+    /// Items of this node that the partner held and has evicted.
+    pub partner_evictions: u64,
     /// Timestamps of the partner that were more than a minute ahead of our clock.
     pub clock_ahead: u64,
     /// How far the partner's wall clock is ahead of ours in milliseconds, now; negative if it is

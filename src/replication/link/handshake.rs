@@ -145,6 +145,7 @@ impl Link {
             self.session.was_up = true;
             // Before the first record: what the partner then says is known of its present life.
             store.partner_linked(partner.incarnation);
+            store.want_eviction_notices(true);
             self.session
                 .tickets
                 .flush_acked(self.session.watermark_sent);

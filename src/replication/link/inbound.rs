@@ -48,6 +48,7 @@ impl Link {
             Frame::ChunkAbort { lane } => self.session.inbound[lane as usize] = None,
             Frame::Acks(runs) => self.on_acks(runs, store, now)?,
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
+            Frame::Evicted(evictions) => self.on_evictions(evictions, store),
             Frame::Flush { flush_watermark } => {
                 self.raise_flush_watermark(flush_watermark, store, now)?;
                 self.push_ack(Ack::Applied)?;

@@ -26,6 +26,7 @@ mod clock;
 mod counters;
 mod dirty;
 mod event;
+mod evictions;
 mod full_sync;
 mod handshake;
 mod health;
@@ -199,6 +200,7 @@ impl Link {
     /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
         self.note_link_end(store);
+        store.want_eviction_notices(false);
         self.end_session();
         if let Some(health) = &mut self.health {
             health.connected(now.boot_ms);
@@ -244,6 +246,7 @@ impl Link {
     /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
     /// full sync of the next link covers them.
     pub fn disconnected(&mut self, store: &Store, _now: Now) {
+        store.want_eviction_notices(false);
         self.note_link_end(store);
         self.phase = Phase::Down;
         self.end_session();

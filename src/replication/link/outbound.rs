@@ -37,6 +37,7 @@ impl Link {
         self.send_flush(store, now, out);
         self.send_space_available(store, now, out);
         self.send_promotions(now, out);
+        self.send_evictions(store, out, limit);
         // Records, the two lanes in turn.
         loop {
             let before = out.len();

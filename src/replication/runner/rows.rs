@@ -30,6 +30,7 @@ struct Snapshot<'a> {
     unprotected: UnprotectedItems,
     memory: Memory,
     tombstones_dropped: u64,
+    evictions_untold: u64,
     unfinished_dropped: u64,
     unauthenticated_links: u64,
 }
@@ -98,6 +99,10 @@ const ROWS: &[Row] = &[
     }),
     ("records_applied", |it| number(it.counters.records_applied)),
     ("records_refused", |it| number(it.counters.records_refused)),
+    ("partner_evictions", |it| {
+        number(it.counters.partner_evictions)
+    }),
+    ("evictions_untold", |it| number(it.evictions_untold)),
     ("clock_ahead", |it| number(it.counters.clock_ahead)),
     ("clock_skew_ms", |it| or_none(it.counters.clock_skew_ms)),
     ("wire_version", |it| or_none(it.counters.wire_version)),
@@ -165,6 +170,7 @@ pub fn print_rows(
         unprotected: store.unprotected_items(now),
         memory,
         tombstones_dropped: dropped.tombstones_dropped.load(Ordering::Relaxed),
+        evictions_untold: dropped.evictions_untold.load(Ordering::Relaxed),
         unfinished_dropped: dropped.unfinished_dropped.load(Ordering::Relaxed),
         unauthenticated_links: status.unauthenticated_links(),
     };

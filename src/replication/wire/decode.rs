@@ -7,7 +7,7 @@ use super::{
 use crate::limits::{
     ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
 };
-use crate::store::{RecordHead, Timestamp, Version};
+use crate::store::{Evicted, RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
     /// Reads one frame: its type byte and body, without the length field.
@@ -48,6 +48,7 @@ impl<'a> Frame<'a> {
             }),
             kind::HEARTBEAT_ACK => Reader::new("heartbeat-ack", body)
                 .only(|r| Ok(Self::HeartbeatAck { boot_ms: r.u64()? })),
+            kind::EVICTED => Reader::new("evicted", body).evicted(),
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -77,6 +78,20 @@ impl Slots<'_> {
     /// Every slot in turn.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|slot| u64::from_be_bytes(*slot))
+    }
+}
+
+/// The evictions of a frame, checked when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evictions<'a>(pub(super) &'a [[u8; 16]]);
+
+impl Iterator for Evictions<'_> {
+    type Item = Evicted;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Reader::new("evicted", first).eviction().ok()
     }
 }
 
@@ -239,6 +254,26 @@ impl<'a> Reader<'a> {
             (slots, []) => Ok(Frame::Promote(Slots(slots))),
             _ => Err(self.wrong("length")),
         }
+    }
+
+    fn evicted(self) -> Result<Frame<'a>, WireError> {
+        let (pairs, []) = self.rest.as_chunks::<16>() else {
+            return Err(self.wrong("length"));
+        };
+        if pairs.is_empty() {
+            return Err(self.wrong("length"));
+        }
+        for pair in pairs {
+            Reader::new(self.frame, pair).eviction()?;
+        }
+        Ok(Frame::Evicted(Evictions(pairs)))
+    }
+
+    fn eviction(&mut self) -> Result<Evicted, WireError> {
+        Ok(Evicted {
+            slot: self.u64()?,
+            timestamp: self.timestamp()?,
+        })
     }
 
     fn run(&mut self) -> Result<(Ack, u16), WireError> {

@@ -5,7 +5,7 @@ use super::{
     Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, kind,
 };
 use crate::limits::{KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
-use crate::store::Version;
+use crate::store::{Evicted, Version};
 
 /// Bytes of a head at its longest, with value length and key length, without the key.
 const HEAD_BYTES_MAX: usize = 1 + 16 + 4 + 1 + 8 + 8 + 4 + 1;
@@ -71,6 +71,11 @@ impl Frame<'_> {
                     out.extend(number.to_be_bytes());
                 }
             }),
+            Self::Evicted(evictions) => {
+                frame(out, kind::EVICTED, |out| {
+                    out.extend_from_slice(evictions.0.as_flattened());
+                });
+            }
             Self::HeartbeatAck { boot_ms } => frame(out, kind::HEARTBEAT_ACK, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
@@ -84,6 +89,18 @@ impl Frame<'_> {
             while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
                 let Some((ack, count)) = next() else { break };
                 encode_run(ack, count, out);
+            }
+        });
+    }
+
+    /// Appends one frame of evictions. No more than [`EVICTION_NOTICES_SENT`], which fit a frame.
+    ///
+    /// [`EVICTION_NOTICES_SENT`]: crate::limits::EVICTION_NOTICES_SENT
+    pub fn encode_evictions(out: &mut Vec<u8>, evicted: &[Evicted]) {
+        frame(out, kind::EVICTED, |out| {
+            for evicted in evicted {
+                out.extend(evicted.slot.to_be_bytes());
+                out.extend(evicted.timestamp.get().to_be_bytes());
             }
         });
     }

@@ -24,6 +24,7 @@
 //! | 12   | SpaceAvailable | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock, timestamp: its clock, wall clock |
 //! | 14   | HeartbeatAck | u64 ms of the heartbeat that it answers |
+//! | 15   | Evicted    | pairs, at least one, to the end: u64 slot, timestamp of the value |
 //!
 //! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
 //! Less than an hour stands for a clock that was never set.
@@ -98,7 +99,7 @@ use thiserror::Error;
 use crate::limits::FRAME_BYTES_MAX;
 use crate::store::{RecordHead, Timestamp, Version};
 
-pub use decode::{Runs, Slots};
+pub use decode::{Evictions, Runs, Slots};
 pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
 pub use framer::{Framer, first_frame};
 
@@ -138,6 +139,7 @@ mod kind {
     pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
     pub(super) const HEARTBEAT_ACK: u8 = 14;
+    pub(super) const EVICTED: u8 = 15;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -202,6 +204,8 @@ pub enum Frame<'a> {
         /// What its wall clock shows, in milliseconds since 2020.
         wall_ms: u64,
     },
+    /// Items that the sender has evicted, and had confirmed.
+    Evicted(Evictions<'a>),
     /// Shows that the sender has received a heartbeat.
     HeartbeatAck {
         /// The `boot_ms` of that heartbeat.

@@ -5,7 +5,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
+use crate::limits::{EVICTION_NOTICES_SENT, IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
+use crate::store::Evicted;
 
 /// The latest wall clock that a timestamp can hold.
 const WALL_MS_MAX: u64 = (1 << 41) - 1;
@@ -80,6 +81,12 @@ impl Parts {
         self.frames(|frame| frame.encode(&mut out));
         let mut runs = self.runs.iter().copied();
         Frame::encode_acks(&mut out, || runs.next());
+        let evicted = Evicted {
+            slot: self.number,
+            timestamp: self.head.version.timestamp,
+        };
+        let count = 1 + self.number as usize % EVICTION_NOTICES_SENT;
+        Frame::encode_evictions(&mut out, &vec![evicted; count]);
         Frame::encode_promotions(&mut out, 0..self.number % PROMOTIONS_MAX as u64);
         out
     }
@@ -223,14 +230,14 @@ proptest! {
             }
         }
         let whole = decoded(&[&stream])?;
-        prop_assert_eq!(whole.len(), 15);
+        prop_assert_eq!(whole.len(), 16);
         prop_assert_eq!(whole.concat(), stream.clone());
         prop_assert_eq!(decoded(&chunks)?, whole);
     }
 
     #[test]
     fn arbitrary_bytes_give_frames_or_an_error(
-        frame_type in 0..16u8,
+        frame_type in 0..18u8,
         body in vec(any::<u8>(), 0..300),
     ) {
         let mut bytes = vec![frame_type];

@@ -90,3 +90,89 @@ fn a_refusal_ends_an_earlier_confirmation() {
     store.refused_there(store.slot_of(b"k"), held);
     assert_eq!(unconfirmed(&store), 1);
 }
+
+#[test]
+fn the_partner_is_told_of_an_eviction_that_it_has_confirmed() {
+    let (store, mut context) = linked();
+    store.want_eviction_notices(true);
+    for key in [&b"confirmed"[..], b"unconfirmed", b"touched"] {
+        store.put(key, b"v", NEVER, &mut context);
+    }
+    let told = [&b"confirmed"[..], b"touched"].map(|key| {
+        store.confirm_key(key);
+        Evicted {
+            slot: store.slot_of(key),
+            timestamp: store.held(key).unwrap().version().timestamp,
+        }
+    });
+    store.touch(b"touched", NEVER, &mut context);
+    for key in [&b"confirmed"[..], b"unconfirmed", b"touched"] {
+        store.evict(key);
+    }
+    // The new items count as unprotected, and are not confirmed by anybody.
+    let mut notices = store.take_eviction_notices(100);
+    notices.sort_unstable_by_key(|evicted| evicted.timestamp);
+    assert_eq!(notices, told, "a tombstone tells of the other");
+    assert!(!store.has_eviction_notices());
+}
+
+#[test]
+fn an_item_that_the_partner_has_evicted_is_unprotected_and_leaves_no_tombstone() {
+    let (store, mut context) = linked();
+    store.want_eviction_notices(true);
+    store.put(b"k", b"v", NEVER, &mut context);
+    store.confirm_key(b"k");
+    let evicted = Evicted {
+        slot: store.slot_of(b"k"),
+        timestamp: store.held(b"k").unwrap().version().timestamp,
+    };
+    let older = Evicted {
+        timestamp: Timestamp::from_raw(evicted.timestamp.get() - 2),
+        ..evicted
+    };
+    assert!(!store.evicted_there(older));
+    assert_eq!(store.unprotected_items(START).items, 0);
+    context.dirty.clear();
+    assert!(store.evicted_there(evicted) && !store.evicted_there(evicted));
+    assert_eq!(store.unprotected_items(START).items, 1);
+    assert!(context.dirty.is_empty(), "it is not sent again");
+    // The partner has nothing of it that a tombstone would have to remove, and counts on nothing.
+    let later = store.evict(b"k");
+    assert!(store.held(b"k").is_none());
+    assert!(!later.dirty.contains(&evicted.slot) && !store.has_eviction_notices());
+    store.audit(later.now);
+}
+
+#[test]
+fn notices_of_evictions_are_bounded_and_those_beyond_are_counted() {
+    let (store, _) = linked();
+    let evict = |number: usize| {
+        let mut context = OpContext::at(START);
+        let mut timestamps = (1u64 << 40..).step_by(2);
+        for key in 0..number {
+            let version = version(timestamps.next().unwrap());
+            store.record(&key.to_be_bytes(), b"v", version, Origin::Live);
+            let slot = store.slot_of(&key.to_be_bytes());
+            store.evict_item(&mut store.shard(slot).lock(), slot, &mut context);
+            store.after_eviction(&mut context);
+        }
+    };
+    evict(10);
+    assert!(!store.has_eviction_notices(), "there is no link");
+    store.want_eviction_notices(true);
+    evict(limits::EVICTION_NOTICES_MAX + 7);
+    let untold = store.counters().evictions_untold.load(RELAXED);
+    assert_eq!(untold, 7);
+    assert_eq!(
+        store.take_eviction_notices(usize::MAX).len(),
+        limits::EVICTION_NOTICES_MAX
+    );
+    evict(10);
+    store.want_eviction_notices(false);
+    assert!(!store.has_eviction_notices());
+    // An item that has come back is no news any more.
+    store.want_eviction_notices(true);
+    evict(1);
+    store.record(&0usize.to_be_bytes(), b"v", version(1 << 40), Origin::Sync);
+    assert_eq!(store.take_eviction_notices(100), []);
+}

@@ -3,6 +3,7 @@
 mod acks;
 mod chunks;
 mod clocks;
+mod evictions;
 mod handshake;
 mod invariants;
 mod lift;
