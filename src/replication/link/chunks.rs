@@ -17,6 +17,11 @@ pub(super) fn is_large(item: &Item) -> bool {
     !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
 }
 
+/// Whether its record needs more than one frame at that time. An expired item is sent as a deletion.
+pub(super) fn needs_transfer(item: &Item, now: Now) -> bool {
+    is_large(item) && !item.is_expired(now)
+}
+
 impl Link {
     /// Sends the next chunk of a lane's transfer, or ends the transfer if it may not continue.
     pub(super) fn send_chunk(&mut self, lane: Lane, store: &Store, now: Now, out: &mut Vec<u8>) {
@@ -95,7 +100,7 @@ impl Link {
             return Progress::None;
         };
         self.session.bulk.pop();
-        match store.entry(slot).filter(is_large) {
+        match store.entry(slot).filter(|item| needs_transfer(item, now)) {
             Some(item) => {
                 self.end_sync_transfer(slot, out);
                 self.send_record(Lane::Live, slot, item, store, now, out);
@@ -108,7 +113,7 @@ impl Link {
                     }
                 }
             }
-            // It has changed since, and takes a place among the small records.
+            // It has changed or expired since, and takes a place among the small records.
             None => self.mark_dirty(&[slot]),
         }
         Progress::Made

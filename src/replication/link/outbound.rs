@@ -6,7 +6,7 @@
 //! A value that needs several frames is sent by [`super::chunks`]; in the live lane at most one of
 //! its frames is in each output, and small records go first.
 
-use super::chunks::is_large;
+use super::chunks::needs_transfer;
 use super::dirty::Inserted;
 use super::full_sync::SyncPhase;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
@@ -108,7 +108,7 @@ impl Link {
         };
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
-        if entry.as_ref().is_some_and(is_large) {
+        if entry.as_ref().is_some_and(|it| needs_transfer(it, now)) {
             if !self.follows_transfer(slot, entry.as_ref())
                 && self.session.bulk.insert(slot) == Inserted::Full
             {

@@ -272,3 +272,34 @@ fn a_partner_that_stands_still_is_waited_for_until_it_is_degraded() {
     }
     assert!(a.link.is_waited_for(), "its acks were in time for a second");
 }
+
+/// Regression: a large value that expired while it waited was sent as a deletion, with the position
+/// of the next small record. Its ack answered the writer of that record as protected, and the
+/// partner did not have it.
+#[test]
+fn the_ack_of_an_expired_large_value_answers_no_later_write() {
+    let (mut a, mut b) = connected_pair();
+    a.write(b"first", 300_000);
+    a.put(b"expires", 300_000, a.now.boot_ms + 50);
+    for (number, key) in [(1, &b"first"[..]), (2, b"expires")] {
+        let slot = a.store.slot_of(key);
+        a.commit_group(number, &[slot], true, false);
+    }
+    while !b.has(b"first") {
+        round_trip(&mut a, &mut b);
+    }
+    a.now.boot_ms += 100;
+    let deletion = a.transmit(1 << 20);
+    assert_eq!(names(&deletion), ["tombstone"]);
+    a.write(b"small", 1);
+    a.commit(3, &[b"small"]);
+    let small = a.transmit(1 << 20);
+    assert_eq!(names(&small), ["small"]);
+    b.received(&deletion).unwrap();
+    a.answers();
+    a.received(&b.transmit(1 << 20)).unwrap();
+    assert_eq!(a.answers(), [(2, true)]);
+    b.received(&small).unwrap();
+    a.received(&b.transmit(1 << 20)).unwrap();
+    assert_eq!(a.answers(), [(3, true)]);
+}
