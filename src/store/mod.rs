@@ -3,6 +3,7 @@
 //! - [`shards`]: the store itself.
 //! - [`ops`]: the operations of commands: read, update, flush.
 //! - [`replica`]: the operations of the link: records, walks of the table.
+//!   [`touch_record`]: a touch without its value.
 //! - [`partner_says`]: what the partner says of the entries here, [`confirmed`]: what is known of
 //!   them by that, and [`unprotected`]: how many it is not known to hold.
 //! - [`mutate`]: the one function that changes an entry. [`table`]: the entries of a shard.
@@ -56,6 +57,7 @@ mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
+mod touch_record;
 mod unfinished;
 mod unprotected;
 mod unreplicated;

@@ -81,6 +81,12 @@ pub(crate) enum Change<'k> {
     Remove { key: &'k [u8] },
     /// Set another deadline and other item flags.
     Touch { deadline_ms: u64, item_flags: u8 },
+    /// Set what a touch of the partner says.
+    TouchTo {
+        version: Version,
+        deadline_ms: u64,
+        item_flags: u8,
+    },
     /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
     ConfirmEqual { deadline_ms: u64 },
     /// Note what the partner has said of the entry.
@@ -112,6 +118,14 @@ impl Shard {
             } => {
                 let touched = self.touch(shared, context, slot, (deadline_ms, item_flags));
                 (touched, true)
+            }
+            Change::TouchTo {
+                version,
+                deadline_ms,
+                item_flags,
+            } => {
+                self.touch_to(shared, context, slot, (version, deadline_ms, item_flags));
+                (None, false)
             }
             Change::ConfirmEqual { deadline_ms } => {
                 self.confirm_equal(shared, context, slot, deadline_ms);
@@ -331,6 +345,26 @@ impl Shard {
         self.expiry_buckets
             .watch(&self.table, slot, item, context.now);
         Some(touched)
+    }
+
+    fn touch_to(
+        &mut self,
+        shared: &Shared,
+        context: &OpContext,
+        slot: u64,
+        (version, deadline_ms, item_flags): (Version, u64, u8),
+    ) {
+        let Some(item) = self.table.peek(slot) else {
+            return;
+        };
+        self.unprotected.count_in_place(shared, item, || {
+            item.set_deadline_ms(deadline_ms);
+            item.set_item_flags(item_flags);
+            item.set_version(version);
+            item.set_confirmed(shared.confirmed_by_record());
+        });
+        self.expiry_buckets
+            .watch(&self.table, slot, item, context.now);
     }
 
     fn confirm_equal(&mut self, shared: &Shared, context: &OpContext, slot: u64, deadline_ms: u64) {

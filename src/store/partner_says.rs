@@ -43,7 +43,14 @@ impl Store {
         });
     }
 
-    /// The partner had no room for this version, and has removed an older one.
+    /// Whether the partner holds the value of this item, perhaps without its last touch.
+    pub fn partner_has_value(&self, item: &Item) -> bool {
+        let life = self.shared.partner_lives.present();
+        item.confirmed().has_value(life)
+    }
+
+    /// The partner had no room for this version, and has removed an older one; or it lacks the
+    /// value of which this is a touch.
     pub fn refused_there(&self, slot: u64, version: Version) {
         self.note_partner(slot, |item| {
             (item.timestamp() == version.timestamp).then_some(PartnerSays::Refused)

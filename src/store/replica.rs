@@ -15,7 +15,7 @@ use super::shard::Shard;
 use super::{Now, Store};
 
 /// How the version of a record compares with the entry here.
-enum VersionOrder {
+pub(super) enum VersionOrder {
     Newer,
     Equal,
     Older(Version),
@@ -85,7 +85,8 @@ impl Store {
         match self.order_of(held, item.version()) {
             VersionOrder::Older(newer) => return (ApplyResult::Superseded(newer), Some(item)),
             VersionOrder::Equal => {
-                return (self.confirm_equal(shard, at, &item, context), Some(item));
+                let equal = (item.version(), item.deadline_ms());
+                return (self.confirm_equal(shard, at, equal, context), Some(item));
             }
             VersionOrder::Newer => {}
         }
@@ -185,7 +186,7 @@ impl Store {
         stays
     }
 
-    fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
+    pub(super) fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
         let flush_watermark = self.shared.flush_watermark();
         if version.timestamp < flush_watermark {
             return VersionOrder::Older(Version::written(flush_watermark));
@@ -202,19 +203,17 @@ impl Store {
 
     /// Both sides hold this version: the earlier deadline wins. A tombstone here stays, so that an
     /// expired or evicted item does not return.
-    fn confirm_equal(
+    pub(super) fn confirm_equal(
         &self,
         shard: &mut Shard,
         at: SlotRef,
-        item: &Item,
+        (version, deadline_ms): (Version, u64),
         context: &mut OpContext,
     ) -> ApplyResult {
         if shard.table.peek(at.slot).is_some_and(Item::is_tombstone) {
-            return ApplyResult::Superseded(item.version());
+            return ApplyResult::Superseded(version);
         }
-        let confirmation = Change::ConfirmEqual {
-            deadline_ms: item.deadline_ms(),
-        };
+        let confirmation = Change::ConfirmEqual { deadline_ms };
         shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
         ApplyResult::Applied
     }

@@ -39,8 +39,8 @@ fn composed(mut bytes: &[u8]) -> Vec<u8> {
     while let Some((&[kind, len], rest)) = bytes.split_first_chunk() {
         let (body, later) = rest.split_at(usize::from(len).min(rest.len()));
         out.extend_from_slice(&(body.len() as u32 + 1).to_be_bytes());
-        // Types are 1 to 15.
-        out.push(kind % 17);
+        // Types are 1 to 16.
+        out.push(kind % 18);
         out.extend_from_slice(body);
         bytes = later;
     }

@@ -36,6 +36,8 @@ pub struct LinkCounters {
     pub records_superseded: u64,
     /// Records sent that the partner had no memory for.
     pub records_no_room: u64,
+    /// Touches sent of whose key the partner did not hold the value: a whole record followed.
+    pub records_lacking: u64,
     /// Transfers in chunks that a newer state of the key ended.
     pub records_aborted: u64,
     /// Records received.

@@ -43,6 +43,8 @@ pub(super) enum Traffic {
 pub(super) enum SentKind {
     /// It ends its record.
     Record,
+    /// It is a touch without its value.
+    Touch,
     /// Other chunks follow.
     Chunk,
     /// It is a flush.
@@ -61,6 +63,10 @@ impl Traffic {
 }
 
 impl SentKind {
+    fn ends_record(self) -> bool {
+        matches!(self, Self::Record | Self::Touch)
+    }
+
     /// A whole record or the last part of one; else a part that others follow.
     pub(super) fn of_part(complete: bool) -> Self {
         if complete { Self::Record } else { Self::Chunk }
@@ -105,7 +111,7 @@ impl InFlight {
 
     pub(super) fn push(&mut self, sent: Sent, now: Now) {
         self.bytes[sent.traffic as usize] += sent.bytes as usize;
-        self.records += usize::from(sent.kind == SentKind::Record);
+        self.records += usize::from(sent.kind.ends_record());
         self.positioned += usize::from(sent.position != NO_POSITION);
         if sent.traffic == Traffic::Bulk {
             self.bulk_window.sent(now);
@@ -119,7 +125,7 @@ impl InFlight {
         // A wrong sum must not end the thread: `is_consistent` tells.
         let bytes = &mut self.bytes[sent.traffic as usize];
         *bytes = bytes.wrapping_sub(sent.bytes as usize);
-        let is_record = usize::from(sent.kind == SentKind::Record);
+        let is_record = usize::from(sent.kind.ends_record());
         self.records = self.records.wrapping_sub(is_record);
         let is_positioned = usize::from(sent.position != NO_POSITION);
         self.positioned = self.positioned.wrapping_sub(is_positioned);

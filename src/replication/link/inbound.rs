@@ -37,6 +37,7 @@ impl Link {
                 return Err(LinkError::Protocol("a frame before the handshake"));
             }
             Frame::Record(record) => self.on_record(&record, store, now)?,
+            Frame::Touch(touch) => self.on_touch(&touch, store, now)?,
             Frame::ChunkStart {
                 record,
                 value_len_bytes,
@@ -93,7 +94,7 @@ impl Link {
     }
 
     /// The head of a record, its deadline converted to this node's clock.
-    fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
+    pub(super) fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
         let ours = |ms| self.session.partner_clock.to_ours_ms(ms);
         let deadline_ms = head
             .deadline_ms
@@ -177,7 +178,7 @@ impl Link {
         }
     }
 
-    fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
+    pub(super) fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
         self.counters.records_received += 1;
         let ack = match result {
             ApplyResult::Applied => {
@@ -185,6 +186,7 @@ impl Link {
                 Ack::Applied
             }
             ApplyResult::Superseded(held) => Ack::Superseded(held),
+            ApplyResult::Lacking => Ack::Lacking,
             ApplyResult::NoRoom(reason) => {
                 self.counters.records_refused += 1;
                 self.session.space_notice.refused(reason);
@@ -227,7 +229,8 @@ impl Link {
             return Err(LinkError::Protocol("an ack without a record"));
         };
         let fits = match sent.kind {
-            SentKind::Record => ack != Ack::Chunk,
+            SentKind::Record => !matches!(ack, Ack::Chunk | Ack::Lacking),
+            SentKind::Touch => !matches!(ack, Ack::Chunk | Ack::NoRoom),
             SentKind::Chunk => ack == Ack::Chunk,
             SentKind::Flush => ack == Ack::Applied,
         };
@@ -247,6 +250,12 @@ impl Link {
                 store.superseded(sent.slot, sent.version, held);
                 self.absorb(held.latest(), store, now)?;
             }
+            Ack::Lacking => {
+                self.counters.records_lacking += 1;
+                store.refused_there(sent.slot, sent.version);
+                // Now it goes as a whole.
+                self.mark_dirty(&[sent.slot]);
+            }
             Ack::NoRoom => {
                 self.counters.records_no_room += 1;
                 store.refused_there(sent.slot, sent.version);
@@ -261,7 +270,7 @@ impl Link {
     /// Answers the groups of writes that waited for this ack.
     fn answer_tickets(&mut self, sent: &Sent, ack: Ack) {
         let session = &mut self.session;
-        let protected = ack != Ack::NoRoom;
+        let protected = !matches!(ack, Ack::NoRoom | Ack::Lacking);
         match sent.kind {
             SentKind::Chunk => return,
             SentKind::Flush => session.tickets.flush_acked(sent.version.timestamp),
@@ -270,7 +279,7 @@ impl Link {
                     .tickets
                     .transfer_acked(sent.slot, sent.version, protected);
             }
-            SentKind::Record => {}
+            SentKind::Record | SentKind::Touch => {}
         }
         if sent.position != NO_POSITION {
             if !protected {

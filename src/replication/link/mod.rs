@@ -43,6 +43,7 @@ mod space_notice;
 mod tests;
 mod ticket;
 mod tickets;
+mod touches;
 mod transfer;
 
 use std::collections::VecDeque;

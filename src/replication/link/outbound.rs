@@ -108,7 +108,11 @@ impl Link {
         };
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
-        if entry.as_ref().is_some_and(|it| needs_transfer(it, now)) {
+        let touched = entry
+            .as_ref()
+            .filter(|it| self.is_touch(slot, it, store, now));
+        let is_touch = touched.is_some();
+        if !is_touch && entry.as_ref().is_some_and(|it| needs_transfer(it, now)) {
             if !self.follows_transfer(slot, entry.as_ref())
                 && self.session.bulk.insert(slot) == Inserted::Full
             {
@@ -120,7 +124,9 @@ impl Link {
         self.end_replaced_transfer(slot, out);
         let position = self.session.dirty.popped() + 1;
         self.session.tickets.read_small(slot, position);
-        if let Some(item) = entry {
+        if let Some(item) = touched {
+            self.send_touch(slot, item, store, now, out);
+        } else if let Some(item) = entry {
             self.end_sync_transfer(slot, out);
             self.send_record(Lane::Live, slot, item, store, now, out);
         }
@@ -241,7 +247,7 @@ impl Link {
         }
     }
 
-    fn send_flush(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
+    pub(super) fn send_flush(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
         let flush_watermark = store.flush_watermark();
         if flush_watermark > self.session.watermark_sent {
             self.session.watermark_sent = flush_watermark;

@@ -93,6 +93,7 @@ const ROWS: &[Row] = &[
         number(it.counters.records_superseded)
     }),
     ("records_no_room", |it| number(it.counters.records_no_room)),
+    ("records_lacking", |it| number(it.counters.records_lacking)),
     ("records_aborted", |it| number(it.counters.records_aborted)),
     ("records_received", |it| {
         number(it.counters.records_received)

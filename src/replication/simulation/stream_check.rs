@@ -3,8 +3,8 @@
 
 use super::model::Model;
 use super::node::boot_offset_ms;
-use crate::replication::wire::{Ack, Frame, Framer, Record, WireError};
-use crate::store::{Store, Timestamp};
+use crate::replication::wire::{Ack, Frame, Framer, WireError};
+use crate::store::{Store, Timestamp, Version};
 
 /// The check of one connection, at its receiving end.
 #[derive(Debug, Default)]
@@ -25,23 +25,27 @@ impl StreamCheck {
         (to, store, boot_ms): (usize, &Store, u64),
     ) -> Result<(), WireError> {
         let (highest, late_ms) = (&mut self.highest, &mut self.late_ms);
-        let mut arrived = |record: &Record<'_>, late_ms: Option<u64>| {
+        let mut arrived = |key: &[u8], version: Version, late_ms: Option<u64>| {
             // Both clocks count whole milliseconds.
             let late_ms = late_ms.unwrap_or(0) + 1;
-            model.record_arrives(store, to, (record.key, record.head.version, late_ms));
+            model.record_arrives(store, to, (key, version, late_ms));
         };
         self.framer.feed(bytes, |frame| {
             let told = match frame {
                 Frame::Hello(hello) => hello.clock.max(hello.flush_watermark),
                 Frame::Flush { flush_watermark } => flush_watermark,
                 Frame::Record(record) | Frame::ChunkStart { record, .. } => {
-                    arrived(&record, *late_ms);
+                    arrived(record.key, record.head.version, *late_ms);
                     record.head.version.latest()
+                }
+                Frame::Touch(touch) => {
+                    arrived(touch.key, touch.head.version, *late_ms);
+                    touch.head.version.latest()
                 }
                 Frame::Acks(runs) => {
                     let timestamps = runs.map(|(answer, _)| match answer {
                         Ack::Superseded(held) => held.latest(),
-                        Ack::Applied | Ack::NoRoom | Ack::Chunk => Timestamp::ZERO,
+                        Ack::Applied | Ack::NoRoom | Ack::Lacking | Ack::Chunk => Timestamp::ZERO,
                     });
                     timestamps.max().unwrap_or(Timestamp::ZERO)
                 }

@@ -2,7 +2,8 @@
 
 use super::{
     Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, LastLink, MAGIC,
-    RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
+    RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, WireError,
+    kind,
 };
 use crate::limits::{
     ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX,
@@ -49,6 +50,7 @@ impl<'a> Frame<'a> {
             kind::HEARTBEAT_ACK => Reader::new("heartbeat-ack", body)
                 .only(|r| Ok(Self::HeartbeatAck { boot_ms: r.u64()? })),
             kind::EVICTED => Reader::new("evicted", body).evicted(),
+            kind::TOUCH => Reader::new("touch", body).touch(),
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -205,6 +207,23 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    fn touch(self) -> Result<Frame<'a>, WireError> {
+        self.only(|r| {
+            let kind = r.u8()?;
+            if kind & !KIND_EXPIRES != 0 {
+                return Err(r.wrong("kind"));
+            }
+            let head = RecordHead {
+                version: r.version()?,
+                item_flags: r.u8()?,
+                deadline_ms: (kind != 0).then(|| r.u64()).transpose()?,
+                ..RecordHead::default()
+            };
+            let key = r.key()?;
+            Ok(Frame::Touch(Touch { head, key }))
+        })
+    }
+
     fn chunk_start(mut self) -> Result<Frame<'a>, WireError> {
         let (lane, tombstone, head) = self.head()?;
         if tombstone {
@@ -281,6 +300,7 @@ impl<'a> Reader<'a> {
             RUN_APPLIED => Ack::Applied,
             RUN_NO_ROOM => Ack::NoRoom,
             RUN_CHUNK => Ack::Chunk,
+            RUN_LACKING => Ack::Lacking,
             RUN_SUPERSEDED => return Ok((Ack::Superseded(self.version()?), 1)),
             _ => return Err(self.wrong("ack")),
         };

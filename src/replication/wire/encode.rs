@@ -2,7 +2,8 @@
 
 use super::{
     Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, LENGTH_MAX,
-    Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, kind,
+    Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch,
+    kind,
 };
 use crate::limits::{KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
 use crate::store::{Evicted, Version};
@@ -33,6 +34,7 @@ impl Frame<'_> {
                 record.encode_head(None, out);
                 out.extend_from_slice(record.value);
             }),
+            Self::Touch(touch) => frame(out, kind::TOUCH, |out| touch.encode(out)),
             Self::ChunkStart {
                 record,
                 value_len_bytes,
@@ -183,11 +185,26 @@ impl Record<'_> {
     }
 }
 
+impl Touch<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let deadline_ms = self.head.deadline_ms;
+        out.push(deadline_ms.map_or(0, |_| KIND_EXPIRES));
+        encode_version(self.head.version, out);
+        out.push(self.head.item_flags);
+        if let Some(deadline_ms) = deadline_ms {
+            out.extend(deadline_ms.to_be_bytes());
+        }
+        out.push(self.key.len() as u8);
+        out.extend_from_slice(self.key);
+    }
+}
+
 fn encode_run(ack: Ack, count: u16, out: &mut Vec<u8>) {
     let run = match ack {
         Ack::Applied => RUN_APPLIED,
         Ack::NoRoom => RUN_NO_ROOM,
         Ack::Chunk => RUN_CHUNK,
+        Ack::Lacking => RUN_LACKING,
         Ack::Superseded(version) => {
             out.push(RUN_SUPERSEDED);
             encode_version(version, out);

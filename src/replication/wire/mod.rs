@@ -25,6 +25,7 @@
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock, timestamp: its clock, wall clock |
 //! | 14   | HeartbeatAck | u64 ms of the heartbeat that it answers |
 //! | 15   | Evicted    | pairs, at least one, to the end: u64 slot, timestamp of the value |
+//! | 16   | Touch      | see below |
 //!
 //! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
 //! Less than an hour stands for a clock that was never set.
@@ -75,11 +76,23 @@
 //! full sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
 //! completed.
 //!
-//! **Acks** answer the frames Record, ChunkStart and Chunk: one each, in the order in which those
+//! **Touch.** What a touch has changed of a value that the receiver has acknowledged:
+//!
+//! ```text
+//! u8         8 if the item expires, else 0
+//! timestamp  when the value was written
+//! timestamp  when its deadline was last changed by a touch
+//! u8         item flags
+//! u64        deadline, if it expires
+//! u8         length of the key (1 to 250), key
+//! ```
+//!
+//! **Acks** answer the frames Record, Touch, ChunkStart and Chunk: one each, in the order in which those
 //! were sent. A run is
 //!
 //! ```text
-//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow
+//! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow,
+//!      4 = lacking: the value of a touch is not here, and the whole record must follow
 //! u16  how many in a row, at least 1   (not for superseded: always one)
 //! timestamp, timestamp  the version held here  (superseded only)
 //! ```
@@ -122,6 +135,7 @@ const RUN_APPLIED: u8 = 0;
 const RUN_SUPERSEDED: u8 = 1;
 const RUN_NO_ROOM: u8 = 2;
 const RUN_CHUNK: u8 = 3;
+const RUN_LACKING: u8 = 4;
 
 /// Frame types, as in the module's table.
 mod kind {
@@ -140,6 +154,7 @@ mod kind {
     pub(super) const HEARTBEAT: u8 = 13;
     pub(super) const HEARTBEAT_ACK: u8 = 14;
     pub(super) const EVICTED: u8 = 15;
+    pub(super) const TOUCH: u8 = 16;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -163,6 +178,8 @@ pub enum Frame<'a> {
     },
     /// The whole state of one key.
     Record(Record<'a>),
+    /// The state of one key without its value.
+    Touch(Touch<'a>),
     /// The state of one key and the first bytes of a value that needs several frames.
     ChunkStart {
         /// What the record is; its value is only the first part.
@@ -267,6 +284,15 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
+/// What a touch has changed of a value that the partner holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Touch<'a> {
+    /// Version, item flags and deadline; the rest is that of the value.
+    pub head: RecordHead,
+    /// 1 to 250 bytes.
+    pub key: &'a [u8],
+}
+
 /// The lane of a record. Each may have one record in chunks at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -285,6 +311,8 @@ pub enum Ack {
     Superseded(Version),
     /// The receiver has no memory for it. An older version that it held is removed.
     NoRoom,
+    /// The receiver does not hold the value of a touch.
+    Lacking,
     /// It took a chunk that is not the last.
     Chunk,
 }

@@ -56,6 +56,7 @@ fn run() -> impl Strategy<Value = (Ack, u16)> {
         (1..=u16::MAX).prop_map(|count| (Ack::Applied, count)),
         (1..=u16::MAX).prop_map(|count| (Ack::NoRoom, count)),
         (1..=u16::MAX).prop_map(|count| (Ack::Chunk, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Lacking, count)),
     ]
 }
 
@@ -149,6 +150,12 @@ impl Parts {
             key,
             value: &[],
         }));
+        let touched = RecordHead {
+            client_flags: 0,
+            cas: None,
+            ..head
+        };
+        each(Frame::Touch(Touch { head: touched, key }));
         let record = Record {
             lane,
             head,
@@ -230,7 +237,7 @@ proptest! {
             }
         }
         let whole = decoded(&[&stream])?;
-        prop_assert_eq!(whole.len(), 16);
+        prop_assert_eq!(whole.len(), 17);
         prop_assert_eq!(whole.concat(), stream.clone());
         prop_assert_eq!(decoded(&chunks)?, whole);
     }

@@ -176,3 +176,75 @@ fn notices_of_evictions_are_bounded_and_those_beyond_are_counted() {
     store.record(&0usize.to_be_bytes(), b"v", version(1 << 40), Origin::Sync);
     assert_eq!(store.take_eviction_notices(100), []);
 }
+
+#[test]
+fn a_touch_without_its_value_is_applied_to_that_value_only() {
+    let (store, _) = linked();
+    let written = version(1 << 50);
+    let touched = |ticks: u64| Version {
+        touched: Timestamp::from_raw((1 << 50) + ticks),
+        ..written
+    };
+    let touch = |version, deadline_ms| {
+        let head = RecordHead {
+            version,
+            deadline_ms: Some(deadline_ms),
+            item_flags: item_flags::STALE,
+            ..RecordHead::default()
+        };
+        store.apply_touch(b"k", &head, &mut OpContext::at(START))
+    };
+    let ends = START.boot_ms + 5000;
+    assert_eq!(touch(touched(4), ends), ApplyResult::Lacking);
+    store.record(b"k", b"older", version((1 << 50) - 2), Origin::Live);
+    assert_eq!(touch(touched(4), ends), ApplyResult::Lacking);
+    store.record(b"k", b"v", written, Origin::Live);
+    assert_eq!(touch(touched(4), ends), ApplyResult::Applied);
+    let held = store.held(b"k").unwrap();
+    assert_eq!((held.version(), held.value()), (touched(4), &b"v"[..]));
+    assert_eq!(
+        (held.deadline_ms(), held.item_flags()),
+        (ends, item_flags::STALE)
+    );
+    assert!(store.hybrid_clock().highest() >= touched(4).touched);
+    let superseded = ApplyResult::Superseded(touched(4));
+    assert_eq!(touch(touched(2), NEVER - 1), superseded);
+    // Of equal versions the earlier deadline counts.
+    assert_eq!(touch(touched(4), ends - 1000), ApplyResult::Applied);
+    assert_eq!(touch(touched(4), ends), ApplyResult::Applied);
+    assert_eq!(held.deadline_ms(), ends - 1000);
+    store.audit(START);
+    // The value is gone: its tombstone has the version of the touch.
+    drop(held);
+    assert!(store.get_at(b"k", after(START, 4000)).is_err());
+    assert_eq!(touch(touched(6), NEVER - 1), ApplyResult::Lacking);
+    let watermark = store.flush(&mut OpContext::at(after(START, 1 << 40)));
+    let flushed = ApplyResult::Superseded(Version::written(watermark));
+    assert_eq!(touch(touched(8), NEVER - 1), flushed);
+    assert_eq!(store.unprotected_items(START).items, 0);
+}
+
+/// A touch makes an item hot on the node where it was made. On the other one it stayed as cold as
+/// it was, and was evicted first there.
+#[test]
+fn a_touch_without_its_value_makes_the_item_hot() {
+    let (store, _) = linked();
+    let slot = store.slot_of(b"k");
+    store.record(b"k", b"v", version(1 << 50), Origin::Live);
+    let shard = hash::shard_of(slot, store.shard_bits);
+    let near = (0u64..).map(u64::to_be_bytes);
+    let mut near = near.filter(|key| hash::shard_of(store.slot_of(key), store.shard_bits) == shard);
+    store.record(&near.next().unwrap(), b"v", version(1 << 50), Origin::Live);
+    let head = RecordHead {
+        version: Version {
+            touched: Timestamp::from_raw((1 << 50) + 2),
+            ..version(1 << 50)
+        },
+        ..RecordHead::default()
+    };
+    store.apply_touch(b"k", &head, &mut OpContext::at(after(START, 500)));
+    let mut slots = Vec::new();
+    store.slots_of(shard, &mut slots);
+    assert_eq!(slots[0], slot);
+    store.audit(after(START, 500));
+}

@@ -12,7 +12,7 @@ fn replace(a: &mut Side, b: &mut Side) {
 
 /// Until both sides may send records, and before the first is sent. A node that has met its partner
 /// for the first time may lift its entries before.
-fn come_up(a: &mut Side, b: &mut Side) {
+pub(super) fn come_up(a: &mut Side, b: &mut Side) {
     for _ in 0..100 {
         if a.link.is_up() {
             return;

@@ -11,6 +11,7 @@ mod lives;
 mod space_notice;
 mod stream;
 mod tickets;
+mod touches;
 mod versions;
 
 use super::*;
@@ -161,6 +162,7 @@ fn names(stream: &[u8]) -> Vec<String> {
         names.push(match frame {
             Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
             Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
+            Frame::Touch(_) => "touch".to_owned(),
             Frame::ChunkStart { .. } => "start".to_owned(),
             Frame::Chunk { .. } => "chunk".to_owned(),
             Frame::ChunkAbort { .. } => "abort".to_owned(),
