@@ -71,6 +71,7 @@ impl Store {
     /// Notes what the partner says of the item of a slot, if `says` recognises it. False if the
     /// slot has no item.
     fn note_partner(&self, slot: u64, says: impl FnOnce(&Item) -> Option<PartnerSays>) -> bool {
+        let mut context = OpContext::default();
         let mut shard = self.shard(slot).lock();
         let item = shard.table.peek(slot).filter(|item| !item.is_tombstone());
         let Some(item) = item else {
@@ -79,9 +80,10 @@ impl Store {
         if let Some(says) = says(item) {
             let at = SlotRef::of(slot, item);
             let change = Change::PartnerSays(says);
-            let context = &mut OpContext::default();
-            shard.mutate(&self.shared, context, at, change, Cause::Ack);
+            shard.mutate(&self.shared, &mut context, at, change, Cause::Ack);
         }
+        drop(shard);
+        self.shared.free_retired(&mut context);
         true
     }
 

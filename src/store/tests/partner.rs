@@ -248,3 +248,27 @@ fn a_touch_without_its_value_makes_the_item_hot() {
     assert_eq!(slots[0], slot);
     store.audit(after(START, 500));
 }
+
+/// Regression: a change that an ack makes may drop the oldest tombstones, as every change may. Their
+/// memory was never given back to the account.
+#[test]
+fn tombstones_that_are_dropped_by_an_ack_are_refunded() {
+    let (store, mut context) = linked();
+    store.put(b"k", b"v", NEVER, &mut context);
+    let shard_of = |key: &[u8]| hash::shard_of(store.slot_of(key), store.shard_bits);
+    let keys = (0u64..).map(u64::to_be_bytes);
+    let near = keys.filter(|key| shard_of(key) == shard_of(b"k"));
+    for key in near.take(8) {
+        store.remove(&key, &mut context);
+    }
+    for key in 0..400u32 {
+        store.remove(&key.to_be_bytes(), &mut context);
+    }
+    assert_eq!(store.memory().tombstones, 408);
+    // Now they hold more than their share.
+    store.set_limit_bytes(SMALL_BYTES - (400 << 10));
+    store.shrink(START, |_| {});
+    store.confirm_key(b"k");
+    assert!(store.memory().tombstones <= 400);
+    store.audit(START);
+}
