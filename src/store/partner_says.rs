@@ -16,19 +16,25 @@ impl Store {
         self.shared.partner_lives.linked(incarnation, clock);
     }
 
-    /// The partner holds this version.
+    /// The partner has this version, a deletion perhaps.
     pub fn confirm(&self, slot: u64, version: Version) {
-        let is_item = self.note_partner(slot, |item| {
+        if !self.confirm_item(slot, version) {
+            self.remove_tombstone(slot, version);
+        }
+    }
+
+    /// The partner holds an item of this version. If it has become a tombstone of that version here,
+    /// that is still to be sent, so that the partner learns that it alone holds the item. False if
+    /// the slot has no item.
+    pub fn confirm_item(&self, slot: u64, version: Version) -> bool {
+        self.note_partner(slot, |item| {
             if item.version() == version {
                 Some(PartnerSays::Holds)
             } else {
                 let is_value = item.timestamp() == version.timestamp;
                 is_value.then_some(PartnerSays::HoldsValue)
             }
-        });
-        if !is_item {
-            self.remove_tombstone(slot, version);
-        }
+        })
     }
 
     /// The partner has answered this version with the one that it holds itself.

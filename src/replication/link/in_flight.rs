@@ -45,6 +45,8 @@ pub(super) enum SentKind {
     Record,
     /// It is a touch without its value.
     Touch,
+    /// It is a deletion.
+    Tombstone,
     /// Other chunks follow.
     Chunk,
     /// It is a flush.
@@ -64,7 +66,7 @@ impl Traffic {
 
 impl SentKind {
     fn ends_record(self) -> bool {
-        matches!(self, Self::Record | Self::Touch)
+        matches!(self, Self::Record | Self::Touch | Self::Tombstone)
     }
 
     /// A whole record or the last part of one; else a part that others follow.

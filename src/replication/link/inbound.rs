@@ -230,6 +230,7 @@ impl Link {
         };
         let fits = match sent.kind {
             SentKind::Record => !matches!(ack, Ack::Chunk | Ack::Lacking),
+            SentKind::Tombstone => matches!(ack, Ack::Applied | Ack::Superseded(_)),
             SentKind::Touch => !matches!(ack, Ack::Chunk | Ack::NoRoom),
             SentKind::Chunk => ack == Ack::Chunk,
             SentKind::Flush => ack == Ack::Applied,
@@ -243,7 +244,11 @@ impl Link {
             Ack::Applied if sent.kind == SentKind::Flush => {}
             Ack::Applied => {
                 self.counters.records_confirmed += 1;
-                store.confirm(sent.slot, sent.version);
+                if sent.kind == SentKind::Tombstone {
+                    store.confirm(sent.slot, sent.version);
+                } else {
+                    store.confirm_item(sent.slot, sent.version);
+                }
             }
             Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
@@ -279,7 +284,7 @@ impl Link {
                     .tickets
                     .transfer_acked(sent.slot, sent.version, protected);
             }
-            SentKind::Record | SentKind::Touch => {}
+            SentKind::Record | SentKind::Touch | SentKind::Tombstone => {}
         }
         if sent.position != NO_POSITION {
             if !protected {

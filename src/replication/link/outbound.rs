@@ -229,7 +229,10 @@ impl Link {
             version,
             bytes,
             traffic: Traffic::of_record(lane, complete),
-            kind: SentKind::of_part(complete),
+            kind: match tombstone {
+                true => SentKind::Tombstone,
+                false => SentKind::of_part(complete),
+            },
             position: match (lane, complete) {
                 (Lane::Live, true) => self.session.dirty.popped() + 1,
                 _ => NO_POSITION,

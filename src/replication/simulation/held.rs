@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use super::node::SimNode;
+use crate::store::{Item, NEVER};
 
 impl Model {
     /// Of each node: its count of unprotected items is that of its table, and what it takes for
@@ -13,6 +14,34 @@ impl Model {
             counted.map_err(|what| format!("side {side}: {what}"))?;
             if node.linked_to == Some(partner.incarnation) {
                 self.check_protected_items(node, partner, time_ms)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Once everything has settled, each node knows exactly which of its items the other one holds,
+    /// those aside that may expire at any moment.
+    pub(super) fn check_settled(&self, nodes: &[SimNode; 2], time_ms: u64) -> Result<(), String> {
+        for (node, partner) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
+            let now = node.now(time_ms);
+            for (which, history) in self.keys.iter().enumerate() {
+                let lasts =
+                    |item: &Item| node.store.is_live(item, now) && item.deadline_ms() == NEVER;
+                let Some(item) = history.entry(&node.store).filter(lasts) else {
+                    continue;
+                };
+                let there = history.entry(&partner.store);
+                let there = there.filter(|there| !there.is_tombstone());
+                let there = there.map(|there| there.version());
+                let is_there = there.is_some_and(|there| there >= item.version());
+                if node.store.is_protected(&item) != is_there {
+                    return Err(format!(
+                        "key {which}: side {} has {:?}, the partner {there:?}, and the former does \
+                         not know",
+                        node.side,
+                        item.version()
+                    ));
+                }
             }
         }
         Ok(())

@@ -94,6 +94,7 @@ impl World {
         }
         self.observe()?;
         self.check_converged()?;
+        self.model.check_settled(&self.nodes, self.time_ms)?;
         self.no_tombstones()?;
         let mut totals = Totals {
             most_tombstones: self.most_tombstones,

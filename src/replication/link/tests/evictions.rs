@@ -95,3 +95,27 @@ fn an_item_that_is_gone_on_the_partner_leaves_no_tombstone_here() {
     assert_eq!(a.link.counters().records_sent, 400);
     assert_eq!(b.link.counters().records_sent, 0);
 }
+
+/// Regression: an item was evicted before its ack came, and left a tombstone of its version. The ack
+/// of the item was taken for that of the tombstone, which was never sent: the partner took its copy
+/// for one of two.
+#[test]
+fn an_item_that_is_evicted_before_its_ack_is_counted_by_the_partner() {
+    let (mut a, mut b) = (side_of(0, SMALL_BYTES, 1 << 20), side(1));
+    connect(&mut a, &mut b);
+    talk(&mut a, &mut b);
+    a.set(b"k", 9000);
+    b.received(&a.transmit(1 << 20)).unwrap();
+    a.now.boot_ms += 5000;
+    for key in 0..100 {
+        a.set(format!("key{key}").as_bytes(), 9000);
+    }
+    assert!(!a.has(b"k") && a.store.memory().tombstones > 0);
+    a.received(&b.transmit(1 << 20)).unwrap();
+    talk(&mut a, &mut b);
+    let item = b.store.entry(b.store.slot_of(b"k")).unwrap();
+    assert!(!item.is_tombstone() && !b.store.is_protected(&item));
+    // Of the others it has got those that are left, and the deletions of the rest.
+    assert_eq!(unprotected(&b), 1);
+    assert_eq!(a.store.memory().tombstones, 0);
+}
