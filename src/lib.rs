@@ -100,7 +100,8 @@
 //!
 //! **One function changes entries.** Every change of an entry, whether a command, a record, expiry,
 //! eviction or a flush makes it, passes one function of its shard. Account, expiry buckets,
-//! tombstones and dirty keys hang there and nowhere else.
+//! tombstones, dirty keys and the count of what the partner is not known to hold hang there and
+//! nowhere else.
 //!
 //! **No two locks.** No code holds two shard locks, nothing is freed under one, and nothing waits,
 //! reads or writes a socket under one. Large values leave the lock as counted references.
