@@ -124,6 +124,7 @@ fn items_that_are_on_one_node_only_are_counted_until_the_other_has_them() -> Res
     pair.kill(1);
     pair.wait_for_stat(0, "link", "down")?;
     pair.launch(1)?;
+    pair.wait_until_open(1)?;
     eventually(
         "the table is there",
         || Ok(unprotected(&pair, 0)? == (0, 0)),
