@@ -31,6 +31,7 @@
 
 use super::Store;
 use super::hlc::Timestamp;
+use super::in_place::InPlace;
 use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
@@ -120,10 +121,10 @@ impl Store {
             };
             lift.entries += 1;
             let at = SlotRef::of(slot, item);
-            let change = Change::Lift {
+            let change = Change::InPlace(InPlace::Lift {
                 ticks: lift.ticks,
                 ceiling: lift.ceiling,
-            };
+            });
             shard.mutate(&self.shared, &mut context, at, change, Cause::Lift);
         }
         drop(shard);

@@ -6,7 +6,8 @@
 //!   [`touch_record`]: a touch without its value.
 //! - [`partner_says`]: what the partner says of the entries here, [`confirmed`]: what is known of
 //!   them by that, and [`unprotected`]: how many it is not known to hold.
-//! - [`mutate`]: the one function that changes an entry. [`table`]: the entries of a shard.
+//! - [`mutate`]: the one function that changes an entry, and [`in_place`]: what it
+//!   changes in its slot. [`table`]: the entries of a shard.
 //! - [`upload`]: a client's value that arrives over several turns. [`unfinished`]: the bound on the
 //!   memory of such values and of long lines.
 //! - [`walk`]: visits all items, for dumps and statistics.
@@ -32,6 +33,7 @@ mod expiry_buckets;
 mod hash;
 mod hlc;
 mod housekeeping;
+mod in_place;
 mod input_reservation;
 mod item;
 mod lift;

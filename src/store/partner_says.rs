@@ -4,6 +4,7 @@ use super::Store;
 use super::confirmed::PartnerSays;
 use super::eviction_notices::Evicted;
 use super::hlc::Version;
+use super::in_place::InPlace;
 use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
@@ -23,9 +24,9 @@ impl Store {
         }
     }
 
-    /// The partner holds an item of this version. If it has become a tombstone of that version here,
-    /// that is still to be sent, so that the partner learns that it alone holds the item. False if
-    /// the slot has no item.
+    /// The partner holds an item of this version. If that has become a tombstone here, this is still
+    /// to be sent, so that the partner learns that it alone holds the item. False if the slot has
+    /// no item.
     pub fn confirm_item(&self, slot: u64, version: Version) -> bool {
         self.note_partner(slot, |item| {
             if item.version() == version {
@@ -85,7 +86,7 @@ impl Store {
         };
         if let Some(says) = says(item) {
             let at = SlotRef::of(slot, item);
-            let change = Change::PartnerSays(says);
+            let change = Change::InPlace(InPlace::PartnerSays(says));
             shard.mutate(&self.shared, &mut context, at, change, Cause::Ack);
         }
         drop(shard);

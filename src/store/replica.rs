@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::confirmed::PartnerSays;
 use super::hash::KeyHash;
 use super::hlc::{Timestamp, Version};
+use super::in_place::InPlace;
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
 use super::mutate::{Cause, Change, SlotRef};
@@ -121,7 +122,8 @@ impl Store {
         version: Version,
         context: &mut OpContext,
     ) -> ApplyResult {
-        // A tombstone of a version that is here: the partner evicted or expired its copy. Ours stays.
+        // A tombstone of a version that is here: the partner has evicted or expired its copy, and
+        // ours stays.
         match self.remove_older(key, version, PartnerSays::Removed, context) {
             Some((newer, _)) if newer > version => ApplyResult::Superseded(newer),
             _ => ApplyResult::Applied,
@@ -174,7 +176,7 @@ impl Store {
             VersionOrder::Newer => None,
         };
         if stays == Some((version, true)) {
-            let change = Change::PartnerSays(equal);
+            let change = Change::InPlace(InPlace::PartnerSays(equal));
             shard.mutate(&self.shared, context, at, change, Cause::Record);
         }
         if stays.is_none() && is_held {
@@ -213,7 +215,7 @@ impl Store {
         if shard.table.peek(at.slot).is_some_and(Item::is_tombstone) {
             return ApplyResult::Superseded(version);
         }
-        let confirmation = Change::ConfirmEqual { deadline_ms };
+        let confirmation = Change::InPlace(InPlace::ConfirmEqual { deadline_ms });
         shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
         ApplyResult::Applied
     }

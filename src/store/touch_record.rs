@@ -1,6 +1,7 @@
 //! A touch of the partner that comes without its value.
 
 use super::Store;
+use super::in_place::InPlace;
 use super::item::{NEVER, tick_of};
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
@@ -41,11 +42,11 @@ impl Store {
     }
 
     fn touch_to(&self, shard: &mut Shard, at: SlotRef, head: &RecordHead, context: &mut OpContext) {
-        let change = Change::TouchTo {
+        let change = Change::InPlace(InPlace::TouchTo {
             version: head.version,
             deadline_ms: head.deadline_ms.unwrap_or(NEVER),
             item_flags: head.item_flags,
-        };
+        });
         shard.mutate(&self.shared, context, at, change, Cause::Record);
         shard.promote(&self.shared, at.slot, tick_of(context.now));
     }

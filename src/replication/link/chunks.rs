@@ -17,7 +17,7 @@ pub(super) fn is_large(item: &Item) -> bool {
     !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
 }
 
-/// Whether its record needs more than one frame at that time. An expired item is sent as a deletion.
+/// Whether its record needs more than one frame now. An expired item is sent as a deletion.
 pub(super) fn needs_transfer(item: &Item, now: Now) -> bool {
     is_large(item) && !item.is_expired(now)
 }

@@ -12,7 +12,7 @@ impl Link {
     /// on its way is followed by a whole record: it may still end early.
     pub(super) fn is_touch(&self, slot: u64, item: &Item, store: &Store, now: Now) -> bool {
         let transfer = self.session.outgoing[Lane::Live as usize].as_ref();
-        !transfer.is_some_and(|transfer| transfer.slot == slot)
+        transfer.is_none_or(|transfer| transfer.slot != slot)
             && store.is_live(item, now)
             && store.partner_has_value(item)
     }

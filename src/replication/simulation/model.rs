@@ -41,7 +41,7 @@ pub(super) struct KeyHistory {
     pub(super) best: (Version, Option<Written>),
     /// The highest version each node has held since it started.
     pub(super) seen: [Version; 2],
-    /// The flush watermark of each node: to have this is to have something newer than what it kills.
+    /// The flush watermark of each node, which is newer than all that it invalidates.
     pub(super) flushed_below: [Timestamp; 2],
     /// The version whose bytes were compared last at each node.
     pub(super) compared: [Version; 2],

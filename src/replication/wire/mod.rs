@@ -87,8 +87,8 @@
 //! u8         length of the key (1 to 250), key
 //! ```
 //!
-//! **Acks** answer the frames Record, Touch, ChunkStart and Chunk: one each, in the order in which those
-//! were sent. A run is
+//! **Acks** answer the frames Record, Touch, ChunkStart and Chunk: one each, in the order in which
+//! those were sent. A run is
 //!
 //! ```text
 //! u8   0 = applied, 1 = superseded, 2 = no room, 3 = chunk taken, more must follow,

@@ -249,8 +249,8 @@ fn a_touch_without_its_value_makes_the_item_hot() {
     store.audit(after(START, 500));
 }
 
-/// Regression: a change that an ack makes may drop the oldest tombstones, as every change may. Their
-/// memory was never given back to the account.
+/// Regression: a change that an ack makes may drop the oldest tombstones, as every change may.
+/// Their memory was never given back to the account.
 #[test]
 fn tombstones_that_are_dropped_by_an_ack_are_refunded() {
     let (store, mut context) = linked();

@@ -93,9 +93,9 @@ fn an_item_that_is_gone_on_the_partner_leaves_no_tombstone_here() {
     assert_eq!(b.link.counters().records_sent, 0);
 }
 
-/// Regression: an item was evicted before its ack came, and left a tombstone of its version. The ack
-/// of the item was taken for that of the tombstone, which was never sent: the partner took its copy
-/// for one of two.
+/// Regression: an item was evicted before its ack came, and left a tombstone of its version. The
+/// ack of the item was taken for that of the tombstone, which was never sent: the partner took its
+/// copy for one of two.
 #[test]
 fn an_item_that_is_evicted_before_its_ack_is_counted_by_the_partner() {
     let (mut a, mut b) = (side_of(0, SMALL_BYTES, 1 << 20), side(1));
