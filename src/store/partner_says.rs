@@ -24,9 +24,9 @@ impl Store {
         }
     }
 
-    /// The partner holds an item of this version. If that has become a tombstone here, this is still
-    /// to be sent, so that the partner learns that it alone holds the item. False if the slot has
-    /// no item.
+    /// The partner holds an item of this version. If that has become a tombstone here, this is
+    /// still to be sent, so that the partner learns that it alone holds the item. False if the slot
+    /// has no item.
     pub fn confirm_item(&self, slot: u64, version: Version) -> bool {
         self.note_partner(slot, |item| {
             if item.version() == version {
