@@ -59,6 +59,7 @@
 //! - [`reload`]: what is read again on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - `c_number`: numbers as C reads them, for [`protocol`] and [`command`].
+//!   `store_mode`: what both call storing a value, for they do not know each other.
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
 //! - [`store`]: items, shards, the memory account, eviction, expiry buckets, clocks and timestamps.
@@ -153,4 +154,5 @@ pub mod replication;
 pub mod signals;
 pub mod stats;
 pub mod store;
+mod store_mode;
 pub mod tls;

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts, the highest first, and what each may import.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     (
         "boot",
         &[
@@ -78,7 +78,10 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "auth", "command", "config", "limits", "logs", "protocol", "store",
         ],
     ),
-    ("command", &["c_number", "limits", "stats", "store"]),
+    (
+        "command",
+        &["c_number", "limits", "stats", "store", "store_mode"],
+    ),
     (
         "replication",
         &["config", "files", "limits", "logs", "store", "tls"],
@@ -93,10 +96,11 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("config", &["files", "limits"]),
     ("reload", &[]),
     ("store", &["limits"]),
-    ("protocol", &["c_number", "limits"]),
+    ("protocol", &["c_number", "limits", "store_mode"]),
     ("logs", &["limits"]),
     ("files", &[]),
     ("c_number", &[]),
+    ("store_mode", &[]),
     ("limits", &[]),
 ];
 

@@ -2,8 +2,7 @@
 
 use super::control::ServerControl;
 use super::output::Output;
-use crate::command::{CommandContext, StoreMode, StoreRequest};
-use crate::protocol::Write;
+use crate::command::{CommandContext, StoreRequest};
 use crate::store::Upload;
 
 /// What requests are executed with.
@@ -19,16 +18,4 @@ pub(super) struct Receiving<R> {
     pub(super) request: StoreRequest,
     pub(super) upload: Upload,
     pub(super) reply: R,
-}
-
-impl From<Write> for StoreMode {
-    fn from(write: Write) -> Self {
-        match write {
-            Write::Set => Self::Set,
-            Write::Add => Self::Add,
-            Write::Replace => Self::Replace,
-            Write::Append => Self::Append,
-            Write::Prepend => Self::Prepend,
-        }
-    }
 }
