@@ -77,10 +77,10 @@ fn version(timestamp: u64) -> Version {
     Version::written(Timestamp::from_raw(timestamp))
 }
 
-/// The head of a record with this timestamp that never expires.
-fn record_of(timestamp: u64) -> RecordHead {
+/// The head of a record with this version that never expires.
+fn record_of(version: Version) -> RecordHead {
     RecordHead {
-        version: version(timestamp),
+        version,
         ..RecordHead::default()
     }
 }
@@ -131,11 +131,7 @@ impl Store {
 
     /// A record of the partner that never expires.
     fn record(&self, key: &[u8], value: &[u8], version: Version, origin: Origin) -> ApplyResult {
-        let head = RecordHead {
-            version,
-            ..RecordHead::default()
-        };
-        self.record_with(key, value, &head, origin, START)
+        self.record_with(key, value, &record_of(version), origin, START)
     }
 
     fn record_with(
@@ -163,6 +159,12 @@ impl Store {
 
     fn refuse_record(&self, key: &[u8], version: Version, reason: RefuseReason) -> ApplyResult {
         self.refuse(key, version, reason, &mut OpContext::at(START))
+    }
+
+    /// Confirms the present version of a key.
+    fn confirm_held(&self, key: &[u8]) {
+        let version = self.held(key).unwrap().version();
+        self.confirm(self.slot_of(key), version);
     }
 
     /// Items evicted so far.
