@@ -16,13 +16,12 @@ fn acks_arrive(from: &mut Side, to: &mut Side) {
 fn a_record_without_room_is_not_confirmed() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"in a full sync", 2 << 20);
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     a.set(b"live", 2 << 20);
     a.set(b"small", 100);
     talk(&mut a, &mut b);
     assert_eq!(a.link.counters().records_no_room, 2);
-    let item = |key: &[u8]| a.store.entry(a.store.slot_of(key)).unwrap();
+    let item = |key: &[u8]| a.entry(key).unwrap();
     for key in [&b"in a full sync"[..], b"live"] {
         let item = item(key);
         assert!(!item.is_confirmed() && !item.is_value_confirmed());
