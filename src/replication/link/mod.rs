@@ -160,8 +160,6 @@ struct Session {
     connected_ms: u64,
     /// When the last heartbeat was sent, if one was.
     heartbeat_ms: Option<u64>,
-    /// When the last heartbeat was sent that the partner has answered.
-    heartbeat_acked_ms: Option<u64>,
     /// The partner's last heartbeat, until it is answered.
     heartbeat_to_answer: Option<u64>,
     partner_clock: PartnerClock,
