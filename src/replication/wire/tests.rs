@@ -10,6 +10,12 @@ use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
 /// The latest wall clock that a timestamp can hold.
 const WALL_MS_MAX: u64 = (1 << 41) - 1;
 
+fn bytes_of(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    bytes
+}
+
 /// What the frames of a test are made of.
 #[derive(Clone, Debug)]
 struct Parts {
@@ -31,22 +37,15 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn head() -> impl Strategy<Value = RecordHead> {
-    (
-        version(),
-        any::<u32>(),
-        any::<u8>(),
-        any::<Option<u64>>(),
-        any::<Option<u64>>(),
-    )
-        .prop_map(
-            |(version, client_flags, item_flags, cas, deadline_ms)| RecordHead {
-                version,
-                client_flags,
-                item_flags,
-                cas,
-                deadline_ms,
-            },
-        )
+    let flags = (any::<u32>(), any::<u8>());
+    let numbers = (any::<Option<u64>>(), any::<Option<u64>>());
+    (version(), flags, numbers).prop_map(|(version, flags, (cas, deadline_ms))| RecordHead {
+        version,
+        client_flags: flags.0,
+        item_flags: flags.1,
+        cas,
+        deadline_ms,
+    })
 }
 
 fn run() -> impl Strategy<Value = (Ack, u16)> {
@@ -124,33 +123,29 @@ impl Parts {
             code: number as u8,
             reason: &self.text,
         });
-        each(Frame::Record(Record {
-            lane,
-            head,
-            tombstone: false,
-            key,
-            value,
-        }));
-        let bare = RecordHead {
-            version,
-            ..RecordHead::default()
-        };
-        each(Frame::Record(Record {
-            lane,
-            head: bare,
-            tombstone: true,
-            key,
-            value: &[],
-        }));
         let record = Record {
             lane,
             head,
             tombstone: false,
             key,
-            value: &value[1..],
+            value,
         };
+        each(Frame::Record(record));
+        let bare = RecordHead {
+            version,
+            ..RecordHead::default()
+        };
+        each(Frame::Record(Record {
+            head: bare,
+            tombstone: true,
+            value: &[],
+            ..record
+        }));
         each(Frame::ChunkStart {
-            record,
+            record: Record {
+                value: &value[1..],
+                ..record
+            },
             value_len_bytes: value.len(),
         });
         each(Frame::Chunk { lane, bytes: value });
@@ -158,18 +153,14 @@ impl Parts {
         each(Frame::Flush {
             flush_watermark: version.timestamp,
         });
-        for frame in [
-            Frame::SyncEnd,
-            Frame::SpaceAvailable,
-            Frame::Heartbeat {
-                boot_ms: number,
-                clock: version.timestamp,
-                wall_ms: number & WALL_MS_MAX,
-            },
-            Frame::HeartbeatAck { boot_ms: number },
-        ] {
-            each(frame);
-        }
+        each(Frame::SyncEnd);
+        each(Frame::SpaceAvailable);
+        each(Frame::Heartbeat {
+            boot_ms: number,
+            clock: version.timestamp,
+            wall_ms: number & WALL_MS_MAX,
+        });
+        each(Frame::HeartbeatAck { boot_ms: number });
     }
 }
 
@@ -179,9 +170,7 @@ fn decoded(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, WireError> {
     let mut frames = Vec::new();
     for chunk in chunks {
         framer.feed(chunk, |frame| {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
-            frames.push(bytes);
+            frames.push(bytes_of(&frame));
             Ok::<_, WireError>(())
         })?;
     }
@@ -192,8 +181,7 @@ proptest! {
     #[test]
     fn a_frame_is_read_as_it_was_written(parts in parts()) {
         parts.frames(|frame| {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
+            let bytes = bytes_of(&frame);
             assert!(bytes.len() <= FRAME_BYTES_MAX);
             assert_eq!(Frame::decode(&bytes[LENGTH_BYTES..]), Ok(frame));
         });
@@ -292,8 +280,7 @@ fn the_largest_of_each_fits_a_frame() {
         value_len_bytes: first.len() + 1,
     };
     for frame in [Frame::Record(record), start, piece] {
-        let mut out = Vec::new();
-        frame.encode(&mut out);
+        let out = bytes_of(&frame);
         assert!(FRAME_BYTES_MAX - 8 <= out.len() && out.len() <= FRAME_BYTES_MAX);
         assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(frame));
     }
@@ -324,12 +311,11 @@ fn acks_of_a_full_window_need_several_frames_of_bounded_size() {
 #[test]
 fn a_long_reason_is_cut_between_two_characters() {
     let reason = "\u{fc}".repeat(REASON_BYTES_MAX);
-    let mut out = Vec::new();
-    Frame::Refuse {
+    let reason = format!("x{reason}");
+    let out = bytes_of(&Frame::Refuse {
         code: 1,
-        reason: &format!("x{reason}"),
-    }
-    .encode(&mut out);
+        reason: &reason,
+    });
     let Ok(Frame::Refuse { reason, .. }) = Frame::decode(&out[LENGTH_BYTES..]) else {
         panic!("no refusal");
     };
@@ -360,8 +346,7 @@ fn hello_of(wire_min: u16, wire_max: u16) -> Hello<'static> {
 #[test]
 fn a_hello_with_fields_of_a_newer_version_is_read() {
     let hello = hello_of(0, 9);
-    let mut out = Vec::new();
-    Frame::Hello(hello).encode(&mut out);
+    let mut out = bytes_of(&Frame::Hello(hello));
     out.extend(b"fields to come");
     assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(Frame::Hello(hello)));
 }
@@ -369,44 +354,28 @@ fn a_hello_with_fields_of_a_newer_version_is_read() {
 #[test]
 fn a_hello_may_end_before_its_addresses() {
     let mut hello = Hello {
-        wire_min: 2,
-        wire_max: 2,
-        side: 1,
-        incarnation: 5,
-        clock: Timestamp::from_raw(1),
-        flush_watermark: Timestamp::ZERO,
-        node_id: "n2",
         policy: "p",
-        wall_ms: 77,
         last_link: None,
         listen_addr: "a:1",
         failover_addr: "b:2",
+        ..hello_of(2, 2)
     };
-    let mut out = Vec::new();
-    Frame::Hello(hello).encode(&mut out);
-    let frame = &out[LENGTH_BYTES..];
-    assert_eq!(Frame::decode(frame), Ok(Frame::Hello(hello)));
+    let out = bytes_of(&Frame::Hello(hello));
+    let without = |bytes| Frame::decode(&out[LENGTH_BYTES..out.len() - bytes]);
+    assert_eq!(without(0), Ok(Frame::Hello(hello)));
     // Each is a length and three bytes.
     hello.failover_addr = "";
-    assert_eq!(
-        Frame::decode(&frame[..frame.len() - 4]),
-        Ok(Frame::Hello(hello))
-    );
+    assert_eq!(without(4), Ok(Frame::Hello(hello)));
     hello.listen_addr = "";
-    assert_eq!(
-        Frame::decode(&frame[..frame.len() - 8]),
-        Ok(Frame::Hello(hello))
-    );
-    let cut = Frame::decode(&frame[..frame.len() - 5]);
-    assert_eq!(cut, Err(WireError::Short("hello")));
+    assert_eq!(without(8), Ok(Frame::Hello(hello)));
+    assert_eq!(without(5), Err(WireError::Short("hello")));
 }
 
 /// A node of version 1 must get as far as the comparison of versions: that refuses it with a
 /// reason, where a frame that cannot be read would only close the link.
 #[test]
 fn a_hello_of_version_1_is_read_without_the_fields_that_it_lacks() {
-    let mut out = Vec::new();
-    Frame::Hello(hello_of(1, 1)).encode(&mut out);
+    let out = bytes_of(&Frame::Hello(hello_of(1, 1)));
     // Three numbers, and two addresses of no bytes.
     let without = out.len() - 3 * 8 - 2;
     let read = Hello {
@@ -414,12 +383,9 @@ fn a_hello_of_version_1_is_read_without_the_fields_that_it_lacks() {
         last_link: None,
         ..hello_of(1, 1)
     };
-    assert_eq!(
-        Frame::decode(&out[LENGTH_BYTES..without]),
-        Ok(Frame::Hello(read))
-    );
-    let mut newer = Vec::new();
-    Frame::Hello(hello_of(1, 2)).encode(&mut newer);
+    let decoded = Frame::decode(&out[LENGTH_BYTES..without]);
+    assert_eq!(decoded, Ok(Frame::Hello(read)));
+    let newer = bytes_of(&Frame::Hello(hello_of(1, 2)));
     let short = Frame::decode(&newer[LENGTH_BYTES..without]);
     assert_eq!(short, Err(WireError::Short("hello")));
 }
@@ -432,8 +398,7 @@ fn a_wall_clock_that_no_timestamp_can_hold_is_refused() {
         wall_ms,
     };
     for (wall_ms, is_read) in [(WALL_MS_MAX, true), (WALL_MS_MAX + 1, false)] {
-        let mut out = Vec::new();
-        heartbeat(wall_ms).encode(&mut out);
+        let out = bytes_of(&heartbeat(wall_ms));
         let read = Frame::decode(&out[LENGTH_BYTES..]);
         assert_eq!(read.is_ok(), is_read, "{wall_ms}: {read:?}");
     }
