@@ -210,10 +210,7 @@ mod tests {
     #[test]
     fn a_full_counter_carries_into_the_milliseconds() {
         let clock = HybridClock::new(1);
-        let now = Now {
-            boot_ms: 0,
-            wall_ms: 77,
-        };
+        let now = Now::of(0, 77);
         let timestamps: Vec<_> = (0..5000).map(|_| clock.next(now)).collect();
         assert!(timestamps.is_sorted_by(|a, b| a < b));
         assert_eq!(timestamps[0].wall_ms(), 77);
@@ -226,12 +223,7 @@ mod tests {
         let clock = HybridClock::new(0);
         let ahead = Timestamp::from_raw(u64::MAX >> 12);
         clock.absorb(ahead);
-        assert!(
-            clock.next(Now {
-                boot_ms: 0,
-                wall_ms: 5
-            }) > ahead
-        );
+        assert!(clock.next(Now::of(0, 5)) > ahead);
         assert!(clock.highest() > ahead);
     }
 
@@ -243,10 +235,7 @@ mod tests {
             clock.begin_incarnation(incarnation);
             (0..100u64)
                 .map(|nth| {
-                    let now = Now {
-                        boot_ms: 0,
-                        wall_ms: wall_ms + nth / 10,
-                    };
+                    let now = Now::of(0, wall_ms + nth / 10);
                     clock.next(now)
                 })
                 .collect::<Vec<_>>()
@@ -262,10 +251,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_fits_a_double() {
-        let year_2089 = Now {
-            boot_ms: 0,
-            wall_ms: (1 << 41) - 1,
-        };
+        let year_2089 = Now::of(0, (1 << 41) - 1);
         let raw = HybridClock::new(1).next(year_2089).get();
         assert_eq!(raw as f64 as u64, raw);
         assert_eq!(Timestamp::from_wire(1 << 53), None);

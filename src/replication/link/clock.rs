@@ -100,10 +100,7 @@ mod tests {
     use super::*;
 
     fn at(boot_ms: u64) -> Now {
-        Now {
-            boot_ms,
-            wall_ms: 0,
-        }
+        Now::of(boot_ms, 0)
     }
 
     #[test]
@@ -137,10 +134,6 @@ mod tests {
         }
     }
 
-    fn wall(wall_ms: u64, boot_ms: u64) -> Now {
-        Now { boot_ms, wall_ms }
-    }
-
     #[test]
     fn the_skew_is_that_of_the_fastest_heartbeat_and_follows_a_clock_that_is_set() {
         let mut partner = PartnerWall::default();
@@ -151,11 +144,14 @@ mod tests {
                 nth as u32 >= SKEW_HEARTBEATS_MIN
             );
             let sent_ms = 9_000_000 + 200 * nth as u64;
-            partner.heard(sent_ms + 3000, wall(sent_ms + way_ms, 200 * nth as u64));
+            partner.heard(sent_ms + 3000, Now::of(200 * nth as u64, sent_ms + way_ms));
         }
         assert_eq!(partner.skew_ms(), Some(2990));
         for boot_ms in (10_000..).step_by(200).take(60) {
-            partner.heard(9_000_000 + boot_ms, wall(9_000_000 + boot_ms + 4, boot_ms));
+            partner.heard(
+                9_000_000 + boot_ms,
+                Now::of(boot_ms, 9_000_000 + boot_ms + 4),
+            );
         }
         assert_eq!(partner.skew_ms(), Some(-4));
     }
@@ -163,9 +159,9 @@ mod tests {
     #[test]
     fn a_node_whose_clock_was_never_set_goes_by_its_partners() {
         let mut partner = PartnerWall::default();
-        assert_eq!(partner.known_ms(wall(90, 0)), 90);
+        assert_eq!(partner.known_ms(Now::of(0, 90)), 90);
         partner.shown(7_000_000_000);
-        assert_eq!(partner.known_ms(wall(90, 0)), 7_000_000_000);
-        assert_eq!(partner.known_ms(wall(6_000_000_000, 0)), 6_000_000_000);
+        assert_eq!(partner.known_ms(Now::of(0, 90)), 7_000_000_000);
+        assert_eq!(partner.known_ms(Now::of(0, 6_000_000_000)), 6_000_000_000);
     }
 }

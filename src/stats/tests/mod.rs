@@ -61,10 +61,7 @@ impl TestNode {
             workers: (0..3).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
             prefixes: Prefixes::new(b':', true),
-            now: Now {
-                boot_ms: STARTED_BOOT_MS,
-                wall_ms: 5_000_000_000,
-            },
+            now: Now::of(STARTED_BOOT_MS, 5_000_000_000),
         }
     }
 

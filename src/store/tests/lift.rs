@@ -125,10 +125,7 @@ fn a_clock_that_was_never_set_is_lifted_to_the_partners_wall_clock() {
 fn a_wall_clock_that_was_set_back_lifts_nothing_into_the_future() {
     let store = node();
     store.put(b"key", b"v", NEVER, &mut OpContext::at(START));
-    let set_back = Now {
-        boot_ms: START.boot_ms + 600_000,
-        wall_ms: START.wall_ms - 3_600_000,
-    };
+    let set_back = Now::of(START.boot_ms + 600_000, START.wall_ms - 3_600_000);
     let partner_wall_ms = START.wall_ms + 600_000;
     let mut lift = begin(&store, Timestamp::ZERO, partner_wall_ms, set_back).unwrap();
     finish(&store, &mut lift);

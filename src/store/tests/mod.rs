@@ -20,10 +20,7 @@ use super::*;
 use crate::limits;
 
 /// The time at which all tests start.
-const START: Now = Now {
-    boot_ms: 1_000_000,
-    wall_ms: 200_000_000,
-};
+const START: Now = Now::of(1_000_000, 200_000_000);
 const MEBIBYTE: u64 = 1 << 20;
 const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
 /// A `-m` that leaves 864 KiB for items.
@@ -60,10 +57,7 @@ fn begun(store: Store) -> (Store, OpContext) {
 }
 
 fn after(now: Now, ms: u64) -> Now {
-    Now {
-        boot_ms: now.boot_ms + ms,
-        wall_ms: now.wall_ms + ms,
-    }
+    Now::of(now.boot_ms + ms, now.wall_ms + ms)
 }
 
 fn until(deadline_ms: u64) -> ItemHead {

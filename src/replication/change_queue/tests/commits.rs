@@ -21,10 +21,7 @@ fn waiting() -> (Commits, ChangeSender, ChangeReceiver) {
 /// What a turn at this time wrote.
 fn turn(now_ms: u64, slots: &[u64], large: impl IntoIterator<Item = u64>) -> OpContext {
     OpContext {
-        now: Now {
-            boot_ms: now_ms,
-            wall_ms: 0,
-        },
+        now: Now::of(now_ms, 0),
         dirty: slots.to_vec(),
         large: large.into_iter().collect(),
         ..OpContext::default()

@@ -16,10 +16,7 @@ use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::wire::WireError;
 use crate::store::{Action, Item, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
-const NOW: Now = Now {
-    boot_ms: 50_000,
-    wall_ms: 200_000_000_000,
-};
+const NOW: Now = Now::of(50_000, 200_000_000_000);
 
 struct Side {
     link: Link,
