@@ -155,11 +155,8 @@ mod tests {
         assert!(dirty.is_empty());
         assert_eq!((dirty.popped(), dirty.inserted()), (3, 3));
         assert_eq!(dirty.insert(3), Inserted::New);
-        assert_eq!(
-            dirty.inserted(),
-            4,
-            "it has left the set, so it has a new position"
-        );
+        // It has left the set, so it has a new position.
+        assert_eq!(dirty.inserted(), 4);
     }
 
     #[test]
@@ -193,10 +190,8 @@ mod tests {
             }
             let least_bytes = (DIRTY_KEYS_MIN * DIRTY_KEY_BYTES_MAX) as u64;
             let share_bytes = (limit_bytes / DIRTY_KEYS_SHARE).max(least_bytes);
-            assert!(
-                most_bytes as u64 <= share_bytes,
-                "{most_bytes} at {limit_mib} MiB"
-            );
+            let fits = most_bytes as u64 <= share_bytes;
+            assert!(fits, "{most_bytes} at {limit_mib} MiB");
             assert!(dirty.len() >= DIRTY_KEYS_MIN);
         }
         let large = DirtyKeys::of_memory(1 << 40);
