@@ -207,10 +207,7 @@ mod tests {
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 100);
         let served = serves_after(&mut startup, 100);
-        assert_eq!(
-            served, None,
-            "a partner with a long full sync is not absent"
-        );
+        assert_eq!(served, None, "a long full sync is no absence");
         startup.on(PartnerEvent::SyncDone, 90_000);
         assert!(startup.is_serving());
     }

@@ -40,12 +40,9 @@ fn assert_hands_over_first(changes: &[u8], statistics: &[u8]) {
     let alone = turns(statistics);
     let all = turns(&[changes, statistics].concat());
     let shown = changes.escape_ascii();
-    let (last, before) = all.split_last().unwrap();
-    let answer = &alone[0].1;
-    assert_eq!(
-        &last.1, answer,
-        "{shown}: statistics in a turn of their own"
-    );
+    let ((_, answer), before) = all.split_last().unwrap();
+    // Statistics have a turn of their own.
+    assert_eq!(answer, &alone[0].1, "{shown}");
     let stops: Vec<_> = before.iter().map(|(flow, _)| *flow).collect();
     assert_eq!(stops, [Flow::HandOver], "{shown}");
 }

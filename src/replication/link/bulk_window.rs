@@ -100,15 +100,13 @@ mod tests {
 
     #[test]
     fn the_window_is_about_ten_milliseconds_of_the_line_whatever_the_round_trip() {
-        for (frames_per_ms, round_trip_ms) in [(1, 0), (2, 0), (1, 30)] {
+        for line in [(1, 0), (2, 0), (1, 30)] {
+            let (frames_per_ms, round_trip_ms) = line;
             let bytes = settled_bytes(frames_per_ms, round_trip_ms);
             let filled_ms = (BULK_DELAY_MS + round_trip_ms) as usize;
             let expected = filled_ms * frames_per_ms as usize * FRAME_BYTES_MAX;
             let fits = (expected / 2..=2 * expected).contains(&bytes);
-            assert!(
-                fits,
-                "{frames_per_ms} {round_trip_ms}: {bytes} for {expected}"
-            );
+            assert!(fits, "{line:?}: {bytes} for {expected}");
         }
     }
 
