@@ -103,12 +103,12 @@ mod tests {
     }
 
     fn exchange(client: &mut ClientConnection, server: &mut ServerConnection) -> Errors {
-        let (mut client_error, mut server_error) = (None, None);
+        let mut errors = (None, None);
         for _ in 0..10 {
-            server_error = server_error.or(pass(client, server));
-            client_error = client_error.or(pass(server, client));
+            let (at_server, at_client) = (pass(client, server), pass(server, client));
+            errors = (errors.0.or(at_client), errors.1.or(at_server));
         }
-        (client_error, server_error)
+        errors
     }
 
     /// Passes what one end has written to the other; the first error of that one.
@@ -120,7 +120,8 @@ mod tests {
         let (mut rest, mut error) = (wire.as_slice(), None);
         while !rest.is_empty() {
             to.read_tls(&mut rest).unwrap();
-            error = error.or(to.process_new_packets().err());
+            let failure = to.process_new_packets().err();
+            error = error.or(failure);
         }
         error
     }
