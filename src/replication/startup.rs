@@ -18,6 +18,7 @@
 //! Pure: events and time (milliseconds of any steady clock) in, [`StartupGate::is_serving`] out.
 
 use crate::limits::{REFUSAL_HOLDS_MS, UNRESPONSIVE_WAIT_MS};
+use crate::rules::{Rule, holds};
 
 /// The row `node_state` of `stats replication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +89,9 @@ impl StartupGate {
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
             PartnerEvent::Up => {
-                self.unlinked_since_ms = None;
+                if holds(Rule::PortWaitsForSync) {
+                    self.unlinked_since_ms = None;
+                }
                 self.unresponsive_since_ms = None;
                 self.refused_until_ms = None;
                 if self.rules.opens_at_hello {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::Now;
+use crate::rules::{Rule, holds};
 
 /// Bits of a timestamp below the milliseconds: an 11-bit counter and the side.
 const BELOW_MS_BITS: u32 = 12;
@@ -86,7 +87,7 @@ impl Version {
     pub(crate) fn lifted(self, ticks: u64, ceiling: Timestamp) -> Self {
         let lift = |timestamp: Timestamp| match timestamp {
             Timestamp::ZERO => timestamp,
-            _ if timestamp > ceiling => timestamp,
+            _ if timestamp > ceiling && holds(Rule::LiftSparesNewWrites) => timestamp,
             _ => timestamp.plus_ticks(ticks),
         };
         Self {

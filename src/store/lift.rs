@@ -35,6 +35,7 @@ use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
 use crate::limits::{LIFT_HOLD_ENTRIES, LIFT_SHARD_COST_ENTRIES};
+use crate::rules::{Rule, holds};
 
 /// A lift that has begun. It must be carried to its end.
 #[derive(Debug)]
@@ -52,6 +53,10 @@ impl Lift {
     /// How far everything is moved, in milliseconds of a timestamp.
     pub fn distance_ms(&self) -> u64 {
         Timestamp::ZERO.plus_ticks(self.ticks).wall_ms()
+    }
+
+    fn is_due(&self, item: &Item) -> bool {
+        item.timestamp() <= self.ceiling || !holds(Rule::LiftSparesNewWrites)
     }
 
     /// Entries moved so far.
@@ -97,7 +102,9 @@ impl Store {
                 lift.next_shard += 1;
                 left = left.saturating_sub(LIFT_SHARD_COST_ENTRIES);
             } else {
-                self.shared.lift_flush_watermark(lift.ticks, lift.ceiling);
+                if holds(Rule::LiftRaisesWatermark) {
+                    self.shared.lift_flush_watermark(lift.ticks, lift.ceiling);
+                }
                 return true;
             }
         }
@@ -113,8 +120,7 @@ impl Store {
         let mut context = OpContext::default();
         let mut shard = self.shard(lift.slots[start]).lock();
         for &slot in &lift.slots[start..end] {
-            let is_due =
-                |item: &&Item| item.timestamp() <= lift.ceiling && !self.shared.is_flushed(item);
+            let is_due = |item: &&Item| lift.is_due(item) && !self.shared.is_flushed(item);
             let Some(item) = shard.table.peek(slot).filter(is_due) else {
                 continue;
             };

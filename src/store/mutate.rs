@@ -13,6 +13,7 @@ use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
 use crate::limits;
+use crate::rules::{Rule, holds};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -117,7 +118,7 @@ impl Shard {
                 if cause == Cause::Client {
                     item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
                     shared.note_large(context, slot, &item);
-                } else {
+                } else if holds(Rule::RecordIsConfirmed) {
                     item.confirm();
                 }
                 let timestamp = item.timestamp();
@@ -172,7 +173,11 @@ impl Shard {
             Cause::Expiry | Cause::Eviction => {
                 let old = self.table.peek(slot)?;
                 let stays = cause == Cause::Eviction && old.is_value_confirmed();
-                if stays || old.is_confirmed() || old.is_tombstone() {
+                let rule = match cause {
+                    Cause::Expiry => Rule::TombstoneOnExpiry,
+                    _ => Rule::TombstoneOnEviction,
+                };
+                if stays || !holds(rule) || old.is_confirmed() || old.is_tombstone() {
                     return None;
                 }
                 old.version()
@@ -301,7 +306,9 @@ impl Shard {
             touched,
             ..item.version()
         });
-        item.unconfirm(outlives);
+        if holds(Rule::TouchUnconfirms) {
+            item.unconfirm(outlives);
+        }
         shared.note_large(context, slot, item);
         self.expiry_buckets
             .watch(&self.table, slot, item, context.now);
@@ -313,7 +320,7 @@ impl Shard {
             return;
         };
         item.confirm();
-        if deadline_ms < item.deadline_ms() {
+        if deadline_ms < item.deadline_ms() && holds(Rule::EarlierDeadlineCounts) {
             item.set_deadline_ms(deadline_ms);
             self.expiry_buckets
                 .watch(&self.table, slot, item, context.now);

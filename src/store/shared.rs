@@ -12,7 +12,7 @@ use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
-use crate::limits::ONE_FRAME_VALUE_BYTES;
+use crate::limits::sizes;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -81,7 +81,7 @@ impl Shared {
 
     /// Tells a turn that it has written a value that takes the link longer than others.
     pub(crate) fn note_large(&self, context: &mut OpContext, slot: u64, item: &Item) {
-        if self.replicated && item.value().len() > ONE_FRAME_VALUE_BYTES {
+        if self.replicated && item.value().len() > sizes().one_frame_value_bytes {
             context.large.push(slot);
         }
     }

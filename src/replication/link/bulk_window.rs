@@ -6,9 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{
-    BULK_DELAY_MS, BULK_WINDOW_BYTES_MAX, BULK_WINDOW_BYTES_MIN, CLOCK_PERIOD_MS, FRAME_BYTES_MAX,
-};
+use crate::limits::{BULK_DELAY_MS, CLOCK_PERIOD_MS, sizes};
 use crate::store::Now;
 
 /// The window of one connection.
@@ -27,7 +25,7 @@ pub(super) struct BulkWindow {
 impl Default for BulkWindow {
     fn default() -> Self {
         Self {
-            bytes: BULK_WINDOW_BYTES_MIN,
+            bytes: sizes().bulk_window_bytes_min,
             sent_ms: VecDeque::new(),
             fastest_ms: u64::MAX,
             fastest_since_ms: 0,
@@ -59,10 +57,10 @@ impl BulkWindow {
         }
         self.settling = self.settling.saturating_sub(1);
         if took_ms < self.fastest_ms + BULK_DELAY_MS {
-            let growth = FRAME_BYTES_MAX * FRAME_BYTES_MAX / self.bytes;
-            self.bytes = (self.bytes + growth).min(BULK_WINDOW_BYTES_MAX);
+            let growth = sizes().frame_bytes_max * sizes().frame_bytes_max / self.bytes;
+            self.bytes = (self.bytes + growth).min(sizes().bulk_window_bytes_max);
         } else if self.settling == 0 {
-            self.bytes = (self.bytes / 4 * 3).max(BULK_WINDOW_BYTES_MIN);
+            self.bytes = (self.bytes / 4 * 3).max(sizes().bulk_window_bytes_min);
             self.settling = self.sent_ms.len();
         }
     }
@@ -71,6 +69,7 @@ impl BulkWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{BULK_WINDOW_BYTES_MAX, BULK_WINDOW_BYTES_MIN, FRAME_BYTES_MAX};
 
     /// Bytes in the window after `frames` frames on a line that carries `frames_per_ms`, whose acks
     /// take `round_trip_ms` more.

@@ -9,7 +9,8 @@
 use super::Link;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::outbound::Progress;
-use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, first_value_bytes};
+use crate::replication::wire::{Frame, Lane, chunk_value_bytes, first_value_bytes};
+use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, Store};
 
 /// Whether a record needs more than one frame.
@@ -29,7 +30,7 @@ impl Link {
         }
         let before = out.len();
         let rest = &transfer.item.value()[transfer.offset..];
-        let bytes = &rest[..rest.len().min(CHUNK_VALUE_BYTES)];
+        let bytes = &rest[..rest.len().min(chunk_value_bytes())];
         let complete = bytes.len() == rest.len();
         Frame::Chunk { lane, bytes }.encode(out);
         transfer.offset += bytes.len();
@@ -122,7 +123,8 @@ impl Link {
     /// The live lane is about to send this slot: ends its transfer in the sync lane.
     pub(super) fn end_sync_transfer(&mut self, slot: u64, out: &mut Vec<u8>) {
         let transfer = self.session.outgoing[Lane::Sync as usize].as_ref();
-        if transfer.is_some_and(|transfer| transfer.slot == slot) {
+        let has_one = transfer.is_some_and(|transfer| transfer.slot == slot);
+        if has_one && holds(Rule::LiveEndsSyncTransfer) {
             self.end_transfer(Lane::Sync, out);
         }
     }
@@ -185,10 +187,11 @@ impl Link {
         let Some(transfer) = self.session.outgoing[lane as usize].take() else {
             return;
         };
-        if lane == Lane::Sync && transfer.offset < transfer.item.value().len() {
+        let is_cut = transfer.offset < transfer.item.value().len();
+        if lane == Lane::Sync && is_cut && holds(Rule::SyncEndWaitsForDeferred) {
             self.session.full_sync.defer(transfer.slot);
         }
-        if transfer.resend {
+        if transfer.resend && holds(Rule::ChangedTransferIsSentAgain) {
             self.mark_dirty(&[transfer.slot]);
         }
     }

@@ -6,6 +6,7 @@
 //! distances are dropped, because two clocks do not run equally fast.
 
 use crate::limits::{CLOCK_PERIOD_MS, SKEW_HEARTBEATS_MIN, SKEW_PERIOD_MS};
+use crate::rules::{Rule, holds};
 use crate::store::{NEVER, Now};
 
 /// The smallest distance of a clock of this node to one of the partner's, of this period and of the
@@ -21,6 +22,9 @@ impl LeastDistance {
     fn note(&mut self, ours_ms: u64, theirs_ms: u64, now: Now, period_ms: u64) {
         let ahead_ms = i128::from(ours_ms) - i128::from(theirs_ms);
         let ahead_ms = ahead_ms.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        if !holds(Rule::FastestHeartbeatCounts) {
+            self.ahead_ms = [None; 2];
+        }
         let [this, before] = &mut self.ahead_ms;
         if now.boot_ms >= self.period_began_ms + period_ms {
             self.period_began_ms = now.boot_ms;

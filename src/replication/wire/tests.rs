@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
+use crate::limits::{FRAME_BYTES_MAX, IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
 
 /// The latest wall clock that a timestamp can hold.
 const WALL_MS_MAX: u64 = (1 << 41) - 1;
@@ -247,7 +247,7 @@ proptest! {
 #[test]
 fn a_length_beyond_64_kib_is_refused_before_anything_is_kept() {
     let mut framer = Framer::default();
-    for length in [0, LENGTH_MAX as u32 + 1, u32::MAX] {
+    for length in [0, length_max() as u32 + 1, u32::MAX] {
         let fed = framer.feed(&length.to_be_bytes(), |_| Ok::<_, WireError>(()));
         assert_eq!(fed, Err(WireError::Length(length as usize)));
         assert_eq!(framer.pending_bytes(), 0);
@@ -262,7 +262,7 @@ fn the_largest_of_each_fits_a_frame() {
         deadline_ms: Some(1),
         ..RecordHead::default()
     };
-    let value = vec![7; LENGTH_MAX];
+    let value = vec![7; length_max()];
     let first = &value[..first_value_bytes(&key)];
     let record = Record {
         lane: Lane::Sync,
@@ -273,7 +273,7 @@ fn the_largest_of_each_fits_a_frame() {
     };
     let piece = Frame::Chunk {
         lane: Lane::Live,
-        bytes: &value[..CHUNK_VALUE_BYTES],
+        bytes: &value[..chunk_value_bytes()],
     };
     let start = Frame::ChunkStart {
         record,
@@ -305,7 +305,7 @@ fn acks_of_a_full_window_need_several_frames_of_bounded_size() {
         frames += 1;
     }
     assert_eq!(runs_read, IN_FLIGHT_MAX);
-    assert_eq!(frames, IN_FLIGHT_MAX.div_ceil(LENGTH_MAX / 17));
+    assert_eq!(frames, IN_FLIGHT_MAX.div_ceil(length_max() / 17));
 }
 
 #[test]

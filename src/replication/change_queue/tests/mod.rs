@@ -5,6 +5,7 @@ mod commits;
 use std::thread;
 
 use super::*;
+use crate::limits::{BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN};
 
 const LIMIT_BYTES: u64 = 1 << 30;
 

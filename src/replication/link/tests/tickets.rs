@@ -263,3 +263,54 @@ fn a_partner_that_stands_still_is_waited_for_until_it_is_degraded() {
     }
     assert!(a.link.is_waited_for(), "its acks were in time for a second");
 }
+
+/// Regression: the key of a small write that a large one replaced before it was read left the queue
+/// without a record, and the small write was answered as protected. Had the node died then, the
+/// partner would have shown the value before both.
+#[test]
+fn a_small_write_that_a_large_one_replaces_is_not_protected_and_others_are() {
+    let (mut a, mut b) = connected_pair();
+    let large_slot = a.store.slot_of(b"large");
+    a.write(b"before", 5);
+    a.commit(1, &[b"before"]);
+    a.write(b"large", 5);
+    a.write(b"other", 5);
+    a.commit(2, &[b"large", b"other"]);
+    a.write(b"after", 5);
+    a.commit(3, &[b"after"]);
+    a.write(b"large", 300_000);
+    a.commit_group(9, &[large_slot], true, false);
+    a.write(b"last", 5);
+    a.commit(4, &[b"last", b"large"]);
+    let mut answered = Vec::new();
+    for ((number, protected), has_come) in answers_of_rounds(&mut a, &mut b, has_newest) {
+        assert!(has_come || number != 9 || !protected);
+        answered.push((number, protected));
+    }
+    answered.sort_unstable();
+    let expected = [(1, true), (2, false), (3, true), (4, false), (9, true)];
+    assert_eq!(answered, expected);
+}
+
+/// A group may come in several batches, of which the last has the ticket.
+#[test]
+fn a_key_that_the_first_batch_of_a_group_shares_with_an_older_one_counts() {
+    let (mut a, _) = connected_pair();
+    for key in [b"a", b"b"] {
+        a.write(key, 5);
+    }
+    a.commit(1, &[b"a"]);
+    let first = WriteGroup {
+        slots: &[a.store.slot_of(b"a")],
+        ticket: None,
+        has_flushed: false,
+    };
+    a.link.commit(&first, &a.store);
+    a.commit(2, &[b"b"]);
+    a.transmit(1 << 20);
+    let mut acks = Vec::new();
+    let mut runs = vec![(Ack::NoRoom, 1), (Ack::Applied, 1)].into_iter();
+    Frame::encode_acks(&mut acks, || runs.next());
+    a.received(&acks).unwrap();
+    assert_eq!(a.answers(), [(1, false), (2, false)]);
+}
