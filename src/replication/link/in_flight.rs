@@ -127,7 +127,12 @@ impl InFlight {
         Some(sent)
     }
 
-    /// Whether one more frame of any size fits the window of its traffic.
+    /// Whether there is a place for one more frame, of a flush.
+    pub(super) fn has_place(&self) -> bool {
+        self.queue.len() < self.frames_max
+    }
+
+    /// Whether one more frame of any size fits the window of its traffic, and a flush before it.
     pub(super) fn has_room(&self, traffic: Traffic) -> bool {
         let window = match traffic {
             Traffic::Small => sizes().live_window_bytes,
@@ -135,7 +140,7 @@ impl InFlight {
             Traffic::Sync => sizes().sync_window_bytes,
         };
         let bytes = self.bytes[traffic as usize] + sizes().frame_bytes_max;
-        let fits = self.queue.len() < self.frames_max && bytes <= window;
+        let fits = self.queue.len() + 1 < self.frames_max && bytes <= window;
         fits || !holds(Rule::WindowsBoundFrames)
     }
 

@@ -37,7 +37,7 @@ impl Link {
             Frame::encode_acks(out, || self.session.pending_acks.pop_run());
         }
         // Notices.
-        if holds(Rule::FlushIsSent) {
+        if holds(Rule::FlushIsSent) && self.session.in_flight.has_place() {
             self.send_flush(store, now, out);
         }
         self.send_space_available(store, now, out);
