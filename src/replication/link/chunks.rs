@@ -13,9 +13,10 @@ use crate::replication::wire::{Frame, Lane, chunk_value_bytes, first_value_bytes
 use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, Store};
 
-/// Whether a record needs more than one frame.
-pub(super) fn is_large(item: &Item) -> bool {
-    !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
+/// Whether the record of an item needs more than one frame. An expired one is sent as a tombstone.
+pub(super) fn is_large(item: &Item, now: Now) -> bool {
+    let has_value = !item.is_tombstone() && !item.is_expired(now);
+    has_value && item.value().len() > first_value_bytes(item.key())
 }
 
 impl Link {
@@ -61,9 +62,9 @@ impl Link {
     }
 
     /// Whether the live lane sends this slot: it has a transfer of it, or a large value is queued.
-    pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
+    pub(super) fn goes_live(&mut self, slot: u64, item: &Item, now: Now) -> bool {
         self.follows_transfer(slot, Some(item))
-            || (is_large(item) && self.session.dirty.contains(slot))
+            || (is_large(item, now) && self.session.dirty.contains(slot))
             || self.session.bulk.contains(slot)
     }
 
@@ -96,7 +97,7 @@ impl Link {
             return Progress::None;
         };
         self.session.bulk.pop();
-        match store.entry(slot).filter(is_large) {
+        match store.entry(slot).filter(|item| is_large(item, now)) {
             Some(item) => {
                 self.end_sync_transfer(slot, out);
                 self.send_record(Lane::Live, slot, item, store, now, out);

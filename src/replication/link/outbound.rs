@@ -113,7 +113,7 @@ impl Link {
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
         let position = self.session.dirty.popped() + 1;
-        if let Some(item) = entry.as_ref().filter(|item| is_large(item)) {
+        if let Some(item) = entry.as_ref().filter(|item| is_large(item, now)) {
             // A large value has replaced what a group of small ones wrote: it comes later.
             if !item.is_confirmed() {
                 self.session.tickets.refused(position, slot);
@@ -128,9 +128,13 @@ impl Link {
         }
         self.end_replaced_transfer(slot, out);
         self.session.tickets.read_small(slot, position);
-        if let Some(item) = entry {
-            self.end_sync_transfer(slot, out);
-            self.send_record(Lane::Live, slot, item, store, now, out);
+        match entry {
+            Some(item) => {
+                self.end_sync_transfer(slot, out);
+                self.send_record(Lane::Live, slot, item, store, now, out);
+            }
+            // Evicted, perhaps with a touch that the partner has not.
+            None => self.session.tickets.refused(position, slot),
         }
         self.session.dirty.pop();
         Progress::Made
@@ -171,7 +175,7 @@ impl Link {
                 self.session.full_sync.sent(slot);
                 continue;
             };
-            if !self.goes_live(slot, &item) {
+            if !self.goes_live(slot, &item, now) {
                 self.session.full_sync.sent(slot);
                 self.send_record(Lane::Sync, slot, item, store, now, out);
             } else if !self.session.full_sync.defer(slot) {

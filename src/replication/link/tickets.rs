@@ -148,7 +148,8 @@ impl Tickets {
     }
 
     /// The partner has no record of a key at its position: it had no room, or a large value has
-    /// replaced what the groups wrote, and comes later. Called before [`Self::acked`].
+    /// replaced what the groups wrote and comes later, or the entry is gone. Called before
+    /// [`Self::acked`].
     pub(super) fn refused(&mut self, position: u64, slot: u64) {
         for open in &mut self.open {
             let is_own = (open.after + 1..=open.position).contains(&position);

@@ -98,7 +98,11 @@ fn a_flush_takes_no_place_that_the_partner_has_not() {
             }
             a.now.boot_ms += 1;
             let output = a.transmit(100);
-            assert_eq!(b.received(&output), Ok(()), "{before} records, then flushes");
+            assert_eq!(
+                b.received(&output),
+                Ok(()),
+                "{before} records, then flushes"
+            );
         }
     }
 }

@@ -115,18 +115,20 @@ fn a_key_that_waits_already_answers_the_later_group_too() {
     assert_eq!(a.answers(), [(3, true)]);
 }
 
+/// Regression: it was answered as protected. A touch that the partner does not have is gone, too,
+/// when its item is evicted.
 #[test]
-fn a_group_whose_entries_are_gone_is_answered_after_those_before_it() {
+fn a_group_whose_entries_are_gone_is_unprotected_and_answered_after_those_before_it() {
     let (mut a, mut b) = connected_pair();
     a.write_group(1, b"key", 5);
     a.commit_group(2, &[12345], false, false);
     let output = a.transmit(1 << 20);
     assert_eq!(a.answers(), [], "the record before it is on its way");
     deliver(&output, &mut a, &mut b);
-    assert_eq!(a.answers(), [(1, true), (2, true)]);
+    assert_eq!(a.answers(), [(1, true), (2, false)]);
     a.commit_group(3, &[12345], false, false);
     a.transmit(1 << 20);
-    assert_eq!(a.answers(), [(3, true)]);
+    assert_eq!(a.answers(), [(3, false)]);
 }
 
 #[test]
@@ -313,4 +315,33 @@ fn a_key_that_the_first_batch_of_a_group_shares_with_an_older_one_counts() {
     Frame::encode_acks(&mut acks, || runs.next());
     a.received(&acks).unwrap();
     assert_eq!(a.answers(), [(1, false), (2, false)]);
+}
+
+/// Regression: a large value that expired while it waited was sent as a tombstone with the position
+/// of the next small record, whose group was answered as protected before it was sent.
+#[test]
+fn a_large_value_that_expires_while_it_waits_answers_for_no_other_record() {
+    let (mut a, mut b) = connected_pair();
+    let slots = [b"first", b"large"].map(|key| a.store.slot_of(key));
+    a.write(b"first", 300_000);
+    a.commit_group(8, &slots[..1], true, false);
+    let deadline_ms = a.now.boot_ms + 10;
+    a.put(b"large", 300_000, deadline_ms);
+    a.commit_group(9, &slots[1..], true, false);
+    // Both are in the queue of large values.
+    let output = a.transmit(1);
+    b.received(&output).unwrap();
+    a.now.boot_ms = deadline_ms + 1;
+    for (number, len) in (10..30).zip(5..) {
+        let output = a.transmit(1 << 20);
+        b.received(&output).unwrap();
+        a.answers();
+        a.write(b"small", len);
+        a.commit(number, &[b"small"]);
+        let acks = b.transmit(1 << 20);
+        a.received(&acks).unwrap();
+        let early = (number, true);
+        assert!(!a.answers().contains(&early), "{number} has not been sent");
+    }
+    assert_eq!(b.version_of(b"large"), None);
 }
