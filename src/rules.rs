@@ -96,6 +96,8 @@ rules! {
     SpaceRequestsSync,
     /// What a node wrote before it met its partner is lifted above its former life.
     FormerLifeIsLifted,
+    /// Nothing is lifted that was written after the clock was set.
+    LiftEndsAtLeap,
     /// The lift moves nothing that was written after it began.
     LiftSparesNewWrites,
     /// The lift raises the flush watermark, too.

@@ -12,6 +12,7 @@ use super::memory::cost_bytes;
 use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
+use super::shift::Shift;
 use crate::limits;
 use crate::rules::{Rule, holds};
 
@@ -81,8 +82,8 @@ pub(crate) enum Change<'k> {
     Touch { deadline_ms: u64, item_flags: u8 },
     /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
     ConfirmEqual { deadline_ms: u64 },
-    /// Move the entry's timestamps up by so many ticks, unless they are above the ceiling.
-    Lift { ticks: u64, ceiling: Timestamp },
+    /// Move the entry's timestamps up.
+    Lift { shift: &'k Shift },
 }
 
 impl Shard {
@@ -110,8 +111,8 @@ impl Shard {
                 self.confirm_equal(context, slot, deadline_ms);
                 (None, false)
             }
-            Change::Lift { ticks, ceiling } => {
-                self.lift(slot, ticks, ceiling);
+            Change::Lift { shift } => {
+                self.lift(slot, shift);
                 (None, false)
             }
             Change::Put { item, cold } => {
@@ -329,9 +330,9 @@ impl Shard {
 
     /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
     /// full sync of the next link sends everything.
-    fn lift(&self, slot: u64, ticks: u64, ceiling: Timestamp) {
+    fn lift(&self, slot: u64, shift: &Shift) {
         if let Some(item) = self.table.peek(slot) {
-            item.set_version(item.version().lifted(ticks, ceiling));
+            item.set_version(shift.of_version(item.version()));
             item.unconfirm(false);
         }
     }

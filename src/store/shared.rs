@@ -12,6 +12,7 @@ use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
+use super::shift::Shift;
 use crate::limits::sizes;
 
 const RELAXED: Ordering = Ordering::Relaxed;
@@ -100,11 +101,10 @@ impl Shared {
     }
 
     /// Lifts the flush watermark with all entries, unless a later flush has raised it above them.
-    pub(crate) fn lift_flush_watermark(&self, ticks: u64, ceiling: Timestamp) {
+    pub(crate) fn lift_flush_watermark(&self, shift: &Shift) {
         let lift = |raw: u64| {
-            let watermark = Timestamp::from_raw(raw);
-            let is_old = watermark > Timestamp::ZERO && watermark <= ceiling;
-            is_old.then(|| watermark.plus_ticks(ticks).get())
+            let moved = shift.of_watermark(Timestamp::from_raw(raw)).get();
+            (moved != raw).then_some(moved)
         };
         // An error: there is none to lift.
         let _ = self.flush_watermark.fetch_update(RELAXED, RELAXED, lift);
