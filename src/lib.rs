@@ -68,8 +68,8 @@
 //!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
 //!   to the link; `key` and `tls` make and prove the pair's key; `runner` is the thread around
 //!   them, which only moves bytes.
-//! - [`rules`]: names for what link, store and startup gate of the two nodes rely on; the simulation
-//!   takes each away, and must notice.
+//! - [`rules`]: names for what link, store and startup gate of the two nodes rely on; the
+//!   simulation takes each away, and must notice.
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.

@@ -213,8 +213,8 @@ impl HybridClock {
         Timestamp::from_raw(last << 1 | 1)
     }
 
-    /// What was given up to `last`, in ticks, is moved up, and nothing that came after it: the clock
-    /// stays. Returns the highest timestamp that is moved.
+    /// What was given up to `last`, in ticks, is moved up, and nothing that came after it: the
+    /// clock stays. Returns the highest timestamp that is moved.
     pub(super) fn lift_up_to(&self, last: u64) -> Timestamp {
         self.lifted_from.store(last, Ordering::Release);
         Timestamp::from_raw(last << 1 | 1)

@@ -63,8 +63,8 @@ impl Shift {
         }
     }
 
-    /// The same for a flush watermark, which may lie in the leap, or be that of a time to come. What
-    /// it has invalidated stays below it.
+    /// The timestamp to which a flush watermark is moved, which may lie in the leap. What it has
+    /// invalidated stays below it.
     pub(super) fn of_watermark(&self, watermark: Timestamp) -> Timestamp {
         match self.leap {
             Some(leap) if (leap.from + 1..leap.to).contains(&watermark.ticks()) => {
