@@ -59,6 +59,7 @@
 //! - [`reload`]: what is read again on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - `c_number`: numbers as C reads them, for [`protocol`] and [`command`].
+//!   `store_mode`: what both call storing a value, for they do not know each other.
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
 //! - [`store`]: items, shards, the memory account, eviction, expiry buckets, clocks and timestamps.
@@ -67,6 +68,8 @@
 //!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
 //!   to the link; `key` and `tls` make and prove the pair's key; `runner` is the thread around
 //!   them, which only moves bytes.
+//! - [`rules`]: names for what link, store and startup gate of the two nodes rely on; the
+//!   simulation takes each away, and must notice.
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.
@@ -151,7 +154,9 @@ pub mod privileges;
 pub mod protocol;
 mod reload;
 pub mod replication;
+mod rules;
 pub mod signals;
 pub mod stats;
 pub mod store;
+mod store_mode;
 pub mod tls;

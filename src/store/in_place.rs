@@ -5,6 +5,8 @@ use super::hlc::{Timestamp, Version};
 use super::op_context::OpContext;
 use super::shard::Shard;
 use super::shared::Shared;
+use super::shift::Shift;
+use crate::rules::{Rule, holds};
 
 /// What to do with the entry of a slot.
 pub(crate) enum InPlace {
@@ -20,8 +22,8 @@ pub(crate) enum InPlace {
     ConfirmEqual { deadline_ms: u64 },
     /// Note what the partner has said of the entry.
     PartnerSays(PartnerSays),
-    /// Move the entry's timestamps up by so many ticks, unless they are above the ceiling.
-    Lift { ticks: u64, ceiling: Timestamp },
+    /// Move the entry's timestamps up.
+    Lift { shift: Shift },
 }
 
 impl Shard {
@@ -47,7 +49,7 @@ impl Shard {
                 self.confirm_equal(shared, context, slot, deadline_ms);
             }
             InPlace::PartnerSays(says) => self.note_partner(shared, slot, says),
-            InPlace::Lift { ticks, ceiling } => self.lift(shared, slot, ticks, ceiling),
+            InPlace::Lift { shift } => self.lift(shared, slot, &shift),
         }
         None
     }
@@ -71,7 +73,9 @@ impl Shard {
                 touched,
                 ..item.version()
             });
-            item.set_confirmed(item.confirmed().touched(outlives));
+            if holds(Rule::TouchUnconfirms) {
+                item.set_confirmed(item.confirmed().touched(outlives));
+            }
         });
         shared.note_large(context, slot, item);
         self.expiry_buckets
@@ -106,7 +110,7 @@ impl Shard {
         self.unprotected.count_in_place(shared, item, || {
             item.set_confirmed(shared.confirmed_by_record());
         });
-        if deadline_ms < item.deadline_ms() {
+        if deadline_ms < item.deadline_ms() && holds(Rule::EarlierDeadlineCounts) {
             item.set_deadline_ms(deadline_ms);
             self.expiry_buckets
                 .watch(&self.table, slot, item, context.now);
@@ -115,10 +119,10 @@ impl Shard {
 
     /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
     /// full sync of the next link sends everything.
-    fn lift(&mut self, shared: &Shared, slot: u64, ticks: u64, ceiling: Timestamp) {
+    fn lift(&mut self, shared: &Shared, slot: u64, shift: &Shift) {
         if let Some(item) = self.table.peek(slot) {
             self.unprotected.count_in_place(shared, item, || {
-                item.set_version(item.version().lifted(ticks, ceiling));
+                item.set_version(shift.of_version(item.version()));
                 item.set_confirmed(Confirmed::default());
             });
         }

@@ -56,6 +56,7 @@ mod resize;
 mod shard;
 mod shards;
 mod shared;
+mod shift;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
 use crate::limits;
+use crate::rules::{Rule, holds};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -109,7 +110,7 @@ impl Shard {
                 if cause == Cause::Client {
                     item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
                     shared.note_large(context, slot, &item);
-                } else {
+                } else if holds(Rule::RecordIsConfirmed) {
                     item.set_confirmed(shared.confirmed_by_record());
                 }
                 let timestamp = item.timestamp();
@@ -165,7 +166,12 @@ impl Shard {
                 let old = self.table.peek(slot)?;
                 let (confirmed, life) = (old.confirmed(), shared.partner_lives.present());
                 let stays = cause == Cause::Eviction && confirmed.has_had_deadline(life);
-                if stays || confirmed.has_had_version(life) || old.is_tombstone() {
+                let rule = match cause {
+                    Cause::Expiry => Rule::TombstoneOnExpiry,
+                    _ => Rule::TombstoneOnEviction,
+                };
+                let is_known = stays || confirmed.has_had_version(life);
+                if is_known || !holds(rule) || old.is_tombstone() {
                     return None;
                 }
                 old.version()

@@ -8,6 +8,7 @@ use super::in_place::InPlace;
 use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
+use crate::rules::{Rule, holds};
 
 impl Store {
     /// A link to this process of the partner is up. If the last link was to another one, nothing
@@ -29,7 +30,7 @@ impl Store {
     /// has no item.
     pub fn confirm_item(&self, slot: u64, version: Version) -> bool {
         self.note_partner(slot, |item| {
-            if item.version() == version {
+            if item.version() == version || !holds(Rule::AckConfirmsItsVersion) {
                 Some(PartnerSays::Holds)
             } else {
                 let is_value = item.timestamp() == version.timestamp;
@@ -54,6 +55,12 @@ impl Store {
     pub fn partner_has_value(&self, item: &Item) -> bool {
         let life = self.shared.partner_lives.present();
         item.confirmed().has_value(life)
+    }
+
+    /// Whether the partner is known to hold this entry, in this version or a newer one.
+    pub(crate) fn is_protected(&self, item: &Item) -> bool {
+        item.confirmed()
+            .is_held(self.shared.partner_lives.present())
     }
 
     /// The partner had no room for this version, and has removed an older one; or it lacks the

@@ -14,6 +14,7 @@ use super::partial_item::PartialItem;
 use super::record::{ApplyResult, Origin, RefuseReason};
 use super::shard::Shard;
 use super::{Now, Store};
+use crate::rules::{Rule, holds};
 
 /// How the version of a record compares with the entry here.
 pub(super) enum VersionOrder {
@@ -43,7 +44,9 @@ impl Store {
         };
         drop(partial);
         let cost = cost_bytes(&item);
-        self.shared.hybrid_clock.absorb(version.latest());
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.shared.hybrid_clock.absorb(version.latest());
+        }
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
         let (result, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, context);
@@ -97,7 +100,7 @@ impl Store {
         let more = cost.saturating_sub(held.map_or(0, cost_bytes));
         let lacking = more.saturating_sub(*charged);
         if !self.may_evict_for(origin) && !self.shared.account.try_charge(lacking) {
-            if held.is_some() {
+            if held.is_some() && holds(Rule::NoRoomRemovesOlder) {
                 let removal = Change::Remove { key: item.key() };
                 shard.mutate(&self.shared, context, at, removal, Cause::Record);
             }
@@ -141,6 +144,9 @@ impl Store {
     ) -> ApplyResult {
         // If the machine had no memory for it, evict for the next one.
         self.relieve(context);
+        if !holds(Rule::NoRoomRemovesOlder) {
+            return self.refused(reason);
+        }
         match self.remove_older(key, version, PartnerSays::Holds, context) {
             None => self.refused(reason),
             Some((held, is_live)) if held == version && is_live => ApplyResult::Applied,
@@ -163,7 +169,9 @@ impl Store {
         equal: PartnerSays,
         context: &mut OpContext,
     ) -> Option<(Version, bool)> {
-        self.shared.hybrid_clock.absorb(version.latest());
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.shared.hybrid_clock.absorb(version.latest());
+        }
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
@@ -172,6 +180,7 @@ impl Store {
         let is_held = held.is_some();
         let stays = match self.order_of(held, version) {
             VersionOrder::Older(newer) => Some((newer, false)),
+            VersionOrder::Equal if !holds(Rule::EqualTombstoneKeepsItem) => None,
             VersionOrder::Equal => held.map(|item| (version, !item.is_tombstone())),
             VersionOrder::Newer => None,
         };
@@ -190,13 +199,18 @@ impl Store {
 
     pub(super) fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
         let flush_watermark = self.shared.flush_watermark();
-        if version.timestamp < flush_watermark {
+        if version.timestamp < flush_watermark && holds(Rule::WatermarkRefusesRecords) {
             return VersionOrder::Older(Version::written(flush_watermark));
         }
         let Some(held) = held.map(Item::version) else {
             return VersionOrder::Newer;
         };
-        match held.cmp(&version) {
+        let order = if holds(Rule::TouchOrdersVersions) {
+            held.cmp(&version)
+        } else {
+            held.timestamp.cmp(&version.timestamp)
+        };
+        match order {
             std::cmp::Ordering::Less => VersionOrder::Newer,
             std::cmp::Ordering::Equal => VersionOrder::Equal,
             std::cmp::Ordering::Greater => VersionOrder::Older(held),

@@ -14,7 +14,8 @@ use super::item::Item;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
-use crate::limits::ONE_FRAME_VALUE_BYTES;
+use super::shift::Shift;
+use crate::limits::sizes;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -87,7 +88,7 @@ impl Shared {
 
     /// Tells a turn that it has written a value that takes the link longer than others.
     pub(crate) fn note_large(&self, context: &mut OpContext, slot: u64, item: &Item) {
-        if self.replicated && item.value().len() > ONE_FRAME_VALUE_BYTES {
+        if self.replicated && item.value().len() > sizes().one_frame_value_bytes {
             context.large.push(slot);
         }
     }
@@ -112,11 +113,10 @@ impl Shared {
     }
 
     /// Lifts the flush watermark with all entries, unless a later flush has raised it above them.
-    pub(crate) fn lift_flush_watermark(&self, ticks: u64, ceiling: Timestamp) {
+    pub(crate) fn lift_flush_watermark(&self, shift: &Shift) {
         let lift = |raw: u64| {
-            let watermark = Timestamp::from_raw(raw);
-            let is_old = watermark > Timestamp::ZERO && watermark <= ceiling;
-            is_old.then(|| watermark.plus_ticks(ticks).get())
+            let moved = shift.of_watermark(Timestamp::from_raw(raw)).get();
+            (moved != raw).then_some(moved)
         };
         // An error: there is none to lift.
         let _ = self.flush_watermark.fetch_update(RELAXED, RELAXED, lift);

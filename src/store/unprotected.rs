@@ -179,10 +179,4 @@ impl Store {
         let mut shards = self.shards.iter();
         shards.try_for_each(|shard| shard.lock().audit_unprotected(&self.shared))
     }
-
-    /// Whether the partner is known to hold this entry, in this version or a newer one.
-    pub(crate) fn is_protected(&self, item: &Item) -> bool {
-        item.confirmed()
-            .is_held(self.shared.partner_lives.present())
-    }
 }

@@ -9,17 +9,14 @@
 use super::Link;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::outbound::Progress;
-use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, first_value_bytes};
+use crate::replication::wire::{Frame, Lane, chunk_value_bytes, first_value_bytes};
+use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, Store};
 
-/// Whether a record needs more than one frame.
-pub(super) fn is_large(item: &Item) -> bool {
-    !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
-}
-
-/// Whether its record needs more than one frame now. An expired item is sent as a deletion.
-pub(super) fn needs_transfer(item: &Item, now: Now) -> bool {
-    is_large(item) && !item.is_expired(now)
+/// Whether the record of an item needs more than one frame. An expired one is sent as a tombstone.
+pub(super) fn is_large(item: &Item, now: Now) -> bool {
+    let has_value = !item.is_tombstone() && !item.is_expired(now);
+    has_value && item.value().len() > first_value_bytes(item.key())
 }
 
 impl Link {
@@ -34,7 +31,7 @@ impl Link {
         }
         let before = out.len();
         let rest = &transfer.item.value()[transfer.offset..];
-        let bytes = &rest[..rest.len().min(CHUNK_VALUE_BYTES)];
+        let bytes = &rest[..rest.len().min(chunk_value_bytes())];
         let complete = bytes.len() == rest.len();
         Frame::Chunk { lane, bytes }.encode(out);
         transfer.offset += bytes.len();
@@ -65,9 +62,9 @@ impl Link {
     }
 
     /// Whether the live lane sends this slot: it has a transfer of it, or a large value is queued.
-    pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
+    pub(super) fn goes_live(&mut self, slot: u64, item: &Item, now: Now) -> bool {
         self.follows_transfer(slot, Some(item))
-            || (is_large(item) && self.session.dirty.contains(slot))
+            || (is_large(item, now) && self.session.dirty.contains(slot))
             || self.session.bulk.contains(slot)
     }
 
@@ -100,7 +97,7 @@ impl Link {
             return Progress::None;
         };
         self.session.bulk.pop();
-        match store.entry(slot).filter(|item| needs_transfer(item, now)) {
+        match store.entry(slot).filter(|item| is_large(item, now)) {
             Some(item) => {
                 self.end_sync_transfer(slot, out);
                 self.send_record(Lane::Live, slot, item, store, now, out);
@@ -127,7 +124,8 @@ impl Link {
     /// The live lane is about to send this slot: ends its transfer in the sync lane.
     pub(super) fn end_sync_transfer(&mut self, slot: u64, out: &mut Vec<u8>) {
         let transfer = self.session.outgoing[Lane::Sync as usize].as_ref();
-        if transfer.is_some_and(|transfer| transfer.slot == slot) {
+        let has_one = transfer.is_some_and(|transfer| transfer.slot == slot);
+        if has_one && holds(Rule::LiveEndsSyncTransfer) {
             self.end_transfer(Lane::Sync, out);
         }
     }
@@ -190,10 +188,11 @@ impl Link {
         let Some(transfer) = self.session.outgoing[lane as usize].take() else {
             return;
         };
-        if lane == Lane::Sync && transfer.offset < transfer.item.value().len() {
+        let is_cut = transfer.offset < transfer.item.value().len();
+        if lane == Lane::Sync && is_cut && holds(Rule::SyncEndWaitsForDeferred) {
             self.session.full_sync.defer(transfer.slot);
         }
-        if transfer.resend {
+        if transfer.resend && holds(Rule::ChangedTransferIsSentAgain) {
             self.mark_dirty(&[transfer.slot]);
         }
     }

@@ -6,6 +6,7 @@ use crate::limits::{
     TIMESTAMP_AHEAD_ALARM_MS, TIMESTAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store, Timestamp};
 
 impl Link {
@@ -57,7 +58,9 @@ impl Link {
             self.check_ahead(timestamp, now)?;
         }
         self.meet(hello, store);
-        self.absorb(hello.clock, store, now)?;
+        if holds(Rule::HelloClockAbsorbed) {
+            self.absorb(hello.clock, store, now)?;
+        }
         self.session.partner_watermark = hello.flush_watermark;
         self.session.wire_version = Some(self.highest_common(hello));
         self.session.partner_incarnation = Some(hello.incarnation);
@@ -82,7 +85,9 @@ impl Link {
             return Ok(());
         }
         self.session.has_welcomed = true;
-        self.raise_flush_watermark(self.session.partner_watermark, store, now)?;
+        if holds(Rule::HelloWatermarkCounts) {
+            self.raise_flush_watermark(self.session.partner_watermark, store, now)?;
+        }
         let welcome = Frame::Welcome {
             wire_version,
             clock: store.hybrid_clock().reading(now),

@@ -24,8 +24,6 @@ impl Link {
         if Some(boot_ms) > self.session.heartbeat_ms {
             return Err(LinkError::Protocol("an answer to a heartbeat to come"));
         }
-        let acked_ms = &mut self.session.heartbeat_acked_ms;
-        *acked_ms = Some(boot_ms).max(*acked_ms);
         // It counts as an ack, so that a quiet partner is judged, too.
         if let Some(health) = &mut self.health {
             health.acked(now.boot_ms);
@@ -58,11 +56,5 @@ impl Link {
             };
             heartbeat.encode(out);
         }
-    }
-
-    /// When the last heartbeat was sent that the partner has answered, in boot-time milliseconds;
-    /// `None` if it has answered none on this connection.
-    pub fn heartbeat_acked_ms(&self) -> Option<u64> {
-        self.session.heartbeat_acked_ms
     }
 }

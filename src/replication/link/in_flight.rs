@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{
-    FRAME_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, IN_FLIGHT_SHARE, LIVE_WINDOW_BYTES,
-    SYNC_WINDOW_BYTES,
-};
+use crate::limits::{IN_FLIGHT_SHARE, sizes};
 use crate::replication::wire::Lane;
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Version};
 
 use super::bulk_window::BulkWindow;
@@ -107,7 +105,7 @@ impl InFlight {
             records: 0,
             positioned: 0,
             bulk_window: BulkWindow::default(),
-            frames_max: frames.clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+            frames_max: frames.clamp(sizes().in_flight_min, sizes().in_flight_max),
         }
     }
 
@@ -137,15 +135,21 @@ impl InFlight {
         Some(sent)
     }
 
-    /// Whether one more frame of any size fits the window of its traffic.
+    /// Whether there is a place for one more frame, of a flush.
+    pub(super) fn has_place(&self) -> bool {
+        self.queue.len() < self.frames_max
+    }
+
+    /// Whether one more frame of any size fits the window of its traffic, and a flush before it.
     pub(super) fn has_room(&self, traffic: Traffic) -> bool {
         let window = match traffic {
-            Traffic::Small => LIVE_WINDOW_BYTES,
+            Traffic::Small => sizes().live_window_bytes,
             Traffic::Bulk => self.bulk_window.bytes(),
-            Traffic::Sync => SYNC_WINDOW_BYTES,
+            Traffic::Sync => sizes().sync_window_bytes,
         };
-        self.queue.len() < self.frames_max
-            && self.bytes[traffic as usize] + FRAME_BYTES_MAX <= window
+        let bytes = self.bytes[traffic as usize] + sizes().frame_bytes_max;
+        let fits = self.queue.len() + 1 < self.frames_max && bytes <= window;
+        fits || !holds(Rule::WindowsBoundFrames)
     }
 
     /// Whether there are unacknowledged frames of this traffic.

@@ -4,6 +4,7 @@ use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Inbound;
 use super::{Link, LinkError, LinkEvent, Phase, Refusal, RefusalKind, Session};
 use crate::replication::wire::{Ack, Frame, Lane, Record, Runs};
+use crate::rules::{Rule, holds};
 use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
 impl Link {
@@ -60,7 +61,7 @@ impl Link {
                 self.event(LinkEvent::PartnerSyncDone);
             }
             Frame::SpaceAvailable => {
-                if self.session.refused_there {
+                if self.session.refused_there && holds(Rule::SpaceRequestsSync) {
                     self.session.full_sync.request();
                 }
             }
@@ -72,7 +73,9 @@ impl Link {
 
     fn on_record(&mut self, record: &Record<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
         let version = record.head.version;
-        self.absorb(version.latest(), store, now)?;
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.absorb(version.latest(), store, now)?;
+        }
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
         let mut context = OpContext::at(now);
@@ -89,13 +92,16 @@ impl Link {
             }
         };
         self.partner_updated(record.key);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         self.ack_applied(result)
     }
 
     /// The head of a record, its deadline converted to this node's clock.
     pub(super) fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
-        let ours = |ms| self.session.partner_clock.to_ours_ms(ms);
+        let ours = |ms| match self.session.partner_clock.to_ours_ms(ms) {
+            Some(_) if !holds(Rule::DeadlinesAreConverted) => Some(ms),
+            converted => converted,
+        };
         let deadline_ms = head
             .deadline_ms
             .map(|ms| ours(ms).ok_or(LinkError::Protocol("a record before the first heartbeat")));
@@ -113,7 +119,9 @@ impl Link {
         now: Now,
     ) -> Result<(), LinkError> {
         let version = record.head.version;
-        self.absorb(version.latest(), store, now)?;
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.absorb(version.latest(), store, now)?;
+        }
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
         if self.session.inbound[record.lane as usize].is_some() {
@@ -124,7 +132,7 @@ impl Link {
         let origin = origin(record.lane);
         let mut context = OpContext::at(now);
         let partial = store.partial_item(record.key, &head, value_len_bytes, origin, &mut context);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,
@@ -163,8 +171,15 @@ impl Link {
             Err(reason) => store.refuse(&inbound.key, inbound.version, reason, &mut context),
         };
         self.partner_updated(&inbound.key);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         self.ack_applied(result)
+    }
+
+    /// The partner must be sent what was evicted for its record.
+    fn mark_evicted(&mut self, context: &OpContext) {
+        if holds(Rule::EvictionsForRecordsAreSent) {
+            self.mark_dirty(&context.dirty);
+        }
     }
 
     /// A newer record of a key ends an older one that is partly received: its last chunk would
@@ -190,7 +205,11 @@ impl Link {
             ApplyResult::NoRoom(reason) => {
                 self.counters.records_refused += 1;
                 self.session.space_notice.refused(reason);
-                Ack::NoRoom
+                if holds(Rule::NoRoomIsAnswered) {
+                    Ack::NoRoom
+                } else {
+                    Ack::Applied
+                }
             }
         };
         self.push_ack(ack)
@@ -253,7 +272,9 @@ impl Link {
             Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
                 store.superseded(sent.slot, sent.version, held);
-                self.absorb(held.latest(), store, now)?;
+                if holds(Rule::SupersededTimestampsAbsorbed) {
+                    self.absorb(held.latest(), store, now)?;
+                }
             }
             Ack::Lacking => {
                 self.counters.records_lacking += 1;
@@ -265,6 +286,9 @@ impl Link {
                 self.counters.records_no_room += 1;
                 store.refused_there(sent.slot, sent.version);
                 self.session.refused_there = true;
+                if !holds(Rule::NoRoomConfirmsNothing) {
+                    store.confirm(sent.slot, sent.version);
+                }
             }
         }
         Ok(())
@@ -275,7 +299,10 @@ impl Link {
     /// Answers the groups of writes that waited for this ack.
     fn answer_tickets(&mut self, sent: &Sent, ack: Ack) {
         let session = &mut self.session;
-        let protected = !matches!(ack, Ack::NoRoom | Ack::Lacking);
+        let protected = match ack {
+            Ack::NoRoom => !holds(Rule::NoRoomProtectsNothing),
+            ack => ack != Ack::Lacking,
+        };
         match sent.kind {
             SentKind::Chunk => return,
             SentKind::Flush => session.tickets.flush_acked(sent.version.timestamp),
@@ -288,7 +315,7 @@ impl Link {
         }
         if sent.position != NO_POSITION {
             if !protected {
-                session.tickets.refused(sent.position);
+                session.tickets.refused(sent.position, sent.slot);
             }
             session.tickets.acked(sent.position);
         }

@@ -22,6 +22,7 @@
 use super::{Link, LinkError, LinkEvent};
 use crate::limits::{LIFT_TURN_ENTRIES, SKEW_AGREED_MS, SKEW_ALARM_MS};
 use crate::replication::wire::{Hello, LastLink};
+use crate::rules::{Rule, holds};
 use crate::store::{Lift, Now, Store};
 
 /// See the module.
@@ -56,7 +57,8 @@ impl Link {
         }
         let own = self.config.incarnation;
         if let Some(earlier) = hello.last_link.filter(|last| last.incarnation != own) {
-            self.life.lift = store.begin_lift(earlier.until, hello.wall_ms);
+            let lift = store.begin_lift(earlier.until, hello.wall_ms);
+            self.life.lift = lift.filter(|_| holds(Rule::FormerLifeIsLifted));
         }
     }
 

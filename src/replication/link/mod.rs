@@ -55,8 +55,9 @@ pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 pub use health::DegradedReason;
 pub use ticket::{Answer, Ticket, WriteGroup};
 
-use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
+use crate::limits::{HEARTBEAT_MS, SILENCE_MS, sizes};
 use crate::replication::wire::{Frame, Framer, Lane, WIRE_VERSIONS};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store, Timestamp};
 
 use clock::{PartnerClock, PartnerWall};
@@ -162,8 +163,6 @@ struct Session {
     connected_ms: u64,
     /// When the last heartbeat was sent, if one was.
     heartbeat_ms: Option<u64>,
-    /// When the last heartbeat was sent that the partner has answered.
-    heartbeat_acked_ms: Option<u64>,
     /// The partner's last heartbeat, until it is answered.
     heartbeat_to_answer: Option<u64>,
     partner_clock: PartnerClock,
@@ -269,15 +268,17 @@ impl Link {
 
     /// Whether the set of dirty keys takes another batch of 1,024.
     pub fn has_room(&self) -> bool {
-        self.session.dirty.has_room(BATCH_KEYS_MAX)
+        self.session.dirty.has_room(sizes().batch_keys_max)
     }
 
     /// A batch of dirty keys was dropped: another full sync sends them. A running one is finished
     /// first, so that repeated overflows cannot keep the partner waiting for its end.
     pub fn overflowed(&mut self) {
         self.counters.queue_overflows += 1;
-        self.session.tickets.fail_all();
-        if self.phase == Phase::Up {
+        if holds(Rule::OverflowAnswersWaiters) {
+            self.session.tickets.fail_all();
+        }
+        if self.phase == Phase::Up && holds(Rule::OverflowRequestsSync) {
             self.session.full_sync.request();
         }
     }
@@ -286,7 +287,7 @@ impl Link {
     /// are dropped.
     pub fn promote(&mut self, slots: &[u64]) {
         if self.phase == Phase::Up {
-            let room = PROMOTIONS_MAX - self.session.promotions.len();
+            let room = sizes().promotions_max - self.session.promotions.len();
             self.session.promotions.extend(slots.iter().take(room));
         }
     }
@@ -354,7 +355,8 @@ impl Link {
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
             self.session.heard_ms = self.session.heard_ms.max(grace);
         }
-        if now.boot_ms >= self.session.heard_ms + SILENCE_MS {
+        let is_silent = now.boot_ms >= self.session.heard_ms + SILENCE_MS;
+        if is_silent && holds(Rule::SilenceEndsLink) {
             let verdict = self.health.as_mut().and_then(|it| it.silent(now.boot_ms));
             self.on_verdict(verdict);
             self.fail(&LinkError::Silent);
@@ -407,7 +409,7 @@ impl Link {
     /// The most dirty keys the set takes.
     #[cfg(test)]
     pub(super) fn waiting_keys_max(&self) -> usize {
-        self.session.dirty.keys_max()
+        self.session.dirty.keys_max() + self.session.bulk.keys_max()
     }
 
     /// Whether records may be sent.

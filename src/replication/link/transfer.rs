@@ -1,7 +1,8 @@
 //! Records that need several frames, in either direction.
 
-use crate::limits::ORDERED_VALUE_BYTES_MAX;
+use crate::limits::sizes;
 use crate::replication::wire::Lane;
+use crate::rules::{Rule, holds};
 use crate::store::{Item, PartialItem, RefuseReason, Version};
 
 /// A record of this node, partly on the wire. It keeps the value alive even if the table no longer
@@ -44,8 +45,8 @@ impl Outgoing {
         let Some(entry) = entry else { return false };
         let replaced = || {
             lane == Lane::Live
-                && !self.partner_updated
-                && !entry.is_tombstone()
+                && !(self.partner_updated && holds(Rule::PartnerRecordEndsTransfer))
+                && !(entry.is_tombstone() && holds(Rule::RemovalEndsTransfer))
                 && entry.key() == self.item.key()
         };
         entry.is_same(&self.item) || replaced()
@@ -59,7 +60,7 @@ impl Outgoing {
     /// Whether later live records wait for its end, so that they arrive in the order of their
     /// writing.
     pub(super) fn keeps_order(&self) -> bool {
-        self.item.value().len() <= ORDERED_VALUE_BYTES_MAX
+        self.item.value().len() <= sizes().ordered_value_bytes_max
     }
 }
 

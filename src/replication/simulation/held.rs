@@ -62,7 +62,7 @@ impl Model {
             if !node.store.is_live(&item, now) || !node.store.is_protected(&item) {
                 continue;
             }
-            let (version, seen) = (item.version(), history.seen[partner.side]);
+            let (version, seen) = (item.version(), history.sides[partner.side].held);
             let is_flushed = version.timestamp < partner.store.flush_watermark();
             if version > seen && !is_flushed {
                 return Err(format!(

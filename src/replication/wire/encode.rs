@@ -1,11 +1,11 @@
 //! Frames to bytes, appended to an output.
 
 use super::{
-    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, LENGTH_MAX,
-    Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch,
-    kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, Lane,
+    MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, kind,
+    length_max,
 };
-use crate::limits::{KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
+use crate::limits::{FRAME_BYTES_MAX, KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
 use crate::store::{Evicted, Version};
 
 /// Bytes of a head at its longest, with value length and key length, without the key.
@@ -88,7 +88,7 @@ impl Frame<'_> {
     pub fn encode_acks(out: &mut Vec<u8>, mut next: impl FnMut() -> Option<(Ack, u16)>) {
         frame(out, kind::ACKS, |out| {
             let start = out.len();
-            while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
+            while out.len() - start <= length_max() - 1 - RUN_BYTES_MAX {
                 let Some((ack, count)) = next() else { break };
                 encode_run(ack, count, out);
             }
@@ -110,7 +110,7 @@ impl Frame<'_> {
     /// Appends one promotion frame. No more slots than fit a frame.
     pub fn encode_promotions(out: &mut Vec<u8>, slots: impl Iterator<Item = u64>) {
         frame(out, kind::PROMOTE, |out| {
-            for slot in slots.take(LENGTH_MAX / 8 - 1) {
+            for slot in slots.take(length_max() / 8 - 1) {
                 out.extend(slot.to_be_bytes());
             }
         });
@@ -120,16 +120,18 @@ impl Frame<'_> {
 /// How many bytes of a value fit the first frame of its record; if not all do, the record travels
 /// in chunks.
 pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
-    LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
+    length_max() - 1 - HEAD_BYTES_MAX - key.len()
 }
 
 const _: () = assert!(
-    ONE_FRAME_VALUE_BYTES <= LENGTH_MAX - 1 - HEAD_BYTES_MAX - KEY_BYTES,
+    ONE_FRAME_VALUE_BYTES <= FRAME_BYTES_MAX - LENGTH_BYTES - 1 - HEAD_BYTES_MAX - KEY_BYTES,
     "a client whose value needs chunks waits for its last one"
 );
 
 /// How many bytes of a value fit one chunk.
-pub(crate) const CHUNK_VALUE_BYTES: usize = LENGTH_MAX - 2;
+pub(crate) fn chunk_value_bytes() -> usize {
+    length_max() - 2
+}
 
 impl Hello<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -227,6 +229,6 @@ fn frame(out: &mut Vec<u8>, frame_type: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out.push(frame_type);
     body(out);
     let length = out.len() - start - LENGTH_BYTES;
-    debug_assert!(length <= LENGTH_MAX, "a frame of {length} bytes");
+    debug_assert!(length <= length_max(), "a frame of {length} bytes");
     out[start..start + LENGTH_BYTES].copy_from_slice(&(length as u32).to_be_bytes());
 }

@@ -109,11 +109,11 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use crate::limits::FRAME_BYTES_MAX;
+use crate::limits::sizes;
 use crate::store::{RecordHead, Timestamp, Version};
 
 pub use decode::{Evictions, Runs, Slots};
-pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
+pub(crate) use encode::{chunk_value_bytes, first_value_bytes};
 pub use framer::{Framer, first_frame};
 
 /// The wire versions this build speaks.
@@ -123,8 +123,6 @@ pub const WIRE_VERSIONS: RangeInclusive<u16> = 2..=2;
 const MAGIC: [u8; 4] = *b"MTWN";
 /// Bytes of the length field.
 const LENGTH_BYTES: usize = 4;
-/// Longest value of the length field.
-const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
 
 const KIND_SYNC: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
@@ -337,4 +335,9 @@ pub enum WireError {
         /// The field's name.
         field: &'static str,
     },
+}
+
+/// Longest value of the length field.
+fn length_max() -> usize {
+    sizes().frame_bytes_max - LENGTH_BYTES
 }

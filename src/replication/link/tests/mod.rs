@@ -17,12 +17,9 @@ mod versions;
 use super::*;
 use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::wire::WireError;
-use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
+use crate::store::{Action, Item, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
-const NOW: Now = Now {
-    boot_ms: 50_000,
-    wall_ms: 200_000_000_000,
-};
+const NOW: Now = Now::of(50_000, 200_000_000_000);
 
 struct Side {
     link: Link,
@@ -100,15 +97,16 @@ impl Side {
         self.link.mark_dirty(&context.dirty);
     }
 
+    fn entry(&self, key: &[u8]) -> Option<Item> {
+        self.store.entry(self.store.slot_of(key))
+    }
+
     fn version_of(&self, key: &[u8]) -> Option<Version> {
-        let entry = self.store.entry(self.store.slot_of(key));
-        entry.map(|item| item.version())
+        self.entry(key).map(|item| item.version())
     }
 
     fn has(&self, key: &[u8]) -> bool {
-        self.store
-            .entry(self.store.slot_of(key))
-            .is_some_and(|item| !item.is_tombstone())
+        self.entry(key).is_some_and(|item| !item.is_tombstone())
     }
 
     fn transmit(&mut self, budget_bytes: usize) -> Vec<u8> {
@@ -136,20 +134,37 @@ fn connect(a: &mut Side, b: &mut Side) {
 /// Delivers bytes in both directions until neither side has anything to send.
 fn talk(a: &mut Side, b: &mut Side) {
     for _ in 0..10_000 {
-        let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
+        let (to_b, to_a) = exchange(a, b, 100_000);
         if to_a.is_empty() && to_b.is_empty() {
             return;
         }
-        b.received(&to_b).unwrap();
-        a.received(&to_a).unwrap();
     }
     panic!("both sides keep sending");
 }
 
+/// Delivers what both sides send at once; the bytes of `a`, then of `b`.
+fn exchange(a: &mut Side, b: &mut Side, budget_bytes: usize) -> (Vec<u8>, Vec<u8>) {
+    let (to_b, to_a) = (a.transmit(budget_bytes), b.transmit(budget_bytes));
+    b.received(&to_b).unwrap();
+    a.received(&to_a).unwrap();
+    (to_b, to_a)
+}
+
+/// Connects two sides, and lets them talk.
+fn meet(a: &mut Side, b: &mut Side) {
+    connect(a, b);
+    talk(a, b);
+}
+
+fn bytes_of(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    bytes
+}
+
 fn connected_pair() -> (Side, Side) {
     let (mut a, mut b) = (side(0), side(1));
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     assert!(a.link.is_up() && b.link.is_up());
     (a, b)
 }

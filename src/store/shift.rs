@@ -1,0 +1,83 @@
+//! How far a lift moves each timestamp.
+
+use super::hlc::{HybridClock, Leap, Timestamp, Version};
+use crate::rules::{Rule, holds};
+
+/// Moves the timestamps up to a ceiling, and keeps their order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shift {
+    /// How far those of before the leap are moved, in ticks.
+    before_leap: u64,
+    leap: Option<Leap>,
+    /// How far the others are moved, in ticks.
+    ticks: u64,
+    /// What is above was given later, and stays.
+    pub(super) ceiling: Timestamp,
+}
+
+impl Shift {
+    /// Moves all by one distance, and the clock with them. `None`: nothing is to be moved.
+    pub(super) fn of_all(ticks: u64, clock: &HybridClock) -> Option<Self> {
+        (ticks > 0).then(|| Self {
+            before_leap: ticks,
+            leap: None,
+            ticks,
+            ceiling: clock.lift(ticks),
+        })
+    }
+
+    /// Moves those of before a leap so far, and the others by `behind` ticks, or by what puts them
+    /// above those.
+    pub(super) fn around(leap: Leap, before_leap: u64, behind: u64, clock: &HybridClock) -> Self {
+        let above_moved = (leap.from + before_leap + 1).saturating_sub(leap.to);
+        let ticks = above_moved.max(behind);
+        let ceiling = match ticks {
+            0 => clock.lift_up_to(leap.from),
+            _ => clock.lift(ticks),
+        };
+        Self {
+            before_leap,
+            leap: Some(leap),
+            ticks,
+            ceiling,
+        }
+    }
+
+    /// The timestamp to which one is moved.
+    pub(super) fn of(&self, timestamp: Timestamp) -> Timestamp {
+        let is_new = timestamp > self.ceiling && holds(Rule::LiftSparesNewWrites);
+        if timestamp == Timestamp::ZERO || is_new {
+            return timestamp;
+        }
+        match self.leap {
+            Some(leap) if timestamp.ticks() <= leap.from => timestamp.plus_ticks(self.before_leap),
+            _ => timestamp.plus_ticks(self.ticks),
+        }
+    }
+
+    /// The version with both timestamps moved.
+    pub(crate) fn of_version(&self, version: Version) -> Version {
+        Version {
+            timestamp: self.of(version.timestamp),
+            touched: self.of(version.touched),
+        }
+    }
+
+    /// The timestamp to which a flush watermark is moved, which may lie in the leap. What it has
+    /// invalidated stays below it.
+    pub(super) fn of_watermark(&self, watermark: Timestamp) -> Timestamp {
+        match self.leap {
+            Some(leap) if (leap.from + 1..leap.to).contains(&watermark.ticks()) => {
+                let after = watermark.plus_ticks(leap.to - watermark.ticks());
+                after.plus_ticks(self.ticks)
+            }
+            _ => self.of(watermark),
+        }
+    }
+
+    /// The longest way of any timestamp, in milliseconds.
+    pub(super) fn distance_ms(&self) -> u64 {
+        let ticks = self.before_leap.max(self.ticks);
+        Timestamp::ZERO.plus_ticks(ticks).wall_ms()
+    }
+}
