@@ -12,7 +12,7 @@ pub(crate) struct Shift {
     /// How far the others are moved, in ticks.
     ticks: u64,
     /// What is above was given later, and stays.
-    pub(super) ceiling: Timestamp,
+    ceiling: Timestamp,
 }
 
 impl Shift {
@@ -43,10 +43,14 @@ impl Shift {
         }
     }
 
+    /// Whether a timestamp is not moved, because it was given later.
+    pub(super) fn spares(&self, timestamp: Timestamp) -> bool {
+        timestamp > self.ceiling && holds(Rule::LiftSparesNewWrites)
+    }
+
     /// The timestamp to which one is moved.
     pub(super) fn of(&self, timestamp: Timestamp) -> Timestamp {
-        let is_new = timestamp > self.ceiling && holds(Rule::LiftSparesNewWrites);
-        if timestamp == Timestamp::ZERO || is_new {
+        if timestamp == Timestamp::ZERO || self.spares(timestamp) {
             return timestamp;
         }
         match self.leap {
