@@ -49,7 +49,7 @@ impl Shift {
     }
 
     /// The timestamp to which one is moved.
-    pub(super) fn of(&self, timestamp: Timestamp) -> Timestamp {
+    pub(crate) fn of(&self, timestamp: Timestamp) -> Timestamp {
         if timestamp == Timestamp::ZERO || self.spares(timestamp) {
             return timestamp;
         }
@@ -64,18 +64,6 @@ impl Shift {
         Version {
             timestamp: self.of(version.timestamp),
             touched: self.of(version.touched),
-        }
-    }
-
-    /// The timestamp to which a flush watermark is moved, which may lie in the leap. What it has
-    /// invalidated stays below it.
-    pub(super) fn of_watermark(&self, watermark: Timestamp) -> Timestamp {
-        match self.leap {
-            Some(leap) if (leap.from + 1..leap.to).contains(&watermark.ticks()) => {
-                let after = watermark.plus_ticks(leap.to - watermark.ticks());
-                after.plus_ticks(self.ticks)
-            }
-            _ => self.of(watermark),
         }
     }
 
