@@ -96,7 +96,7 @@ rules! {
     SpaceRequestsSync,
     /// What a node wrote before it met its partner is lifted above its former life.
     FormerLifeIsLifted,
-    /// Nothing is lifted that was written after the clock was set.
+    /// What was written after the clock was set is lifted no farther than order needs.
     LiftEndsAtLeap,
     /// The lift moves nothing that was written after it began.
     LiftSparesNewWrites,

@@ -121,7 +121,7 @@ pub(crate) const WALL_JITTER_MS: u64 = 20;
 /// nothing, for they are cut off there, and what has passed since they were read.
 pub(crate) const WALL_UNSET_MS: u64 = 60 * 60 * 1000;
 /// A clock that goes on by more than this from one timestamp to the next may have been set: what
-/// came before is lifted without what came after.
+/// came before is lifted by another distance than what came after.
 pub(crate) const LEAP_MS_MIN: u64 = 60 * 1000;
 /// Entries that a lift moves in one hold of a shard's lock, as an expiry does.
 pub(crate) const LIFT_HOLD_ENTRIES: usize = EXPIRY_STEP_ENTRIES;

@@ -2,6 +2,7 @@
 
 mod acceptor;
 mod commit;
+mod commit_queue;
 mod connection;
 mod connection_slot;
 mod handshake;

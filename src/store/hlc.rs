@@ -168,19 +168,23 @@ impl HybridClock {
     /// Remembers a leap, unless it is the clock's first timestamp, or shorter than another.
     #[cold]
     fn note_leap(&self, from: u64, to: u64) {
-        let [known_from, known_to] = &self.leap;
-        let known = known_to.load(Ordering::Relaxed) - known_from.load(Ordering::Relaxed);
+        let known = self.leap().map_or(0, |leap| leap.to - leap.from);
         if from > 0 && to - from > known {
-            // Only one thread passes a leap, and two leaps are far apart.
-            known_to.store(to, Ordering::Relaxed);
+            // Only one thread passes a leap, and two leaps are far apart. Whoever sees its end sees
+            // where it began.
+            let [known_from, known_to] = &self.leap;
             known_from.store(from, Ordering::Relaxed);
+            known_to.store(to, Ordering::Release);
         }
     }
 
     /// The clock's longest leap.
     pub(super) fn leap(&self) -> Option<Leap> {
-        let [from, to] = self.leap.each_ref().map(|it| it.load(Ordering::Relaxed));
-        (to > 0).then_some(Leap { from, to })
+        let [from, to] = &self.leap;
+        let to = to.load(Ordering::Acquire);
+        let from = from.load(Ordering::Relaxed);
+        // A longer one is being noted.
+        (from < to).then_some(Leap { from, to })
     }
 
     fn wall_ticks(&self, now: Now) -> u64 {

@@ -1,4 +1,4 @@
-//! The lift: moves everything that this node holds to later timestamps, all by the same distance.
+//! The lift: moves what this node holds to later timestamps, all of it by the same distance.
 //!
 //! A node that restarted alone may have a clock behind what it has forgotten. What its clients
 //! wrote since would lose against older values that the partner still holds, and what they deleted
@@ -8,14 +8,15 @@
 //! a timestamp changes with it: a client that holds one has one failed `cas`.
 //!
 //! A node may start with a clock that was never set, which is set while it serves alone. Then what
-//! came after that leap is lifted only as far as what came before needs to stay below it: the
-//! distance from a clock that was never set would put it years ahead.
+//! came after that leap is lifted only as far as what came before needs to stay below it, often not
+//! at all: the distance from a clock that was never set would put it years ahead.
 //!
 //! Clients go on meanwhile. Why no timestamp is lifted twice, and none is left out:
 //!
 //! - The clock is lifted first, in one atomic step that also tells the *ceiling*: every timestamp
 //!   given before is at most the ceiling, and every later one is above all lifted ones. So what
-//!   clients write during the lift needs no lift, and wins over what is lifted, in either state.
+//!   clients write during the lift needs no lift, and wins over what is lifted, in either state. If
+//!   nothing after a leap is lifted, the clock stays, and the ceiling is the last timestamp before.
 //! - A timestamp is given under the lock of its shard. The slots of a shard are listed in one hold
 //!   of that lock after the clock was lifted: the list has every entry with an old timestamp.
 //! - Each listed slot is visited once. An entry that was replaced meanwhile has a timestamp above
@@ -68,10 +69,6 @@ impl Lift {
     /// How far everything is moved, in milliseconds of a timestamp.
     pub fn distance_ms(&self) -> u64 {
         self.shift.distance_ms()
-    }
-
-    fn is_due(&self, item: &Item) -> bool {
-        item.timestamp() <= self.shift.ceiling || !holds(Rule::LiftSparesNewWrites)
     }
 
     /// Entries moved so far.
@@ -132,7 +129,9 @@ impl Store {
         let mut context = OpContext::default();
         let mut shard = self.shard(lift.slots[start]).lock();
         for &slot in &lift.slots[start..end] {
-            let is_due = |item: &&Item| lift.is_due(item) && !self.shared.is_flushed(item);
+            let is_due = |item: &&Item| {
+                !lift.shift.spares(item.timestamp()) && !self.shared.is_flushed(item)
+            };
             let Some(item) = shard.table.peek(slot).filter(is_due) else {
                 continue;
             };

@@ -115,7 +115,7 @@ impl Shared {
     /// Lifts the flush watermark with all entries, unless a later flush has raised it above them.
     pub(crate) fn lift_flush_watermark(&self, shift: &Shift) {
         let lift = |raw: u64| {
-            let moved = shift.of_watermark(Timestamp::from_raw(raw)).get();
+            let moved = shift.of(Timestamp::from_raw(raw)).get();
             (moved != raw).then_some(moved)
         };
         // An error: there is none to lift.

@@ -12,7 +12,7 @@ pub(crate) struct Shift {
     /// How far the others are moved, in ticks.
     ticks: u64,
     /// What is above was given later, and stays.
-    pub(super) ceiling: Timestamp,
+    ceiling: Timestamp,
 }
 
 impl Shift {
@@ -43,10 +43,14 @@ impl Shift {
         }
     }
 
+    /// Whether a timestamp is not moved, because it was given later.
+    pub(super) fn spares(&self, timestamp: Timestamp) -> bool {
+        timestamp > self.ceiling && holds(Rule::LiftSparesNewWrites)
+    }
+
     /// The timestamp to which one is moved.
-    pub(super) fn of(&self, timestamp: Timestamp) -> Timestamp {
-        let is_new = timestamp > self.ceiling && holds(Rule::LiftSparesNewWrites);
-        if timestamp == Timestamp::ZERO || is_new {
+    pub(crate) fn of(&self, timestamp: Timestamp) -> Timestamp {
+        if timestamp == Timestamp::ZERO || self.spares(timestamp) {
             return timestamp;
         }
         match self.leap {
@@ -60,18 +64,6 @@ impl Shift {
         Version {
             timestamp: self.of(version.timestamp),
             touched: self.of(version.touched),
-        }
-    }
-
-    /// The timestamp to which a flush watermark is moved, which may lie in the leap. What it has
-    /// invalidated stays below it.
-    pub(super) fn of_watermark(&self, watermark: Timestamp) -> Timestamp {
-        match self.leap {
-            Some(leap) if (leap.from + 1..leap.to).contains(&watermark.ticks()) => {
-                let after = watermark.plus_ticks(leap.to - watermark.ticks());
-                after.plus_ticks(self.ticks)
-            }
-            _ => self.of(watermark),
         }
     }
 

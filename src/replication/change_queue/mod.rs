@@ -158,16 +158,16 @@ impl ChangeSender {
         if !self.shared.link_up.load(Ordering::Acquire) {
             return false;
         }
+        let batch_keys_max = sizes().batch_keys_max;
         let (last, before) = match keys.len() {
             0 => (keys, keys),
             len => {
-                let batch_keys_max = sizes().batch_keys_max;
                 let last_at = (len - 1) / batch_keys_max * batch_keys_max;
                 (&keys[last_at..], &keys[..last_at])
             }
         };
         let mut is_sent = true;
-        for keys in before.chunks(sizes().batch_keys_max) {
+        for keys in before.chunks(batch_keys_max) {
             is_sent &= self.send_batch(keys, None, false);
         }
         is_sent & self.send_batch(last, Some(ticket), has_flushed)

@@ -9,15 +9,10 @@
 use super::Link;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::outbound::Progress;
-use crate::replication::wire::{Frame, Lane, chunk_value_bytes, first_value_bytes};
+use super::transfer::is_large;
+use crate::replication::wire::{Frame, Lane, chunk_value_bytes};
 use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, Store};
-
-/// Whether the record of an item needs more than one frame. An expired one is sent as a tombstone.
-pub(super) fn is_large(item: &Item, now: Now) -> bool {
-    let has_value = !item.is_tombstone() && !item.is_expired(now);
-    has_value && item.value().len() > first_value_bytes(item.key())
-}
 
 impl Link {
     /// Sends the next chunk of a lane's transfer, or ends the transfer if it may not continue.

@@ -35,6 +35,7 @@ mod in_flight;
 mod inbound;
 mod invariants;
 mod life;
+mod meet;
 mod outbound;
 mod pending_acks;
 mod semi_sync;

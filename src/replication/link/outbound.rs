@@ -6,11 +6,10 @@
 //! A value that needs several frames is sent by [`super::chunks`]; in the live lane at most one of
 //! its frames is in each output, and small records go first.
 
-use super::chunks::is_large;
 use super::dirty::Inserted;
 use super::full_sync::SyncPhase;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
-use super::transfer::Outgoing;
+use super::transfer::{Outgoing, is_large};
 use super::{Link, LinkEvent, Session};
 use crate::limits::{HEARTBEAT_MS, sizes};
 use crate::replication::wire::{Frame, Lane, Record, chunk_value_bytes, first_value_bytes};

@@ -1,9 +1,15 @@
 //! Records that need several frames, in either direction.
 
 use crate::limits::sizes;
-use crate::replication::wire::Lane;
+use crate::replication::wire::{Lane, first_value_bytes};
 use crate::rules::{Rule, holds};
-use crate::store::{Item, PartialItem, RefuseReason, Version};
+use crate::store::{Item, Now, PartialItem, RefuseReason, Version};
+
+/// Whether the record of an item needs more than one frame. An expired one is sent as a tombstone.
+pub(super) fn is_large(item: &Item, now: Now) -> bool {
+    let has_value = !item.is_tombstone() && !item.is_expired(now);
+    has_value && item.value().len() > first_value_bytes(item.key())
+}
 
 /// A record of this node, partly on the wire. It keeps the value alive even if the table no longer
 /// holds it.

@@ -242,7 +242,7 @@ impl LinkLog {
             tracing::info!(
                 distance_ms,
                 entries,
-                "the clock was behind that of an earlier life: later timestamps for all entries"
+                "the clock was behind that of an earlier life: later timestamps for entries"
             );
         }
     }

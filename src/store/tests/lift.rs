@@ -148,6 +148,24 @@ fn what_was_written_after_the_clock_was_set_is_not_lifted() {
     assert!(store.hybrid_clock().highest().wall_ms() < is_set.wall_ms + 1000);
 }
 
+/// Regression: such a flush was lifted to the end of the leap, where it would have killed what the
+/// partner's clients wrote after that moment.
+#[test]
+fn a_flush_to_a_moment_in_the_leap_kills_what_came_before_and_nothing_else() {
+    let store = node();
+    let mut context = OpContext::at(Now::of(START.boot_ms, 0));
+    store.put(b"before", b"v", NEVER, &mut context);
+    let is_set = Now::of(START.boot_ms + 9000, until_then().wall_ms() + 60_000);
+    store.put(b"after", b"v", NEVER, &mut OpContext::at(is_set));
+    assert!(store.flush_before(until_then().wall_ms() + 30_000));
+    let watermark = store.flush_watermark();
+    let mut lift = begin(&store, until_then(), is_set.wall_ms, is_set).unwrap();
+    finish(&store, &mut lift);
+    assert_eq!(store.flush_watermark(), watermark);
+    assert_eq!(store.get_at(b"before", is_set), Err(Miss::Flushed));
+    assert!(store.get_at(b"after", is_set).is_ok());
+}
+
 /// There is no room for it: the clock was set to a time before the end of the life before.
 #[test]
 fn what_was_written_after_the_clock_was_set_stays_above_what_came_before() {
