@@ -4,10 +4,9 @@
 //!
 //! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
 //! `Welcome` or `Refuse`; see [`life`] for what may come before the welcome. Once each side has
-//! welcomed the other, the link is up: this
-//! side sends dirty keys in the live lane and the whole table in the sync lane. Everything that
-//! belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of an
-//! older connection can apply after a newer one is up.
+//! welcomed the other, the link is up: this side sends dirty keys in the live lane and the whole
+//! table in the sync lane. Everything that belongs to one connection is in [`Session`]; `connected`
+//! makes a new one, so nothing of an older connection can apply after a newer one is up.
 //!
 //! The caller:
 //! - after a read: [`Link::received`], then take events, then transmit;
