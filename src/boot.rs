@@ -26,7 +26,7 @@ use crate::replication::runner::{
 };
 use crate::replication::startup::StartupRules;
 use crate::replication::tls::LinkTls;
-use crate::store::{ClassPlan, Store, StoreConfig};
+use crate::store::{ClassPlan, Clock, Store, StoreConfig};
 use crate::tls::ClientTls;
 
 /// `memtwin keygen FILE`; what to tell the person.
@@ -325,7 +325,8 @@ fn replication_stats(
 ) -> ReplicationStats {
     ReplicationStats(Box::new(move |out| {
         let print = |name: &str, value: &str| reply::stat(out, name, value);
-        runner::print_rows(&status, &store, change_queue.as_ref(), print);
+        let now = Clock::new().now();
+        runner::print_rows(&status, &store, change_queue.as_ref(), now, print);
     }))
 }
 

@@ -59,6 +59,7 @@
 //! - [`reload`]: what is read again on SIGHUP, one list for the whole node.
 //! - [`protocol`]: bytes to `Request<'_>`, replies to bytes; nom on borrowed slices. Pure.
 //! - `c_number`: numbers as C reads them, for [`protocol`] and [`command`].
+//!   `store_mode`: what both call storing a value, for they do not know each other.
 //! - [`command`]: what commands do with the store, one operation each for every protocol: storing,
 //!   looking up, arithmetic, deleting, flushing. It counts and tells `watch`, and prints nothing.
 //! - [`store`]: items, shards, the memory account, eviction, expiry buckets, clocks and timestamps.
@@ -67,6 +68,8 @@
 //!   `wire` its frames; `startup` decides when a node serves; `change_queue` leads from the workers
 //!   to the link; `key` and `tls` make and prove the pair's key; `runner` is the thread around
 //!   them, which only moves bytes.
+//! - [`rules`]: names for what link, store and startup gate of the two nodes rely on; the
+//!   simulation takes each away, and must notice.
 //! - [`net`]: the only place with client sockets. `acceptor` deals them to the workers,
 //!   `connection` is the loop that owns one, `write_queue` holds replies that a client has not
 //!   read, `handshake` begins TLS.
@@ -100,7 +103,8 @@
 //!
 //! **One function changes entries.** Every change of an entry, whether a command, a record, expiry,
 //! eviction or a flush makes it, passes one function of its shard. Account, expiry buckets,
-//! tombstones and dirty keys hang there and nowhere else.
+//! tombstones, dirty keys and the count of what the partner is not known to hold hang there and
+//! nowhere else.
 //!
 //! **No two locks.** No code holds two shard locks, nothing is freed under one, and nothing waits,
 //! reads or writes a socket under one. Large values leave the lock as counted references.
@@ -145,14 +149,16 @@ mod files;
 pub mod frontend;
 pub mod limits;
 pub mod logs;
-pub mod net;
+mod net;
 pub mod node;
 pub mod pair;
 pub mod privileges;
 pub mod protocol;
 mod reload;
 pub mod replication;
+mod rules;
 pub mod signals;
-pub mod stats;
+mod stats;
 pub mod store;
-pub mod tls;
+mod store_mode;
+mod tls;

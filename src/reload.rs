@@ -56,6 +56,7 @@ mod tests {
 
     use super::*;
 
+    #[derive(Default)]
     struct Counted {
         fails: bool,
         reloads: AtomicU32,
@@ -77,14 +78,11 @@ mod tests {
 
     #[test]
     fn one_that_fails_stops_no_other() {
-        let things: Vec<_> = [true, false, true]
-            .map(|fails| {
-                Arc::new(Counted {
-                    fails,
-                    reloads: AtomicU32::new(0),
-                })
-            })
-            .into();
+        let counted = |fails| Counted {
+            fails,
+            ..Counted::default()
+        };
+        let things = [true, false, true].map(counted).map(Arc::new);
         let mut reloads = Reloads::default();
         for thing in &things {
             reloads.add(Arc::clone(thing) as Arc<dyn Reload>);

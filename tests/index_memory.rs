@@ -8,6 +8,8 @@
     reason = "a test says what it could not read by failing"
 )]
 
+use std::thread;
+
 use memtwin::store::{Action, ClassPlan, ItemHead, Now, OpContext, Store, StoreConfig};
 use tikv_jemalloc_ctl::{epoch, stats};
 
@@ -42,6 +44,17 @@ fn put(store: &Store, key: usize) {
     store.update(key.as_bytes(), &mut context, |_| (Action::Put(pending), ()));
 }
 
+fn remove(store: &Store, key: usize) {
+    let mut context = OpContext::at(NOW);
+    let key = format!("key{key:08}");
+    store.update(key.as_bytes(), &mut context, |_| (Action::Remove, ()));
+}
+
+/// The allocator's cache of a thread counts as allocated, until the thread has ended.
+fn in_a_thread(work: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(work).join()).unwrap();
+}
+
 // One test only: a second thread's allocations would be counted too.
 #[test]
 fn entries_that_come_and_go_take_what_they_are_charged() {
@@ -56,21 +69,14 @@ fn entries_that_come_and_go_take_what_they_are_charged() {
         classes: ClassPlan::default(),
     });
     let empty = allocated_bytes() - before;
-    for key in 0..PUTS {
-        put(&store, key);
-    }
+    in_a_thread(|| (0..PUTS).for_each(|key| put(&store, key)));
     let taken = allocated_bytes() - before - empty;
     let charged = store.memory().used_bytes;
     assert!(
         taken <= charged + SLACK_BYTES,
         "{taken} bytes taken, {charged} charged"
     );
-    for key in 0..PUTS {
-        let key = format!("key{key:08}");
-        store.update(key.as_bytes(), &mut OpContext::at(NOW), |_| {
-            (Action::Remove, ())
-        });
-    }
+    in_a_thread(|| (0..PUTS).for_each(|key| remove(&store, key)));
     assert_eq!(store.memory().live_items, 0);
     let left = allocated_bytes().saturating_sub(before + empty);
     assert!(left <= EMPTY_BYTES, "{left} bytes of indexes are left");

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts, the highest first, and what each may import.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 24] = [
     (
         "boot",
         &[
@@ -78,10 +78,13 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "auth", "command", "config", "limits", "logs", "protocol", "store",
         ],
     ),
-    ("command", &["c_number", "limits", "stats", "store"]),
+    (
+        "command",
+        &["c_number", "limits", "stats", "store", "store_mode"],
+    ),
     (
         "replication",
-        &["config", "files", "limits", "logs", "store", "tls"],
+        &["config", "files", "limits", "logs", "rules", "store", "tls"],
     ),
     ("stats", &["config", "limits", "logs", "protocol", "store"]),
     ("tls", &["config", "files", "limits", "reload", "store"]),
@@ -92,12 +95,14 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("cli", &["config", "limits"]),
     ("config", &["files", "limits"]),
     ("reload", &[]),
-    ("store", &["limits"]),
-    ("protocol", &["c_number", "limits"]),
+    ("store", &["limits", "rules"]),
+    ("protocol", &["c_number", "limits", "store_mode"]),
     ("logs", &["limits"]),
     ("files", &[]),
     ("c_number", &[]),
+    ("store_mode", &[]),
     ("limits", &[]),
+    ("rules", &[]),
 ];
 
 /// What the pure parts do without.

@@ -91,6 +91,49 @@ fn without_a_link_the_table_is_owed() -> Result<()> {
     until_nothing_is_owed(&mut client)
 }
 
+/// How many items are not known to be on the partner, and for how long at most.
+fn unprotected(pair: &Pair, node: usize) -> Result<(u64, u64)> {
+    let items = pair.stat(node, "unprotected_items")?.parse()?;
+    let age_ms = pair.stat(node, "oldest_unprotected_age_ms")?.parse()?;
+    Ok((items, age_ms))
+}
+
+#[test]
+fn items_that_are_on_one_node_only_are_counted_until_the_other_has_them() -> Result<()> {
+    let mut pair = Pair::start(&NEVER_ALONE)?;
+    let mut client = pair.client(0)?;
+    let all = keys("key", 50);
+    fill(&mut client, &all, "both")?;
+    eventually(
+        "all are on both nodes",
+        || Ok(unprotected(&pair, 0)?.0 == 0),
+    )?;
+    ensure!(unprotected(&pair, 0)? == (0, 0) && unprotected(&pair, 1)? == (0, 0));
+    pair.link().hold();
+    thread::sleep(Duration::from_millis(30));
+    ensure!(client.set("key", b"x")? == "STORED");
+    thread::sleep(Duration::from_millis(20));
+    let (items, age_ms) = unprotected(&pair, 0)?;
+    ensure!(
+        items == 1 && age_ms >= 20,
+        "{items} items since {age_ms} ms"
+    );
+    pair.link().heal();
+    eventually("it is there", || Ok(unprotected(&pair, 0)? == (0, 0)))?;
+    // Nothing is known of the next process, until it has the table.
+    pair.kill(1);
+    pair.wait_for_stat(0, "link", "down")?;
+    pair.launch(1)?;
+    pair.wait_until_open(1)?;
+    eventually(
+        "the table is there",
+        || Ok(unprotected(&pair, 0)? == (0, 0)),
+    )?;
+    ensure!(pair.client(1)?.get("key")?.is_some());
+    ensure!(unprotected(&pair, 1)? == (0, 0), "it came from the partner");
+    Ok(())
+}
+
 /// A turn hands its changes over at its end: statistics that were asked for in the packet of a
 /// write said that nothing is owed.
 #[test]

@@ -2,7 +2,7 @@
 
 use super::context::CommandContext;
 use super::store_request::{StoreMode, StoreRequest};
-use crate::limits::ASK_KEYS_MAX;
+use crate::limits::sizes;
 use crate::store::{Consult, Dependence};
 
 impl CommandContext<'_> {
@@ -28,7 +28,7 @@ impl CommandContext<'_> {
             match self.store.consult(key) {
                 Consult::Nobody => {}
                 Consult::Partner(slot) if consultation.is_settled(slot) => {}
-                Consult::Partner(slot) if consultation.wanted.len() < ASK_KEYS_MAX => {
+                Consult::Partner(slot) if consultation.wanted.len() < sizes().ask_keys_max => {
                     consultation.wanted.push(slot);
                 }
                 // The others are asked for once these are settled.

@@ -40,10 +40,7 @@ mod tests {
 
     #[test]
     fn thirty_days_are_relative_and_a_second_more_is_1970() {
-        let now = Now {
-            boot_ms: 5_000,
-            wall_ms: 200_000_000_000,
-        };
+        let now = Now::of(5_000, 200_000_000_000);
         assert_eq!(deadline_ms(0, now), NEVER);
         assert_eq!(deadline_ms(-1, now), 0);
         assert_eq!(deadline_ms(2_592_000, now), 5_000 + 2_592_000_000);

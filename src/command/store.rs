@@ -41,18 +41,9 @@ pub fn begin(
 /// Stores a value that has arrived in parts.
 pub fn finish(ctx: &mut CommandContext<'_>, request: &StoreRequest, upload: Upload) -> Stored {
     let key = upload.key().to_vec();
-    let value = if request.joins() {
-        upload.value().to_vec()
-    } else {
-        Vec::new()
-    };
-    put(
-        ctx,
-        &key,
-        request,
-        upload.into_pending_item(ctx.store),
-        &value,
-    )
+    let value = request.joins().then(|| upload.value().to_vec());
+    let pending = upload.into_pending_item(ctx.store);
+    put(ctx, &key, request, pending, &value.unwrap_or_default())
 }
 
 /// Refuses a value that is too large or for which there is no memory; returns `why`.

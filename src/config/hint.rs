@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
     use crate::config::file::ConfigFile;
-    use crate::config::tests::explained;
+    use crate::config::tests::{explained, rows};
 
     const VALUES: [&str; 6] = ["4", "true", "\"x\"", "[\"x\"]", "{ a = \"x\" }", "4.5"];
 
@@ -141,46 +141,20 @@ mod tests {
 
     #[test]
     fn what_is_no_value_at_all_is_answered_the_same_way() {
-        for (text, words) in [
-            (
-                "[client]\ncas = yes\n",
-                ":2: client.cas: write true or false",
-            ),
-            (
-                "[client]\nidle_timeout = 5s\n",
-                ":2: client.idle_timeout: write a text in quotes",
-            ),
-            (
-                "[client]\nthreads = four\n",
-                ":2: client.threads: write a whole number",
-            ),
-            (
-                "[client]\nthreads = -1\n",
-                ":2: client.threads: write a whole number, 0 or more",
-            ),
-            (
-                "[node]\nverbosity = 300\n",
-                ":2: node.verbosity: write a whole number from 0 to 255",
-            ),
-            (
-                "client.threads = \"4\"\n",
-                ":1: client.threads: write a whole number",
-            ),
-            (
-                "[client.threads]\na = 4\n",
-                "client.threads: write a whole number",
-            ),
-            (
-                "[msm]\nnodes = [\n  \"n1\",\n  2,\n]\n",
-                ":4: msm.nodes: write a list in brackets",
-            ),
-            ("client = 4\n", ":1: client is a section: write [client]"),
-            (
-                "[[client]]\nthreads = 4\n",
-                "client is a section: write [client]",
-            ),
-        ] {
-            let shown = refused(text);
+        let refused_with = r#"
+            [client]\ncas = yes => :2: client.cas: write true or false
+            [client]\nidle_timeout = 5s => :2: client.idle_timeout: write a text in quotes
+            [client]\nthreads = four => :2: client.threads: write a whole number
+            [client]\nthreads = -1 => :2: client.threads: write a whole number, 0 or more
+            [node]\nverbosity = 300 => :2: node.verbosity: write a whole number from 0 to 255
+            client.threads = "4" => :1: client.threads: write a whole number
+            [client.threads]\na = 4 => client.threads: write a whole number
+            [msm]\nnodes = [\n  "n1",\n  2,\n] => :4: msm.nodes: write a list in brackets
+            client = 4 => :1: client is a section: write [client]
+            [[client]]\nthreads = 4 => client is a section: write [client]
+        "#;
+        for [text, words] in rows(refused_with) {
+            let shown = refused(&text.replace("\\n", "\n"));
             assert!(shown.contains(words), "{text}: {shown}");
         }
     }

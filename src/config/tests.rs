@@ -54,6 +54,12 @@ pub(crate) fn explained() -> Vec<(String, String, String, String)> {
     found
 }
 
+/// The rows of a table whose columns are set apart by ` => `.
+pub(crate) fn rows<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
+    let rows = table.lines().map(str::trim).filter(|row| !row.is_empty());
+    rows.map(|row| row.split(" => ").collect::<Vec<_>>().try_into().unwrap())
+}
+
 #[test]
 fn every_key_is_explained_and_every_explained_key_exists() {
     for section in SECTIONS {

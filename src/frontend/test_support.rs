@@ -12,10 +12,7 @@ use crate::stats::{Prefixes, WorkerCounters};
 use crate::store::{Now, OpContext, Store, StoreConfig};
 
 /// The moment at which all of them take place.
-pub(crate) const NOW: Now = Now {
-    boot_ms: 1_000_000,
-    wall_ms: 200_000_000_000,
-};
+pub(crate) const NOW: Now = Now::of(1_000_000, 200_000_000_000);
 
 /// A [`ServerControl`] without a node; by default without authentication.
 #[derive(Default)]

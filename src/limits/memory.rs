@@ -14,9 +14,11 @@ pub(crate) const SHARD_BITS_MIN: u32 = 8;
 /// Shards of the largest store, as a power of two, which `-m 4096` has. A choice: with more, empty
 /// shards take more and eviction compares emptier ones; without, the shards of a larger store grow.
 pub(crate) const SHARD_BITS_MAX: u32 = 14;
-/// Buckets of keys whose sums two nodes compare: a wire constant. Of a million items a bucket has
-/// 15, so that little more than what differs is listed.
-pub(crate) const BUCKETS: usize = 1 << 16;
+/// Buckets of keys whose sums two nodes compare, as a power of two: a wire constant. Of a million
+/// items a bucket has 15, so that little more than what differs is listed.
+pub(crate) const BUCKET_BITS: u32 = 16;
+/// The number of buckets.
+pub(crate) const BUCKETS: usize = 1 << BUCKET_BITS;
 /// What an entry takes beside its own allocation: 32 bytes in the LRU list, and its part of an
 /// index with places of 17 bytes, of which items fill 5 in 16 at least (see `store/lru_list.rs`).
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 88;
@@ -123,6 +125,9 @@ pub(crate) const WALL_JITTER_MS: u64 = 20;
 /// A wall clock below this counts as one that was never set. Those of before 2020 show next to
 /// nothing, for they are cut off there, and what has passed since they were read.
 pub(crate) const WALL_UNSET_MS: u64 = 60 * 60 * 1000;
+/// A clock that goes on by more than this from one timestamp to the next may have been set: what
+/// came before is lifted by another distance than what came after.
+pub(crate) const LEAP_MS_MIN: u64 = 60 * 1000;
 /// Entries that a lift moves in one hold of a shard's lock, as an expiry does.
 pub(crate) const LIFT_HOLD_ENTRIES: usize = EXPIRY_STEP_ENTRIES;
 /// Listing the slots of a shard counts as so many entries of a lift: a lock and an allocation.

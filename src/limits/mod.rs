@@ -14,6 +14,7 @@ mod memory;
 mod protocol;
 mod replication;
 mod semi_sync;
+mod sizes;
 mod turn;
 
 pub(crate) use asks::*;
@@ -26,6 +27,7 @@ pub(crate) use memory::*;
 pub(crate) use protocol::*;
 pub(crate) use replication::*;
 pub(crate) use semi_sync::*;
+pub(crate) use sizes::*;
 pub use turn::*;
 
 /// The memcached release we answer like.

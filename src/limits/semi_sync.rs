@@ -5,6 +5,9 @@ use super::{HEARTBEAT_MS, SILENCE_MS};
 /// Groups of writes whose clients wait for one link; one more is answered at once, unprotected. A
 /// client waits for one group at a time, so this is a thousand times what one worker usually has.
 pub(crate) const OPEN_TICKETS_MAX: usize = 65_536;
+/// Keys of one group that are remembered because they were waiting for an older one already. A
+/// group with more counts as unprotected whenever the partner lacks any key before its last one.
+pub(crate) const SHARED_KEYS_MAX: usize = 64;
 /// How long a client waits for the partner, unless configured: twenty times what a healthy partner
 /// in the same data centre needs, and a fifth of the 100 ms after which memcached-session-manager
 /// gives a write up.

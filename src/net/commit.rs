@@ -4,13 +4,10 @@
 //! to the link. The runtime runs it after the turns of all sockets that were ready together, so
 //! they are one group; the task then sleeps until answers arrive.
 
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::worker_context::{Scratch, WorkerContext};
@@ -18,20 +15,8 @@ use crate::frontend::{Flow, Output};
 use crate::limits::{
     HELD_OUTPUT_CHARGED_BYTES, HELD_OUTPUTS_KEPT, LATE_CHECK_MS, OUTPUT_KEPT_BYTES,
 };
-use crate::node::Node;
-use crate::replication::change_queue::{Commit, Commits, WorkerAnswers};
+use crate::replication::change_queue::Commit;
 use crate::store::{OpContext, Purpose, Reservation, Store};
-
-/// The writes of one worker that wait for the partner.
-#[derive(Debug)]
-pub(crate) struct CommitQueue {
-    commits: RefCell<Commits>,
-    /// Wakes the task: there is a group to hand over.
-    added: Notify,
-    answers: Arc<WorkerAnswers>,
-    /// Empty buffers for replies that wait.
-    outputs: RefCell<Vec<Output>>,
-}
 
 /// A turn that was executed, and whose replies wait for the partner.
 #[derive(Debug)]
@@ -58,21 +43,6 @@ impl HeldTurn {
             flow,
             _reservation: reservation,
         }
-    }
-}
-
-impl CommitQueue {
-    /// `None` if the clients of this worker do not wait for a partner.
-    pub(crate) fn of_worker(node: &Node, index: usize) -> Option<Self> {
-        let ack_timeout = node.config.replication.ack_timeout;
-        let ack_timeout_ms = ack_timeout.as_millis() as u64;
-        let commits = node.change_queue.as_ref()?.commits(index, ack_timeout_ms)?;
-        Some(Self {
-            answers: commits.answers(),
-            commits: RefCell::new(commits),
-            added: Notify::new(),
-            outputs: RefCell::default(),
-        })
     }
 }
 

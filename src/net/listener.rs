@@ -49,7 +49,7 @@ impl ListenerOptions {
 /// An address that could not be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}")]
-pub struct BindError {
+pub(crate) struct BindError {
     /// The address or path.
     pub address: String,
     /// The system's error.

@@ -2,6 +2,7 @@
 
 mod acceptor;
 mod commit;
+mod commit_queue;
 mod connection;
 mod connection_slot;
 mod handshake;
@@ -26,7 +27,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch::Receiver as Gate;
 
-pub use listener::BindError;
+pub(crate) use listener::BindError;
 
 use crate::config::Config;
 use crate::node::Node;
@@ -34,25 +35,25 @@ use listener::Bound;
 
 /// Sockets that are bound and do not listen yet.
 #[derive(Debug)]
-pub struct Listeners(Vec<Bound>);
+pub(crate) struct Listeners(Vec<Bound>);
 
 impl Listeners {
     /// Binds every address of the configuration.
     ///
     /// # Errors
     /// The first address that cannot be bound.
-    pub fn bind(config: &Config) -> Result<Self, BindError> {
+    pub(crate) fn bind(config: &Config) -> Result<Self, BindError> {
         listener::bind(config).map(Self)
     }
 
     /// The addresses, as logs show them.
-    pub fn addresses(&self) -> Vec<String> {
+    pub(crate) fn addresses(&self) -> Vec<String> {
         self.0.iter().map(Bound::address).collect()
     }
 }
 
 /// A running server. Dropping it stops nothing; see [`Server::stop`].
-pub struct Server {
+pub(crate) struct Server {
     acceptor: JoinHandle<io::Result<()>>,
     housekeeping: JoinHandle<()>,
     watch: JoinHandle<()>,
@@ -66,7 +67,11 @@ impl Server {
     ///
     /// # Errors
     /// The system refuses a thread or a reactor.
-    pub fn start(node: &Arc<Node>, listeners: Listeners, gate: Gate<bool>) -> io::Result<Self> {
+    pub(crate) fn start(
+        node: &Arc<Node>,
+        listeners: Listeners,
+        gate: Gate<bool>,
+    ) -> io::Result<Self> {
         let mut workers = Vec::new();
         let mut senders = Vec::new();
         for index in 0..node.workers.len() {
@@ -106,7 +111,7 @@ impl Server {
     ///
     /// # Errors
     /// The client port could not be opened.
-    pub fn stop(self) -> io::Result<()> {
+    pub(crate) fn stop(self) -> io::Result<()> {
         drop(self.run);
         let accepted = self.acceptor.join();
         let threads = [self.housekeeping, self.watch].into_iter();

@@ -57,9 +57,6 @@ async fn serve(worker: Rc<WorkerContext>, mut accepted: mpsc::Receiver<AcceptedC
     if worker.commits.is_some() {
         tokio::task::spawn_local(commit::run(Rc::clone(&worker)));
     }
-    if worker.commits.is_some() {
-        tokio::task::spawn_local(commit::run(Rc::clone(&worker)));
-    }
     let mut unregistered = Repeated::new();
     while let Some(AcceptedConnection { socket, slot }) = accepted.recv().await {
         let entry = Arc::clone(&slot.entry);

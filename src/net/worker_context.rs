@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::commit::CommitQueue;
+use super::commit_queue::CommitQueue;
 use super::handshakes::Handshakes;
 use super::idle::IdleTimeout;
 use crate::config::REQUESTS_PER_EVENT_DEFAULT;

@@ -302,12 +302,8 @@ mod tests {
         let registry = Registry::default();
         let entry = enter(&registry, 7);
         assert_eq!(entry.idle_ms(4000), Some(3000));
-        for busy in [
-            WaitState::Parse,
-            WaitState::Value,
-            WaitState::Swallow,
-            WaitState::Write,
-        ] {
+        use WaitState::{Parse, Swallow, Value, Write};
+        for busy in [Parse, Value, Swallow, Write] {
             entry.note(busy);
             assert_eq!(entry.idle_ms(4000), None, "{busy:?}");
         }

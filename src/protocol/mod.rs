@@ -3,6 +3,5 @@
 pub mod binary;
 pub mod meta;
 pub mod text;
-mod write;
 
-pub use write::Write;
+pub use crate::store_mode::StoreMode;

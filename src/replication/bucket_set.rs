@@ -1,12 +1,15 @@
 //! A set of buckets of keys: a bit for each of 65,536.
 
-use crate::limits::BUCKETS;
+use crate::limits::sizes;
 use crate::store::bucket_of;
 
 /// Bits of a word.
 const WORD_BITS: usize = u64::BITS as usize;
+
 /// Words of a set.
-const WORDS: usize = BUCKETS / WORD_BITS;
+fn words_max() -> usize {
+    sizes().buckets() / WORD_BITS
+}
 
 /// A set of buckets. One that was always empty takes no memory, any other 8 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,21 +24,21 @@ impl BucketSet {
     #[must_use]
     pub fn all() -> Self {
         Self {
-            words: vec![u64::MAX; WORDS],
-            count: BUCKETS,
+            words: vec![u64::MAX; words_max()],
+            count: sizes().buckets(),
         }
     }
 
     /// The buckets whose bits are set; `words` gives the bits, lowest buckets first.
     pub(super) fn of_words(words: impl Iterator<Item = u64>) -> Self {
-        let words: Vec<u64> = words.take(WORDS).collect();
+        let words: Vec<u64> = words.take(words_max()).collect();
         let count = words.iter().map(|word| word.count_ones() as usize).sum();
         Self { words, count }
     }
 
     /// The bits, lowest buckets first.
     pub(super) fn words(&self) -> impl Iterator<Item = u64> {
-        let none = WORDS - self.words.len();
+        let none = words_max() - self.words.len();
         let words = self.words.iter().copied();
         words.chain(std::iter::repeat_n(0, none))
     }
@@ -49,7 +52,7 @@ impl BucketSet {
     pub fn insert(&mut self, bucket: usize) {
         let (at, bit) = Self::place(bucket);
         if self.words.is_empty() {
-            self.words = vec![0; WORDS];
+            self.words = vec![0; words_max()];
         }
         self.count += usize::from(self.words[at] & bit == 0);
         self.words[at] |= bit;
@@ -84,7 +87,7 @@ impl BucketSet {
     /// The first bucket from `from` on.
     #[must_use]
     pub fn first_from(&self, from: usize) -> Option<usize> {
-        if self.count == 0 || from >= BUCKETS {
+        if self.count == 0 || from >= sizes().buckets() {
             return None;
         }
         let (at, bit) = Self::place(from);
@@ -130,6 +133,7 @@ impl Extend<u64> for BucketSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BUCKETS;
 
     fn set_of(buckets: &[usize]) -> BucketSet {
         let mut set = BucketSet::default();

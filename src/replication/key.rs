@@ -220,10 +220,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pair.pem");
         generate(&path).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         let (one, two) = (PairKey::load(&path).unwrap(), PairKey::load(&path).unwrap());
         assert_eq!(one.certificate(), two.certificate());
         assert_eq!(one.hash_secret(), two.hash_secret());
@@ -257,15 +255,14 @@ mod tests {
         assert_eq!(both.trusted(), [certificate("old"), certificate("new")]);
         assert_eq!(load("old").trusted(), [certificate("old")]);
         // Three keys are too many, and half a key is too little.
-        for (wrong, is_wrong) in [
-            (text("old") + &text("new") + &text("other"), true),
-            (
-                text("old") + text("new").split_once("-----BEGIN CERT").unwrap().0,
-                true,
-            ),
-            (text("new") + &text("old"), false),
+        let (new, old) = (text("new"), text("old"));
+        let half = new.split_once("-----BEGIN CERT").unwrap().0;
+        for (content, is_wrong) in [
+            ([&old, &*new, &text("other")].concat(), true),
+            ([&*old, half].concat(), true),
+            ([&*new, &old].concat(), false),
         ] {
-            fs::write(path("both"), wrong).unwrap();
+            fs::write(path("both"), content).unwrap();
             assert_eq!(PairKey::load(&path("both")).is_err(), is_wrong);
         }
         assert_eq!(load("both").certificate(), load("new").certificate());
@@ -299,17 +296,11 @@ mod tests {
         assert!(matches!(PairKey::load(&path), Err(KeyError::Io { .. })));
         generate(&path).unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let certificate_only = text.split_once("-----BEGIN CERT").unwrap().1;
-        for wrong in [
-            "",
-            "nonsense",
-            &format!("-----BEGIN CERT{certificate_only}"),
-        ] {
+        let certificate_only = &text[text.find("-----BEGIN CERT").unwrap()..];
+        for wrong in ["", "nonsense", certificate_only] {
             fs::write(&path, wrong).unwrap();
-            assert!(
-                matches!(PairKey::load(&path), Err(KeyError::Malformed { .. })),
-                "{wrong}"
-            );
+            let loaded = PairKey::load(&path);
+            assert!(matches!(loaded, Err(KeyError::Malformed { .. })), "{wrong}");
         }
     }
 }

@@ -19,6 +19,7 @@
 //! Pure: events and time (milliseconds of any steady clock) in, [`StartupGate::is_serving`] out.
 
 use crate::limits::{REFUSAL_HOLDS_MS, UNRESPONSIVE_WAIT_MS};
+use crate::rules::{Rule, holds};
 
 /// The row `node_state` of `stats replication`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,9 @@ impl StartupGate {
     pub fn on(&mut self, event: PartnerEvent, now_ms: u64) {
         match event {
             PartnerEvent::Up | PartnerEvent::UpUnasked => {
-                self.unlinked_since_ms = None;
+                if holds(Rule::PortWaitsForSync) {
+                    self.unlinked_since_ms = None;
+                }
                 self.unresponsive_since_ms = None;
                 self.refused_until_ms = None;
                 if self.rules.opens_at_hello && event == PartnerEvent::Up {
@@ -187,6 +190,8 @@ mod tests {
         ..AT_SYNC_END
     };
 
+    const UNRESPONSIVE: Option<u64> = Some(UNRESPONSIVE_WAIT_MS);
+
     fn gate(patience_ms: Option<u64>, now_ms: u64) -> StartupGate {
         let rules = StartupRules {
             patience_ms,
@@ -195,10 +200,10 @@ mod tests {
         StartupGate::of_pair(rules, now_ms)
     }
 
-    /// Ticks every 100 ms; when the node began to serve, if it did within a minute.
-    fn serves_at(startup: &mut StartupGate, from_ms: u64) -> Option<u64> {
-        (from_ms..from_ms + 60_000).step_by(100).find(|now_ms| {
-            startup.tick(*now_ms);
+    /// Ticks every 100 ms; after how many milliseconds the node serves, if it does within a minute.
+    fn serves_after(startup: &mut StartupGate, from_ms: u64) -> Option<u64> {
+        (0..60_000).step_by(100).find(|waited_ms| {
+            startup.tick(from_ms + waited_ms);
             startup.is_serving()
         })
     }
@@ -207,20 +212,17 @@ mod tests {
     fn a_node_of_a_pair_serves_once_the_sync_has_ended() {
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 100);
-        assert_eq!(
-            serves_at(&mut startup, 100),
-            None,
-            "a partner with a long sync is not absent"
-        );
+        let served = serves_after(&mut startup, 100);
+        assert_eq!(served, None, "a long sync is no absence");
         startup.on(PartnerEvent::SyncDone, 90_000);
         assert!(startup.is_serving());
     }
 
     #[test]
     fn a_node_waits_the_configured_time_for_an_absent_partner() {
-        assert_eq!(serves_at(&mut gate(Some(2000), 500), 500), Some(2500));
-        assert_eq!(serves_at(&mut gate(Some(0), 500), 500), Some(500));
-        assert_eq!(serves_at(&mut gate(None, 500), 500), None);
+        assert_eq!(serves_after(&mut gate(Some(2000), 500), 500), Some(2000));
+        assert_eq!(serves_after(&mut gate(Some(0), 500), 500), Some(0));
+        assert_eq!(serves_after(&mut gate(None, 500), 500), None);
     }
 
     #[test]
@@ -229,7 +231,7 @@ mod tests {
         startup.on(PartnerEvent::Up, 1900);
         startup.tick(5000);
         startup.on(PartnerEvent::Down, 10_000);
-        assert_eq!(serves_at(&mut startup, 10_000), Some(12_000));
+        assert_eq!(serves_after(&mut startup, 10_000), Some(2000));
     }
 
     /// Regression: a node whose partner was frozen (its kernel accepts connections) opened after
@@ -240,17 +242,11 @@ mod tests {
         for now_ms in (500..30_000).step_by(1000) {
             startup.on(PartnerEvent::Unresponsive, now_ms);
         }
-        assert_eq!(
-            serves_at(&mut startup, 500),
-            Some(500 + UNRESPONSIVE_WAIT_MS)
-        );
+        assert_eq!(serves_after(&mut startup, 500), UNRESPONSIVE);
         // One sign counts, although every later attempt to connect fails.
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Unresponsive, 1900);
-        assert_eq!(
-            serves_at(&mut startup, 1900),
-            Some(1900 + UNRESPONSIVE_WAIT_MS)
-        );
+        assert_eq!(serves_after(&mut startup, 1900), UNRESPONSIVE);
     }
 
     #[test]
@@ -258,7 +254,7 @@ mod tests {
         for patience_ms in [None, Some(40_000)] {
             let mut startup = gate(patience_ms, 0);
             startup.on(PartnerEvent::Unresponsive, 0);
-            assert_eq!(serves_at(&mut startup, 0), patience_ms);
+            assert_eq!(serves_after(&mut startup, 0), patience_ms);
         }
     }
 
@@ -268,16 +264,13 @@ mod tests {
         startup.on(PartnerEvent::Unresponsive, 0);
         startup.on(PartnerEvent::Up, 5000);
         startup.on(PartnerEvent::Down, 6000);
-        assert_eq!(serves_at(&mut startup, 6000), Some(8000));
+        assert_eq!(serves_after(&mut startup, 6000), Some(2000));
         // And a new sign begins a new wait.
         let mut startup = gate(Some(2000), 0);
         startup.on(PartnerEvent::Up, 5000);
         startup.on(PartnerEvent::Down, 6000);
         startup.on(PartnerEvent::Unresponsive, 7000);
-        assert_eq!(
-            serves_at(&mut startup, 7000),
-            Some(7000 + UNRESPONSIVE_WAIT_MS)
-        );
+        assert_eq!(serves_after(&mut startup, 7000), UNRESPONSIVE);
     }
 
     #[test]
@@ -288,8 +281,9 @@ mod tests {
             startup.tick(now_ms + 999);
             assert!(!startup.is_serving());
         }
-        let gone_ms = 59_000 + REFUSAL_HOLDS_MS + 2000;
-        assert_eq!(serves_at(&mut startup, gone_ms - 1000), Some(gone_ms));
+        let held_until_ms = 59_000 + REFUSAL_HOLDS_MS;
+        let waited_ms = serves_after(&mut startup, held_until_ms);
+        assert_eq!(waited_ms, Some(2000));
     }
 
     #[test]
@@ -300,10 +294,7 @@ mod tests {
         startup.on(PartnerEvent::Down, 1000);
         assert!(!startup.is_serving() && startup.is_waiting());
         startup.on(PartnerEvent::Unresponsive, 1500);
-        assert_eq!(
-            serves_at(&mut startup, 1500),
-            Some(1500 + UNRESPONSIVE_WAIT_MS)
-        );
+        assert_eq!(serves_after(&mut startup, 1500), UNRESPONSIVE);
         // Or the link comes back: open again.
         let mut startup = StartupGate::of_pair(AT_HELLO, 0);
         for now_ms in [0, 200, 400] {
@@ -323,7 +314,7 @@ mod tests {
     fn a_node_whose_partner_cannot_be_asked_opens_when_the_sync_has_ended() {
         let mut startup = StartupGate::of_pair(AT_HELLO, 0);
         startup.on(PartnerEvent::UpUnasked, 100);
-        assert_eq!(serves_at(&mut startup, 100), None);
+        assert_eq!(serves_after(&mut startup, 100), None);
         startup.on(PartnerEvent::SyncDone, 90_000);
         assert!(startup.is_serving());
     }
@@ -333,12 +324,8 @@ mod tests {
         for rules in [AT_SYNC_END, AT_HELLO] {
             let mut startup = StartupGate::of_pair(rules, 0);
             assert!(startup.tick(2000));
-            for event in [
-                PartnerEvent::Refused,
-                PartnerEvent::Unresponsive,
-                PartnerEvent::Up,
-                PartnerEvent::Down,
-            ] {
+            use PartnerEvent::{Down, Refused, Unresponsive, Up};
+            for event in [Refused, Unresponsive, Up, Down] {
                 startup.on(event, 2001);
                 assert!(startup.is_serving() && !startup.is_waiting(), "{event:?}");
             }

@@ -7,7 +7,7 @@ use crate::protocol::text::reply;
 type Print<'n> = dyn Fn(&mut Vec<u8>) + 'n;
 
 /// Sources of statistics outside of this module.
-pub struct StatSources<'n> {
+pub(crate) struct StatSources<'n> {
     /// The rows of `stats replication`.
     pub replication: &'n Print<'n>,
     /// The rows of `stats conns`.
@@ -17,7 +17,12 @@ pub struct StatSources<'n> {
 /// Answers `stats <args>`.
 ///
 /// As in memcached, the beginning of a word is enough: `stats res` and `stats r` reset, too.
-pub fn answer(view: &NodeView<'_>, others: &StatSources<'_>, args: &[&[u8]], out: &mut Vec<u8>) {
+pub(crate) fn answer(
+    view: &NodeView<'_>,
+    others: &StatSources<'_>,
+    args: &[&[u8]],
+    out: &mut Vec<u8>,
+) {
     match args.first().copied() {
         None => general::print(view, out),
         Some(word) if b"reset".starts_with(word) => {

@@ -24,6 +24,14 @@ macro_rules! counts {
     };
 }
 
+/// Prints 0 for what memcached counts and does not exist here: moves of slab pages and between
+/// LRUs, its response objects, its choice of workers.
+macro_rules! zeros {
+    ($out:ident: $($name:ident)*) => {
+        $(stat($out, stringify!($name), 0);)*
+    };
+}
+
 /// Prints counters of the node, each under its own name.
 macro_rules! node_counts {
     ($view:ident, $out:ident: $($name:ident)*) => {
@@ -38,53 +46,32 @@ macro_rules! class_counts {
     };
 }
 
-/// memcached's thread that moves slab pages, which does not exist here.
-const SLAB_MOVER: [(&str, &str); 9] = [
-    ("slab_reassign_rescues", "0"),
-    ("slab_reassign_chunk_rescues", "0"),
-    ("slab_reassign_inline_reclaim", "0"),
-    ("slab_reassign_busy_items", "0"),
-    ("slab_reassign_busy_deletes", "0"),
-    ("slab_reassign_busy_nomem", "0"),
-    ("slab_reassign_last_busy_status", "none"),
-    ("slab_reassign_running", "0"),
-    ("slabs_moved", "0"),
-];
-
 fn logs(view: &NodeView<'_>, out: &mut Vec<u8>) {
     node_counts!(view, out: log_worker_dropped log_worker_written);
     node_counts!(view, out: log_watcher_skipped log_watcher_sent log_watchers);
 }
 
-/// memcached's thread that moves items between LRUs, which does not exist here.
-const MAINTAINER: [(&str, &str); 1] = [("lru_maintainer_juggles", "0")];
-
-/// memcached's choice of workers.
-const ACCEPTING: [(&str, &str); 2] = [("unexpected_napi_ids", "0"), ("round_robin_fallback", "0")];
-
 /// As in memcached, threads that are turned off have no keys.
 fn machinery(view: &NodeView<'_>, out: &mut Vec<u8>) {
     let tuning = &view.tuning;
     if tuning.slabs.reassign {
-        constants(out, &SLAB_MOVER);
+        zeros!(out: slab_reassign_rescues slab_reassign_chunk_rescues);
+        zeros!(out: slab_reassign_inline_reclaim slab_reassign_busy_items);
+        zeros!(out: slab_reassign_busy_deletes slab_reassign_busy_nomem);
+        stat(out, "slab_reassign_last_busy_status", "none");
+        zeros!(out: slab_reassign_running slabs_moved);
     }
     if tuning.lru.crawler {
         stat(out, "lru_crawler_running", u8::from(view.is_crawling));
         stat(out, "lru_crawler_starts", view.crawls);
     }
     if tuning.lru.maintainer {
-        constants(out, &MAINTAINER);
+        zeros!(out: lru_maintainer_juggles);
     }
-    stat(out, "malloc_fails", 0);
+    zeros!(out: malloc_fails);
     logs(view, out);
     tls(view, out);
-    constants(out, &ACCEPTING);
-}
-
-fn constants(out: &mut Vec<u8>, all: &[(&str, &str)]) {
-    for (name, value) in all {
-        stat(out, name, value);
-    }
+    zeros!(out: unexpected_napi_ids round_robin_fallback);
 }
 
 /// As in memcached, only with TLS.
@@ -135,10 +122,7 @@ fn connections(view: &NodeView<'_>, out: &mut Vec<u8>) {
     }
     let open = counters.curr_connections.get();
     stat(out, "connection_structures", open);
-    // memcached's response objects do not exist here.
-    stat(out, "response_obj_oom", 0);
-    stat(out, "response_obj_count", 0);
-    stat(out, "response_obj_bytes", 0);
+    zeros!(out: response_obj_oom response_obj_count response_obj_bytes);
     // All connections of a worker share one buffer.
     stat(out, "read_buf_count", workers);
     stat(out, "read_buf_bytes", workers * SCRATCH_BYTES);
@@ -195,24 +179,20 @@ fn contents(view: &NodeView<'_>, out: &mut Vec<u8>) {
     stat(out, "bytes", memory.used_bytes);
     stat(out, "curr_items", memory.live_items);
     counts!(view, out: total_items);
-    stat(out, "slab_global_page_pool", 0);
+    zeros!(out: slab_global_page_pool);
     let has_segments = view.has_segments();
     stat(out, "expired_unfetched", expired_unfetched);
     stat(out, "evicted_unfetched", evicted_unfetched);
     if has_segments {
-        stat(out, "evicted_active", 0);
+        zeros!(out: evicted_active);
     }
     stat(out, "evictions", evictions);
     stat(out, "reclaimed", reclaimed);
-    stat(out, "crawler_reclaimed", 0);
-    stat(out, "crawler_items_checked", 0);
-    stat(out, "lrutail_reflocked", 0);
+    zeros!(out: crawler_reclaimed crawler_items_checked lrutail_reflocked);
     if has_segments {
-        stat(out, "moves_to_cold", 0);
-        stat(out, "moves_to_warm", 0);
-        stat(out, "moves_within_lru", 0);
+        zeros!(out: moves_to_cold moves_to_warm moves_within_lru);
         // Writers evict by themselves: no thread does it for them.
         stat(out, "direct_reclaims", evictions + reclaimed);
-        stat(out, "lru_bumps_dropped", 0);
+        zeros!(out: lru_bumps_dropped);
     }
 }

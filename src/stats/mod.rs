@@ -15,7 +15,7 @@ mod slabs;
 mod tests;
 mod view;
 
-pub use answer::{StatSources, answer};
-pub use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
-pub use prefixes::Prefixes;
-pub use view::NodeView;
+pub(crate) use answer::{StatSources, answer};
+pub(crate) use counters::{ClassCounts, Counter, NodeCounters, WorkerCounters};
+pub(crate) use prefixes::Prefixes;
+pub(crate) use view::NodeView;

@@ -6,7 +6,7 @@ use crate::store::{Now, Store};
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct NodeView<'n> {
+pub(crate) struct NodeView<'n> {
     /// The configuration of the node.
     pub config: &'n Config,
     /// Its items.

@@ -60,6 +60,7 @@ impl Store {
                 shard.expiry_buckets.audit(slot, item, now);
             }
         }
+        assert_eq!(shard.audit_unprotected(&self.shared), Ok(()));
         let tombstones = (sum.tombstones - before) as usize;
         assert_eq!(shard.displaced, displaced);
         assert_eq!(shard.digests.sums(), digests, "sums of the buckets");

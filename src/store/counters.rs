@@ -16,6 +16,8 @@ pub struct Counters {
     classes: Box<[ClassCounters; CLASSES]>,
     /// Tombstones dropped for want of memory before the partner confirmed them.
     pub tombstones_dropped: AtomicU64,
+    /// Evictions that the partner was not told of, because too many waited.
+    pub evictions_untold: AtomicU64,
     /// Records of the partner refused for want of memory.
     pub records_refused: AtomicU64,
     /// Unfinished values and lines dropped for others because they had stopped growing.
@@ -62,6 +64,7 @@ impl Default for Counters {
         Self {
             classes: Box::new(std::array::from_fn(|_| ClassCounters::default())),
             tombstones_dropped: AtomicU64::new(0),
+            evictions_untold: AtomicU64::new(0),
             records_refused: AtomicU64::new(0),
             unfinished_dropped: AtomicU64::new(0),
         }

@@ -18,7 +18,7 @@ use super::Store;
 use super::hash::{self, KeyHasher};
 use super::hlc::Version;
 use super::item::Item;
-use crate::limits::BUCKETS;
+use crate::limits::sizes;
 
 /// The sums of one shard's buckets; none on a node without a partner.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Digests {
     /// Of an empty shard, of `1 << shard_bits`.
     pub(super) fn of_shard(shard_bits: u32) -> Self {
         Self {
-            sums: vec![0; BUCKETS >> shard_bits].into_boxed_slice(),
+            sums: vec![0; sizes().buckets() >> shard_bits].into_boxed_slice(),
         }
     }
 
@@ -111,13 +111,13 @@ fn spread(bits: u64) -> u64 {
 impl Store {
     /// The buckets of a shard: the first, and how many follow from it on.
     pub fn buckets_of(&self, shard: usize) -> (usize, usize) {
-        let count = BUCKETS >> self.shard_bits;
+        let count = sizes().buckets() >> self.shard_bits;
         (shard * count, count)
     }
 
     /// The shard of a bucket.
     pub fn shard_of_bucket(&self, bucket: usize) -> usize {
-        bucket >> (BUCKETS.ilog2() - self.shard_bits)
+        bucket >> (sizes().bucket_bits - self.shard_bits)
     }
 
     /// The sum of a bucket: zero if it has no live item.

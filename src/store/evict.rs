@@ -11,6 +11,7 @@ use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Shard};
 use super::shared::walk_of;
 use crate::limits;
+use crate::rules::{Rule, holds};
 
 impl Store {
     /// Frees the entries that changes have retired, and evicts if the account is over its budget.
@@ -95,6 +96,12 @@ impl Store {
     /// Evicts the coldest item of a shard. A few items that are being sent to clients are promoted
     /// instead: evicting them would free no memory yet.
     fn evict_tail(&self, shard: &mut Shard, context: &mut OpContext) -> bool {
+        if !holds(Rule::TombstonesAreNotEvicted)
+            && let Some(slot) = shard.table.oldest_tombstone()
+        {
+            self.remove_entry(shard, slot, context);
+            return true;
+        }
         for _ in 0..=limits::EVICTIONS_SKIPPED {
             let Some((slot, item)) = shard.table.coldest() else {
                 return false;
@@ -107,6 +114,16 @@ impl Store {
             return true;
         }
         false
+    }
+
+    /// Forgets an entry, with [`Rule::TombstonesAreNotEvicted`] taken away.
+    fn remove_entry(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {
+        let Some(entry) = shard.table.peek(slot).cloned() else {
+            return;
+        };
+        let removal = Change::Remove { key: entry.key() };
+        let at = SlotRef::of(slot, &entry);
+        shard.mutate(&self.shared, context, at, removal, Cause::Reclaim);
     }
 
     pub(super) fn evict_item(&self, shard: &mut Shard, slot: u64, context: &mut OpContext) {

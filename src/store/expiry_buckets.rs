@@ -129,10 +129,7 @@ mod tests {
     use super::*;
 
     fn at(boot_ms: u64) -> Now {
-        Now {
-            boot_ms,
-            wall_ms: 0,
-        }
+        Now::of(boot_ms, 0)
     }
 
     #[test]

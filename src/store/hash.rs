@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use siphasher::sip128::SipHasher13;
 
-use crate::limits::BUCKETS;
+use crate::limits::{BUCKET_BITS, BUCKETS, sizes};
 
 /// The bits of the bucket; all slots of a key share them.
 const BUCKET_SHIFT: u32 = 40;
@@ -105,12 +105,12 @@ impl KeyHasher {
 
 /// The bucket of a slot.
 pub fn bucket_of(slot: u64) -> u16 {
-    (slot >> BUCKET_SHIFT) as u16
+    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + BUCKET_BITS - sizes().bucket_bits)) as u16
 }
 
 /// The shard of a slot, of `1 << shard_bits`.
 pub(crate) fn shard_of(slot: u64, shard_bits: u32) -> usize {
-    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + BUCKETS.ilog2() - shard_bits)) as usize
+    ((slot & BUCKET_MASK) >> (BUCKET_SHIFT + BUCKET_BITS - shard_bits)) as usize
 }
 
 /// Hashes slots to themselves: they are hashes already.

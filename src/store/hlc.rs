@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::Now;
+use crate::limits::LEAP_MS_MIN;
 
 /// Bits of a timestamp below the milliseconds: an 11-bit counter and the side.
 const BELOW_MS_BITS: u32 = 12;
@@ -81,19 +82,6 @@ impl Version {
     pub fn latest(self) -> Timestamp {
         self.timestamp.max(self.touched)
     }
-
-    /// The version with those of its timestamps moved up that are not above `ceiling`.
-    pub(crate) fn lifted(self, ticks: u64, ceiling: Timestamp) -> Self {
-        let lift = |timestamp: Timestamp| match timestamp {
-            Timestamp::ZERO => timestamp,
-            _ if timestamp > ceiling => timestamp,
-            _ => timestamp.plus_ticks(ticks),
-        };
-        Self {
-            timestamp: lift(self.timestamp),
-            touched: lift(self.touched),
-        }
-    }
 }
 
 /// The node's hybrid logical clock. It never goes back, and absorbs the timestamps of the partner.
@@ -108,10 +96,24 @@ pub struct HybridClock {
     first_given: AtomicU64,
     /// The clock when it was lifted, without its side; 0 if it was not.
     lifted_from: AtomicU64,
+    /// The last timestamp before the clock's longest leap, and the first one after it, without
+    /// their sides; 0 before the first leap.
+    leap: [AtomicU64; 2],
+}
+
+/// A leap of the clock, in ticks: its wall clock was set, or nothing was written for long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leap {
+    /// The last timestamp before it.
+    pub(super) from: u64,
+    /// The first one after it.
+    pub(super) to: u64,
 }
 
 /// No timestamp was given yet.
 const NONE_GIVEN: u64 = u64::MAX;
+/// A clock that passes more at once leaps.
+const LEAP_TICKS_MIN: u64 = LEAP_MS_MIN << (BELOW_MS_BITS - 1);
 /// The highest number of ticks that a timestamp holds.
 const TICKS_MAX: u64 = (1 << (TIMESTAMP_BITS - 1)) - 1;
 
@@ -124,6 +126,7 @@ impl HybridClock {
             first_count: AtomicU64::new(0),
             first_given: AtomicU64::new(NONE_GIVEN),
             lifted_from: AtomicU64::new(0),
+            leap: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -151,10 +154,37 @@ impl HybridClock {
                 .last
                 .compare_exchange_weak(last, next, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return Timestamp::from_raw(next << 1 | self.side),
+                Ok(_) => {
+                    if next - last > LEAP_TICKS_MIN {
+                        self.note_leap(last, next);
+                    }
+                    return Timestamp::from_raw(next << 1 | self.side);
+                }
                 Err(seen) => last = seen,
             }
         }
+    }
+
+    /// Remembers a leap, unless it is the clock's first timestamp, or shorter than another.
+    #[cold]
+    fn note_leap(&self, from: u64, to: u64) {
+        let known = self.leap().map_or(0, |leap| leap.to - leap.from);
+        if from > 0 && to - from > known {
+            // Only one thread passes a leap, and two leaps are far apart. Whoever sees its end sees
+            // where it began.
+            let [known_from, known_to] = &self.leap;
+            known_from.store(from, Ordering::Relaxed);
+            known_to.store(to, Ordering::Release);
+        }
+    }
+
+    /// The clock's longest leap.
+    pub(super) fn leap(&self) -> Option<Leap> {
+        let [from, to] = &self.leap;
+        let to = to.load(Ordering::Acquire);
+        let from = from.load(Ordering::Relaxed);
+        // A longer one is being noted.
+        (from < to).then_some(Leap { from, to })
     }
 
     fn wall_ticks(&self, now: Now) -> u64 {
@@ -187,6 +217,13 @@ impl HybridClock {
         Timestamp::from_raw(last << 1 | 1)
     }
 
+    /// What was given up to `last`, in ticks, is moved up, and nothing that came after it: the
+    /// clock stays. Returns the highest timestamp that is moved.
+    pub(super) fn lift_up_to(&self, last: u64) -> Timestamp {
+        self.lifted_from.store(last, Ordering::Release);
+        Timestamp::from_raw(last << 1 | 1)
+    }
+
     /// Whether a timestamp was given after the clock was lifted; true if it never was.
     pub(super) fn is_above_lift(&self, timestamp: Timestamp) -> bool {
         timestamp.ticks() > self.lifted_from.load(Ordering::Acquire)
@@ -195,6 +232,11 @@ impl HybridClock {
     /// Makes every later timestamp higher than `timestamp`, however far that is ahead.
     pub fn absorb(&self, timestamp: Timestamp) {
         self.last.fetch_max(timestamp.0 >> 1, Ordering::Relaxed);
+    }
+
+    /// No timestamp given or absorbed so far is higher, of whichever side.
+    pub(super) fn ceiling(&self) -> Timestamp {
+        Timestamp::from_raw(self.last.load(Ordering::Relaxed) << 1 | 1)
     }
 
     /// The highest timestamp given or absorbed.
@@ -210,10 +252,7 @@ mod tests {
     #[test]
     fn a_full_counter_carries_into_the_milliseconds() {
         let clock = HybridClock::new(1);
-        let now = Now {
-            boot_ms: 0,
-            wall_ms: 77,
-        };
+        let now = Now::of(0, 77);
         let timestamps: Vec<_> = (0..5000).map(|_| clock.next(now)).collect();
         assert!(timestamps.is_sorted_by(|a, b| a < b));
         assert_eq!(timestamps[0].wall_ms(), 77);
@@ -226,12 +265,7 @@ mod tests {
         let clock = HybridClock::new(0);
         let ahead = Timestamp::from_raw(u64::MAX >> 12);
         clock.absorb(ahead);
-        assert!(
-            clock.next(Now {
-                boot_ms: 0,
-                wall_ms: 5
-            }) > ahead
-        );
+        assert!(clock.next(Now::of(0, 5)) > ahead);
         assert!(clock.highest() > ahead);
     }
 
@@ -243,10 +277,7 @@ mod tests {
             clock.begin_incarnation(incarnation);
             (0..100u64)
                 .map(|nth| {
-                    let now = Now {
-                        boot_ms: 0,
-                        wall_ms: wall_ms + nth / 10,
-                    };
+                    let now = Now::of(0, wall_ms + nth / 10);
                     clock.next(now)
                 })
                 .collect::<Vec<_>>()
@@ -261,11 +292,26 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_leap_is_remembered_and_the_first_timestamp_is_none() {
+        let clock = HybridClock::new(0);
+        let minute_ms = 60_000;
+        clock.next(Now::of(0, 10 * minute_ms));
+        assert_eq!(clock.leap(), None);
+        let before = clock.next(Now::of(0, 11 * minute_ms)).ticks();
+        assert_eq!(clock.leap(), None);
+        let after = clock.next(Now::of(0, 20 * minute_ms)).ticks();
+        let leap = Some(Leap {
+            from: before,
+            to: after,
+        });
+        assert_eq!(clock.leap(), leap);
+        clock.next(Now::of(0, 25 * minute_ms));
+        assert_eq!(clock.leap(), leap);
+    }
+
+    #[test]
     fn a_timestamp_fits_a_double() {
-        let year_2089 = Now {
-            boot_ms: 0,
-            wall_ms: (1 << 41) - 1,
-        };
+        let year_2089 = Now::of(0, (1 << 41) - 1);
         let raw = HybridClock::new(1).next(year_2089).get();
         assert_eq!(raw as f64 as u64, raw);
         assert_eq!(Timestamp::from_wire(1 << 53), None);

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use triomphe::ThinArc;
 
 use super::clock::Now;
+use super::confirmed::Confirmed;
 use super::hlc::{Timestamp, Version};
 
 /// Bytes of an item's allocation before its key: reference count, header, length.
@@ -40,16 +41,12 @@ pub mod item_flags {
 /// Flags that only this node uses.
 mod local {
     pub(super) const TOMBSTONE: u8 = 1;
-    /// The partner holds this version.
-    pub(super) const CONFIRMED: u8 = 2;
     /// It is not in the first slot of its key.
-    pub(super) const DISPLACED: u8 = 4;
-    pub(super) const FETCHED: u8 = 8;
-    pub(super) const CAS_OVERRIDE: u8 = 16;
+    pub(super) const DISPLACED: u8 = 2;
+    pub(super) const FETCHED: u8 = 4;
+    pub(super) const CAS_OVERRIDE: u8 = 8;
     /// The node gives its items no CAS unique.
-    pub(super) const NO_CAS: u8 = 32;
-    /// The partner holds this value with the same item flags, and its deadline is not later.
-    pub(super) const VALUE_CONFIRMED: u8 = 64;
+    pub(super) const NO_CAS: u8 = 16;
 }
 
 #[derive(Debug)]
@@ -61,6 +58,8 @@ struct Header {
     promoted: AtomicU32,
     accessed: AtomicU32,
     expiry_bucket: AtomicU32,
+    /// See [`Confirmed`].
+    confirmed: AtomicU32,
     local: AtomicU8,
     item_flags: AtomicU8,
     class: AtomicU8,
@@ -110,6 +109,7 @@ impl Item {
             promoted: AtomicU32::new(0),
             accessed: AtomicU32::new(0),
             expiry_bucket: AtomicU32::new(0),
+            confirmed: AtomicU32::new(Confirmed::default().raw()),
             local: AtomicU8::new(if cas_len == 0 { 0 } else { local::CAS_OVERRIDE }),
             item_flags: AtomicU8::new(head.item_flags & item_flags::ALL),
             class: AtomicU8::new(0),
@@ -290,25 +290,27 @@ impl Item {
         self.local(local::FETCHED)
     }
 
-    /// Whether the partner is known to hold this version.
-    pub fn is_confirmed(&self) -> bool {
-        self.local(local::CONFIRMED)
+    /// What the partner is known to hold of it.
+    pub(crate) fn confirmed(&self) -> Confirmed {
+        Confirmed::from_raw(self.header().confirmed.load(RELAXED))
     }
 
-    /// The partner holds this version.
-    pub(crate) fn confirm(&self) {
-        self.set_local(local::CONFIRMED | local::VALUE_CONFIRMED, true);
+    /// Called only by the owner of the item or under the lock of its shard.
+    pub(crate) fn set_confirmed(&self, confirmed: Confirmed) {
+        self.header().confirmed.store(confirmed.raw(), RELAXED);
     }
 
-    /// Whether the partner holds the value, with a deadline that is not later.
+    /// Whether the partner has had this version, in whichever of its lives.
+    #[cfg(test)]
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed().has_had_version_once()
+    }
+
+    /// Whether the partner has had the value, with a deadline that is not later, in whichever of
+    /// its lives.
+    #[cfg(test)]
     pub(crate) fn is_value_confirmed(&self) -> bool {
-        self.local(local::VALUE_CONFIRMED)
-    }
-
-    /// The partner does not hold this version. `has_value`: it still holds the value.
-    pub(crate) fn unconfirm(&self, has_value: bool) {
-        let lost = if has_value { 0 } else { local::VALUE_CONFIRMED };
-        self.set_local(local::CONFIRMED | lost, false);
+        self.confirmed().has_had_deadline_once()
     }
 
     pub(crate) fn is_displaced(&self) -> bool {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::Store;
 use super::hash;
-use crate::limits::BUCKETS;
+use crate::limits::sizes;
 
 /// The bit of [`Knowledge::mode`] for a link that is up.
 const LINKED: u8 = 1;
@@ -41,7 +41,7 @@ pub(crate) struct Knowledge {
 
 impl Knowledge {
     pub(super) fn of_pair() -> Self {
-        let words = BUCKETS / WORD_BITS;
+        let words = sizes().buckets() / WORD_BITS;
         Self {
             unknown: (0..words).map(|_| AtomicU64::new(0)).collect(),
             ..Self::default()

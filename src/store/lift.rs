@@ -1,4 +1,4 @@
-//! The lift: moves everything that this node holds to later timestamps, all by the same distance.
+//! The lift: moves what this node holds to later timestamps, all of it by the same distance.
 //!
 //! A node that restarted alone may have a clock behind what it has forgotten. What its clients
 //! wrote since would lose against older values that the partner still holds, and what they deleted
@@ -7,11 +7,16 @@
 //! life stays, and so do deadlines, flags and CAS uniques that a client chose. A CAS unique that is
 //! a timestamp changes with it: a client that holds one has one failed `cas`.
 //!
+//! A node may start with a clock that was never set, which is set while it serves alone. Then what
+//! came after that leap is lifted only as far as what came before needs to stay below it, often not
+//! at all: the distance from a clock that was never set would put it years ahead.
+//!
 //! Clients go on meanwhile. Why no timestamp is lifted twice, and none is left out:
 //!
 //! - The clock is lifted first, in one atomic step that also tells the *ceiling*: every timestamp
 //!   given before is at most the ceiling, and every later one is above all lifted ones. So what
-//!   clients write during the lift needs no lift, and wins over what is lifted, in either state.
+//!   clients write during the lift needs no lift, and wins over what is lifted, in either state. If
+//!   nothing after a leap is lifted, the clock stays, and the ceiling is the last timestamp before.
 //! - A timestamp is given under the lock of its shard. The slots of a shard are listed in one hold
 //!   of that lock after the clock was lifted: the list has every entry with an old timestamp.
 //! - Each listed slot is visited once. An entry that was replaced meanwhile has a timestamp above
@@ -31,16 +36,18 @@
 
 use super::Store;
 use super::hlc::Timestamp;
+use super::in_place::InPlace;
 use super::item::Item;
 use super::mutate::{Cause, Change, SlotRef};
 use super::op_context::OpContext;
+use super::shift::Shift;
 use crate::limits::{LIFT_HOLD_ENTRIES, LIFT_SHARD_COST_ENTRIES};
+use crate::rules::{Rule, holds};
 
 /// A lift that has begun. It must be carried to its end.
 #[derive(Debug)]
 pub struct Lift {
-    ticks: u64,
-    ceiling: Timestamp,
+    shift: Shift,
     next_shard: usize,
     /// Slots of the shard before that one.
     slots: Vec<u64>,
@@ -49,9 +56,19 @@ pub struct Lift {
 }
 
 impl Lift {
+    fn new(shift: Shift) -> Self {
+        Self {
+            shift,
+            next_shard: 0,
+            slots: Vec::new(),
+            next_slot: 0,
+            entries: 0,
+        }
+    }
+
     /// How far everything is moved, in milliseconds of a timestamp.
     pub fn distance_ms(&self) -> u64 {
-        Timestamp::ZERO.plus_ticks(self.ticks).wall_ms()
+        self.shift.distance_ms()
     }
 
     /// Entries moved so far.
@@ -73,15 +90,12 @@ impl Store {
         // not to end in the future.
         let partner_wall = Timestamp::at_wall_ms(partner_wall_ms);
         let behind = partner_wall.ticks().saturating_sub(clock.highest().ticks());
-        let ticks = above_until.max(behind);
-        (ticks > 0).then(|| Lift {
-            ticks,
-            ceiling: clock.lift(ticks),
-            next_shard: 0,
-            slots: Vec::new(),
-            next_slot: 0,
-            entries: 0,
-        })
+        let leap = clock.leap().filter(|_| holds(Rule::LiftEndsAtLeap));
+        let shift = match leap {
+            Some(leap) if above_until > 0 => Shift::around(leap, above_until, behind, clock),
+            _ => Shift::of_all(above_until.max(behind), clock)?,
+        };
+        Some(Lift::new(shift))
     }
 
     /// Lifts about so many more entries, a few in each hold of a shard's lock. True at the end.
@@ -97,7 +111,9 @@ impl Store {
                 lift.next_shard += 1;
                 left = left.saturating_sub(LIFT_SHARD_COST_ENTRIES);
             } else {
-                self.shared.lift_flush_watermark(lift.ticks, lift.ceiling);
+                if holds(Rule::LiftRaisesWatermark) {
+                    self.shared.lift_flush_watermark(&lift.shift);
+                }
                 return true;
             }
         }
@@ -113,17 +129,15 @@ impl Store {
         let mut context = OpContext::default();
         let mut shard = self.shard(lift.slots[start]).lock();
         for &slot in &lift.slots[start..end] {
-            let is_due =
-                |item: &&Item| item.timestamp() <= lift.ceiling && !self.shared.is_flushed(item);
+            let is_due = |item: &&Item| {
+                !lift.shift.spares(item.timestamp()) && !self.shared.is_flushed(item)
+            };
             let Some(item) = shard.table.peek(slot).filter(is_due) else {
                 continue;
             };
             lift.entries += 1;
             let at = SlotRef::of(slot, item);
-            let change = Change::Lift {
-                ticks: lift.ticks,
-                ceiling: lift.ceiling,
-            };
+            let change = Change::InPlace(InPlace::Lift { shift: lift.shift });
             shard.mutate(&self.shared, &mut context, at, change, Cause::Lift);
         }
         drop(shard);
@@ -144,7 +158,7 @@ impl Lift {
         if self.is_visited(store, slot) {
             version
         } else {
-            version.lifted(self.ticks, self.ceiling)
+            self.shift.of_version(version)
         }
     }
 
@@ -159,6 +173,6 @@ impl Lift {
 
     /// The version to which it moves one that was made before it began.
     pub(crate) fn lifts_to(&self, version: super::Version) -> super::Version {
-        version.lifted(self.ticks, self.ceiling)
+        self.shift.of_version(version)
     }
 }

@@ -58,7 +58,7 @@ impl Store {
             version: item.version(),
             rank: rank as u32,
             is_tombstone: item.is_tombstone(),
-            is_confirmed: item.is_confirmed(),
+            is_confirmed: self.is_protected(item),
         }
     }
 

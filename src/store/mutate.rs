@@ -1,18 +1,21 @@
 //! Every change of an entry goes through one function, [`Shard::mutate`].
 //!
 //! It sees the old and the new entry, and updates everything that depends on them: memory account,
-//! class totals, expiry buckets, tombstones, dirty keys, digests and the published tail. No other
-//! code does. Old entries are put into the context and freed after the lock is released.
+//! class totals, expiry buckets, tombstones, dirty keys, digests, the count of what the partner is
+//! not known to hold, and the published tail. No other code does. Old entries are put into the
+//! context and freed after the lock is released.
 
 use std::sync::atomic::Ordering;
 
 use super::hlc::{Timestamp, Version};
+use super::in_place::InPlace;
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
 use super::op_context::OpContext;
 use super::shard::{EMPTY_TAIL, Place, Shard};
 use super::shared::Shared;
 use crate::limits;
+use crate::rules::{Rule, holds};
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -23,6 +26,8 @@ pub(crate) enum Cause {
     Client,
     /// A record of the partner. It has its own version, and the partner holds that.
     Record,
+    /// The partner has said what it holds.
+    Ack,
     /// The deadline has passed.
     Expiry,
     /// Memory is needed.
@@ -76,12 +81,8 @@ pub(crate) enum Change<'k> {
     Put { item: Item, cold: bool },
     /// Remove the entry of `key`.
     Remove { key: &'k [u8] },
-    /// Set another deadline and other item flags.
-    Touch { deadline_ms: u64, item_flags: u8 },
-    /// Confirm the entry: the partner holds the same version. The earlier deadline counts.
-    ConfirmEqual { deadline_ms: u64 },
-    /// Move the entry's timestamps up by so many ticks, unless they are above the ceiling.
-    Lift { ticks: u64, ceiling: Timestamp },
+    /// Change the entry where it is.
+    InPlace(InPlace),
 }
 
 impl Shard {
@@ -96,29 +97,21 @@ impl Shard {
         cause: Cause,
     ) -> Option<Timestamp> {
         let slot = at.slot;
+        if shared.replicated {
+            self.unprotected.begin(shared, self.table.live_len());
+        }
         // The change itself; `is_news`: the partner must be sent the entry.
         let (timestamp, is_news) = match change {
-            Change::Touch {
-                deadline_ms,
-                item_flags,
-            } => {
-                let touched = self.touch(shared, context, slot, (deadline_ms, item_flags));
-                (touched, true)
-            }
-            Change::ConfirmEqual { deadline_ms } => {
-                self.confirm_equal(context, slot, deadline_ms);
-                (None, false)
-            }
-            Change::Lift { ticks, ceiling } => {
-                self.lift(shared, slot, ticks, ceiling);
-                (None, false)
+            Change::InPlace(change) => {
+                let touched = self.change_in_place(shared, context, slot, &change);
+                (touched, touched.is_some())
             }
             Change::Put { item, cold } => {
                 if cause == Cause::Client {
                     item.set_version(Version::written(shared.hybrid_clock.next(context.now)));
                     shared.note_large(context, slot, &item);
-                } else {
-                    item.confirm();
+                } else if holds(Rule::RecordIsConfirmed) {
+                    item.set_confirmed(shared.confirmed_by_record());
                 }
                 let timestamp = item.timestamp();
                 context.written = Some(self.index);
@@ -137,7 +130,7 @@ impl Shard {
                     (Some(timestamp), true)
                 }
                 None => {
-                    self.take_out(shared, context, slot);
+                    self.take_out(shared, context, slot, cause);
                     (None, cause == Cause::Client)
                 }
             },
@@ -171,13 +164,19 @@ impl Shard {
             Cause::Client => Version::written(shared.hybrid_clock.next(context.now)),
             Cause::Expiry | Cause::Eviction => {
                 let old = self.table.peek(slot)?;
-                let stays = cause == Cause::Eviction && old.is_value_confirmed();
-                if stays || old.is_confirmed() || old.is_tombstone() {
+                let (confirmed, life) = (old.confirmed(), shared.partner_lives.present());
+                let stays = cause == Cause::Eviction && confirmed.has_had_deadline(life);
+                let rule = match cause {
+                    Cause::Expiry => Rule::TombstoneOnExpiry,
+                    _ => Rule::TombstoneOnEviction,
+                };
+                let is_known = stays || confirmed.has_had_version(life);
+                if is_known || !holds(rule) || old.is_tombstone() {
                     return None;
                 }
                 old.version()
             }
-            Cause::Record | Cause::Reclaim | Cause::Lift => return None,
+            Cause::Record | Cause::Ack | Cause::Reclaim | Cause::Lift => return None,
         };
         let Some(item) = Item::tombstone(key, version) else {
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
@@ -233,8 +232,14 @@ impl Shard {
         shared.classes.count(old.as_ref(), new);
         self.digests
             .replace(&shared.hasher, slot, old.as_ref(), new);
+        self.unprotected.count(shared, old.as_ref(), new);
         match old {
-            Some(old) => self.retire(shared, context, old, at.full),
+            Some(old) => {
+                if at.full {
+                    shared.note_eviction(context, slot, &old);
+                }
+                self.retire(shared, context, old, at.full);
+            }
             None if self.table.live_len() == 1 => self.publish_tail(shared),
             None => {}
         }
@@ -257,11 +262,15 @@ impl Shard {
     }
 
     /// Empties a slot.
-    fn take_out(&mut self, shared: &Shared, context: &mut OpContext, slot: u64) {
+    fn take_out(&mut self, shared: &Shared, context: &mut OpContext, slot: u64, cause: Cause) {
         if let Some(old) = self.table.remove(slot) {
+            if cause == Cause::Eviction {
+                shared.note_eviction(context, slot, &old);
+            }
             shared.account.count_live(!old.is_tombstone(), false);
             shared.classes.count(Some(&old), None);
             self.digests.replace(&shared.hasher, slot, Some(&old), None);
+            self.unprotected.count(shared, Some(&old), None);
             self.retire(shared, context, old, false);
         }
     }
@@ -284,55 +293,6 @@ impl Shard {
             self.publish_tail(shared);
         }
         context.retired.push(old);
-    }
-
-    /// Changes deadline and item flags in place. A touch must not change the CAS unique, so it has
-    /// a timestamp of its own.
-    fn touch(
-        &mut self,
-        shared: &Shared,
-        context: &mut OpContext,
-        slot: u64,
-        (deadline_ms, item_flags): (u64, u8),
-    ) -> Option<Timestamp> {
-        let item = self.table.peek(slot)?;
-        let before = item.version();
-        let touched = shared.hybrid_clock.next(context.now);
-        let outlives = deadline_ms >= item.deadline_ms() && item_flags == item.item_flags();
-        item.set_deadline_ms(deadline_ms);
-        item.set_item_flags(item_flags);
-        item.set_version(Version { touched, ..before });
-        self.digests
-            .change_version(&shared.hasher, slot, item, before);
-        item.unconfirm(outlives);
-        shared.note_large(context, slot, item);
-        self.expiry_buckets
-            .watch(&self.table, slot, item, context.now);
-        Some(touched)
-    }
-
-    fn confirm_equal(&mut self, context: &OpContext, slot: u64, deadline_ms: u64) {
-        let Some(item) = self.table.peek(slot) else {
-            return;
-        };
-        item.confirm();
-        if deadline_ms < item.deadline_ms() {
-            item.set_deadline_ms(deadline_ms);
-            self.expiry_buckets
-                .watch(&self.table, slot, item, context.now);
-        }
-    }
-
-    /// Moves an entry's timestamps up. There is no link during a lift, so nobody is to be told: the
-    /// sync of the next link sends everything.
-    fn lift(&mut self, shared: &Shared, slot: u64, ticks: u64, ceiling: Timestamp) {
-        if let Some(item) = self.table.peek(slot) {
-            let before = item.version();
-            item.set_version(before.lifted(ticks, ceiling));
-            self.digests
-                .change_version(&shared.hasher, slot, item, before);
-            item.unconfirm(false);
-        }
     }
 
     /// Moves a live item to the hot end.
@@ -362,7 +322,7 @@ impl Shard {
                 return;
             };
             shared.counters.tombstones_dropped.fetch_add(1, RELAXED);
-            self.take_out(shared, context, slot);
+            self.take_out(shared, context, slot, Cause::Reclaim);
         }
     }
 }

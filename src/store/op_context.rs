@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::clock::Now;
+use super::eviction_notices::Evicted;
 use super::item::Item;
 use super::knowledge::Consultation;
 use super::lookup::Miss;
@@ -26,6 +27,8 @@ pub struct OpContext {
     pub consultation: Consultation,
     /// The class of the live item that the last lookup found.
     pub found_class: u8,
+    /// Items that were evicted and that the partner counts on.
+    pub(crate) evicted: Vec<Evicted>,
     /// Entries that left the table, to be freed without a lock.
     pub(crate) retired: Vec<Item>,
     /// The shard that was last written to.

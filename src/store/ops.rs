@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use super::hlc::Timestamp;
+use super::in_place::InPlace;
 use super::item::{Item, NEVER, tick_of, ticks, ticks_since};
 use super::lookup::{LookupState, Miss};
 use super::mutate::{Cause, Change, SlotRef};
@@ -164,10 +165,10 @@ impl Store {
             (Action::Touch(deadline_ms), LookupState::Live) => {
                 let item_flags = shard.table.peek(at.slot)?.item_flags();
                 self.count_use(shard, at.slot, true, context);
-                Change::Touch {
+                Change::InPlace(InPlace::Touch {
                     deadline_ms,
                     item_flags,
-                }
+                })
             }
             (
                 Action::Amend {
@@ -180,10 +181,10 @@ impl Store {
                 if is_read {
                     self.count_use(shard, at.slot, true, context);
                 }
-                Change::Touch {
+                Change::InPlace(InPlace::Touch {
                     deadline_ms,
                     item_flags,
-                }
+                })
             }
             (Action::Promote, LookupState::Live) => {
                 self.count_use(shard, at.slot, false, context);

@@ -19,6 +19,8 @@ pub enum ApplyResult {
     Applied,
     /// This node's table holds something newer.
     Superseded(Version),
+    /// Of a touch: this node does not hold its value, and needs the whole record.
+    Lacking,
     /// It was refused. An older version was removed nevertheless.
     NoRoom(RefuseReason),
 }

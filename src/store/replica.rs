@@ -1,9 +1,11 @@
-//! The operations that the link uses: records in and out, confirmations, walks of the table.
+//! The operations that the link uses: records in and out, walks of the table.
 
 use std::sync::atomic::Ordering;
 
+use super::confirmed::PartnerSays;
 use super::hash::KeyHash;
 use super::hlc::{Timestamp, Version};
+use super::in_place::InPlace;
 use super::item::{Item, tick_of};
 use super::memory::cost_bytes;
 use super::mutate::{Cause, Change, SlotRef};
@@ -12,9 +14,10 @@ use super::partial_item::PartialItem;
 use super::record::{ApplyResult, Origin, RefuseReason};
 use super::shard::Shard;
 use super::{Now, Store};
+use crate::rules::{Rule, holds};
 
 /// How the version of a record compares with the entry here.
-enum VersionOrder {
+pub(super) enum VersionOrder {
     Newer,
     Equal,
     Older(Version),
@@ -41,7 +44,9 @@ impl Store {
         };
         drop(partial);
         let cost = cost_bytes(&item);
-        self.shared.hybrid_clock.absorb(version.latest());
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.shared.hybrid_clock.absorb(version.latest());
+        }
         let hash = self.shared.hasher.hash(item.key());
         let mut shard = self.shard(hash.slot()).lock();
         let (result, unused) = self.apply_in(&mut shard, hash, item, origin, &mut charged, context);
@@ -84,7 +89,8 @@ impl Store {
         match self.order_of(held, item.version()) {
             VersionOrder::Older(newer) => return (ApplyResult::Superseded(newer), Some(item)),
             VersionOrder::Equal => {
-                return (self.confirm_equal(shard, at, &item, context), Some(item));
+                let equal = (item.version(), item.deadline_ms());
+                return (self.confirm_equal(shard, at, equal, context), Some(item));
             }
             VersionOrder::Newer => {}
         }
@@ -94,7 +100,7 @@ impl Store {
         let more = cost.saturating_sub(held.map_or(0, cost_bytes));
         let lacking = more.saturating_sub(*charged);
         if !self.may_evict_for(origin) && !self.shared.account.try_charge(lacking) {
-            if held.is_some() {
+            if held.is_some() && holds(Rule::NoRoomRemovesOlder) {
                 let removal = Change::Remove { key: item.key() };
                 shard.mutate(&self.shared, context, at, removal, Cause::Record);
             }
@@ -119,7 +125,9 @@ impl Store {
         version: Version,
         context: &mut OpContext,
     ) -> ApplyResult {
-        match self.remove_older(key, version, context) {
+        // A tombstone of a version that is here: the partner has evicted or expired its copy, and
+        // ours stays.
+        match self.remove_older(key, version, PartnerSays::Removed, context) {
             Some((newer, _)) if newer > version => ApplyResult::Superseded(newer),
             _ => ApplyResult::Applied,
         }
@@ -136,7 +144,10 @@ impl Store {
     ) -> ApplyResult {
         // If the machine had no memory for it, evict for the next one.
         self.relieve(context);
-        match self.remove_older(key, version, context) {
+        if !holds(Rule::NoRoomRemovesOlder) {
+            return self.refused(reason);
+        }
+        match self.remove_older(key, version, PartnerSays::Holds, context) {
             None => self.refused(reason),
             Some((held, is_live)) if held == version && is_live => ApplyResult::Applied,
             Some((held, _)) => ApplyResult::Superseded(held),
@@ -150,27 +161,34 @@ impl Store {
     }
 
     /// Removes an entry older than `version`. If `version` or a newer one is here, returns it, and
-    /// whether it is a live item of exactly that version.
+    /// whether it is a live item of exactly that version: of that, the partner says `equal`.
     fn remove_older(
         &self,
         key: &[u8],
         version: Version,
+        equal: PartnerSays,
         context: &mut OpContext,
     ) -> Option<(Version, bool)> {
-        self.shared.hybrid_clock.absorb(version.latest());
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.shared.hybrid_clock.absorb(version.latest());
+        }
         let hash = self.shared.hasher.hash(key);
         let mut shard = self.shard(hash.slot()).lock();
         let place = shard.locate(hash, key);
         let at = SlotRef::new(&place, hash.slot());
         let held = place.held();
+        let is_held = held.is_some();
         let stays = match self.order_of(held, version) {
             VersionOrder::Older(newer) => Some((newer, false)),
-            // The partner has a tombstone of this version: it evicted or expired its copy. Ours
-            // stays.
+            VersionOrder::Equal if !holds(Rule::EqualTombstoneKeepsItem) => None,
             VersionOrder::Equal => held.map(|item| (version, !item.is_tombstone())),
             VersionOrder::Newer => None,
         };
-        if stays.is_none() && held.is_some() {
+        if stays == Some((version, true)) {
+            let change = Change::InPlace(InPlace::PartnerSays(equal));
+            shard.mutate(&self.shared, context, at, change, Cause::Record);
+        }
+        if stays.is_none() && is_held {
             let removal = Change::Remove { key };
             shard.mutate(&self.shared, context, at, removal, Cause::Record);
         }
@@ -179,15 +197,20 @@ impl Store {
         stays
     }
 
-    fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
+    pub(super) fn order_of(&self, held: Option<&Item>, version: Version) -> VersionOrder {
         let flush_watermark = self.shared.flush_watermark();
-        if version.timestamp < flush_watermark {
+        if version.timestamp < flush_watermark && holds(Rule::WatermarkRefusesRecords) {
             return VersionOrder::Older(Version::written(flush_watermark));
         }
         let Some(held) = held.map(Item::version) else {
             return VersionOrder::Newer;
         };
-        match held.cmp(&version) {
+        let order = if holds(Rule::TouchOrdersVersions) {
+            held.cmp(&version)
+        } else {
+            held.timestamp.cmp(&version.timestamp)
+        };
+        match order {
             std::cmp::Ordering::Less => VersionOrder::Newer,
             std::cmp::Ordering::Equal => VersionOrder::Equal,
             std::cmp::Ordering::Greater => VersionOrder::Older(held),
@@ -196,44 +219,19 @@ impl Store {
 
     /// Both sides hold this version: the earlier deadline wins. A tombstone here stays, so that an
     /// expired or evicted item does not return.
-    fn confirm_equal(
+    pub(super) fn confirm_equal(
         &self,
         shard: &mut Shard,
         at: SlotRef,
-        item: &Item,
+        (version, deadline_ms): (Version, u64),
         context: &mut OpContext,
     ) -> ApplyResult {
         if shard.table.peek(at.slot).is_some_and(Item::is_tombstone) {
-            return ApplyResult::Superseded(item.version());
+            return ApplyResult::Superseded(version);
         }
-        let confirmation = Change::ConfirmEqual {
-            deadline_ms: item.deadline_ms(),
-        };
+        let confirmation = Change::InPlace(InPlace::ConfirmEqual { deadline_ms });
         shard.mutate(&self.shared, context, at, confirmation, Cause::Record);
         ApplyResult::Applied
-    }
-
-    /// Confirms a version: the partner holds it or a newer one.
-    pub fn confirm(&self, slot: u64, version: Version) {
-        let mut context = OpContext::default();
-        let mut shard = self.shard(slot).lock();
-        let Some(held) = shard
-            .table
-            .peek(slot)
-            .filter(|item| item.version() == version)
-        else {
-            return;
-        };
-        if held.is_tombstone() {
-            let held = held.clone();
-            let removal = Change::Remove { key: held.key() };
-            let at = SlotRef::of(slot, &held);
-            shard.mutate(&self.shared, &mut context, at, removal, Cause::Reclaim);
-        } else {
-            held.confirm();
-        }
-        drop(shard);
-        self.shared.free_retired(&mut context);
     }
 
     /// Promotes an item that a client of the partner has read.

@@ -8,6 +8,7 @@ use super::expiry_buckets::ExpiryBuckets;
 use super::hash::KeyHash;
 use super::item::Item;
 use super::table::Table;
+use super::unprotected::Unprotected;
 use crate::limits::SLOTS_PER_KEY;
 
 /// The published tail of an empty shard.
@@ -22,6 +23,8 @@ pub(crate) struct Shard {
     /// The number of entries that are not in the first slot of their key.
     pub(super) displaced: usize,
     pub(super) digests: Digests,
+    /// The items that the partner is not known to hold.
+    pub(super) unprotected: Unprotected,
 }
 
 /// The slot of a key's entry, or the slot where it would be put.
@@ -52,6 +55,7 @@ impl Shard {
             table: Table::default(),
             expiry_buckets: ExpiryBuckets::default(),
             displaced: 0,
+            unprotected: Unprotected::default(),
         }
     }
 

@@ -148,5 +148,5 @@ fn shard_bits_for(limit_bytes: u64) -> u32 {
     let wanted = (limit_bytes / limits::SHARD_BYTES).max(1);
     wanted
         .ilog2()
-        .clamp(limits::SHARD_BITS_MIN, limits::SHARD_BITS_MAX)
+        .clamp(limits::sizes().shard_bits_min, limits::SHARD_BITS_MAX)
 }

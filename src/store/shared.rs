@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::classes::Classes;
+use super::confirmed::{Confirmed, PartnerLives, PartnerSays};
 use super::counters::Counters;
+use super::eviction_notices::EvictionNotices;
 use super::hash::KeyHasher;
 use super::hlc::{HybridClock, Timestamp};
 use super::item::Item;
@@ -13,7 +15,8 @@ use super::knowledge::Knowledge;
 use super::memory::{Account, cost_bytes};
 use super::op_context::OpContext;
 use super::shard::EMPTY_TAIL;
-use crate::limits::ONE_FRAME_VALUE_BYTES;
+use super::shift::Shift;
+use crate::limits::sizes;
 
 const RELAXED: Ordering = Ordering::Relaxed;
 
@@ -26,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) classes: Classes,
     pub(crate) knowledge: Knowledge,
+    pub(crate) partner_lives: PartnerLives,
+    pub(super) eviction_notices: EvictionNotices,
     /// Whether there is a partner; without one there are no tombstones and no dirty keys.
     pub(crate) replicated: bool,
     /// Whether memory pressure evicts (`-M` turns it off).
@@ -71,6 +76,8 @@ impl Shared {
                 true => Knowledge::of_pair(),
                 false => Knowledge::default(),
             },
+            partner_lives: PartnerLives::default(),
+            eviction_notices: EvictionNotices::default(),
             replicated,
             evicting,
             flush_watermark: AtomicU64::new(0),
@@ -87,9 +94,15 @@ impl Shared {
 
     /// Tells a turn that it has written a value that takes the link longer than others.
     pub(crate) fn note_large(&self, context: &mut OpContext, slot: u64, item: &Item) {
-        if self.replicated && item.value().len() > ONE_FRAME_VALUE_BYTES {
+        if self.replicated && item.value().len() > sizes().one_frame_value_bytes {
             context.large.push(slot);
         }
+    }
+
+    /// What is known of an entry that the partner has just sent.
+    pub(crate) fn confirmed_by_record(&self) -> Confirmed {
+        let life = self.partner_lives.present();
+        Confirmed::default().after(PartnerSays::Holds, life)
     }
 
     /// Everything with a lower timestamp is invalid.
@@ -106,11 +119,10 @@ impl Shared {
     }
 
     /// Lifts the flush watermark with all entries, unless a later flush has raised it above them.
-    pub(crate) fn lift_flush_watermark(&self, ticks: u64, ceiling: Timestamp) {
+    pub(crate) fn lift_flush_watermark(&self, shift: &Shift) {
         let lift = |raw: u64| {
-            let watermark = Timestamp::from_raw(raw);
-            let is_old = watermark > Timestamp::ZERO && watermark <= ceiling;
-            is_old.then(|| watermark.plus_ticks(ticks).get())
+            let moved = shift.of(Timestamp::from_raw(raw)).get();
+            (moved != raw).then_some(moved)
         };
         // An error: there is none to lift.
         let _ = self.flush_watermark.fetch_update(RELAXED, RELAXED, lift);
@@ -129,8 +141,12 @@ impl Shared {
         self.tails[shard].store(tick, RELAXED);
     }
 
-    /// Frees the entries that have left the table. Called without a lock.
+    /// Frees the entries that have left the table, and takes what was noted of them. Called without
+    /// a lock.
     pub(crate) fn free_retired(&self, context: &mut OpContext) {
+        if !context.evicted.is_empty() {
+            self.take_evicted(context);
+        }
         for item in context.retired.drain(..) {
             self.free(item);
         }

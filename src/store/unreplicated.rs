@@ -29,11 +29,14 @@ impl Store {
             items: 0,
             deletions: u64::from(unreplicated == Unreplicated::All && has_flushed),
         };
+        let life = self.shared.partner_lives.present();
         for shard in &self.shards {
             let shard = shard.lock();
             let entries = shard.table.entries().map(|(_, item)| item);
             let lacking = entries
-                .filter(|item| unreplicated == Unreplicated::All || !item.is_confirmed())
+                .filter(|item| {
+                    unreplicated == Unreplicated::All || !item.confirmed().has_had_version(life)
+                })
                 .filter(|item| !self.shared.is_flushed(item));
             for item in lacking {
                 if item.is_tombstone() {

@@ -10,26 +10,12 @@ pub enum TlsError {
     /// `refresh_certs` on a node without TLS.
     #[error("Error TLS not enabled")]
     NotEnabled,
-    /// The certificate chain cannot be used.
-    #[error("Error loading the certificate chain: {} : {cause}", shown(.path))]
-    Chain {
+    /// A file of certificates or keys cannot be used.
+    #[error("Error loading the {what}: {} : {cause}", shown(.path))]
+    File {
+        /// What it holds.
+        what: &'static str,
         /// The file, if one is named.
-        path: Option<PathBuf>,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
-    /// The private key cannot be used, or is not the certificate's.
-    #[error("Error loading the key: {} : {cause}", shown(.path))]
-    Key {
-        /// The file.
-        path: Option<PathBuf>,
-        /// What is wrong, and what to do.
-        cause: String,
-    },
-    /// The authorities of client certificates cannot be used.
-    #[error("Error loading the CA certificate: {} : {cause}", shown(.path))]
-    Authorities {
-        /// The file.
         path: Option<PathBuf>,
         /// What is wrong, and what to do.
         cause: String,
@@ -43,8 +29,6 @@ pub enum TlsError {
 }
 
 fn shown(path: &Option<PathBuf>) -> String {
-    match path {
-        Some(path) => path.display().to_string(),
-        None => "(null)".to_owned(),
-    }
+    let path = path.as_ref().map(|path| path.display().to_string());
+    path.unwrap_or_else(|| "(null)".to_owned())
 }

@@ -18,30 +18,28 @@ use crate::limits::TLS_FILE_BYTES_MAX;
 const FORMAT_PEM: i32 = 1;
 const FORMAT_DER: i32 = 2;
 
+/// What the file of the certificates holds, in memcached's words.
+const CHAIN: &str = "certificate chain";
+
 /// The server's certificate, its chain and its key.
 pub(super) fn certified(
     settings: &Tls,
     provider: &CryptoProvider,
 ) -> Result<CertifiedKey, TlsError> {
     let Some(chain_path) = &settings.chain_cert else {
-        return Err(TlsError::Chain {
+        return Err(TlsError::File {
+            what: CHAIN,
             path: None,
             cause: "TLS needs a certificate: write -o ssl_chain_cert=FILE (tls.chain_cert)".into(),
         });
     };
     let chain = certificates(chain_path).and_then(undamaged);
-    let chain = chain.map_err(|cause| TlsError::Chain {
-        path: Some(chain_path.clone()),
-        cause,
-    })?;
+    let chain = chain.map_err(unusable(CHAIN, chain_path))?;
     // memcached's help says that the key may be in the chain's file, but its code requires a name
     // for it.
     let key_path = settings.key.as_ref().unwrap_or(chain_path);
-    let refused = |cause: String| TlsError::Key {
-        path: Some(key_path.clone()),
-        cause,
-    };
-    let key = private_key(key_path, settings.key_format).map_err(refused)?;
+    let refused = unusable("key", key_path);
+    let key = private_key(key_path, settings.key_format).map_err(&refused)?;
     let key = provider
         .key_provider
         .load_private_key(key)
@@ -65,16 +63,22 @@ pub(super) fn authorities(settings: &Tls) -> Result<RootCertStore, TlsError> {
     let Some(path) = &settings.ca_cert else {
         return Ok(store);
     };
-    let refused = |cause: String| TlsError::Authorities {
-        path: Some(path.clone()),
-        cause,
-    };
-    for certificate in certificates(path).map_err(refused)? {
+    let refused = unusable("CA certificate", path);
+    for certificate in certificates(path).map_err(&refused)? {
         store
             .add(certificate)
             .map_err(|error| refused(format!("a certificate in it cannot be used: {error}")))?;
     }
     Ok(store)
+}
+
+/// The error of a file with something that cannot be used.
+fn unusable(what: &'static str, path: &Path) -> impl Fn(String) -> TlsError {
+    move |cause| TlsError::File {
+        what,
+        path: Some(path.to_owned()),
+        cause,
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -6,6 +6,7 @@
 //! resumed at an address with other requirements.
 
 pub(crate) mod limited_stream;
+pub(crate) mod pinned;
 
 mod ciphers;
 mod error;

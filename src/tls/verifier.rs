@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, VerifierBuilderError, WebPkiClientVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, Error, RootCertStore};
+
+use super::pinned::Pinned;
 
 /// Whether clients must present a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +42,11 @@ pub(super) fn new(
         return Ok(Arc::new(NoClientAuth));
     }
     if authorities.is_empty() {
-        return Ok(Arc::new(NoTrustAnchors {
-            required: client_auth == ClientAuth::Required,
+        // No certificate is valid: as in memcached, a client that presents one is refused.
+        return Ok(Arc::new(Pinned {
+            trusted: Vec::new(),
+            refusal: CertificateError::UnknownIssuer,
+            is_required: client_auth == ClientAuth::Required,
             provider: Arc::clone(provider),
         }));
     }
@@ -59,57 +59,4 @@ pub(super) fn new(
         VerifierBuilderError::InvalidCrl(error) => Error::InvalidCertRevocationList(error),
         other => Error::General(other.to_string()),
     })
-}
-
-/// Without authorities no certificate is valid: as in memcached, a client that presents one is
-/// refused.
-#[derive(Debug)]
-struct NoTrustAnchors {
-    required: bool,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ClientCertVerifier for NoTrustAnchors {
-    fn client_auth_mandatory(&self) -> bool {
-        self.required
-    }
-
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        _shown: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, shown, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        shown: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, shown, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }

@@ -39,8 +39,8 @@ fn composed(mut bytes: &[u8]) -> Vec<u8> {
     while let Some((&[kind, len], rest)) = bytes.split_first_chunk() {
         let (body, later) = rest.split_at(usize::from(len).min(rest.len()));
         out.extend_from_slice(&(body.len() as u32 + 1).to_be_bytes());
-        // Types are 1 to 20.
-        out.push(kind % 22);
+        // Types are 1 to 22.
+        out.push(kind % 24);
         out.extend_from_slice(body);
         bytes = later;
     }

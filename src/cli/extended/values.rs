@@ -25,8 +25,7 @@ impl Given<'_> {
     }
 
     pub(super) fn kibibytes(&self, setting: &mut usize) -> Outcome {
-        *setting = (self.number::<u32>()? as usize) << 10;
-        Ok(())
+        set(setting, (self.number::<u32>()? as usize) << 10)
     }
 
     pub(super) fn percent(&self, setting: &mut i64) -> Outcome {
@@ -40,8 +39,7 @@ impl Given<'_> {
     }
 
     pub(super) fn path(&self, setting: &mut Option<PathBuf>) -> Outcome {
-        *setting = Some(PathBuf::from(self.value));
-        Ok(())
+        set(setting, Some(PathBuf::from(self.value)))
     }
 
     fn must(&self, is_met: bool, be: &'static str) -> Outcome {
@@ -53,13 +51,8 @@ pub(super) fn nothing(_: &mut Config, _: &Given<'_>) -> Outcome {
     Ok(())
 }
 
-pub(super) fn yes(setting: &mut bool) -> Outcome {
-    *setting = true;
-    Ok(())
-}
-
-pub(super) fn no(setting: &mut bool) -> Outcome {
-    *setting = false;
+pub(super) fn set<T>(setting: &mut T, value: T) -> Outcome {
+    *setting = value;
     Ok(())
 }
 
@@ -117,37 +110,30 @@ pub(super) fn lru_crawler_sleep(config: &mut Config, given: &Given<'_>) -> Outco
 
 pub(super) fn lru_crawler_tocrawl(config: &mut Config, given: &Given<'_>) -> Outcome {
     let count = whole(given.value).ok_or(OptionError::CrawlerToCrawl)?;
-    config.tuning.lru.crawler_tocrawl = count;
-    Ok(())
+    set(&mut config.tuning.lru.crawler_tocrawl, count)
 }
 
-pub(super) fn lru_maintainer(config: &mut Config, _: &Given<'_>) -> Outcome {
-    config.tuning.lru.maintainer = true;
-    yes(&mut config.tuning.lru.segmented)
-}
-
-pub(super) fn no_lru_maintainer(config: &mut Config, _: &Given<'_>) -> Outcome {
-    config.tuning.lru.maintainer = false;
-    no(&mut config.tuning.lru.segmented)
+pub(super) fn lru_maintainer(config: &mut Config, is_on: bool) -> Outcome {
+    config.tuning.lru.maintainer = is_on;
+    set(&mut config.tuning.lru.segmented, is_on)
 }
 
 pub(super) fn temporary_ttl(config: &mut Config, given: &Given<'_>) -> Outcome {
     config.tuning.lru.temporary = true;
-    config.tuning.lru.temporary_ttl_secs = atoi(given.value) as u32;
-    Ok(())
+    let secs = atoi(given.value) as u32;
+    set(&mut config.tuning.lru.temporary_ttl_secs, secs)
 }
 
 pub(super) fn idle_timeout(config: &mut Config, given: &Given<'_>) -> Outcome {
     let secs = u64::try_from(atoi(given.value)).unwrap_or(0);
-    config.client.idle_timeout = (secs > 0).then(|| Duration::from_secs(secs));
-    Ok(())
+    let idle_timeout = (secs > 0).then(|| Duration::from_secs(secs));
+    set(&mut config.client.idle_timeout, idle_timeout)
 }
 
 pub(super) fn slab_sizes(config: &mut Config, given: &Given<'_>) -> Outcome {
     // What is no number is out of range, which the check of the whole tells.
     let sizes = given.value.split('-').map(|size| whole(size).unwrap_or(0));
-    config.tuning.slabs.sizes_bytes = sizes.collect();
-    Ok(())
+    set(&mut config.tuning.slabs.sizes_bytes, sizes.collect())
 }
 
 pub(super) fn slab_chunk_max(config: &mut Config, given: &Given<'_>) -> Outcome {
@@ -155,8 +141,7 @@ pub(super) fn slab_chunk_max(config: &mut Config, given: &Given<'_>) -> Outcome 
     given.must(kibibytes >= 1, ">= 0")?;
     given.must(kibibytes <= 1024, "specified in kilobytes.")?;
     config.tuning.slabs.chunk_max_bytes = (kibibytes as usize) << 10;
-    config.tuning.slabs.chunk_max_given = true;
-    Ok(())
+    set(&mut config.tuning.slabs.chunk_max_given, true)
 }
 
 pub(super) fn no_modern(config: &mut Config, _: &Given<'_>) -> Outcome {
@@ -169,24 +154,23 @@ pub(super) fn no_modern(config: &mut Config, _: &Given<'_>) -> Outcome {
     tuning.maxconns_fast = false;
     tuning.lru.segmented = false;
     tuning.lru.crawler = false;
-    no(&mut tuning.lru.maintainer)
+    set(&mut tuning.lru.maintainer, false)
 }
 
 pub(super) fn ssl_verify_mode(config: &mut Config, given: &Given<'_>) -> Outcome {
-    config.tls.verify_mode = match given.number()? {
-        mode @ 0..=3_u8 => mode,
-        mode => return Err(OptionError::VerifyMode(mode)),
-    };
-    Ok(())
+    match given.number()? {
+        mode @ 0..=3_u8 => set(&mut config.tls.verify_mode, mode),
+        mode => Err(OptionError::VerifyMode(mode)),
+    }
 }
 
 pub(super) fn ssl_min_version(config: &mut Config, given: &Given<'_>) -> Outcome {
     let version = TlsVersion::from_number(given.number()?);
-    config.tls.min_version = version.ok_or(OptionError::MinVersion)?;
-    Ok(())
+    let version = version.ok_or(OptionError::MinVersion)?;
+    set(&mut config.tls.min_version, version)
 }
 
 pub(super) fn sock_cookie_id(config: &mut Config, given: &Given<'_>) -> Outcome {
-    config.tuning.socket_mark = whole(given.value).unwrap_or(0);
-    Ok(())
+    let mark = whole(given.value).unwrap_or(0);
+    set(&mut config.tuning.socket_mark, mark)
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::config::tests::rows;
 use crate::config::{Config, Protocol, StartupError};
 
 fn read(line: &str) -> Result<Config, StartupError> {
@@ -81,33 +82,16 @@ fn flags_have_memcacheds_forms() {
 /// More are compared with memcached itself, by protocol-tests (`start_refused`).
 #[test]
 fn memcacheds_flags_exit_with_memcacheds_codes() {
-    for (code, lines) in [
-        (1, &["-t x", "-p", "-m", "--mem 3"][..]),
-        (
-            64,
-            &[
-                "-U 11211",
-                "-U -1",
-                "-p 0",
-                "-Y file -B auto",
-                "-S -Y file",
-                "-N 5",
-            ],
-        ),
-        (64, &["-S -l proto[ascii]:127.0.0.1:9"]),
-        (
-            71,
-            &[
-                "-l proto[http]:::1",
-                "-l no.such.host.invalid",
-                "-l ,",
-                "-l ;,; -p 7",
-            ],
-        ),
-        (71, &["--listen=", "-Y file -l proto[binary]:127.0.0.1:9"]),
-    ] {
-        for line in lines {
-            assert_eq!(exit(line).0, code, "{line}");
+    let refused = r#"
+        1 => -t x | -p | -m | --mem 3
+        64 => -U 11211 | -U -1 | -p 0 | -Y file -B auto | -S -Y file | -N 5
+        64 => -S -l proto[ascii]:127.0.0.1:9
+        71 => -l proto[http]:::1 | -l no.such.host.invalid | -l , | -l ;,; -p 7
+        71 => --listen= | -Y file -l proto[binary]:127.0.0.1:9
+    "#;
+    for [code, lines] in rows(refused) {
+        for line in lines.split(" | ") {
+            assert_eq!(exit(line).0.to_string(), code, "{line}");
         }
     }
     assert!(exit("-U 11211").1.contains("amplifier"));
@@ -212,31 +196,23 @@ fn help_and_version_begin_as_clients_expect() {
 
 #[test]
 fn memtwins_own_flags_exit_64_and_name_the_hint() {
-    for (line, hint) in [
-        ("--side 2", "write 0 on one node"),
-        (
-            "--replication-mode sync",
-            "write \"semi-sync\" or \"async\"",
-        ),
-        ("--ack-timeout 1s", "write \"2ms\" to \"90ms\""),
-        ("--start-alone-after soon", "--start-alone-after: "),
-        ("--failover 127.0.0.1:1", "memtwin keygen"),
-        (
-            "--failover 127.0.0.1 --key-file k --side 0",
-            "the partner's host:port",
-        ),
-        ("--failover 127.0.0.1:1 --key-file k", "--side"),
-        (
-            "--failover 127.0.0.1:1 --key-file k --side 1",
-            "--replication-listen",
-        ),
-        ("--key-file k", "--failover"),
-        ("--msm-nodes n1,n2 --node-id n3", "msm.nodes"),
-        ("--config", "--config"),
-        ("keygen", "FILE"),
-        ("pair --nonsense", "--nonsense"),
-        ("nonsense", "nonsense"),
-    ] {
+    let refused = r#"
+        --side 2 => write 0 on one node
+        --replication-mode sync => write "semi-sync" or "async"
+        --ack-timeout 1s => write "2ms" to "90ms"
+        --start-alone-after soon => --start-alone-after:
+        --failover 127.0.0.1:1 => memtwin keygen
+        --failover 127.0.0.1 --key-file k --side 0 => the partner's host:port
+        --failover 127.0.0.1:1 --key-file k => --side
+        --failover 127.0.0.1:1 --key-file k --side 1 => --replication-listen
+        --key-file k => --failover
+        --msm-nodes n1,n2 --node-id n3 => msm.nodes
+        --config => --config
+        keygen => FILE
+        pair --nonsense => --nonsense
+        nonsense => nonsense
+    "#;
+    for [line, hint] in rows(refused) {
         let (code, text) = exit(line);
         assert_eq!(code, 64, "{line}: {text}");
         assert!(text.contains(hint), "{line}: {text}");
@@ -263,59 +239,24 @@ fn a_flag_overrides_the_file() {
 fn a_wrong_file_exits_78_and_names_line_and_hint() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("node.toml");
-    for (text, line, words) in [
-        (
-            ["[node]", "nam = \"n1\""],
-            ":2:",
-            "unknown field `nam`, expected one of `id`",
-        ),
-        (
-            ["", "[admin]\nlisten = \"x\""],
-            ":2:",
-            "unknown field `admin`",
-        ),
-        (
-            ["[replication]", "ack_timeout = \"1s\""],
-            ":2:",
-            "write \"2ms\" to \"90ms\"",
-        ),
-        (
-            ["[memory]", "\nlimit = 64"],
-            ":3:",
-            "a size such as \"64MB\"",
-        ),
-        (["[memory]", "limit = \"64\""], ":2:", "KB, MB or GB"),
-        (
-            ["[memory]", "max_item_size = \"40MB\""],
-            ":2:",
-            "1/2 of memory max",
-        ),
-        (["[client]", "threads = 0"], ":2:", "greater than 0"),
-        (
-            ["[replication]", "mode = \"sync\""],
-            ":2:",
-            "write \"semi-sync\"",
-        ),
-        (["[node]", "side = 3"], ":2:", "write 0 on one node"),
-        (
-            ["[replication]", "failover = \"a:1\""],
-            ": ",
-            "memtwin keygen",
-        ),
-        (["[client]", "listen = [\"a:b\"]"], ":2:", "no port"),
-        (
-            ["[sasl]", "users = { a = \"x\" }"],
-            ": ",
-            "nobody is asked for one",
-        ),
-        (
-            ["client.sasl = true", "sasl.users = { \"a \" = \"x\" }"],
-            ":2:",
-            "without spaces around it",
-        ),
-        (["[node", ""], ":1:", ""),
-    ] {
-        let text = text.join("\n");
+    let refused = r#"
+        [node]\nnam = "n1" => :2: => unknown field `nam`, expected one of `id`
+        \n[admin]\nlisten = "x" => :2: => unknown field `admin`
+        [replication]\nack_timeout = "1s" => :2: => write "2ms" to "90ms"
+        [memory]\n\nlimit = 64 => :3: => a size such as "64MB"
+        [memory]\nlimit = "64" => :2: => KB, MB or GB
+        [memory]\nmax_item_size = "40MB" => :2: => 1/2 of memory max
+        [client]\nthreads = 0 => :2: => greater than 0
+        [replication]\nmode = "sync" => :2: => write "semi-sync"
+        [node]\nside = 3 => :2: => write 0 on one node
+        [replication]\nfailover = "a:1" => : a pair needs => memtwin keygen
+        [client]\nlisten = ["a:b"] => :2: => no port
+        [sasl]\nusers = { a = "x" } => : there are passwords => nobody is asked for one
+        client.sasl = true\nsasl.users = { "a " = "x" } => :2: => without spaces around it
+        [node => :1: => [node
+    "#;
+    for [text, line, words] in rows(refused) {
+        let text = text.replace("\\n", "\n");
         std::fs::write(&file, &text).unwrap();
         let (code, problem) = exit(&format!("--config {}", file.display()));
         assert_eq!(code, 78, "{text}: {problem}");

@@ -16,7 +16,7 @@ use super::executor::Executor;
 use super::flow::Flow;
 use super::output::Output;
 use crate::command::CommandContext;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 use crate::protocol::binary::{
     self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status,
 };
@@ -44,13 +44,8 @@ impl BinaryFrontend {
             if used == input.len() {
                 return (used, Flow::NeedMore);
             }
-            // What follows a large value runs once the partner has that.
-            if !exec.ctx.op.large.is_empty() {
-                return (used, Flow::HandOver);
-            }
-            let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;
-            if spent_bytes >= exec.ctx.output_bytes_max || requests == requests_max {
-                return (used, Flow::Yield);
+            if let Some(flow) = exec.end_of_turn(requests == requests_max) {
+                return (used, flow);
             }
             let (taken, flow) = self.step(&input[used..], &mut exec);
             used += taken;
@@ -161,7 +156,7 @@ fn puts_off(exec: &mut Executor<'_, '_>, header: &Header, request: &BinaryReques
     match *request {
         BinaryRequest::Get { key, .. } => ctx.puts_off([key], Dependence::Reads),
         BinaryRequest::Store(ref store) => {
-            let is_blind = store.write == Write::Set && !has_cas;
+            let is_blind = store.mode == StoreMode::Set && !has_cas;
             !is_blind && ctx.puts_off([store.key], Dependence::Writes)
         }
         // Its reply, too, says whether there was an item.

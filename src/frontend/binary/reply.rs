@@ -6,7 +6,7 @@ use crate::command::{
 };
 use crate::frontend::Output;
 use crate::frontend::executor::Executor;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 use crate::protocol::binary::{BinaryRequest, Header, Status, reply};
 use crate::store::{Item, Now};
 
@@ -93,11 +93,11 @@ impl Executor<'_, '_> {
     }
 
     /// The reply of a storage command.
-    pub(super) fn stored(&mut self, header: &Header, write: Write, stored: Stored) {
-        let status = match (stored, write) {
+    pub(super) fn stored(&mut self, header: &Header, mode: StoreMode, stored: Stored) {
+        let status = match (stored, mode) {
             (Stored::Stored { cas, .. }, _) => return self.done(header, cas),
-            (Stored::Exists, _) | (Stored::NotStored, Write::Add) => Status::Exists,
-            (Stored::NotFound, _) | (Stored::NotStored, Write::Replace) => Status::NotFound,
+            (Stored::Exists, _) | (Stored::NotStored, StoreMode::Add) => Status::Exists,
+            (Stored::NotFound, _) | (Stored::NotStored, StoreMode::Replace) => Status::NotFound,
             (Stored::NotStored, _) => Status::NotStored,
             (Stored::TooLarge, _) => Status::TooLarge,
             (Stored::NoMemory, _) => {

@@ -2,7 +2,7 @@
 
 use crate::frontend::executor::Receiving;
 use crate::frontend::wait_state::WaitState;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 use crate::protocol::binary::Header;
 use crate::store::Upload;
 
@@ -21,7 +21,7 @@ pub(super) enum BinaryState {
     /// A packet comes next, of a client that has not authenticated.
     Locked,
     /// A value comes next.
-    Value(Box<Receiving<(Header, Write)>>),
+    Value(Box<Receiving<(Header, StoreMode)>>),
     /// Data to be discarded comes next.
     Discard(usize),
 }

@@ -5,7 +5,6 @@ use crate::command::{self, StoreMode, StoreRequest, Stored};
 use crate::frontend::executor::{Executor, Receiving};
 use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::Write;
 use crate::protocol::binary::{Header, StoreHead};
 use crate::store::Now;
 
@@ -18,7 +17,7 @@ impl BinaryFrontend {
         exec: &mut Executor<'_, '_>,
     ) -> (usize, Option<Flow>) {
         let used = header.head_len();
-        let &StoreHead { write, key, .. } = store;
+        let &StoreHead { mode, key, .. } = store;
         let fits = (exec.ctx.store).fits(key.len(), store.client_flags, store.value_len);
         let value = rest.get(..store.value_len);
         if fits && value.is_none() && store.value_len < INCOMING_BYTES_MIN {
@@ -28,7 +27,7 @@ impl BinaryFrontend {
         let request = request(store, exec.ctx.now());
         if !fits {
             let why = command::refuse(exec.ctx, key, &request, Stored::TooLarge);
-            exec.stored(header, write, why);
+            exec.stored(header, mode, why);
             self.discard(store.value_len);
             return (used, None);
         }
@@ -38,7 +37,7 @@ impl BinaryFrontend {
         };
         let request = conditional(request, header, exec);
         let stored = command::store(exec.ctx, key, &request, value);
-        exec.stored(header, write, stored);
+        exec.stored(header, mode, stored);
         (used + value.len(), None)
     }
 
@@ -55,11 +54,11 @@ impl BinaryFrontend {
                 self.state = BinaryState::Value(Box::new(Receiving {
                     request,
                     upload,
-                    reply: (*header, store.write),
+                    reply: (*header, store.mode),
                 }));
             }
             Err(why) => {
-                exec.stored(header, store.write, why);
+                exec.stored(header, store.mode, why);
                 self.discard(store.value_len);
             }
         }
@@ -73,7 +72,7 @@ impl BinaryFrontend {
         let Receiving {
             request,
             upload,
-            reply: (header, write),
+            reply: (header, mode),
         } = *receiving;
         let stored = if is_whole {
             let request = conditional(request, &header, exec);
@@ -82,7 +81,7 @@ impl BinaryFrontend {
             self.discard(upload.missing_bytes());
             command::refuse(exec.ctx, upload.key(), &request, Stored::NoMemory)
         };
-        exec.stored(&header, write, stored);
+        exec.stored(&header, mode, stored);
     }
 }
 
@@ -90,10 +89,10 @@ impl BinaryFrontend {
 /// complete.
 fn request(store: &StoreHead<'_>, now: Now) -> StoreRequest {
     StoreRequest {
-        mode: store.write.into(),
+        mode: store.mode,
         client_flags: store.client_flags,
         deadline_ms: command::deadline_ms(i64::from(store.exptime), now),
-        refusal_removes: store.write == Write::Set,
+        refusal_removes: store.mode == StoreMode::Set,
         ..StoreRequest::default()
     }
 }

@@ -21,10 +21,8 @@ fn turns(harness: &Harness, mut frontend: Frontend, bytes: &[u8]) -> usize {
     let (_, flow) = harness.run_script(bytes, &[], |shown, ctx, out| {
         turns += 1;
         let ran = frontend.run(shown, ctx, out, &TestControl::default(), TURN_REQUESTS);
-        assert!(
-            ran.0 == shown.len() || ran.1 != Flow::NeedMore,
-            "not all is carried out"
-        );
+        let is_all = ran.0 == shown.len() || ran.1 != Flow::NeedMore;
+        assert!(is_all, "not all is carried out");
         ran
     });
     assert_eq!(flow, Flow::NeedMore);

@@ -6,14 +6,21 @@
 
 use super::dispatch::Frontend;
 use super::flow::Flow;
+use super::output::Output;
 use super::test_support::{Harness, TestControl, packet};
 use crate::auth::Access;
+use crate::command::CommandContext;
 use crate::config::Protocol;
 use crate::limits::TURN_REQUESTS;
 use crate::store::StoreConfig;
 
 /// How the turns of one client stop, and what each of them answers.
 fn turns(input: &[u8]) -> Vec<(Flow, Vec<u8>)> {
+    turns_with(input, |_, out| out.bytes.clone())
+}
+
+/// How the turns of one client stop, and something else of each.
+fn turns_with<T>(input: &[u8], seen: impl Fn(&CommandContext<'_>, &Output) -> T) -> Vec<(Flow, T)> {
     let harness = Harness::new(&StoreConfig {
         replicated: true,
         ..StoreConfig::of_a_test()
@@ -22,7 +29,7 @@ fn turns(input: &[u8]) -> Vec<(Flow, Vec<u8>)> {
     let mut turns = Vec::new();
     harness.run_script(input, &[], |shown, ctx, out| {
         let ran = frontend.run(shown, ctx, out, &TestControl::default(), TURN_REQUESTS);
-        turns.push((ran.1, out.bytes.clone()));
+        turns.push((ran.1, seen(ctx, out)));
         ran
     });
     turns
@@ -33,12 +40,9 @@ fn assert_hands_over_first(changes: &[u8], statistics: &[u8]) {
     let alone = turns(statistics);
     let all = turns(&[changes, statistics].concat());
     let shown = changes.escape_ascii();
-    let (last, before) = all.split_last().unwrap();
-    let answer = &alone[0].1;
-    assert_eq!(
-        &last.1, answer,
-        "{shown}: statistics in a turn of their own"
-    );
+    let ((_, answer), before) = all.split_last().unwrap();
+    // Statistics have a turn of their own.
+    assert_eq!(answer, &alone[0].1, "{shown}");
     let stops: Vec<_> = before.iter().map(|(flow, _)| *flow).collect();
     assert_eq!(stops, [Flow::HandOver], "{shown}");
 }
@@ -85,28 +89,19 @@ fn reads_do_not_end_the_turn_before_statistics() {
 /// the partner has that value.
 #[test]
 fn nothing_follows_a_large_value_in_its_turn() {
-    let harness = Harness::new(&StoreConfig {
-        replicated: true,
-        ..StoreConfig::of_a_test()
-    });
     let value = "v".repeat(100_000);
     let script = format!(
         "set a 0 0 100000\r\n{value}\r\nset b 0 0 100000 noreply\r\n{value}\r\nset c 0 0 1\r\nc\r\n\
          append a 0 0 1\r\na\r\ngat 1000 a c b\r\ndelete a\r\n"
     );
-    let mut frontend = Frontend::new(Protocol::Auto, &Access::default());
-    let mut turns = Vec::new();
-    harness.run_script(script.as_bytes(), &[], |shown, ctx, out| {
-        let ran = frontend.run(shown, ctx, out, &TestControl::default(), TURN_REQUESTS);
-        turns.push((ran.1, ctx.op.dirty.len(), ctx.op.large.len()));
-        ran
-    });
+    let changes = |ctx: &CommandContext<'_>, _: &Output| (ctx.op.dirty.len(), ctx.op.large.len());
+    let turns = turns_with(script.as_bytes(), changes);
     let expected = [
-        (Flow::HandOver, 1, 1),
-        (Flow::HandOver, 1, 1),
-        (Flow::HandOver, 2, 1),
-        (Flow::HandOver, 3, 2),
-        (Flow::NeedMore, 1, 0),
+        (Flow::HandOver, (1, 1)),
+        (Flow::HandOver, (1, 1)),
+        (Flow::HandOver, (2, 1)),
+        (Flow::HandOver, (3, 2)),
+        (Flow::NeedMore, (1, 0)),
     ];
     assert_eq!(turns, expected);
 }

@@ -2,7 +2,7 @@
 //! on what is held.
 
 use crate::frontend::executor::Executor;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 use crate::protocol::meta::parse_inspection;
 use crate::protocol::text::TextRequest;
 use crate::store::Dependence;
@@ -14,7 +14,7 @@ impl Executor<'_, '_> {
         let ctx = &mut *self.ctx;
         match *request {
             TextRequest::Store(ref storage) => {
-                let is_blind = storage.write == Write::Set && storage.compare.is_none();
+                let is_blind = storage.mode == StoreMode::Set && storage.compare.is_none();
                 !is_blind && ctx.puts_off([storage.key], Dependence::Writes)
             }
             // A deletion that nobody is answered is carried out in any case.

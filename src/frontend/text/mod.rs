@@ -46,13 +46,8 @@ impl TextFrontend {
             {
                 return (used, Flow::NeedMore);
             }
-            // What follows a large value runs once the partner has that.
-            if !exec.ctx.op.large.is_empty() {
-                return (used, Flow::HandOver);
-            }
-            let spent_bytes = exec.out.len() + exec.ctx.spent_bytes;
-            if spent_bytes >= exec.ctx.output_bytes_max || requests == requests_max {
-                return (used, Flow::Yield);
+            if let Some(flow) = exec.end_of_turn(requests == requests_max) {
+                return (used, flow);
             }
             let (taken, flow) = self.step(&input[used..], &mut exec);
             used += taken;

@@ -8,7 +8,7 @@ use crate::command::{self, StoreRequest, Stored};
 use crate::frontend::executor::{Executor, Receiving};
 use crate::frontend::flow::Flow;
 use crate::limits::INCOMING_BYTES_MIN;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 use crate::protocol::meta::{self, MetaVerb};
 use crate::protocol::text::Storage;
 use crate::store::{ItemHead, NoRoom, Now};
@@ -159,11 +159,11 @@ impl TextFrontend {
 /// Translates a classic storage command.
 fn request(storage: &Storage<'_>, now: Now) -> StoreRequest {
     StoreRequest {
-        mode: storage.write.into(),
+        mode: storage.mode,
         compare: storage.compare,
         client_flags: storage.client_flags,
         deadline_ms: command::deadline_ms(storage.exptime, now),
-        refusal_removes: storage.write == Write::Set && storage.compare.is_none(),
+        refusal_removes: storage.mode == StoreMode::Set && storage.compare.is_none(),
         ..StoreRequest::default()
     }
 }

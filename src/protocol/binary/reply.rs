@@ -50,18 +50,9 @@ impl Status {
     }
 }
 
-/// The lengths of a reply's parts.
-#[derive(Clone, Copy, Debug, Default)]
-struct Lengths {
-    extras: u8,
-    key: usize,
-    /// Extras, key and value.
-    body: usize,
-}
-
 /// A reply without a body.
 pub fn done(out: &mut Vec<u8>, header: &Header, cas: u64) {
-    head(out, header, Status::Ok, Lengths::default(), cas);
+    head(out, header, Status::Ok, &[], &[], 0, cas);
 }
 
 /// A reply whose body is a value.
@@ -80,23 +71,13 @@ pub fn error_saying(out: &mut Vec<u8>, header: &Header, status: Status, words: &
 }
 
 fn body(out: &mut Vec<u8>, header: &Header, status: Status, body: &[u8], cas: u64) {
-    let lengths = Lengths {
-        body: body.len(),
-        ..Lengths::default()
-    };
-    head(out, header, status, lengths, cas);
+    head(out, header, status, &[], &[], body.len(), cas);
     out.extend_from_slice(body);
 }
 
 /// A miss that names its key.
 pub fn missing_key(out: &mut Vec<u8>, header: &Header, key: &[u8]) {
-    let lengths = Lengths {
-        key: key.len(),
-        body: key.len(),
-        ..Lengths::default()
-    };
-    head(out, header, Status::NotFound, lengths, 0);
-    out.extend_from_slice(key);
+    head(out, header, Status::NotFound, &[], key, 0, 0);
 }
 
 /// Everything of a hit before its value, which the caller appends.
@@ -108,41 +89,38 @@ pub fn hit_head(
     value_len: usize,
     cas: u64,
 ) {
-    let lengths = Lengths {
-        extras: 4,
-        key: key.len(),
-        body: 4 + key.len() + value_len,
-    };
-    head(out, header, Status::Ok, lengths, cas);
-    out.extend_from_slice(&client_flags.to_be_bytes());
-    out.extend_from_slice(key);
+    let extras = client_flags.to_be_bytes();
+    head(out, header, Status::Ok, &extras, key, value_len, cas);
 }
 
 /// One statistic, which is a packet of its own; with an empty name and value, the end of them.
 pub fn stat(out: &mut Vec<u8>, header: &Header, name: &[u8], value: &[u8]) {
-    let lengths = Lengths {
-        extras: 0,
-        key: name.len(),
-        body: name.len() + value.len(),
-    };
-    head(out, header, Status::Ok, lengths, 0);
-    out.extend_from_slice(name);
+    head(out, header, Status::Ok, &[], name, value.len(), 0);
     out.extend_from_slice(value);
 }
 
-fn head(out: &mut Vec<u8>, header: &Header, status: Status, lengths: Lengths, cas: u64) {
+/// All of a reply but its value.
+fn head(
+    out: &mut Vec<u8>,
+    header: &Header,
+    status: Status,
+    extras: &[u8],
+    key: &[u8],
+    value_len: usize,
+    cas: u64,
+) {
     // Keys have 250 bytes and values a gibibyte at most.
-    let key = (lengths.key as u16).to_be_bytes();
-    let status = (status as u16).to_be_bytes();
-    let body = (lengths.body as u32).to_be_bytes();
+    let body_len = (extras.len() + key.len() + value_len) as u32;
     let mut bytes = [0; super::HEADER_BYTES];
     bytes[0] = MAGIC_REPLY;
     bytes[1] = header.opcode.0;
-    bytes[2..4].copy_from_slice(&key);
-    bytes[4] = lengths.extras;
-    bytes[6..8].copy_from_slice(&status);
-    bytes[8..12].copy_from_slice(&body);
+    bytes[2..4].copy_from_slice(&(key.len() as u16).to_be_bytes());
+    bytes[4] = extras.len() as u8;
+    bytes[6..8].copy_from_slice(&(status as u16).to_be_bytes());
+    bytes[8..12].copy_from_slice(&body_len.to_be_bytes());
     bytes[12..16].copy_from_slice(&header.opaque);
     bytes[16..24].copy_from_slice(&cas.to_be_bytes());
-    out.extend_from_slice(&bytes);
+    for part in [&bytes, extras, key] {
+        out.extend_from_slice(part);
+    }
 }

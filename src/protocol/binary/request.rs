@@ -7,13 +7,13 @@ use super::header::{HEADER_BYTES, Header};
 use super::opcode::Command;
 use super::reply::Status;
 use crate::limits::{BINARY_BODY_BYTES, KEY_BYTES};
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 
 /// A storage command without its value, which follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreHead<'a> {
     /// What to do.
-    pub write: Write,
+    pub mode: StoreMode,
     /// 1 to 250 bytes of any kind.
     pub key: &'a [u8],
     /// The client's opaque 32 bits.
@@ -204,11 +204,11 @@ impl<'a> BinaryRequest<'a> {
                     with_key: matches!(command, Command::GetKey | Command::GetKeyAndTouch),
                 }
             }
-            Command::Set => Self::Store(storage(Write::Set, header, extras, key)?),
-            Command::Add => Self::Store(storage(Write::Add, header, extras, key)?),
-            Command::Replace => Self::Store(storage(Write::Replace, header, extras, key)?),
-            Command::Append => Self::Store(storage(Write::Append, header, extras, key)?),
-            Command::Prepend => Self::Store(storage(Write::Prepend, header, extras, key)?),
+            Command::Set => Self::Store(storage(StoreMode::Set, header, extras, key)?),
+            Command::Add => Self::Store(storage(StoreMode::Add, header, extras, key)?),
+            Command::Replace => Self::Store(storage(StoreMode::Replace, header, extras, key)?),
+            Command::Append => Self::Store(storage(StoreMode::Append, header, extras, key)?),
+            Command::Prepend => Self::Store(storage(StoreMode::Prepend, header, extras, key)?),
             Command::Delete => Self::Delete { key },
             Command::Increment => arithmetic(true, extras, key)?,
             Command::Decrement => arithmetic(false, extras, key)?,
@@ -236,7 +236,7 @@ fn u32_of(extras: &[u8]) -> Option<u32> {
 
 /// Commands without extras keep the flags and the deadline of the item.
 fn storage<'a>(
-    write: Write,
+    mode: StoreMode,
     header: &Header,
     extras: &[u8],
     key: &'a [u8],
@@ -246,7 +246,7 @@ fn storage<'a>(
         _ => fields(extras, (be_u32, be_u32))?,
     };
     Some(StoreHead {
-        write,
+        mode,
         key,
         client_flags,
         exptime,

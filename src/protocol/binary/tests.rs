@@ -15,32 +15,32 @@ fn bytes_of(header: &Header) -> Vec<u8> {
     bytes
 }
 
+fn header_of(opcode: u8, extras_len: usize, key_len: usize, body_len: usize) -> Header {
+    Header {
+        opcode: Opcode(opcode),
+        extras_len,
+        key_len,
+        body_len,
+        opaque: *b"opaq",
+        cas: 0,
+    }
+}
+
 fn header() -> impl Strategy<Value = Header> {
     let key_len = prop_oneof![0usize..3, 248usize..253, 0usize..65_536];
     let extras_len = prop_oneof![Just(0usize), Just(4), Just(8), Just(20), 0usize..256];
-    let value_len = prop_oneof![
-        Just(0usize),
-        0usize..100,
-        any::<u32>().prop_map(|v| v as usize)
-    ];
-    (
-        any::<u8>(),
-        key_len,
-        extras_len,
-        value_len,
-        any::<[u8; 4]>(),
-        any::<u64>(),
-    )
-        .prop_map(
-            |(opcode, key_len, extras_len, value_len, opaque, cas)| Header {
-                opcode: Opcode(opcode),
-                extras_len,
-                key_len,
-                body_len: (key_len + extras_len + value_len).min(u32::MAX as usize),
-                opaque,
-                cas,
-            },
-        )
+    let value_len = prop_oneof![Just(0), 0..100u32, any::<u32>()];
+    let lengths = (key_len, extras_len, value_len);
+    let others = (any::<u8>(), any::<[u8; 4]>(), any::<u64>());
+    (lengths, others).prop_map(|(lengths, (opcode, opaque, cas))| {
+        let (key_len, extras_len, value_len) = lengths;
+        let body_len = (key_len + extras_len + value_len as usize).min(u32::MAX as usize);
+        Header {
+            opaque,
+            cas,
+            ..header_of(opcode, extras_len, key_len, body_len)
+        }
+    })
 }
 
 proptest! {
@@ -94,23 +94,11 @@ proptest! {
 
 #[test]
 fn every_quiet_form_asks_for_what_its_loud_form_does() {
-    let pairs = [
-        (0x00, 0x09),
-        (0x0c, 0x0d),
-        (0x1d, 0x1e),
-        (0x23, 0x24),
-        (0x01, 0x11),
-        (0x02, 0x12),
-        (0x03, 0x13),
-        (0x04, 0x14),
-        (0x05, 0x15),
-        (0x06, 0x16),
-        (0x07, 0x17),
-        (0x08, 0x18),
-        (0x0e, 0x19),
-        (0x0f, 0x1a),
-    ];
-    for (loud, quiet) in pairs.map(|(loud, quiet)| (Opcode(loud), Opcode(quiet))) {
+    let first = [0x00, 0x0c, 0x1d, 0x23, 0x0e, 0x0f].into_iter();
+    let first = first.zip([0x09, 0x0d, 0x1e, 0x24, 0x19, 0x1a]);
+    let pairs: Vec<_> = first.chain((0x01..=0x08).zip(0x11..=0x18)).collect();
+    for (loud, quiet) in &pairs {
+        let (loud, quiet) = (Opcode(*loud), Opcode(*quiet));
         assert_eq!(loud.command(), quiet.command(), "{quiet:?}");
         assert!(quiet.is_quiet() && !loud.is_quiet(), "{quiet:?}");
     }
@@ -123,14 +111,7 @@ fn every_quiet_form_asks_for_what_its_loud_form_does() {
 #[test]
 fn an_incr_with_all_ones_makes_nothing() {
     let packet = |exptime: u32| {
-        let mut packet = bytes_of(&Header {
-            opcode: Opcode(5),
-            extras_len: 20,
-            key_len: 1,
-            body_len: 21,
-            opaque: [0; 4],
-            cas: 0,
-        });
+        let mut packet = bytes_of(&header_of(5, 20, 1, 21));
         packet.extend_from_slice(&7u64.to_be_bytes());
         packet.extend_from_slice(&8u64.to_be_bytes());
         packet.extend_from_slice(&exptime.to_be_bytes());
@@ -158,22 +139,13 @@ fn an_incr_with_all_ones_makes_nothing() {
 
 #[test]
 fn a_reply_has_its_lengths_and_the_requests_opaque() {
-    let header = Header {
-        opcode: Opcode(0x0d),
-        extras_len: 0,
-        key_len: 3,
-        body_len: 3,
-        opaque: *b"opaq",
-        cas: 0,
-    };
+    let header = header_of(0x0d, 0, 3, 3);
     let mut out = Vec::new();
     reply::hit_head(&mut out, &header, b"key", 0x0102_0304, 5, 0x0a0b);
     let expected = b"\x81\x0d\0\x03\x04\0\0\0\0\0\0\x0copaq\0\0\0\0\0\0\x0a\x0b\x01\x02\x03\x04key";
     assert_eq!(out, expected);
     out.clear();
     reply::error(&mut out, &header, Status::UnknownCommand);
-    assert_eq!(
-        out,
-        b"\x81\x0d\0\0\0\0\0\x81\0\0\0\x0fopaq\0\0\0\0\0\0\0\0Unknown command"
-    );
+    let expected = b"\x81\x0d\0\0\0\0\0\x81\0\0\0\x0fopaq\0\0\0\0\0\0\0\0Unknown command";
+    assert_eq!(out, expected);
 }

@@ -131,18 +131,15 @@ impl Options {
             b'h' | b'l' => self.history = true,
             b'I' => self.stale = true,
             b'x' => self.remove_value = true,
-            b'C' => self.compare = Some(number(argument, strict_u64, BAD_TOKEN)?),
-            b'E' => self.cas = Some(number(argument, strict_u64, BAD_TOKEN)?),
-            b'T' => self.exptime = Some(number(argument, strict_i32, BAD_TOKEN)?),
-            b'N' => self.vivify = Some(number(argument, strict_i32, BAD_TOKEN)?),
-            b'R' => self.recache = Some(number(argument, strict_i32, BAD_TOKEN)?),
-            b'D' => self.delta = Some(number(argument, strict_u64, BAD_DELTA)?),
-            b'J' => self.initial = number(argument, strict_u64, BAD_INITIAL)?,
+            b'C' => self.compare = Some(strict_u64(argument).ok_or(Error(BAD_TOKEN))?),
+            b'E' => self.cas = Some(strict_u64(argument).ok_or(Error(BAD_TOKEN))?),
+            b'T' => self.exptime = Some(strict_i32(argument).ok_or(Error(BAD_TOKEN))?),
+            b'N' => self.vivify = Some(strict_i32(argument).ok_or(Error(BAD_TOKEN))?),
+            b'R' => self.recache = Some(strict_i32(argument).ok_or(Error(BAD_TOKEN))?),
+            b'D' => self.delta = Some(strict_u64(argument).ok_or(Error(BAD_DELTA))?),
+            b'J' => self.initial = strict_u64(argument).ok_or(Error(BAD_INITIAL))?,
             // memcached has no words of its own for this one.
-            b'F' => {
-                let read = number(argument, strict_u32, BAD_FORMAT);
-                self.client_flags = read.map_err(|_| None)?;
-            }
+            b'F' => self.client_flags = strict_u32(argument).ok_or(None)?,
             b'M' => self.mode = Some(argument.first().copied().unwrap_or_default()),
             b'O' | b'P' | b'L' | b'k' | b's' | b't' | b'c' | b'f' => {}
             _ => return Err(Some(Error(INVALID))),
@@ -154,14 +151,3 @@ impl Options {
 /// The reply to flags that are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Error(pub(super) &'static str);
-
-fn number<T>(
-    argument: &[u8],
-    read: impl Fn(&[u8]) -> Option<T>,
-    words: &'static str,
-) -> Result<T, Error> {
-    if argument.is_empty() {
-        return Err(Error(words));
-    }
-    read(argument).ok_or(Error(words))
-}

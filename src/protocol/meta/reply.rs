@@ -31,18 +31,21 @@ pub fn key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
 /// A key, and a `b` after it where it is in base64: where it is asked for, and where the key would
 /// end the word or the line.
 pub fn bare_key(out: &mut Vec<u8>, key: &[u8], in_base64: bool) {
-    if in_base64 || !is_word(key) {
-        key::encode(key, out);
+    if plain_or_base64(out, key, in_base64) {
         flag(out, b'b');
-    } else {
-        out.extend_from_slice(key);
     }
 }
 
-/// Whether a key can stand in a line as it is. What came in base64 or by the binary protocol may
-/// hold anything.
-fn is_word(key: &[u8]) -> bool {
-    memchr::memchr2(b' ', b'\n', key).is_none()
+/// A key in base64 (true), or as it is if it can stand in a line like that. What came in base64 or
+/// by the binary protocol may hold anything.
+fn plain_or_base64(out: &mut Vec<u8>, key: &[u8], in_base64: bool) -> bool {
+    let is_encoded = in_base64 || memchr::memchr2(b' ', b'\n', key).is_some();
+    if is_encoded {
+        key::encode(key, out);
+    } else {
+        out.extend_from_slice(key);
+    }
+    is_encoded
 }
 
 /// `VA <size>`, before the flags.
@@ -76,11 +79,7 @@ pub struct Shown<'a> {
 pub fn shown(out: &mut Vec<u8>, shown: &Shown<'_>) {
     use std::io::Write;
     out.extend_from_slice(b"ME ");
-    if shown.in_base64 || !is_word(shown.key) {
-        key::encode(shown.key, out);
-    } else {
-        out.extend_from_slice(shown.key);
-    }
+    plain_or_base64(out, shown.key, shown.in_base64);
     let fetched = if shown.fetched { "yes" } else { "no" };
     // Writing to a Vec cannot fail.
     let _ = write!(

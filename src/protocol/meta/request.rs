@@ -55,15 +55,10 @@ pub fn parse(verb: MetaVerb, args: &[u8]) -> Result<MetaRequest<'_>, ParseError>
         }
         _ => return Err(parse_error(verb, key, data_len, flags, words_before)),
     };
-    let key = match options.binary_key.take() {
-        Some(bytes) => Key {
-            bytes: Cow::Owned(bytes),
-            is_base64: true,
-        },
-        None => Key {
-            bytes: Cow::Borrowed(key),
-            is_base64: false,
-        },
+    let decoded = options.binary_key.take();
+    let key = Key {
+        is_base64: decoded.is_some(),
+        bytes: decoded.map_or(Cow::Borrowed(key), Cow::Owned),
     };
     Ok(MetaRequest {
         verb,
@@ -96,12 +91,12 @@ fn parse_error(
         Err(Error(words)) => words,
         Ok(options) => bad_mode(verb, options.mode).unwrap_or(LONG_OPAQUE),
     };
+    let discard_bytes = match verb {
+        MetaVerb::Set => data_len + 2,
+        _ => 0,
+    };
     ParseError {
-        discard_bytes: if verb == MetaVerb::Set {
-            data_len + 2
-        } else {
-            0
-        },
+        discard_bytes,
         ..ParseError::saying(words)
     }
 }

@@ -1,5 +1,7 @@
 //! Replies of the text protocol, as bytes.
 
+use std::io::Write;
+
 /// One line.
 pub fn line(out: &mut Vec<u8>, words: &str) {
     out.extend_from_slice(words.as_bytes());
@@ -30,21 +32,16 @@ pub fn value_head(out: &mut Vec<u8>, key: &[u8], flags: u32, len: usize, cas: Op
 
 /// `STAT <name> <value>`.
 pub fn stat(out: &mut Vec<u8>, name: &str, value: impl std::fmt::Display) {
-    use std::io::Write;
     // Writing to a Vec cannot fail.
     let _ = write!(out, "STAT {name} {value}\r\n");
 }
 
 /// One item of `stats cachedump`; when it expires in Unix seconds, or 0.
 pub fn dumped_item(out: &mut Vec<u8>, key: &[u8], value_len: usize, expires_secs: u64) {
-    let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"ITEM ");
     out.extend_from_slice(key);
-    out.extend_from_slice(b" [");
-    out.extend_from_slice(digits.format(value_len).as_bytes());
-    out.extend_from_slice(b" b; ");
-    out.extend_from_slice(digits.format(expires_secs).as_bytes());
-    out.extend_from_slice(b" s]\r\n");
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, " [{value_len} b; {expires_secs} s]\r\n");
 }
 
 /// The end of a retrieval or of statistics.

@@ -8,7 +8,7 @@ use super::storage::{self, Storage};
 use super::token::{is_noreply, last_token, tokens};
 use super::watch;
 use crate::limits::{KEY_BYTES, LINE_BYTES_MIN};
-use crate::protocol::{Write, meta};
+use crate::protocol::{StoreMode, meta};
 
 /// The keys of a retrieval command, not split yet: there may be many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,12 +108,12 @@ pub fn parse(line_with_end: &[u8]) -> Result<TextRequest<'_>, ParseError> {
         b"gets" => retrieval(args, true),
         b"gat" => get_and_touch(args, false),
         b"gats" => get_and_touch(args, true),
-        b"set" => storing(Write::Set, args),
-        b"add" => storing(Write::Add, args),
-        b"replace" => storing(Write::Replace, args),
-        b"append" => storing(Write::Append, args),
-        b"prepend" => storing(Write::Prepend, args),
-        b"cas" => storage::parse(Write::Set, true, args).map(TextRequest::Store),
+        b"set" => storing(StoreMode::Set, args),
+        b"add" => storing(StoreMode::Add, args),
+        b"replace" => storing(StoreMode::Replace, args),
+        b"append" => storing(StoreMode::Append, args),
+        b"prepend" => storing(StoreMode::Prepend, args),
+        b"cas" => storage::parse(StoreMode::Set, true, args).map(TextRequest::Store),
         b"delete" => delete(args),
         b"incr" => arithmetic(args, true),
         b"decr" => arithmetic(args, false),
@@ -152,8 +152,8 @@ fn unknown(line: &[u8]) -> ParseError {
     ParseError::UNKNOWN.quiet(is_noreply(line))
 }
 
-fn storing(write: Write, args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
-    storage::parse(write, false, args).map(TextRequest::Store)
+fn storing(mode: StoreMode, args: &[u8]) -> Result<TextRequest<'_>, ParseError> {
+    storage::parse(mode, false, args).map(TextRequest::Store)
 }
 
 fn meta(verb: meta::MetaVerb, args: &[u8]) -> TextRequest<'_> {

@@ -4,13 +4,13 @@ use super::number;
 use super::parse_error::ParseError;
 use super::token::{is_noreply, tokens};
 use crate::limits::KEY_BYTES;
-use crate::protocol::Write;
+use crate::protocol::StoreMode;
 
 /// A storage command's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Storage<'a> {
     /// What to do.
-    pub write: Write,
+    pub mode: StoreMode,
     /// `cas`: store only over this CAS unique.
     pub compare: Option<u64>,
     /// 1 to 250 bytes.
@@ -27,7 +27,7 @@ pub struct Storage<'a> {
 
 /// `<key> <flags> <exptime> <bytes> [<cas>] [noreply]`. The length is read first: once it is
 /// known, the data of a malformed command is discarded. `is_cas`: a CAS unique is wanted.
-pub(super) fn parse(write: Write, is_cas: bool, args: &[u8]) -> Result<Storage<'_>, ParseError> {
+pub(super) fn parse(mode: StoreMode, is_cas: bool, args: &[u8]) -> Result<Storage<'_>, ParseError> {
     let mut parts = tokens(args);
     let (Some(key), Some(flags), Some(exptime), Some(len)) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -53,7 +53,7 @@ pub(super) fn parse(write: Write, is_cas: bool, args: &[u8]) -> Result<Storage<'
         None
     };
     Ok(Storage {
-        write,
+        mode,
         compare,
         key,
         client_flags,

@@ -27,9 +27,8 @@ pub use asks::AskedKeys;
 pub use commits::{Commit, Commits};
 
 use crate::limits::{
-    BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN, CHANGE_QUEUE_KEYS_SHARE,
-    CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX, CHANGE_QUEUE_WAKE_BATCHES,
-    CHANGE_QUEUE_WAKE_KEYS,
+    CHANGE_QUEUE_KEYS_SHARE, CHANGE_QUEUE_PROMOTIONS_MAX, CHANGE_QUEUE_SPARES_MAX,
+    CHANGE_QUEUE_WAKE_BATCHES, CHANGE_QUEUE_WAKE_KEYS, sizes,
 };
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::link::{Answer, Ticket, WriteGroup};
@@ -92,7 +91,7 @@ struct Shared {
 /// the partner: none in `async` mode. The link is down at first.
 #[must_use]
 pub fn change_queue(limit_bytes: u64, waiting_workers: usize) -> (ChangeSender, ChangeReceiver) {
-    let (batches, batches_out) = bounded(CHANGE_QUEUE_BATCHES_MAX);
+    let (batches, batches_out) = bounded(sizes().change_queue_batches_max);
     let (spares, spares_out) = bounded(CHANGE_QUEUE_SPARES_MAX);
     let (promotions, promotions_out) = bounded(CHANGE_QUEUE_PROMOTIONS_MAX);
     let shared = Arc::new(Shared {
@@ -127,9 +126,10 @@ pub fn change_queue(limit_bytes: u64, waiting_workers: usize) -> (ChangeSender, 
 fn keys_max(limit_bytes: u64) -> usize {
     let keys = limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8;
     let keys = usize::try_from(keys).unwrap_or(usize::MAX);
+    let sizes = sizes();
     keys.clamp(
-        CHANGE_QUEUE_KEYS_MIN,
-        CHANGE_QUEUE_BATCHES_MAX * BATCH_KEYS_MAX,
+        sizes.change_queue_keys_min,
+        sizes.change_queue_batches_max * sizes.batch_keys_max,
     )
 }
 
@@ -180,15 +180,16 @@ impl ChangeSender {
         if !self.shared.link_up.load(Ordering::Acquire) {
             return false;
         }
+        let batch_keys_max = sizes().batch_keys_max;
         let (last, before) = match keys.len() {
             0 => (keys, keys),
             len => {
-                let last_at = (len - 1) / BATCH_KEYS_MAX * BATCH_KEYS_MAX;
+                let last_at = (len - 1) / batch_keys_max * batch_keys_max;
                 (&keys[last_at..], &keys[..last_at])
             }
         };
         let mut is_sent = true;
-        for keys in before.chunks(BATCH_KEYS_MAX) {
+        for keys in before.chunks(batch_keys_max) {
             is_sent &= self.send_batch(keys, None, false);
         }
         is_sent & self.send_batch(last, Some(ticket), has_flushed)
@@ -198,7 +199,7 @@ impl ChangeSender {
     /// full, the keys are dropped and left to a sync.
     pub fn send(&self, dirty: &mut Vec<u64>) {
         if !dirty.is_empty() && self.shared.link_up.load(Ordering::Acquire) {
-            for keys in dirty.chunks(BATCH_KEYS_MAX) {
+            for keys in dirty.chunks(sizes().batch_keys_max) {
                 self.send_batch(keys, None, false);
             }
         }

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{Link, LinkError, Phase};
-use crate::limits::{ASK_KEYS_MAX, ASKS_UNDER_WAY_MAX};
+use crate::limits::{ASKS_UNDER_WAY_MAX, sizes};
 use crate::replication::wire::{Frame, Lane, Slots};
 use crate::store::Store;
 
@@ -85,7 +85,7 @@ impl Asks {
         if let Some(frame) = self.by_slot.get(&slot) {
             return Some((frame - self.first) as usize);
         }
-        let has_room = |frame: &AskFrame| frame.slots.len() < ASK_KEYS_MAX;
+        let has_room = |frame: &AskFrame| frame.slots.len() < sizes().ask_keys_max;
         let is_open = self.frames.len() > self.sent && self.frames.back().is_some_and(has_room);
         if !is_open {
             if self.frames.len() >= ASKS_UNDER_WAY_MAX {
@@ -180,12 +180,12 @@ impl Link {
             return Err(LinkError::Protocol("more asks than may be under way"));
         }
         let mut held = Vec::new();
-        for slot in slots.iter().take(ASK_KEYS_MAX) {
+        for slot in slots.iter().take(sizes().ask_keys_max) {
             store.slots_of_hash(slot, &mut held);
         }
         // Nodes with different secrets name their keys differently.
         let can_answer = self.session.same_hashes
-            && slots.iter().count() <= ASK_KEYS_MAX
+            && slots.iter().count() <= sizes().ask_keys_max
             && self.session.dirty.has_room(held.len());
         if can_answer {
             self.mark_dirty(&held);

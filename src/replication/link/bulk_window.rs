@@ -6,9 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{
-    BULK_DELAY_MS, BULK_WINDOW_BYTES_MAX, BULK_WINDOW_BYTES_MIN, CLOCK_PERIOD_MS, FRAME_BYTES_MAX,
-};
+use crate::limits::{BULK_DELAY_MS, CLOCK_PERIOD_MS, sizes};
 use crate::store::Now;
 
 /// The window of one connection.
@@ -27,7 +25,7 @@ pub(super) struct BulkWindow {
 impl Default for BulkWindow {
     fn default() -> Self {
         Self {
-            bytes: BULK_WINDOW_BYTES_MIN,
+            bytes: sizes().bulk_window_bytes_min,
             sent_ms: VecDeque::new(),
             fastest_ms: u64::MAX,
             fastest_since_ms: 0,
@@ -59,10 +57,10 @@ impl BulkWindow {
         }
         self.settling = self.settling.saturating_sub(1);
         if took_ms < self.fastest_ms + BULK_DELAY_MS {
-            let growth = FRAME_BYTES_MAX * FRAME_BYTES_MAX / self.bytes;
-            self.bytes = (self.bytes + growth).min(BULK_WINDOW_BYTES_MAX);
+            let growth = sizes().frame_bytes_max * sizes().frame_bytes_max / self.bytes;
+            self.bytes = (self.bytes + growth).min(sizes().bulk_window_bytes_max);
         } else if self.settling == 0 {
-            self.bytes = (self.bytes / 4 * 3).max(BULK_WINDOW_BYTES_MIN);
+            self.bytes = (self.bytes / 4 * 3).max(sizes().bulk_window_bytes_min);
             self.settling = self.sent_ms.len();
         }
     }
@@ -71,6 +69,7 @@ impl BulkWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{BULK_WINDOW_BYTES_MAX, BULK_WINDOW_BYTES_MIN, FRAME_BYTES_MAX};
 
     /// Bytes in the window after `frames` frames on a line that carries `frames_per_ms`, whose acks
     /// take `round_trip_ms` more.
@@ -80,10 +79,7 @@ mod tests {
         let mut line_free_at = 0;
         let mut largest = 0;
         for now_ms in 0..20_000 {
-            let now = Now {
-                boot_ms: now_ms,
-                wall_ms: 0,
-            };
+            let now = Now::of(now_ms, 0);
             while acks.front().is_some_and(|&at_ms| at_ms <= now_ms) {
                 acks.pop_front();
                 window.acked(now);
@@ -103,14 +99,13 @@ mod tests {
 
     #[test]
     fn the_window_is_about_ten_milliseconds_of_the_line_whatever_the_round_trip() {
-        for (frames_per_ms, round_trip_ms) in [(1, 0), (2, 0), (1, 30)] {
+        for line in [(1, 0), (2, 0), (1, 30)] {
+            let (frames_per_ms, round_trip_ms) = line;
             let bytes = settled_bytes(frames_per_ms, round_trip_ms);
             let filled_ms = (BULK_DELAY_MS + round_trip_ms) as usize;
             let expected = filled_ms * frames_per_ms as usize * FRAME_BYTES_MAX;
-            assert!(
-                bytes >= expected / 2 && bytes <= 2 * expected,
-                "{frames_per_ms} {round_trip_ms}: {bytes} for {expected}"
-            );
+            let fits = (expected / 2..=2 * expected).contains(&bytes);
+            assert!(fits, "{line:?}: {bytes} for {expected}");
         }
     }
 
@@ -119,10 +114,7 @@ mod tests {
         assert_eq!(settled_bytes(1000, 0), BULK_WINDOW_BYTES_MAX);
         let mut window = BulkWindow::default();
         for second in 0..100u64 {
-            let at = |ms| Now {
-                boot_ms: 1000 * second + ms,
-                wall_ms: 0,
-            };
+            let at = |ms| Now::of(1000 * second + ms, 0);
             window.sent(at(0));
             window.acked(at(second));
         }

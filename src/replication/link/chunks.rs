@@ -9,13 +9,10 @@
 use super::Link;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::outbound::Progress;
-use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, first_value_bytes};
+use super::transfer::is_large;
+use crate::replication::wire::{Frame, Lane, chunk_value_bytes};
+use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, Store};
-
-/// Whether a record needs more than one frame.
-pub(super) fn is_large(item: &Item) -> bool {
-    !item.is_tombstone() && item.value().len() > first_value_bytes(item.key())
-}
 
 impl Link {
     /// Sends the next chunk of a lane's transfer, or ends the transfer if it may not continue.
@@ -29,7 +26,7 @@ impl Link {
         }
         let before = out.len();
         let rest = &transfer.item.value()[transfer.offset..];
-        let bytes = &rest[..rest.len().min(CHUNK_VALUE_BYTES)];
+        let bytes = &rest[..rest.len().min(chunk_value_bytes())];
         let complete = bytes.len() == rest.len();
         Frame::Chunk { lane, bytes }.encode(out);
         transfer.offset += bytes.len();
@@ -60,9 +57,9 @@ impl Link {
     }
 
     /// Whether the live lane sends this slot: it has a transfer of it, or a large value is queued.
-    pub(super) fn goes_live(&mut self, slot: u64, item: &Item) -> bool {
+    pub(super) fn goes_live(&mut self, slot: u64, item: &Item, now: Now) -> bool {
         self.follows_transfer(slot, Some(item))
-            || (is_large(item) && self.session.dirty.contains(slot))
+            || (is_large(item, now) && self.session.dirty.contains(slot))
             || self.session.bulk.contains(slot)
     }
 
@@ -95,7 +92,7 @@ impl Link {
             return Progress::None;
         };
         self.session.bulk.pop();
-        match store.entry(slot).filter(is_large) {
+        match store.entry(slot).filter(|item| is_large(item, now)) {
             Some(item) => {
                 self.end_sync_transfer(slot, out);
                 self.send_record(Lane::Live, slot, item, store, now, out);
@@ -108,7 +105,7 @@ impl Link {
                     }
                 }
             }
-            // It has changed since, and takes a place among the small records.
+            // It has changed or expired since, and takes a place among the small records.
             None => self.mark_dirty(&[slot]),
         }
         Progress::Made
@@ -122,7 +119,8 @@ impl Link {
     /// The live lane is about to send this slot: ends its transfer in the sync lane.
     pub(super) fn end_sync_transfer(&mut self, slot: u64, out: &mut Vec<u8>) {
         let transfer = self.session.outgoing[Lane::Sync as usize].as_ref();
-        if transfer.is_some_and(|transfer| transfer.slot == slot) {
+        let has_one = transfer.is_some_and(|transfer| transfer.slot == slot);
+        if has_one && holds(Rule::LiveEndsSyncTransfer) {
             self.end_transfer(Lane::Sync, out);
         }
     }
@@ -185,10 +183,11 @@ impl Link {
         let Some(transfer) = self.session.outgoing[lane as usize].take() else {
             return;
         };
-        if lane == Lane::Sync && transfer.offset < transfer.item.value().len() {
+        let is_cut = transfer.offset < transfer.item.value().len();
+        if lane == Lane::Sync && is_cut && holds(Rule::SyncEndWaitsForDeferred) {
             self.session.sync.sender.defer(transfer.slot);
         }
-        if transfer.resend {
+        if transfer.resend && holds(Rule::ChangedTransferIsSentAgain) {
             self.mark_dirty(&[transfer.slot]);
         }
     }

@@ -6,6 +6,7 @@
 //! distances are dropped, because two clocks do not run equally fast.
 
 use crate::limits::{CLOCK_PERIOD_MS, SKEW_HEARTBEATS_MIN, SKEW_PERIOD_MS};
+use crate::rules::{Rule, holds};
 use crate::store::{NEVER, Now};
 
 /// The smallest distance of a clock of this node to one of the partner's, of this period and of the
@@ -21,6 +22,9 @@ impl LeastDistance {
     fn note(&mut self, ours_ms: u64, theirs_ms: u64, now: Now, period_ms: u64) {
         let ahead_ms = i128::from(ours_ms) - i128::from(theirs_ms);
         let ahead_ms = ahead_ms.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        if !holds(Rule::FastestHeartbeatCounts) {
+            self.ahead_ms = [None; 2];
+        }
         let [this, before] = &mut self.ahead_ms;
         if now.boot_ms >= self.period_began_ms + period_ms {
             self.period_began_ms = now.boot_ms;
@@ -100,10 +104,7 @@ mod tests {
     use super::*;
 
     fn at(boot_ms: u64) -> Now {
-        Now {
-            boot_ms,
-            wall_ms: 0,
-        }
+        Now::of(boot_ms, 0)
     }
 
     #[test]
@@ -137,25 +138,22 @@ mod tests {
         }
     }
 
-    fn wall(wall_ms: u64, boot_ms: u64) -> Now {
-        Now { boot_ms, wall_ms }
-    }
-
     #[test]
     fn the_skew_is_that_of_the_fastest_heartbeat_and_follows_a_clock_that_is_set() {
         let mut partner = PartnerWall::default();
         // The partner is 3 s ahead; heartbeats take 10 to 800 ms.
         for (nth, way_ms) in [800, 300, 10, 500, 400, 300].into_iter().enumerate() {
-            assert_eq!(
-                partner.skew_ms().is_some(),
-                nth as u32 >= SKEW_HEARTBEATS_MIN
-            );
+            let is_known = partner.skew_ms().is_some();
+            assert_eq!(is_known, nth as u32 >= SKEW_HEARTBEATS_MIN);
             let sent_ms = 9_000_000 + 200 * nth as u64;
-            partner.heard(sent_ms + 3000, wall(sent_ms + way_ms, 200 * nth as u64));
+            partner.heard(sent_ms + 3000, Now::of(200 * nth as u64, sent_ms + way_ms));
         }
         assert_eq!(partner.skew_ms(), Some(2990));
         for boot_ms in (10_000..).step_by(200).take(60) {
-            partner.heard(9_000_000 + boot_ms, wall(9_000_000 + boot_ms + 4, boot_ms));
+            partner.heard(
+                9_000_000 + boot_ms,
+                Now::of(boot_ms, 9_000_000 + boot_ms + 4),
+            );
         }
         assert_eq!(partner.skew_ms(), Some(-4));
     }
@@ -163,9 +161,9 @@ mod tests {
     #[test]
     fn a_node_whose_clock_was_never_set_goes_by_its_partners() {
         let mut partner = PartnerWall::default();
-        assert_eq!(partner.known_ms(wall(90, 0)), 90);
+        assert_eq!(partner.known_ms(Now::of(0, 90)), 90);
         partner.shown(7_000_000_000);
-        assert_eq!(partner.known_ms(wall(90, 0)), 7_000_000_000);
-        assert_eq!(partner.known_ms(wall(6_000_000_000, 0)), 6_000_000_000);
+        assert_eq!(partner.known_ms(Now::of(0, 90)), 7_000_000_000);
+        assert_eq!(partner.known_ms(Now::of(0, 6_000_000_000)), 6_000_000_000);
     }
 }

@@ -39,6 +39,8 @@ pub struct LinkCounters {
     pub records_superseded: u64,
     /// Records sent that the partner had no memory for.
     pub records_no_room: u64,
+    /// Touches sent of whose key the partner did not hold the value: a whole record followed.
+    pub records_lacking: u64,
     /// Transfers in chunks that a newer state of the key ended.
     pub records_aborted: u64,
     /// Records received.
@@ -47,6 +49,8 @@ pub struct LinkCounters {
     pub records_applied: u64,
     /// Records received that this node had no memory for.
     pub records_refused: u64,
+    /// Items of this node that the partner held and has evicted.
+    pub partner_evictions: u64,
     /// Timestamps of the partner that were more than a minute ahead of our clock.
     pub clock_ahead: u64,
     /// How far the partner's wall clock is ahead of ours in milliseconds, now; negative if it is

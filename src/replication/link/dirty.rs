@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use crate::limits::{DIRTY_KEY_BYTES_MAX, DIRTY_KEYS_MAX, DIRTY_KEYS_MIN, DIRTY_KEYS_SHARE};
+use crate::limits::{DIRTY_KEY_BYTES_MAX, DIRTY_KEYS_SHARE, sizes};
 
 /// A set of slots in the order of their first insertion, each once.
 ///
@@ -33,7 +33,7 @@ impl DirtyKeys {
     pub(super) fn of_memory(limit_bytes: u64) -> Self {
         let bytes = limit_bytes / DIRTY_KEYS_SHARE;
         let keys = usize::try_from(bytes).unwrap_or(usize::MAX) / DIRTY_KEY_BYTES_MAX;
-        Self::of_keys(keys.clamp(DIRTY_KEYS_MIN, DIRTY_KEYS_MAX))
+        Self::of_keys(keys.clamp(sizes().dirty_keys_min, sizes().dirty_keys_max))
     }
 
     fn of_keys(keys_max: usize) -> Self {
@@ -131,13 +131,14 @@ impl DirtyKeys {
 impl Default for DirtyKeys {
     /// The set of a link that is down, which stays empty.
     fn default() -> Self {
-        Self::of_keys(DIRTY_KEYS_MIN)
+        Self::of_keys(sizes().dirty_keys_min)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{DIRTY_KEYS_MAX, DIRTY_KEYS_MIN};
 
     #[test]
     fn a_key_written_again_keeps_its_place() {
@@ -155,11 +156,8 @@ mod tests {
         assert!(dirty.is_empty());
         assert_eq!((dirty.popped(), dirty.inserted()), (3, 3));
         assert_eq!(dirty.insert(3), Inserted::New);
-        assert_eq!(
-            dirty.inserted(),
-            4,
-            "it has left the set, so it has a new position"
-        );
+        // It has left the set, so it has a new position.
+        assert_eq!(dirty.inserted(), 4);
     }
 
     #[test]
@@ -193,10 +191,8 @@ mod tests {
             }
             let least_bytes = (DIRTY_KEYS_MIN * DIRTY_KEY_BYTES_MAX) as u64;
             let share_bytes = (limit_bytes / DIRTY_KEYS_SHARE).max(least_bytes);
-            assert!(
-                most_bytes as u64 <= share_bytes,
-                "{most_bytes} at {limit_mib} MiB"
-            );
+            let fits = most_bytes as u64 <= share_bytes;
+            assert!(fits, "{most_bytes} at {limit_mib} MiB");
             assert!(dirty.len() >= DIRTY_KEYS_MIN);
         }
         let large = DirtyKeys::of_memory(1 << 40);

@@ -7,6 +7,7 @@ use crate::limits::{
     TIMESTAMP_AHEAD_ALARM_MS, TIMESTAMP_AHEAD_MAX_MS,
 };
 use crate::replication::wire::{Frame, Hello};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store, Timestamp};
 
 impl Link {
@@ -59,7 +60,9 @@ impl Link {
             self.check_ahead(timestamp, now)?;
         }
         self.meet(hello, store);
-        self.absorb(hello.clock, store, now)?;
+        if holds(Rule::HelloClockAbsorbed) {
+            self.absorb(hello.clock, store, now)?;
+        }
         self.session.partner_watermark = hello.flush_watermark;
         self.session.same_hashes = hello.hash_check == store.hash_check();
         self.session.wire_version = Some(self.highest_common(hello));
@@ -85,7 +88,9 @@ impl Link {
             return Ok(());
         }
         self.session.has_welcomed = true;
-        self.raise_flush_watermark(self.session.partner_watermark, store, now)?;
+        if holds(Rule::HelloWatermarkCounts) {
+            self.raise_flush_watermark(self.session.partner_watermark, store, now)?;
+        }
         let welcome = Frame::Welcome {
             wire_version,
             clock: store.hybrid_clock().reading(now),
@@ -146,6 +151,9 @@ impl Link {
             let partner = partner.clone();
             self.phase = Phase::Up;
             self.session.was_up = true;
+            // Before the first record: what the partner then says is known of its present life.
+            store.partner_linked(partner.incarnation);
+            store.want_eviction_notices(true);
             self.session
                 .tickets
                 .flush_acked(self.session.watermark_sent);

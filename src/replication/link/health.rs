@@ -243,11 +243,10 @@ mod tests {
         }
         let changes = run(&mut health, 20_000, 25_000, TIMEOUT_MS + 1);
         let late = Verdict::Degraded(DegradedReason::Late);
-        assert_eq!(changes.len(), 1, "{changes:?}");
-        assert!(
-            changes[0].0 <= 21_000 && changes[0].1 == late,
-            "{changes:?}"
-        );
+        let [(degraded_ms, verdict)] = changes[..] else {
+            panic!("{changes:?}");
+        };
+        assert!(degraded_ms <= 21_000 && verdict == late, "{changes:?}");
         // The period in which it was late must end first.
         let most_ms = DEGRADED_MS_MIN + JUDGED_PERIOD_MS;
         assert!((DEGRADED_MS_MIN..most_ms).contains(&recovery_ms(&mut health, 25_000)));
@@ -266,9 +265,8 @@ mod tests {
             let recovery_ms = recovery_ms(&mut health, now_ms);
             // Only healthy time counts: `recovery_ms` went on to its end.
             now_ms += recovery_ms;
-            health.state = State::Healthy {
-                since_ms: Some(now_ms),
-            };
+            let since_ms = Some(now_ms);
+            health.state = State::Healthy { since_ms };
             recoveries.push(recovery_ms / 1000);
         }
         assert_eq!(recoveries, [1, 2, 4, 8, 16, 30, 30, 15, 1]);

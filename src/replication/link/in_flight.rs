@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{
-    FRAME_BYTES_MAX, IN_FLIGHT_MAX, IN_FLIGHT_MIN, IN_FLIGHT_SHARE, LIVE_WINDOW_BYTES,
-    SYNC_WINDOW_BYTES,
-};
+use crate::limits::{IN_FLIGHT_SHARE, sizes};
 use crate::replication::wire::Lane;
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Version};
 
 use super::bulk_window::BulkWindow;
@@ -43,6 +41,10 @@ pub(super) enum Traffic {
 pub(super) enum SentKind {
     /// It ends its record.
     Record,
+    /// It is a touch without its value.
+    Touch,
+    /// It is a deletion.
+    Tombstone,
     /// Other chunks follow.
     Chunk,
     /// It is a flush.
@@ -61,6 +63,10 @@ impl Traffic {
 }
 
 impl SentKind {
+    fn ends_record(self) -> bool {
+        matches!(self, Self::Record | Self::Touch | Self::Tombstone)
+    }
+
     /// A whole record or the last part of one; else a part that others follow.
     pub(super) fn of_part(complete: bool) -> Self {
         if complete { Self::Record } else { Self::Chunk }
@@ -99,13 +105,13 @@ impl InFlight {
             records: 0,
             positioned: 0,
             bulk_window: BulkWindow::default(),
-            frames_max: frames.clamp(IN_FLIGHT_MIN, IN_FLIGHT_MAX),
+            frames_max: frames.clamp(sizes().in_flight_min, sizes().in_flight_max),
         }
     }
 
     pub(super) fn push(&mut self, sent: Sent, now: Now) {
         self.bytes[sent.traffic as usize] += sent.bytes as usize;
-        self.records += usize::from(sent.kind == SentKind::Record);
+        self.records += usize::from(sent.kind.ends_record());
         self.positioned += usize::from(sent.position != NO_POSITION);
         if sent.traffic == Traffic::Bulk {
             self.bulk_window.sent(now);
@@ -119,7 +125,7 @@ impl InFlight {
         // A wrong sum must not end the thread: `is_consistent` tells.
         let bytes = &mut self.bytes[sent.traffic as usize];
         *bytes = bytes.wrapping_sub(sent.bytes as usize);
-        let is_record = usize::from(sent.kind == SentKind::Record);
+        let is_record = usize::from(sent.kind.ends_record());
         self.records = self.records.wrapping_sub(is_record);
         let is_positioned = usize::from(sent.position != NO_POSITION);
         self.positioned = self.positioned.wrapping_sub(is_positioned);
@@ -129,15 +135,21 @@ impl InFlight {
         Some(sent)
     }
 
-    /// Whether one more frame of any size fits the window of its traffic.
+    /// Whether there is a place for one more frame, of a flush.
+    pub(super) fn has_place(&self) -> bool {
+        self.queue.len() < self.frames_max
+    }
+
+    /// Whether one more frame of any size fits the window of its traffic, and a flush before it.
     pub(super) fn has_room(&self, traffic: Traffic) -> bool {
         let window = match traffic {
-            Traffic::Small => LIVE_WINDOW_BYTES,
+            Traffic::Small => sizes().live_window_bytes,
             Traffic::Bulk => self.bulk_window.bytes(),
-            Traffic::Sync => SYNC_WINDOW_BYTES,
+            Traffic::Sync => sizes().sync_window_bytes,
         };
-        self.queue.len() < self.frames_max
-            && self.bytes[traffic as usize] + FRAME_BYTES_MAX <= window
+        let bytes = self.bytes[traffic as usize] + sizes().frame_bytes_max;
+        let fits = self.queue.len() + 1 < self.frames_max && bytes <= window;
+        fits || !holds(Rule::WindowsBoundFrames)
     }
 
     /// Whether there are unacknowledged frames of this traffic.

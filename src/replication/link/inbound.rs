@@ -4,6 +4,7 @@ use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use super::transfer::Inbound;
 use super::{Link, LinkError, Phase, Refusal, RefusalKind, Session};
 use crate::replication::wire::{Ack, Frame, Lane, Record, Runs};
+use crate::rules::{Rule, holds};
 use crate::store::{ApplyResult, Now, OpContext, Origin, RecordHead, Store};
 
 impl Link {
@@ -37,6 +38,7 @@ impl Link {
                 return Err(LinkError::Protocol("a frame before the handshake"));
             }
             Frame::Record(record) => self.on_record(&record, store, now)?,
+            Frame::Touch(touch) => self.on_touch(&touch, store, now)?,
             Frame::ChunkStart {
                 record,
                 value_len_bytes,
@@ -48,6 +50,7 @@ impl Link {
             Frame::ChunkAbort { lane } => self.session.inbound[lane as usize] = None,
             Frame::Acks(runs) => self.on_acks(runs, store, now)?,
             Frame::Promote(slots) => slots.iter().for_each(|slot| store.promote(slot, now)),
+            Frame::Evicted(evictions) => self.on_evictions(evictions, store),
             Frame::Flush { flush_watermark } => {
                 self.raise_flush_watermark(flush_watermark, store, now)?;
                 self.push_ack(Ack::Applied)?;
@@ -60,7 +63,7 @@ impl Link {
             Frame::Ask(slots) => self.on_ask(slots, store)?,
             Frame::Asked { is_answered } => self.on_asked(is_answered)?,
             Frame::SpaceAvailable => {
-                if self.session.refused_there {
+                if self.session.refused_there && holds(Rule::SpaceRequestsSync) {
                     self.session.sync.sender.request_all();
                 }
             }
@@ -72,7 +75,9 @@ impl Link {
 
     fn on_record(&mut self, record: &Record<'_>, store: &Store, now: Now) -> Result<(), LinkError> {
         let version = record.head.version;
-        self.absorb(version.latest(), store, now)?;
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.absorb(version.latest(), store, now)?;
+        }
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
         let mut context = OpContext::at(now);
@@ -89,13 +94,16 @@ impl Link {
             }
         };
         self.partner_updated(record.key);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         self.ack_applied(result)
     }
 
     /// The head of a record, its deadline converted to this node's clock.
-    fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
-        let ours = |ms| self.session.partner_clock.to_ours_ms(ms);
+    pub(super) fn on_our_clock(&self, head: RecordHead) -> Result<RecordHead, LinkError> {
+        let ours = |ms| match self.session.partner_clock.to_ours_ms(ms) {
+            Some(_) if !holds(Rule::DeadlinesAreConverted) => Some(ms),
+            converted => converted,
+        };
         let deadline_ms = head
             .deadline_ms
             .map(|ms| ours(ms).ok_or(LinkError::Protocol("a record before the first heartbeat")));
@@ -113,7 +121,9 @@ impl Link {
         now: Now,
     ) -> Result<(), LinkError> {
         let version = record.head.version;
-        self.absorb(version.latest(), store, now)?;
+        if holds(Rule::RecordTimestampsAbsorbed) {
+            self.absorb(version.latest(), store, now)?;
+        }
         self.end_older_inbound(record);
         let head = self.on_our_clock(record.head)?;
         if self.session.inbound[record.lane as usize].is_some() {
@@ -124,7 +134,7 @@ impl Link {
         let origin = origin(record.lane);
         let mut context = OpContext::at(now);
         let partial = store.partial_item(record.key, &head, value_len_bytes, origin, &mut context);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         let mut inbound = Inbound {
             key: record.key.into(),
             version,
@@ -163,8 +173,15 @@ impl Link {
             Err(reason) => store.refuse(&inbound.key, inbound.version, reason, &mut context),
         };
         self.partner_updated(&inbound.key);
-        self.mark_dirty(&context.dirty);
+        self.mark_evicted(&context);
         self.ack_applied(result)
+    }
+
+    /// The partner must be sent what was evicted for its record.
+    fn mark_evicted(&mut self, context: &OpContext) {
+        if holds(Rule::EvictionsForRecordsAreSent) {
+            self.mark_dirty(&context.dirty);
+        }
     }
 
     /// A newer record of a key ends an older one that is partly received: its last chunk would
@@ -178,7 +195,7 @@ impl Link {
         }
     }
 
-    fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
+    pub(super) fn ack_applied(&mut self, result: ApplyResult) -> Result<(), LinkError> {
         self.counters.records_received += 1;
         let ack = match result {
             ApplyResult::Applied => {
@@ -186,10 +203,15 @@ impl Link {
                 Ack::Applied
             }
             ApplyResult::Superseded(held) => Ack::Superseded(held),
+            ApplyResult::Lacking => Ack::Lacking,
             ApplyResult::NoRoom(reason) => {
                 self.counters.records_refused += 1;
                 self.session.space_notice.refused(reason);
-                Ack::NoRoom
+                if holds(Rule::NoRoomIsAnswered) {
+                    Ack::NoRoom
+                } else {
+                    Ack::Applied
+                }
             }
         };
         self.push_ack(ack)
@@ -228,7 +250,9 @@ impl Link {
             return Err(LinkError::Protocol("an ack without a record"));
         };
         let fits = match sent.kind {
-            SentKind::Record => ack != Ack::Chunk,
+            SentKind::Record => !matches!(ack, Ack::Chunk | Ack::Lacking),
+            SentKind::Tombstone => matches!(ack, Ack::Applied | Ack::Superseded(_)),
+            SentKind::Touch => !matches!(ack, Ack::Chunk | Ack::NoRoom),
             SentKind::Chunk => ack == Ack::Chunk,
             SentKind::Flush => ack == Ack::Applied,
         };
@@ -241,15 +265,32 @@ impl Link {
             Ack::Applied if sent.kind == SentKind::Flush => {}
             Ack::Applied => {
                 self.counters.records_confirmed += 1;
-                store.confirm(sent.slot, sent.version);
+                if sent.kind == SentKind::Tombstone {
+                    store.confirm(sent.slot, sent.version);
+                } else {
+                    store.confirm_item(sent.slot, sent.version);
+                }
             }
             Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
-                self.absorb(held.latest(), store, now)?;
+                store.superseded(sent.slot, sent.version, held);
+                if holds(Rule::SupersededTimestampsAbsorbed) {
+                    self.absorb(held.latest(), store, now)?;
+                }
+            }
+            Ack::Lacking => {
+                self.counters.records_lacking += 1;
+                store.refused_there(sent.slot, sent.version);
+                // Now it goes as a whole.
+                self.mark_dirty(&[sent.slot]);
             }
             Ack::NoRoom => {
                 self.counters.records_no_room += 1;
+                store.refused_there(sent.slot, sent.version);
                 self.session.refused_there = true;
+                if !holds(Rule::NoRoomConfirmsNothing) {
+                    store.confirm(sent.slot, sent.version);
+                }
             }
         }
         Ok(())
@@ -260,7 +301,10 @@ impl Link {
     /// Answers the groups of writes that waited for this ack.
     fn answer_tickets(&mut self, sent: &Sent, ack: Ack) {
         let session = &mut self.session;
-        let protected = ack != Ack::NoRoom;
+        let protected = match ack {
+            Ack::NoRoom => !holds(Rule::NoRoomProtectsNothing),
+            ack => ack != Ack::Lacking,
+        };
         match sent.kind {
             SentKind::Chunk => return,
             SentKind::Flush => session.tickets.flush_acked(sent.version.timestamp),
@@ -269,11 +313,11 @@ impl Link {
                     .tickets
                     .transfer_acked(sent.slot, sent.version, protected);
             }
-            SentKind::Record => {}
+            SentKind::Record | SentKind::Touch | SentKind::Tombstone => {}
         }
         if sent.position != NO_POSITION {
             if !protected {
-                session.tickets.refused(sent.position);
+                session.tickets.refused(sent.position, sent.slot);
             }
             session.tickets.acked(sent.position);
         }

@@ -4,10 +4,9 @@
 //!
 //! [`Link::connected`] queues the hello. Both sides send `Hello`, check the other's, and answer
 //! `Welcome` or `Refuse`; see [`life`] for what may come before the welcome. Once each side has
-//! welcomed the other, the link is up: this
-//! side sends dirty keys in the live lane, and in the sync lane what the partner lacks. Everything
-//! that belongs to one connection is in [`Session`], and `connected` makes a new one, so nothing of
-//! an older connection can apply after a newer one is up.
+//! welcomed the other, the link is up: this side sends dirty keys in the live lane, and in the sync
+//! lane what the partner lacks. Everything that belongs to one connection is in [`Session`];
+//! `connected` makes a new one, so nothing of an older one can apply after a newer one is up.
 //!
 //! The caller:
 //! - after a read: [`Link::received`], then take events, then transmit;
@@ -27,6 +26,7 @@ mod clock;
 mod counters;
 mod dirty;
 mod event;
+mod evictions;
 mod handshake;
 mod health;
 mod heartbeat;
@@ -34,6 +34,7 @@ mod in_flight;
 mod inbound;
 mod invariants;
 mod life;
+mod meet;
 mod outbound;
 mod pending_acks;
 mod semi_sync;
@@ -43,6 +44,7 @@ mod sync;
 mod tests;
 mod ticket;
 mod tickets;
+mod touches;
 mod transfer;
 
 use std::collections::VecDeque;
@@ -54,8 +56,9 @@ pub use event::{LinkError, LinkEvent, Partner, Refusal, RefusalKind};
 pub use health::DegradedReason;
 pub use ticket::{Answer, Ticket, WriteGroup};
 
-use crate::limits::{BATCH_KEYS_MAX, HEARTBEAT_MS, PROMOTIONS_MAX, SILENCE_MS};
+use crate::limits::{HEARTBEAT_MS, SILENCE_MS, sizes};
 use crate::replication::wire::{Frame, Framer, WIRE_VERSIONS};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store, Timestamp};
 
 use asks::Asks;
@@ -167,7 +170,7 @@ struct Session {
     connected_ms: u64,
     /// When the last heartbeat was sent, if one was.
     heartbeat_ms: Option<u64>,
-    /// When the last heartbeat was sent that the partner has answered.
+    /// When the last of those that the partner has answered was sent.
     heartbeat_acked_ms: Option<u64>,
     /// The partner's last heartbeat, until it is answered.
     heartbeat_to_answer: Option<u64>,
@@ -207,6 +210,7 @@ impl Link {
     /// is ready for [`Link::transmit`].
     pub fn connected(&mut self, now: Now, store: &Store) {
         self.note_link_end(store);
+        store.want_eviction_notices(false);
         self.end_session();
         if let Some(health) = &mut self.health {
             health.connected(now.boot_ms);
@@ -252,6 +256,7 @@ impl Link {
     /// The connection is closed. Dirty keys, promotions and incomplete records are dropped: the
     /// sync of the next link covers them.
     pub fn disconnected(&mut self, store: &Store, _now: Now) {
+        store.want_eviction_notices(false);
         self.note_link_end(store);
         self.phase = Phase::Down;
         self.end_session();
@@ -274,14 +279,14 @@ impl Link {
 
     /// Whether the set of dirty keys takes another batch of 1,024.
     pub fn has_room(&self) -> bool {
-        self.session.dirty.has_room(BATCH_KEYS_MAX)
+        self.session.dirty.has_room(sizes().batch_keys_max)
     }
 
     /// Slots that clients read here, for the partner to promote. Best effort: more than the bound
     /// are dropped.
     pub fn promote(&mut self, slots: &[u64]) {
         if self.phase == Phase::Up {
-            let room = PROMOTIONS_MAX - self.session.promotions.len();
+            let room = sizes().promotions_max - self.session.promotions.len();
             self.session.promotions.extend(slots.iter().take(room));
         }
     }
@@ -349,7 +354,8 @@ impl Link {
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
             self.session.heard_ms = self.session.heard_ms.max(grace);
         }
-        if now.boot_ms >= self.session.heard_ms + SILENCE_MS {
+        let is_silent = now.boot_ms >= self.session.heard_ms + SILENCE_MS;
+        if is_silent && holds(Rule::SilenceEndsLink) {
             let verdict = self.health.as_mut().and_then(|it| it.silent(now.boot_ms));
             self.on_verdict(verdict);
             self.fail(&LinkError::Silent);
@@ -406,7 +412,7 @@ impl Link {
     /// The most dirty keys the set takes.
     #[cfg(test)]
     pub(super) fn waiting_keys_max(&self) -> usize {
-        self.session.dirty.keys_max()
+        self.session.dirty.keys_max() + self.session.bulk.keys_max()
     }
 
     /// Whether records may be sent.

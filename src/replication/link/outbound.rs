@@ -1,18 +1,18 @@
 //! Outgoing frames, in order of priority: acks, notices, the live lane, the sync lane.
 //!
 //! [`Link::send`] shares the output between the lanes: live records go first, but after
-//! [`SYNC_SHARE_BYTES`] of them a waiting sync gets one burst, see [`super::sync`], so that a busy
+//! `SYNC_SHARE_BYTES` of them a waiting sync gets one burst, see [`super::sync`], so that a busy
 //! node still finishes it. Each lane stops at its window of unacknowledged bytes.
 //! A value that needs several frames is sent by [`super::chunks`]; in the live lane at most one of
 //! its frames is in each output, and small records go first.
 
-use super::chunks::is_large;
 use super::dirty::Inserted;
 use super::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
-use super::transfer::Outgoing;
+use super::transfer::{Outgoing, is_large};
 use super::{Link, Session};
-use crate::limits::{HEARTBEAT_MS, PROMOTIONS_MAX, SYNC_SHARE_BYTES};
-use crate::replication::wire::{CHUNK_VALUE_BYTES, Frame, Lane, Record, first_value_bytes};
+use crate::limits::{HEARTBEAT_MS, sizes};
+use crate::replication::wire::{Frame, Lane, Record, chunk_value_bytes, first_value_bytes};
+use crate::rules::{Rule, holds};
 use crate::store::{Item, Now, RecordHead, Store, Version};
 
 /// Whether a call put something on the wire or took a key off the queue.
@@ -29,7 +29,9 @@ impl Link {
         self.begin_sync_turn();
         // Acks. Stale transfers end first: once the partner reads the ack of its newer record, a
         // last chunk of our older one would overwrite that record, see `Outgoing::may_continue`.
-        self.end_stale_transfers(store, out);
+        if holds(Rule::TransfersEndBeforeAcks) {
+            self.end_stale_transfers(store, out);
+        }
         while !self.session.pending_acks.is_empty() && out.len() < limit {
             Frame::encode_acks(out, || self.session.pending_acks.pop_run());
         }
@@ -37,9 +39,12 @@ impl Link {
         self.send_unsynced(out);
         self.send_asks(out);
         self.send_asked(out);
-        self.send_flush(store, now, out);
+        if holds(Rule::FlushIsSent) && self.session.in_flight.has_place() {
+            self.send_flush(store, now, out);
+        }
         self.send_space_available(store, now, out);
         self.send_promotions(now, out);
+        self.send_evictions(store, out, limit);
         // Records, the two lanes in turn.
         loop {
             let before = out.len();
@@ -56,7 +61,7 @@ impl Link {
     /// Sends live records. True if it stopped because it is the sync's turn.
     fn send_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>, limit: usize) -> bool {
         while out.len() < limit && self.session.in_flight.has_room(Traffic::Small) {
-            let starved = self.session.live_since_sync_bytes >= SYNC_SHARE_BYTES;
+            let starved = self.session.live_since_sync_bytes >= sizes().sync_share_bytes;
             if starved
                 && !self.session.sync.is_idle()
                 && self.session.in_flight.has_room(Traffic::Sync)
@@ -75,7 +80,7 @@ impl Link {
     /// Sends the record of the next dirty key, or a frame of a large value if there is none or
     /// about one frame of small records has gone before.
     fn send_next_live(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) -> Progress {
-        if self.session.live_since_chunk_bytes >= CHUNK_VALUE_BYTES
+        if self.session.live_since_chunk_bytes >= chunk_value_bytes()
             && self.send_bulk(store, now, out) == Progress::Made
         {
             return Progress::Made;
@@ -111,7 +116,15 @@ impl Link {
         };
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
-        if entry.as_ref().is_some_and(is_large) {
+        let position = self.session.dirty.popped() + 1;
+        let touched = |it: &Item| self.is_touch(slot, it, store, now);
+        let is_touch = entry.as_ref().is_some_and(touched);
+        let large = entry.as_ref().filter(|it| !is_touch && is_large(it, now));
+        if let Some(item) = large {
+            // A large value has replaced what a group of small ones wrote: it comes later.
+            if !store.is_protected(item) {
+                self.session.tickets.refused(position, slot);
+            }
             if !self.follows_transfer(slot, entry.as_ref())
                 && self.session.bulk.insert(slot) == Inserted::Full
             {
@@ -121,11 +134,15 @@ impl Link {
             return Progress::Made;
         }
         self.end_replaced_transfer(slot, out);
-        let position = self.session.dirty.popped() + 1;
         self.session.tickets.read_small(slot, position);
-        if let Some(item) = entry {
-            self.end_sync_transfer(slot, out);
-            self.send_record(Lane::Live, slot, item, store, now, out);
+        match entry {
+            Some(item) if is_touch => self.send_touch(slot, &item, store, now, out),
+            Some(item) => {
+                self.end_sync_transfer(slot, out);
+                self.send_record(Lane::Live, slot, item, store, now, out);
+            }
+            // Evicted, perhaps with a touch that the partner has not.
+            None => self.session.tickets.refused(position, slot),
         }
         self.session.dirty.pop();
         Progress::Made
@@ -182,7 +199,10 @@ impl Link {
             version,
             bytes,
             traffic: Traffic::of_record(lane, complete),
-            kind: SentKind::of_part(complete),
+            kind: match tombstone {
+                true => SentKind::Tombstone,
+                false => SentKind::of_part(complete),
+            },
             position: match (lane, complete) {
                 (Lane::Live, true) => self.session.dirty.popped() + 1,
                 _ => NO_POSITION,
@@ -200,7 +220,7 @@ impl Link {
         }
     }
 
-    fn send_flush(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
+    pub(super) fn send_flush(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
         let flush_watermark = store.flush_watermark();
         if flush_watermark > self.session.watermark_sent {
             self.session.watermark_sent = flush_watermark;
@@ -229,7 +249,7 @@ impl Link {
     /// has brought. They are hints, so they need not be on time.
     fn send_promotions(&mut self, now: Now, out: &mut Vec<u8>) {
         let session = &mut self.session;
-        let is_due = session.promotions.len() >= PROMOTIONS_MAX / 4
+        let is_due = session.promotions.len() >= sizes().promotions_max / 4
             || now.boot_ms >= session.promotions_sent_ms + HEARTBEAT_MS;
         if is_due && !session.promotions.is_empty() {
             session.promotions_sent_ms = now.boot_ms;

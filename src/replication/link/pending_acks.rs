@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::IN_FLIGHT_MAX;
+use crate::limits::sizes;
 use crate::replication::wire::Ack;
 
 /// Acks not on the wire yet; equal neighbours are one run.
@@ -15,7 +15,7 @@ pub(super) struct PendingAcks {
 impl PendingAcks {
     /// Adds an ack. False if the partner has more unacknowledged frames than a link allows.
     pub(super) fn push(&mut self, ack: Ack) -> bool {
-        if self.count >= IN_FLIGHT_MAX {
+        if self.count >= sizes().in_flight_max {
             return false;
         }
         self.count += 1;

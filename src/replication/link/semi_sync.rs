@@ -4,6 +4,7 @@ use super::dirty::Inserted;
 use super::health::{Health, Verdict};
 use super::ticket::{Answer, WriteGroup};
 use super::{Link, LinkEvent, Phase};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store};
 
 impl Link {
@@ -13,15 +14,16 @@ impl Link {
         if self.phase != Phase::Up {
             return self.answers.extend(group.ticket.map(Answer::unprotected));
         }
-        let Some(shares_keys) = self.insert_dirty(group.slots) else {
+        if !self.insert_dirty(group.slots, true) {
             self.answers.extend(group.ticket.map(Answer::unprotected));
             return self.overflowed(group.slots);
+        }
+        let position = match holds(Rule::GroupWaitsForItsLastKey) {
+            true => self.session.dirty.inserted(),
+            false => self.session.dirty.popped(),
         };
-        let position = self.session.dirty.inserted();
         let watermark = store.flush_watermark();
-        self.session
-            .tickets
-            .open(group, position, shares_keys, watermark);
+        self.session.tickets.open(group, position, watermark);
         if self.is_degraded() {
             self.session.tickets.fail_all();
         }
@@ -29,23 +31,24 @@ impl Link {
 
     /// Slots that were written, and nobody waits for.
     pub fn mark_dirty(&mut self, slots: &[u64]) {
-        if self.phase == Phase::Up && self.insert_dirty(slots).is_none() {
+        if self.phase == Phase::Up && !self.insert_dirty(slots, false) {
             self.overflowed(slots);
         }
     }
 
-    /// Puts slots into the set of dirty keys. Whether one was in it before; `None` if the set is
-    /// full.
-    fn insert_dirty(&mut self, slots: &[u64]) -> Option<bool> {
-        let (mut shares_keys, mut fits) = (false, true);
+    /// Puts slots into the set of dirty keys; those of a group may wait there for an older one
+    /// already. False if the set is full.
+    fn insert_dirty(&mut self, slots: &[u64], is_group: bool) -> bool {
+        let session = &mut self.session;
+        let mut fits = true;
         for &slot in slots {
-            match self.session.dirty.insert(slot) {
-                Inserted::New => {}
-                Inserted::Known => shares_keys = true,
+            match session.dirty.insert(slot) {
+                Inserted::Known if is_group => session.tickets.shares(slot),
+                Inserted::New | Inserted::Known => {}
                 Inserted::Full => fits = false,
             }
         }
-        fits.then_some(shares_keys)
+        fits
     }
 
     /// Appends what became of groups of writes since the last call.

@@ -65,10 +65,7 @@ mod tests {
     #[test]
     fn the_interval_doubles_while_every_sync_brings_refused_records() {
         let mut notice = SpaceNotice::default();
-        let mut now = Now {
-            boot_ms: 1 << 20,
-            wall_ms: 0,
-        };
+        let mut now = Now::of(1 << 20, 0);
         let empty = || Memory {
             budget_bytes: 1000,
             ..Memory::default()

@@ -10,9 +10,11 @@
 //! ack. If the value turns out to be small by then, it waits for a position like the others.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::ticket::{Answer, Ticket, WriteGroup};
-use crate::limits::OPEN_TICKETS_MAX;
+use crate::limits::{OPEN_TICKETS_MAX, SHARED_KEYS_MAX};
+use crate::rules::{Rule, holds};
 use crate::store::{Timestamp, Version};
 
 /// The tickets of one connection that are not answered yet.
@@ -21,6 +23,10 @@ pub(super) struct Tickets {
     /// Groups of small records, in the order of their positions.
     open: VecDeque<Open>,
     large: Vec<Large>,
+    /// The position of the last key of the last group.
+    grouped: u64,
+    /// What the group that is being added shares with older ones.
+    shared: SharedKeys,
     /// Everything up to this position is acknowledged.
     acked: u64,
     /// The highest flush watermark that the partner is known to have.
@@ -32,13 +38,21 @@ pub(super) struct Tickets {
 #[derive(Debug)]
 struct Open {
     ticket: Ticket,
-    /// The position of its last key.
+    /// The positions after this one, up to the next, are its keys.
+    after: u64,
     position: u64,
-    /// It wrote a key that was waiting for an older group.
-    shares_keys: bool,
+    shared: SharedKeys,
     /// The watermark of its flush; 0 without one.
     watermark: Timestamp,
     protected: bool,
+}
+
+/// The keys of a group that were waiting for an older group when they were written again.
+#[derive(Debug, Default)]
+struct SharedKeys {
+    slots: Vec<u64>,
+    /// There are more: it may be any key.
+    has_more: bool,
 }
 
 /// A large value.
@@ -60,19 +74,30 @@ enum LargeState {
     Small(u64),
 }
 
+impl SharedKeys {
+    fn contains(&self, slot: u64) -> bool {
+        (self.has_more || self.slots.contains(&slot)) && holds(Rule::SharedKeysShareRefusals)
+    }
+}
+
 impl Tickets {
-    /// Adds a group whose keys are in the set of dirty keys, up to `position`. `shares_keys`: one
-    /// of them was there before.
-    pub(super) fn open(
-        &mut self,
-        group: &WriteGroup<'_>,
-        position: u64,
-        shares_keys: bool,
-        watermark: Timestamp,
-    ) {
+    /// A key of the group that is being added waits already, for an older one.
+    pub(super) fn shares(&mut self, slot: u64) {
+        if self.shared.slots.len() < SHARED_KEYS_MAX {
+            self.shared.slots.push(slot);
+        } else {
+            self.shared.has_more = true;
+        }
+    }
+
+    /// Adds a group whose keys are in the set of dirty keys, up to `position`. Without a ticket it
+    /// is the beginning of the next one.
+    pub(super) fn open(&mut self, group: &WriteGroup<'_>, position: u64, watermark: Timestamp) {
         let Some(ticket) = group.ticket else {
             return;
         };
+        let after = mem::replace(&mut self.grouped, position);
+        let shared = mem::take(&mut self.shared);
         if self.open.len() + self.large.len() >= OPEN_TICKETS_MAX {
             self.answer(ticket, false);
         } else if let (true, [slot]) = (ticket.is_large, group.slots) {
@@ -84,8 +109,9 @@ impl Tickets {
         } else {
             self.open.push_back(Open {
                 ticket,
+                after,
                 position,
-                shares_keys,
+                shared,
                 watermark: if group.has_flushed {
                     watermark
                 } else {
@@ -121,15 +147,14 @@ impl Tickets {
         }
     }
 
-    /// The partner had no room for the record at a position. The group of that position wrote it;
-    /// so, perhaps, did later ones that share keys. Called before [`Self::acked`].
-    pub(super) fn refused(&mut self, position: u64) {
-        let mut is_first = true;
+    /// The partner has no record of a key at its position: it had no room, or a large value has
+    /// replaced what the groups wrote and comes later, or the entry is gone. Called before
+    /// [`Self::acked`].
+    pub(super) fn refused(&mut self, position: u64, slot: u64) {
         for open in &mut self.open {
-            if open.position >= position {
-                open.protected &= !(is_first || open.shares_keys);
-                is_first = false;
-            }
+            let is_own = (open.after + 1..=open.position).contains(&position);
+            let is_shared = open.position >= position && open.shared.contains(slot);
+            open.protected &= !(is_own || is_shared);
         }
         self.answer_large(|large| large.state == LargeState::Small(position), false);
     }
@@ -151,7 +176,12 @@ impl Tickets {
     /// The transfer of this version of a slot was acknowledged to its end.
     pub(super) fn transfer_acked(&mut self, slot: u64, version: Version, protected: bool) {
         self.answer_large(
-            |large| large.slot == slot && large.state == LargeState::Riding(version),
+            |large| match large.state {
+                LargeState::Riding(riding) if large.slot == slot => {
+                    riding == version || !holds(Rule::TransferAnswersItsVersion)
+                }
+                _ => false,
+            },
             protected,
         );
     }

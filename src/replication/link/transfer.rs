@@ -1,8 +1,15 @@
 //! Records that need several frames, in either direction.
 
-use crate::limits::ORDERED_VALUE_BYTES_MAX;
-use crate::replication::wire::Lane;
-use crate::store::{Item, PartialItem, RefuseReason, Version};
+use crate::limits::sizes;
+use crate::replication::wire::{Lane, first_value_bytes};
+use crate::rules::{Rule, holds};
+use crate::store::{Item, Now, PartialItem, RefuseReason, Version};
+
+/// Whether the record of an item needs more than one frame. An expired one is sent as a tombstone.
+pub(super) fn is_large(item: &Item, now: Now) -> bool {
+    let has_value = !item.is_tombstone() && !item.is_expired(now);
+    has_value && item.value().len() > first_value_bytes(item.key())
+}
 
 /// A record of this node, partly on the wire. It keeps the value alive even if the table no longer
 /// holds it.
@@ -44,8 +51,8 @@ impl Outgoing {
         let Some(entry) = entry else { return false };
         let replaced = || {
             lane == Lane::Live
-                && !self.partner_updated
-                && !entry.is_tombstone()
+                && !(self.partner_updated && holds(Rule::PartnerRecordEndsTransfer))
+                && !(entry.is_tombstone() && holds(Rule::RemovalEndsTransfer))
                 && entry.key() == self.item.key()
         };
         entry.is_same(&self.item) || replaced()
@@ -59,7 +66,7 @@ impl Outgoing {
     /// Whether later live records wait for its end, so that they arrive in the order of their
     /// writing.
     pub(super) fn keeps_order(&self) -> bool {
-        self.item.value().len() <= ORDERED_VALUE_BYTES_MAX
+        self.item.value().len() <= sizes().ordered_value_bytes_max
     }
 }
 

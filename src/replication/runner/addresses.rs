@@ -249,10 +249,8 @@ mod tests {
                 Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
             }
         };
-        (
-            PartnerAddresses::looked_up_by("partner:1".to_owned(), lookup),
-            count,
-        )
+        let addresses = PartnerAddresses::looked_up_by("partner:1".to_owned(), lookup);
+        (addresses, count)
     }
 
     fn run(work: impl Future<Output = ()>) {
@@ -299,10 +297,8 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             let reason = seen.remove(0).unwrap_err();
-            assert!(
-                reason.contains("no such host") && reason.contains("partner:1"),
-                "{reason}"
-            );
+            let says_both = reason.contains("no such host") && reason.contains("partner:1");
+            assert!(says_both, "{reason}");
             assert_eq!(seen, [Ok(vec![at(1)]), Ok(vec![at(2)])]);
         });
     }

@@ -88,10 +88,8 @@ mod tests {
             ("[::ffff:10.0.0.1]:11311", "10.0.0.1:11311"),
             ("no address:at all", "10.0.0.1:11311"),
         ] {
-            assert!(
-                may_be_same(one, two) && may_be_same(two, one),
-                "{one} {two}"
-            );
+            let is_same = [may_be_same(one, two), may_be_same(two, one)];
+            assert_eq!(is_same, [true; 2], "{one} {two}");
         }
     }
 
@@ -106,10 +104,8 @@ mod tests {
             ("node-a:11311", "node-b:11311"),
             ("node:11311", "node-b:11311"),
         ] {
-            assert!(
-                !may_be_same(one, two) && !may_be_same(two, one),
-                "{one} {two}"
-            );
+            let is_same = [may_be_same(one, two), may_be_same(two, one)];
+            assert_eq!(is_same, [false; 2], "{one} {two}");
         }
     }
 
@@ -137,16 +133,8 @@ mod tests {
         "10.0.0.9:1".clone_into(&mut partner.failover_addr);
         "b".clone_into(&mut partner.policy);
         let found: Vec<_> = of_addresses(&own, &partner).collect();
-        let [
-            Difference {
-                own: ours,
-                partner: theirs,
-            },
-        ] = found[..]
-        else {
-            panic!("{found:?}");
-        };
-        assert_eq!((ours, theirs), ("10.0.0.1:1", "10.0.0.9:1"));
+        let difference = |own, partner| Difference { own, partner };
+        assert_eq!(found, [difference("10.0.0.1:1", "10.0.0.9:1")]);
         let long = LinkConfig {
             policy: "b".repeat(POLICY_BYTES_MAX + 1),
             ..own.clone()
@@ -154,13 +142,6 @@ mod tests {
         partner.policy = "b".repeat(POLICY_BYTES_MAX);
         assert_eq!(of_settings(&long, &partner), None);
         "b".clone_into(&mut partner.policy);
-        let settings = of_settings(&own, &partner);
-        assert_eq!(
-            settings,
-            Some(Difference {
-                own: "a",
-                partner: "b"
-            })
-        );
+        assert_eq!(of_settings(&own, &partner), Some(difference("a", "b")));
     }
 }

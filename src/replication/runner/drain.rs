@@ -90,6 +90,7 @@ impl Runner {
             link_ups: counters.link_ups,
             acknowledged: counters.records_confirmed
                 + counters.records_superseded
+                + counters.records_lacking
                 + counters.records_no_room,
             unconfirmed_bytes: counters.unconfirmed_bytes,
         };

@@ -111,7 +111,7 @@ impl LinkLog {
             tracing::error!(
                 reason,
                 suppressed,
-                "link reset after a fault; a full sync follows: report this with the lines before"
+                "link reset after a fault; a sync follows: report this with the lines before"
             );
         }
     }
@@ -242,7 +242,7 @@ impl LinkLog {
             tracing::info!(
                 distance_ms,
                 entries,
-                "the clock was behind that of an earlier life: later timestamps for all entries"
+                "the clock was behind that of an earlier life: later timestamps for entries"
             );
         }
     }

@@ -9,7 +9,7 @@ use crate::logs;
 use crate::replication::change_queue::{ChangeSender, WriteTotals};
 use crate::replication::link::LinkCounters;
 use crate::replication::startup::NodeState;
-use crate::store::{Memory, Store};
+use crate::store::{Memory, Now, Store, UnprotectedItems};
 
 /// Printed in place of a side, node id, mode or link that a node does not have.
 const NONE: &str = "none";
@@ -27,8 +27,10 @@ struct Snapshot<'a> {
     waiting_keys: u64,
     /// Keys were dropped, and the link has not noticed the overflow yet.
     overflowed: bool,
+    unprotected: UnprotectedItems,
     memory: Memory,
     tombstones_dropped: u64,
+    evictions_untold: u64,
     unfinished_dropped: u64,
     unauthenticated_links: u64,
     asks_unanswered: u64,
@@ -65,6 +67,10 @@ const ROWS: &[Row] = &[
     ("writes_protected", |it| number(it.writes.protected)),
     ("writes_unprotected", |it| number(it.writes.unprotected)),
     ("writes_late", |it| number(it.writes.late)),
+    ("unprotected_items", |it| number(it.unprotected.items)),
+    ("oldest_unprotected_age_ms", |it| {
+        number(it.unprotected.oldest_age_ms)
+    }),
     ("link_ups", |it| number(it.counters.link_ups)),
     ("link_faults", |it| number(it.counters.link_faults)),
     ("pass_sent", |it| number(it.counters.pass_sent)),
@@ -92,12 +98,17 @@ const ROWS: &[Row] = &[
         number(it.counters.records_superseded)
     }),
     ("records_no_room", |it| number(it.counters.records_no_room)),
+    ("records_lacking", |it| number(it.counters.records_lacking)),
     ("records_aborted", |it| number(it.counters.records_aborted)),
     ("records_received", |it| {
         number(it.counters.records_received)
     }),
     ("records_applied", |it| number(it.counters.records_applied)),
     ("records_refused", |it| number(it.counters.records_refused)),
+    ("partner_evictions", |it| {
+        number(it.counters.partner_evictions)
+    }),
+    ("evictions_untold", |it| number(it.evictions_untold)),
     ("clock_ahead", |it| number(it.counters.clock_ahead)),
     ("clock_skew_ms", |it| or_none(it.counters.clock_skew_ms)),
     ("wire_version", |it| or_none(it.counters.wire_version)),
@@ -142,6 +153,7 @@ pub fn print_rows(
     status: &ReplicationStatus,
     store: &Store,
     changes: Option<&ChangeSender>,
+    now: Now,
     mut print: impl FnMut(&str, &str),
 ) {
     // Before the link's counters: a key that leaves the queue then counts twice rather than not at
@@ -161,8 +173,10 @@ pub fn print_rows(
         writes: changes.map(ChangeSender::write_totals).unwrap_or_default(),
         waiting_keys,
         overflowed,
+        unprotected: store.unprotected_items(now),
         memory,
         tombstones_dropped: dropped.tombstones_dropped.load(Ordering::Relaxed),
+        evictions_untold: dropped.evictions_untold.load(Ordering::Relaxed),
         unfinished_dropped: dropped.unfinished_dropped.load(Ordering::Relaxed),
         unauthenticated_links: status.unauthenticated_links(),
         asks_unanswered: changes.map_or(0, ChangeSender::asks_unanswered),
@@ -182,7 +196,7 @@ mod tests {
     fn shown(status: &ReplicationStatus, wanted: &str) -> String {
         let store = Store::new(&StoreConfig::of_a_test());
         let mut found = None;
-        print_rows(status, &store, None, |name, value| {
+        print_rows(status, &store, None, Now::default(), |name, value| {
             if name == wanted {
                 found = Some(value.to_owned());
             }

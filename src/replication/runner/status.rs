@@ -64,12 +64,6 @@ impl ReplicationStatus {
         }
     }
 
-    /// Starting or serving.
-    #[must_use]
-    pub fn node_state(&self) -> NodeState {
-        self.published.lock().state
-    }
-
     /// The state of the link.
     #[must_use]
     pub fn link(&self) -> LinkState {

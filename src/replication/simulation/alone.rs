@@ -4,9 +4,8 @@
 //! meets the other, they take their place among all, as the lift moves them: above the clock that
 //! the other had when its link to an earlier life ended, and none of them twice on the pair.
 
-use std::collections::HashMap;
-
-use super::model::{KeyHistory, Model, Written};
+use super::command::CommandKind;
+use super::model::{KeyHistory, Model};
 use super::node::SimNode;
 use crate::store::{Lift, Store, Timestamp, Version};
 
@@ -16,35 +15,12 @@ pub(super) struct Alone {
     /// It has met the other node.
     pub(super) has_met: bool,
     /// A client has flushed it before.
-    pub(super) has_flushed: bool,
+    has_flushed: bool,
     /// What the other remembered of an earlier life when they met.
     partner_had: Option<Timestamp>,
 }
 
-/// The versions of a key that were made alone, see [`Alone`].
-pub(super) type MadeAlone = HashMap<Version, Option<Written>>;
-
 impl KeyHistory {
-    /// What a client wrote with this version, of those that mean something at this node.
-    pub(super) fn written_at(&self, side: usize, version: Version) -> Option<Written> {
-        match self.made_alone[side].get(&version) {
-            Some(written) => *written,
-            None => self.written(version),
-        }
-    }
-
-    /// The version of the entry, as it is once the lift that may be under way has ended.
-    pub(super) fn version_in(
-        &self,
-        store: &Store,
-        lift: Option<&Lift>,
-        version: Version,
-    ) -> Version {
-        lift.map_or(version, |lift| {
-            lift.version_at_end(store, self.slot, version)
-        })
-    }
-
     /// The node of this side has met the other.
     fn meet(
         &mut self,
@@ -53,8 +29,12 @@ impl KeyHistory {
         partner: &Store,
         partner_had: Option<Timestamp>,
     ) -> Result<(), String> {
-        let moved = |version| lift.map_or(version, |lift| lift.lifts_to(version));
-        for (before, written) in std::mem::take(&mut self.made_alone[side]) {
+        let moved = |version| match lift {
+            Some(lift) if version != Version::default() => lift.lifts_to(version),
+            _ => version,
+        };
+        let held_there = self.entry(partner).map(|item| item.version());
+        for (before, content) in std::mem::take(&mut self.sides[side].made_alone) {
             let version = moved(before);
             if partner_had.is_some_and(|had| !is_above(version.timestamp, had)) {
                 return Err(format!(
@@ -62,27 +42,20 @@ impl KeyHistory {
                 ));
             }
             // A version of a life that nobody remembers may have been the same.
-            let held = self.entry(partner).map(|item| item.version());
-            if self.log.insert(version, written).is_some() && held == Some(version) {
+            if self.made(version).is_some() && held_there == Some(version) {
                 return Err(format!("{version:?} was made twice"));
             }
-            self.best = self.best.max_by_version((version, written));
+            self.log.push((version, content));
+            if version > self.best.0 {
+                self.best = (version, content);
+            }
         }
-        self.seen[side] = moved(self.seen[side]);
-        self.compared[side] = Version::default();
-        self.evicted[side] = self.evicted[side].iter().copied().map(moved).collect();
+        let known = &mut self.sides[side];
+        known.held = moved(known.held);
+        known.told = moved(known.told);
+        known.compared = Version::default();
+        known.evicted = known.evicted.iter().copied().map(moved).collect();
         Ok(())
-    }
-}
-
-/// The later of two versions, with what was written.
-trait MaxByVersion {
-    fn max_by_version(self, other: Self) -> Self;
-}
-
-impl MaxByVersion for (Version, Option<Written>) {
-    fn max_by_version(self, other: Self) -> Self {
-        if other.0 > self.0 { other } else { self }
     }
 }
 
@@ -92,6 +65,12 @@ fn is_above(timestamp: Timestamp, other: Timestamp) -> bool {
 }
 
 impl Model {
+    /// A command has run at a node.
+    pub(super) fn note_command(&mut self, kind: CommandKind, side: usize) {
+        let alone = &mut self.alone[side];
+        alone.has_flushed |= kind == CommandKind::FlushNow && !alone.has_met;
+    }
+
     /// Called after a node has received something: it may have met the other with it.
     pub(super) fn note_meeting(&mut self, node: &SimNode, partner: &SimNode) -> Result<(), String> {
         let alone = &mut self.alone[node.side];

@@ -2,16 +2,37 @@
 
 use parking_lot::Mutex;
 
+use super::clocks::Clocks;
+use super::content::Content;
+use super::model::which_of;
 use crate::store::{Item, ItemSummary, Miss, Now, Observer, StoreEventView, Version};
 
 /// The evictions since they were last taken.
-#[derive(Debug, Default)]
-pub(super) struct Evictions(Mutex<Vec<(Box<[u8]>, Version)>>);
+#[derive(Debug)]
+pub(super) struct Evictions {
+    clocks: Clocks,
+    evicted: Mutex<Vec<Evicted>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evicted {
+    pub(super) which: usize,
+    pub(super) version: Version,
+    pub(super) content: Content,
+}
 
 impl Evictions {
-    /// Key and version of each, oldest first.
-    pub(super) fn take(&self) -> Vec<(Box<[u8]>, Version)> {
-        std::mem::take(&mut self.0.lock())
+    /// Those of a process on the machine with these clocks.
+    pub(super) fn on(clocks: Clocks) -> Self {
+        Self {
+            clocks,
+            evicted: Mutex::default(),
+        }
+    }
+
+    /// All of them, oldest first.
+    pub(super) fn take(&self) -> Vec<Evicted> {
+        std::mem::take(&mut self.evicted.lock())
     }
 }
 
@@ -23,6 +44,11 @@ impl Observer for Evictions {
     fn deleted(&self, _key: &[u8], _command: &str, _seen: ItemSummary) {}
 
     fn evicted(&self, item: &Item, _now: Now) {
-        self.0.lock().push((item.key().into(), item.version()));
+        // Not the item itself: it would count as memory in use.
+        self.evicted.lock().push(Evicted {
+            which: which_of(item.key()),
+            version: item.version(),
+            content: Content::of(item, &self.clocks),
+        });
     }
 }

@@ -5,24 +5,39 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 
-/// Bytes that a socket's buffers hold before a writer must wait.
-const CAPACITY_BYTES: usize = 512 * 1024;
+/// Longest time that bytes are under way while the network is whole.
+const DELAY_MS_MAX: u64 = 4;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pipe {
     /// When each chunk arrives; `None` is the end of the stream.
     chunks: VecDeque<(u64, Option<Vec<u8>>)>,
     bytes: usize,
+    /// Bytes that a socket's buffers hold before a writer must wait.
+    capacity_bytes: usize,
     /// Nothing arrives until then: the network is cut, and neither side is told.
     pub(super) blocked_until_ms: u64,
 }
 
 impl Pipe {
+    pub(super) fn new(capacity_bytes: usize) -> Self {
+        Self {
+            chunks: VecDeque::new(),
+            bytes: 0,
+            capacity_bytes,
+            blocked_until_ms: 0,
+        }
+    }
+
     /// Takes from `out` what fits.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, time_ms: u64, rng: &mut Rng) {
         let mut taken = 0;
-        while taken < out.len() && self.bytes < CAPACITY_BYTES {
-            let longest = if rng.u8(..) < 16 { 20 } else { 40_000 };
+        while taken < out.len() && self.bytes < self.capacity_bytes {
+            let longest = if rng.u8(..) < 16 {
+                20
+            } else {
+                self.capacity_bytes
+            };
             let len = rng.usize(1..=longest.min(out.len() - taken));
             let chunk = out[taken..taken + len].to_vec();
             taken += len;
@@ -39,7 +54,7 @@ impl Pipe {
     }
 
     fn due(&self, time_ms: u64, rng: &mut Rng) -> u64 {
-        let due = time_ms + rng.u64(0..4);
+        let due = time_ms + rng.u64(0..DELAY_MS_MAX);
         self.chunks.back().map_or(due, |(last, _)| due.max(*last))
     }
 

@@ -1,14 +1,14 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Ack, BUCKET_MAP_BYTES, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane,
-    LastLink, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, WireError, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, LastLink, MAGIC,
+    RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, WireError,
+    kind,
 };
 use crate::limits::{
-    ADDRESS_BYTES_MAX, ASK_KEYS_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX,
-    POLICY_BYTES_MAX,
+    ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, sizes,
 };
-use crate::store::{RecordHead, Timestamp, Version};
+use crate::store::{Evicted, RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
     /// Reads one frame: its type byte and body, without the length field.
@@ -49,6 +49,8 @@ impl<'a> Frame<'a> {
             }),
             kind::HEARTBEAT_ACK => Reader::new("heartbeat-ack", body)
                 .only(|r| Ok(Self::HeartbeatAck { boot_ms: r.u64()? })),
+            kind::EVICTED => Reader::new("evicted", body).evicted(),
+            kind::TOUCH => Reader::new("touch", body).touch(),
             kind::DIGESTS => Reader::new("digests", body).digests(),
             kind::LIST => Reader::new("list", body).list(),
             kind::LIST_DONE => Reader::new("list-done", body).only(|_| Ok(Self::ListDone)),
@@ -58,10 +60,8 @@ impl<'a> Frame<'a> {
                 1 => Ok(Self::Asked { is_answered: true }),
                 _ => Err(r.wrong("mark")),
             }),
-            kind::UNSYNCED => Reader::new("unsynced", body).only(|r| {
-                let map = r.take(BUCKET_MAP_BYTES)?.as_array();
-                map.map(Self::Unsynced).ok_or_else(|| r.wrong("length"))
-            }),
+            kind::UNSYNCED => Reader::new("unsynced", body)
+                .only(|r| Ok(Self::Unsynced(r.take(sizes().buckets() / 8)?))),
             unknown => Err(WireError::Type(unknown)),
         }
     }
@@ -91,6 +91,20 @@ impl Slots<'_> {
     /// Every slot in turn.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.0.iter().map(|slot| u64::from_be_bytes(*slot))
+    }
+}
+
+/// The evictions of a frame, checked when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evictions<'a>(pub(super) &'a [[u8; 16]]);
+
+impl Iterator for Evictions<'_> {
+    type Item = Evicted;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Reader::new("evicted", first).eviction().ok()
     }
 }
 
@@ -210,6 +224,23 @@ impl<'a> Reader<'a> {
         }))
     }
 
+    fn touch(self) -> Result<Frame<'a>, WireError> {
+        self.only(|r| {
+            let kind = r.u8()?;
+            if kind & !KIND_EXPIRES != 0 {
+                return Err(r.wrong("kind"));
+            }
+            let head = RecordHead {
+                version: r.version()?,
+                item_flags: r.u8()?,
+                deadline_ms: (kind != 0).then(|| r.u64()).transpose()?,
+                ..RecordHead::default()
+            };
+            let key = r.key()?;
+            Ok(Frame::Touch(Touch { head, key }))
+        })
+    }
+
     fn chunk_start(mut self) -> Result<Frame<'a>, WireError> {
         let (lane, tombstone, head) = self.head()?;
         if tombstone {
@@ -247,7 +278,7 @@ impl<'a> Reader<'a> {
 
     fn ask(self) -> Result<Frame<'a>, WireError> {
         match self.rest.as_chunks::<8>() {
-            (slots, []) if (1..=ASK_KEYS_MAX).contains(&slots.len()) => {
+            (slots, []) if (1..=sizes().ask_keys_max).contains(&slots.len()) => {
                 Ok(Frame::Ask(Slots(slots)))
             }
             _ => Err(self.wrong("length")),
@@ -280,11 +311,32 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn evicted(self) -> Result<Frame<'a>, WireError> {
+        let (pairs, []) = self.rest.as_chunks::<16>() else {
+            return Err(self.wrong("length"));
+        };
+        if pairs.is_empty() {
+            return Err(self.wrong("length"));
+        }
+        for pair in pairs {
+            Reader::new(self.frame, pair).eviction()?;
+        }
+        Ok(Frame::Evicted(Evictions(pairs)))
+    }
+
+    fn eviction(&mut self) -> Result<Evicted, WireError> {
+        Ok(Evicted {
+            slot: self.u64()?,
+            timestamp: self.timestamp()?,
+        })
+    }
+
     fn run(&mut self) -> Result<(Ack, u16), WireError> {
         let ack = match self.u8()? {
             RUN_APPLIED => Ack::Applied,
             RUN_NO_ROOM => Ack::NoRoom,
             RUN_CHUNK => Ack::Chunk,
+            RUN_LACKING => Ack::Lacking,
             RUN_SUPERSEDED => return Ok((Ack::Superseded(self.version()?), 1)),
             _ => return Err(self.wrong("ack")),
         };

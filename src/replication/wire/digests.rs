@@ -1,8 +1,8 @@
 //! The frame with which a node tells its partner what is in its table, in short.
 
 use super::decode::Reader;
-use super::{Frame, SYNC_BODY_BYTES_MAX, WireError};
-use crate::limits::BUCKETS;
+use super::{Frame, WireError, sync_body_bytes_max};
+use crate::limits::sizes;
 
 const RUN_SUMS: u8 = 0;
 const RUN_EMPTY: u8 = 1;
@@ -96,7 +96,7 @@ impl DigestRuns {
 
     /// Whether one more bucket may not fit.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes.len() + RUN_HEADER_BYTES + SUM_BYTES > SYNC_BODY_BYTES_MAX
+        self.bytes.len() + RUN_HEADER_BYTES + SUM_BYTES > sync_body_bytes_max()
     }
 
     /// The frame. One that is not the last must have a bucket.
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
                 return Err(self.wrong("order of buckets"));
             }
             next = run.first + run.count;
-            if next > BUCKETS {
+            if next > sizes().buckets() {
                 return Err(self.wrong("bucket"));
             }
         }
@@ -142,6 +142,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BUCKETS;
 
     fn decode<'a>(frame: &Frame<'_>, bytes: &'a mut Vec<u8>) -> Result<Frame<'a>, WireError> {
         bytes.clear();

@@ -1,11 +1,12 @@
 //! Frames to bytes, appended to an output.
 
 use super::{
-    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, LENGTH_MAX,
-    Lane, MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_NO_ROOM, RUN_SUPERSEDED, Record, kind,
+    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, LENGTH_BYTES, Lane,
+    MAGIC, RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, kind,
+    length_max,
 };
-use crate::limits::{KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
-use crate::store::Version;
+use crate::limits::{FRAME_BYTES_MAX, KEY_BYTES, ONE_FRAME_VALUE_BYTES, REASON_BYTES_MAX};
+use crate::store::{Evicted, Version};
 
 /// Bytes of a head at its longest, with value length and key length, without the key.
 const HEAD_BYTES_MAX: usize = 1 + 16 + 4 + 1 + 8 + 8 + 4 + 1;
@@ -33,6 +34,7 @@ impl Frame<'_> {
                 record.encode_head(None, out);
                 out.extend_from_slice(record.value);
             }),
+            Self::Touch(touch) => frame(out, kind::TOUCH, |out| touch.encode(out)),
             Self::ChunkStart {
                 record,
                 value_len_bytes,
@@ -71,6 +73,11 @@ impl Frame<'_> {
                     out.extend(number.to_be_bytes());
                 }
             }),
+            Self::Evicted(evictions) => {
+                frame(out, kind::EVICTED, |out| {
+                    out.extend_from_slice(evictions.0.as_flattened());
+                });
+            }
             Self::HeartbeatAck { boot_ms } => frame(out, kind::HEARTBEAT_ACK, |out| {
                 out.extend(boot_ms.to_be_bytes());
             }),
@@ -97,7 +104,7 @@ impl Frame<'_> {
                 frame(out, kind::ASKED, |out| out.push(u8::from(*is_answered)));
             }
             Self::Unsynced(map) => frame(out, kind::UNSYNCED, |out| {
-                out.extend_from_slice(&map[..]);
+                out.extend_from_slice(map);
             }),
             // The others are encoded by the caller.
             _ => {}
@@ -108,7 +115,7 @@ impl Frame<'_> {
     pub fn encode_acks(out: &mut Vec<u8>, mut next: impl FnMut() -> Option<(Ack, u16)>) {
         frame(out, kind::ACKS, |out| {
             let start = out.len();
-            while out.len() - start <= LENGTH_MAX - 1 - RUN_BYTES_MAX {
+            while out.len() - start <= length_max() - 1 - RUN_BYTES_MAX {
                 let Some((ack, count)) = next() else { break };
                 encode_run(ack, count, out);
             }
@@ -124,10 +131,22 @@ impl Frame<'_> {
         });
     }
 
+    /// Appends one frame of evictions. No more than [`EVICTION_NOTICES_SENT`], which fit a frame.
+    ///
+    /// [`EVICTION_NOTICES_SENT`]: crate::limits::EVICTION_NOTICES_SENT
+    pub fn encode_evictions(out: &mut Vec<u8>, evicted: &[Evicted]) {
+        frame(out, kind::EVICTED, |out| {
+            for evicted in evicted {
+                out.extend(evicted.slot.to_be_bytes());
+                out.extend(evicted.timestamp.get().to_be_bytes());
+            }
+        });
+    }
+
     /// Appends one promotion frame. No more slots than fit a frame.
     pub fn encode_promotions(out: &mut Vec<u8>, slots: impl Iterator<Item = u64>) {
         frame(out, kind::PROMOTE, |out| {
-            for slot in slots.take(LENGTH_MAX / 8 - 1) {
+            for slot in slots.take(length_max() / 8 - 1) {
                 out.extend(slot.to_be_bytes());
             }
         });
@@ -137,16 +156,18 @@ impl Frame<'_> {
 /// How many bytes of a value fit the first frame of its record; if not all do, the record travels
 /// in chunks.
 pub(crate) fn first_value_bytes(key: &[u8]) -> usize {
-    LENGTH_MAX - 1 - HEAD_BYTES_MAX - key.len()
+    length_max() - 1 - HEAD_BYTES_MAX - key.len()
 }
 
 const _: () = assert!(
-    ONE_FRAME_VALUE_BYTES <= LENGTH_MAX - 1 - HEAD_BYTES_MAX - KEY_BYTES,
+    ONE_FRAME_VALUE_BYTES <= FRAME_BYTES_MAX - LENGTH_BYTES - 1 - HEAD_BYTES_MAX - KEY_BYTES,
     "a client whose value needs chunks waits for its last one"
 );
 
 /// How many bytes of a value fit one chunk.
-pub(crate) const CHUNK_VALUE_BYTES: usize = LENGTH_MAX - 2;
+pub(crate) fn chunk_value_bytes() -> usize {
+    length_max() - 2
+}
 
 impl Hello<'_> {
     fn encode(&self, out: &mut Vec<u8>) {
@@ -203,11 +224,26 @@ impl Record<'_> {
     }
 }
 
+impl Touch<'_> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let deadline_ms = self.head.deadline_ms;
+        out.push(deadline_ms.map_or(0, |_| KIND_EXPIRES));
+        encode_version(self.head.version, out);
+        out.push(self.head.item_flags);
+        if let Some(deadline_ms) = deadline_ms {
+            out.extend(deadline_ms.to_be_bytes());
+        }
+        out.push(self.key.len() as u8);
+        out.extend_from_slice(self.key);
+    }
+}
+
 fn encode_run(ack: Ack, count: u16, out: &mut Vec<u8>) {
     let run = match ack {
         Ack::Applied => RUN_APPLIED,
         Ack::NoRoom => RUN_NO_ROOM,
         Ack::Chunk => RUN_CHUNK,
+        Ack::Lacking => RUN_LACKING,
         Ack::Superseded(version) => {
             out.push(RUN_SUPERSEDED);
             encode_version(version, out);
@@ -230,6 +266,6 @@ fn frame(out: &mut Vec<u8>, frame_type: u8, body: impl FnOnce(&mut Vec<u8>)) {
     out.push(frame_type);
     body(out);
     let length = out.len() - start - LENGTH_BYTES;
-    debug_assert!(length <= LENGTH_MAX, "a frame of {length} bytes");
+    debug_assert!(length <= length_max(), "a frame of {length} bytes");
     out[start..start + LENGTH_BYTES].copy_from_slice(&(length as u32).to_be_bytes());
 }

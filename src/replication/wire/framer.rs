@@ -1,6 +1,6 @@
 //! Cuts a byte stream into frames, however the bytes were chunked.
 
-use super::{Frame, LENGTH_BYTES, LENGTH_MAX, WireError};
+use super::{Frame, LENGTH_BYTES, WireError, length_max};
 
 /// Keeps the incomplete frame at the end of what was read: at most 64 KiB.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ fn frame_bytes(bytes: &[u8]) -> Result<Option<usize>, WireError> {
         return Ok(None);
     };
     let length = u32::from_be_bytes(*length) as usize;
-    if length == 0 || length > LENGTH_MAX {
+    if length == 0 || length > length_max() {
         return Err(WireError::Length(length));
     }
     Ok(Some(LENGTH_BYTES + length))

@@ -1,7 +1,7 @@
 //! The frame with which a node lists what it holds where the tables differ.
 
 use super::decode::Reader;
-use super::{Frame, SYNC_BODY_BYTES_MAX, WireError};
+use super::{Frame, WireError, sync_body_bytes_max};
 use crate::store::{Timestamp, Version};
 
 /// In the count of a section: it is a part of its bucket, whose range follows.
@@ -80,7 +80,7 @@ impl SectionWriter {
     /// How many entries fit one more section, which is a whole bucket or a part of one.
     pub(crate) fn room(&self, is_part: bool) -> Option<usize> {
         let header_bytes = if is_part { PART_BYTES } else { SECTION_BYTES };
-        let room = SYNC_BODY_BYTES_MAX.checked_sub(self.bytes.len() + header_bytes)?;
+        let room = sync_body_bytes_max().checked_sub(self.bytes.len() + header_bytes)?;
         Some(room / ENTRY_BYTES)
     }
 

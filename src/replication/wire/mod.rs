@@ -24,12 +24,14 @@
 //! | 12   | SpaceAvailable | nothing |
 //! | 13   | Heartbeat  | u64 ms on the sender's boot-time clock, timestamp: its clock, wall clock |
 //! | 14   | HeartbeatAck | u64 ms of the heartbeat that it answers |
-//! | 15   | Digests    | u8 1 if it is the last, else 0; runs, to the end |
-//! | 16   | List       | u8 1 if it is the last, else 0; sections, to the end |
-//! | 17   | ListDone   | nothing |
-//! | 18   | Unsynced   | 65,536 bits, the first bucket in the lowest bit of the first byte |
-//! | 19   | Ask        | u64 hashes of keys (at least one, at most 1,024), to the end |
-//! | 20   | Asked      | u8 1 if the records of these keys were sent, else 0 |
+//! | 15   | Evicted    | pairs, at least one, to the end: u64 slot, timestamp of the value |
+//! | 16   | Touch      | see below |
+//! | 17   | Digests    | u8 1 if it is the last, else 0; runs, to the end |
+//! | 18   | List       | u8 1 if it is the last, else 0; sections, to the end |
+//! | 19   | ListDone   | nothing |
+//! | 20   | Unsynced   | 65,536 bits, the first bucket in the lowest bit of the first byte |
+//! | 21   | Ask        | u64 hashes of keys (at least one, at most 1,024), to the end |
+//! | 22   | Asked      | u8 1 if the records of these keys were sent, else 0 |
 //!
 //! A wall clock is a `u64` of milliseconds since 2020 of which 41 bits are used, as in a timestamp.
 //! Less than an hour stands for a clock that was never set.
@@ -81,6 +83,17 @@
 //! sync. Other frames may come between its chunks. ChunkAbort ends a transfer that is not
 //! completed.
 //!
+//! **Touch.** What a touch has changed of a value that the receiver has acknowledged:
+//!
+//! ```text
+//! u8         8 if the item expires, else 0
+//! timestamp  when the value was written
+//! timestamp  when its deadline was last changed by a touch
+//! u8         item flags
+//! u64        deadline, if it expires
+//! u8         length of the key (1 to 250), key
+//! ```
+//!
 //! **Sync.** Each side sends what the other may lack, in buckets of keys: bits 40 to 55 of a key's
 //! hash. First come all tombstones, as records, and the digests of the buckets. A run of them is
 //!
@@ -104,11 +117,12 @@
 //! then with ListDone; SyncEnd follows that of the last list. At most two lists are under way.
 //! Unsynced names buckets in which changes were dropped: a further sync brings them.
 //!
-//! **Acks** answer the frames Record, ChunkStart, Chunk, Digests and List: one each, in the order
-//! in which those were sent. A run is
+//! **Acks** answer the frames Record, Touch, ChunkStart, Chunk, Digests and List: one each, in the
+//! order in which those were sent. A run is
 //!
 //! ```text
 //! u8   0 = applied, 1 = superseded, 2 = no room, 3 = taken: a chunk before others, digests, a list
+//!      4 = lacking: the value of a touch is not here, and the whole record must follow
 //! u16  how many in a row, at least 1   (not for superseded: always one)
 //! timestamp, timestamp  the version held here  (superseded only)
 //! ```
@@ -127,13 +141,13 @@ use std::ops::RangeInclusive;
 
 use thiserror::Error;
 
-use crate::limits::{BUCKETS, FRAME_BYTES_MAX};
+use crate::limits::sizes;
 use crate::store::{RecordHead, Timestamp, Version};
 
-pub use decode::{Runs, Slots};
+pub use decode::{Evictions, Runs, Slots};
 pub(crate) use digests::DigestRuns;
 pub use digests::{BucketDigest, Digests};
-pub(crate) use encode::{CHUNK_VALUE_BYTES, first_value_bytes};
+pub(crate) use encode::{chunk_value_bytes, first_value_bytes};
 pub use framer::{Framer, first_frame};
 pub use list::List;
 pub(crate) use list::{Section, SectionWriter, Sections};
@@ -145,11 +159,6 @@ pub const WIRE_VERSIONS: RangeInclusive<u16> = 2..=2;
 const MAGIC: [u8; 4] = *b"MTWN";
 /// Bytes of the length field.
 const LENGTH_BYTES: usize = 4;
-/// Longest value of the length field.
-const LENGTH_MAX: usize = FRAME_BYTES_MAX - LENGTH_BYTES;
-
-/// Bytes of digests or of a list that fit a frame, behind its type and the mark of the last one.
-const SYNC_BODY_BYTES_MAX: usize = LENGTH_MAX - 2;
 
 const KIND_SYNC: u8 = 1;
 const KIND_TOMBSTONE: u8 = 2;
@@ -160,6 +169,7 @@ const RUN_APPLIED: u8 = 0;
 const RUN_SUPERSEDED: u8 = 1;
 const RUN_NO_ROOM: u8 = 2;
 const RUN_CHUNK: u8 = 3;
+const RUN_LACKING: u8 = 4;
 
 /// Frame types, as in the module's table.
 mod kind {
@@ -177,12 +187,14 @@ mod kind {
     pub(super) const SPACE_AVAILABLE: u8 = 12;
     pub(super) const HEARTBEAT: u8 = 13;
     pub(super) const HEARTBEAT_ACK: u8 = 14;
-    pub(super) const DIGESTS: u8 = 15;
-    pub(super) const LIST: u8 = 16;
-    pub(super) const LIST_DONE: u8 = 17;
-    pub(super) const UNSYNCED: u8 = 18;
-    pub(super) const ASK: u8 = 19;
-    pub(super) const ASKED: u8 = 20;
+    pub(super) const EVICTED: u8 = 15;
+    pub(super) const TOUCH: u8 = 16;
+    pub(super) const DIGESTS: u8 = 17;
+    pub(super) const LIST: u8 = 18;
+    pub(super) const LIST_DONE: u8 = 19;
+    pub(super) const UNSYNCED: u8 = 20;
+    pub(super) const ASK: u8 = 21;
+    pub(super) const ASKED: u8 = 22;
 }
 
 /// One frame, borrowing from the bytes it was read from.
@@ -206,6 +218,8 @@ pub enum Frame<'a> {
     },
     /// The whole state of one key.
     Record(Record<'a>),
+    /// The state of one key without its value.
+    Touch(Touch<'a>),
     /// The state of one key and the first bytes of a value that needs several frames.
     ChunkStart {
         /// What the record is; its value is only the first part.
@@ -247,6 +261,8 @@ pub enum Frame<'a> {
         /// What its wall clock shows, in milliseconds since 2020.
         wall_ms: u64,
     },
+    /// Items that the sender has evicted, and had confirmed.
+    Evicted(Evictions<'a>),
     /// Shows that the sender has received a heartbeat.
     HeartbeatAck {
         /// The `boot_ms` of that heartbeat.
@@ -259,8 +275,8 @@ pub enum Frame<'a> {
     /// The records that one list made due are sent.
     ListDone,
     /// Changes of these buckets were dropped: the receiver may hold old states in them until the
-    /// next sync has ended.
-    Unsynced(&'a [u8; BUCKET_MAP_BYTES]),
+    /// next sync has ended. A bit for each bucket.
+    Unsynced(&'a [u8]),
     /// Clients of the sender wait for these keys: their records are wanted now.
     Ask(Slots<'a>),
     /// The oldest ask is answered.
@@ -269,9 +285,6 @@ pub enum Frame<'a> {
         is_answered: bool,
     },
 }
-
-/// A bit for each bucket.
-pub(crate) const BUCKET_MAP_BYTES: usize = BUCKETS / 8;
 
 /// How a node describes itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,6 +342,15 @@ pub struct Record<'a> {
     pub value: &'a [u8],
 }
 
+/// What a touch has changed of a value that the partner holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Touch<'a> {
+    /// Version, item flags and deadline; the rest is that of the value.
+    pub head: RecordHead,
+    /// 1 to 250 bytes.
+    pub key: &'a [u8],
+}
+
 /// The lane of a record. Each may have one record in chunks at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -347,6 +369,8 @@ pub enum Ack {
     Superseded(Version),
     /// The receiver has no memory for it. An older version that it held is removed.
     NoRoom,
+    /// The receiver does not hold the value of a touch.
+    Lacking,
     /// It took a chunk that is not the last, digests or a list.
     Chunk,
 }
@@ -371,4 +395,14 @@ pub enum WireError {
         /// The field's name.
         field: &'static str,
     },
+}
+
+/// Longest value of the length field.
+fn length_max() -> usize {
+    sizes().frame_bytes_max - LENGTH_BYTES
+}
+
+/// Bytes of digests or of a list that fit a frame, behind its type and the mark of the last one.
+fn sync_body_bytes_max() -> usize {
+    length_max() - 2
 }

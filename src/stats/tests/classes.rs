@@ -104,11 +104,8 @@ fn every_counter_of_a_class_is_shown() {
 #[test]
 fn stats_detail_takes_the_beginning_of_a_word() {
     let mut node = TestNode::new();
-    for (args, answer) in [
-        ("detail off", "OK\r\n"),
-        ("d o", "OK\r\n"),
-        ("det dump", "END\r\n"),
-    ] {
+    let answers = ["OK\r\n", "OK\r\n", "END\r\n"];
+    for (args, answer) in ["detail off", "d o", "det dump"].into_iter().zip(answers) {
         assert_eq!(node.answer(args), answer, "{args}");
     }
     assert_eq!(node.value("settings", "detail_enabled"), "yes");

@@ -61,10 +61,7 @@ impl TestNode {
             workers: (0..3).map(|_| WorkerCounters::default()).collect(),
             counters: NodeCounters::default(),
             prefixes: Prefixes::new(b':', true),
-            now: Now {
-                boot_ms: STARTED_BOOT_MS,
-                wall_ms: 5_000_000_000,
-            },
+            now: Now::of(STARTED_BOOT_MS, 5_000_000_000),
         }
     }
 
@@ -107,13 +104,9 @@ impl TestNode {
 /// Names and values of a reply that consists of `STAT` lines and an `END`.
 fn lines(answer: &str) -> Vec<(&str, &str)> {
     let stats = answer.strip_suffix("END\r\n").unwrap();
-    let lines = stats.split_terminator("\r\n");
-    lines
-        .map(|line| {
-            let rest = line.strip_prefix("STAT ").unwrap();
-            rest.split_once(' ').unwrap()
-        })
-        .collect()
+    let rows = stats.split_terminator("\r\n");
+    let rows = rows.map(|line| line.strip_prefix("STAT ").unwrap());
+    rows.map(|row| row.split_once(' ').unwrap()).collect()
 }
 
 fn names(answer: &str) -> Vec<&str> {
@@ -196,14 +189,9 @@ fn every_counter_is_shown() {
     node.config.tls.enabled = true;
     node.config.tls.session_cache = true;
     let mut expected = Vec::new();
-    let worker_counters = node.workers[1].each();
-    let class_counts = node.workers[1].class(5).each();
-    let all = worker_counters
-        .chain(class_counts)
-        .chain(node.counters.each());
-    let all = all.enumerate();
-    for (index, (name, counter)) in all {
-        let number = 700_000 + index as u64;
+    let of_worker = node.workers[1].each();
+    let all = of_worker.chain(node.workers[1].class(5).each());
+    for (number, (name, counter)) in (700_000..).zip(all.chain(node.counters.each())) {
         counter.add(number);
         expected.push((name, number));
     }
@@ -264,12 +252,11 @@ fn a_reset_keeps_present_totals() {
     for (name, counter) in node.workers[0].each() {
         assert_eq!(counter.get(), 0, "{name}");
     }
-    assert_eq!(node.value("", "evictions"), "0");
-    assert_eq!(node.value("", "get_hits"), "0");
+    for name in "evictions get_hits total_connections rejected_connections read_buf_oom".split(' ')
+    {
+        assert_eq!(node.value("", name), "0", "{name}");
+    }
     assert_eq!(node.answer("detail dump"), "END\r\n");
-    assert_eq!(node.value("", "total_connections"), "0");
-    assert_eq!(node.value("", "rejected_connections"), "0");
-    assert_eq!(node.value("", "read_buf_oom"), "0");
     assert_eq!(node.value("", "curr_connections"), "9");
     node.workers[0].cmd_get.count();
     assert_eq!(node.value("", "cmd_get"), "1");
@@ -284,16 +271,7 @@ fn the_beginning_of_a_sub_command_is_enough() {
     for args in ["s", "set", "settings", "settings now"] {
         assert!(node.answer(args).starts_with("STAT maxbytes "), "{args}");
     }
-    for args in [
-        "bogus",
-        "connsx",
-        "resets",
-        "settingsx",
-        "RESET",
-        "repl",
-        "slab",
-        "itemsx",
-    ] {
+    for args in "bogus connsx resets settingsx RESET repl slab itemsx".split(' ') {
         assert_eq!(node.answer(args), "ERROR\r\n", "{args}");
     }
     assert_eq!(node.answer("replication"), "STAT link none\r\nEND\r\n");

@@ -17,14 +17,8 @@ fn the_budget_holds_after_every_write_of_any_size() {
     for index in 0..3000u64 {
         context.now = after(START, index);
         let len = (index.wrapping_mul(0x9e37_79b9) >> 7) % 40_000;
-        let value = vec![
-            1;
-            if index % 97 == 0 {
-                700_000
-            } else {
-                len as usize
-            }
-        ];
+        let len = if index % 97 == 0 { 700_000 } else { len };
+        let value = vec![1; len as usize];
         store.put(&key(index), &value, NEVER, &mut context);
         assert_within_budget(&store);
         assert_eq!(store.get(&key(index), &mut context), Ok(value));
@@ -93,8 +87,7 @@ fn tombstones_outlive_colder_items() {
         let now = after(START, index);
         store.put(&key(index), &[1; 1000], NEVER, &mut OpContext::at(now));
         // It is confirmed, so its eviction leaves no tombstone.
-        let held = store.held(&key(index)).unwrap().version();
-        store.confirm(store.slot_of(&key(index)), held);
+        store.confirm_held(&key(index));
         assert_within_budget(&store);
     }
     assert_eq!(store.memory().tombstones, 100);
@@ -159,12 +152,8 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     let (store, mut context) = begun(without_evictions(SMALL_BYTES));
     let mut stored = Vec::new();
     for index in 0..2000 {
-        if store
-            .put(&key(index), &[1; 1000], NEVER, &mut context)
-            .is_some()
-        {
-            stored.push(index);
-        }
+        let put = store.put(&key(index), &[1; 1000], NEVER, &mut context);
+        stored.extend(put.map(|_| index));
         assert_within_budget(&store);
     }
     assert!((500..1000).contains(&stored.len()), "{}", stored.len());
@@ -173,12 +162,8 @@ fn without_evictions_a_full_store_refuses_and_loses_nothing() {
     }
     assert_eq!(store.evicted(), 0);
     // Not even an unfinished item exceeds the budget.
-    let head = ItemHead::default();
-    assert!(
-        store
-            .upload(b"large", &head, 500_000, &mut context)
-            .is_err()
-    );
+    let upload = store.upload(b"large", &ItemHead::default(), 500_000, &mut context);
+    assert!(upload.is_err());
     store.audit(START);
 }
 
@@ -279,7 +264,7 @@ fn an_item_evicted_by_a_record_is_dirty() {
         written += 1;
     }
     context.dirty.clear();
-    let head = record_of(1 << 51);
+    let head = record_of(version(1 << 51));
     for record in 0..20u32 {
         let key = [&b"record"[..], &record.to_be_bytes()].concat();
         let incoming = store.partial_item(&key, &head, 1000, Origin::Live, &mut context);

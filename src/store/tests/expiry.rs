@@ -103,9 +103,8 @@ fn expiry_of_an_unconfirmed_item_leaves_a_tombstone() {
     for key in [b"known", b"fresh"] {
         store.put(key, b"v", START.boot_ms + 1000, &mut context);
     }
-    let known = store.held(b"known").unwrap().version();
     let fresh = store.held(b"fresh").unwrap().version();
-    store.confirm(store.slot_of(b"known"), known);
+    store.confirm_held(b"known");
     let mut dirty = Vec::new();
     store.expire(after(START, 40_000), |context| {
         dirty.append(&mut context.dirty);

@@ -10,9 +10,11 @@ mod lift;
 mod model;
 mod mutate;
 mod operations;
+mod partner;
 mod relief;
 mod replica;
 mod resize;
+mod unprotected;
 mod unreplicated;
 mod upload;
 mod walk;
@@ -22,10 +24,7 @@ use super::*;
 use crate::limits;
 
 /// The time at which all tests start.
-const START: Now = Now {
-    boot_ms: 1_000_000,
-    wall_ms: 200_000_000,
-};
+const START: Now = Now::of(1_000_000, 200_000_000);
 const MEBIBYTE: u64 = 1 << 20;
 const RELAXED: std::sync::atomic::Ordering = std::sync::atomic::Ordering::Relaxed;
 /// A `-m` that leaves 864 KiB for items.
@@ -62,10 +61,7 @@ fn begun(store: Store) -> (Store, OpContext) {
 }
 
 fn after(now: Now, ms: u64) -> Now {
-    Now {
-        boot_ms: now.boot_ms + ms,
-        wall_ms: now.wall_ms + ms,
-    }
+    Now::of(now.boot_ms + ms, now.wall_ms + ms)
 }
 
 fn until(deadline_ms: u64) -> ItemHead {
@@ -79,10 +75,10 @@ fn version(timestamp: u64) -> Version {
     Version::written(Timestamp::from_raw(timestamp))
 }
 
-/// The head of a record with this timestamp that never expires.
-fn record_of(timestamp: u64) -> RecordHead {
+/// The head of a record with this version that never expires.
+fn record_of(version: Version) -> RecordHead {
     RecordHead {
-        version: version(timestamp),
+        version,
         ..RecordHead::default()
     }
 }
@@ -133,11 +129,7 @@ impl Store {
 
     /// A record of the partner that never expires.
     fn record(&self, key: &[u8], value: &[u8], version: Version, origin: Origin) -> ApplyResult {
-        let head = RecordHead {
-            version,
-            ..RecordHead::default()
-        };
-        self.record_with(key, value, &head, origin, START)
+        self.record_with(key, value, &record_of(version), origin, START)
     }
 
     fn record_with(
@@ -165,6 +157,12 @@ impl Store {
 
     fn refuse_record(&self, key: &[u8], version: Version, reason: RefuseReason) -> ApplyResult {
         self.refuse(key, version, reason, &mut OpContext::at(START))
+    }
+
+    /// Confirms the present version of a key.
+    fn confirm_held(&self, key: &[u8]) {
+        let version = self.held(key).unwrap().version();
+        self.confirm(self.slot_of(key), version);
     }
 
     /// Items evicted so far.

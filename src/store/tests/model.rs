@@ -297,8 +297,13 @@ impl Model {
                     ApplyResult::Applied
                 }
             }
-            Ok(false) => match self.entries.get(&key) {
+            Ok(false) => match self.entries.get_mut(&key) {
                 Some(Entry::Tombstone(_)) if refused => ApplyResult::Superseded(version),
+                Some(Entry::Live { confirmed, .. }) => {
+                    // The partner has had this version.
+                    *confirmed = true;
+                    ApplyResult::Applied
+                }
                 _ => ApplyResult::Applied,
             },
         };

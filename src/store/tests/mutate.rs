@@ -6,8 +6,7 @@ use super::*;
 fn a_touch_keeps_the_cas_and_takes_a_second_timestamp() {
     let (store, mut context) = begun(replicated(64 * MEBIBYTE));
     let written = store.put(b"k", b"v", NEVER, &mut context).unwrap();
-    let before = store.held(b"k").unwrap();
-    store.confirm(store.slot_of(b"k"), before.version());
+    store.confirm_held(b"k");
     assert!(store.touch(b"k", START.boot_ms + 5000, &mut context));
     let after_touch = store.held(b"k").unwrap();
     assert_eq!(after_touch.cas(), written.get());

@@ -34,9 +34,8 @@ fn an_eviction_leaves_a_tombstone_unless_the_item_is_confirmed() {
     for key in [b"a", b"b"] {
         store.put(key, &value, NEVER, &mut context);
     }
-    let version = |key: &[u8]| store.held(key).unwrap().version();
-    let (a, b) = (version(b"a"), version(b"b"));
-    store.confirm(store.slot_of(b"b"), b);
+    let a = store.held(b"a").unwrap().version();
+    store.confirm_held(b"b");
     let mut later = OpContext::at(after(START, 5000));
     for key in [b"c", b"d", b"e", b"f"] {
         store.put(key, &value, NEVER, &mut later);
@@ -64,16 +63,14 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
     for (deadline_ms, item_flags, leaves_tombstone) in cases {
         let (store, mut context) = begun(replicated(SMALL_BYTES));
         store.put(b"k", b"v", sooner, &mut context);
-        let held = store.held(b"k").unwrap();
-        store.confirm(store.slot_of(b"k"), held.version());
+        store.confirm_held(b"k");
         let amended = Action::Amend {
             deadline_ms,
             item_flags,
             is_read: true,
         };
         store.update(b"k", &mut context, |_| (amended, ()));
-        let touched = held.version();
-        drop(held);
+        let touched = store.held(b"k").unwrap().version();
         let mut later = OpContext::at(after(START, 5000));
         for key in 0..6u8 {
             store.put(&[key], &[1; 200 << 10], NEVER, &mut later);
@@ -91,11 +88,11 @@ fn an_eviction_after_a_touch_does_not_delete_the_partners_copy() {
 fn expiry_after_a_touch_leaves_a_tombstone() {
     let (store, mut context) = begun(replicated(64 * MEBIBYTE));
     store.put(b"k", b"v", START.boot_ms + 10, &mut context);
-    let held = store.held(b"k").unwrap();
-    store.confirm(store.slot_of(b"k"), held.version());
+    store.confirm_held(b"k");
     store.touch(b"k", START.boot_ms + 20, &mut context);
+    let touched = store.held(b"k").unwrap().version();
     assert_eq!(store.get_at(b"k", after(START, 30)), Err(Miss::Expired));
-    assert_eq!(tombstone_of(&store, b"k"), held.version());
+    assert_eq!(tombstone_of(&store, b"k"), touched);
 }
 
 #[test]
@@ -260,16 +257,13 @@ fn beyond_their_share_the_oldest_tombstones_are_dropped_and_counted() {
     let held = |index: &u64| store.held(&index.to_be_bytes()).is_some();
     let old = (0..2000).filter(held).count();
     let new = (2000..4000).filter(held).count();
-    assert!(
-        old < new / 4,
-        "{old} of the older and {new} of the newer half"
-    );
+    assert!(old < new / 4, "{old} of the older and {new} of the newer");
 }
 
 #[test]
 fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
     let store = replicated(64 * MEBIBYTE);
-    let head = record_of(1 << 50);
+    let head = record_of(version(1 << 50));
     let mut context = OpContext::at(START);
     let mut begin = |len| store.partial_item(b"k", &head, len, Origin::Live, &mut context);
     let mut incoming = begin(100_000).unwrap();
@@ -288,7 +282,7 @@ fn a_record_in_chunks_is_charged_from_its_start_and_refunded() {
 #[test]
 fn a_sync_makes_no_thread_evict() {
     let (store, mut context) = begun(replicated(SMALL_BYTES));
-    let head = record_of(1 << 52);
+    let head = record_of(version(1 << 52));
     let begin = |key: &[u8], len| {
         store.partial_item(key, &head, len, Origin::Sync, &mut OpContext::at(START))
     };
@@ -319,7 +313,7 @@ fn a_sync_makes_no_thread_evict() {
 fn an_entry_may_shrink_before_a_sync_replaces_it() {
     for (rest_bytes, is_room) in [(1000, true), (500_000, false)] {
         let (store, mut context) = begun(replicated(SMALL_BYTES));
-        let head = record_of(1 << 52);
+        let head = record_of(version(1 << 52));
         let value = vec![1; 400_000];
         store.put(b"k", &value, NEVER, &mut context);
         let incoming = store.partial_item(b"k", &head, 400_000, Origin::Sync, &mut context);

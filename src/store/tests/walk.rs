@@ -112,8 +112,6 @@ fn expired_and_flushed_items_are_visited_and_not_live() {
     }) {}
     shown.sort();
     let expected = [("expired", false), ("flushed", false), ("live", true)];
-    assert_eq!(
-        shown,
-        expected.map(|(key, is_live)| (key.as_bytes().to_vec(), is_live))
-    );
+    let expected = expected.map(|(key, is_live)| (key.as_bytes().to_vec(), is_live));
+    assert_eq!(shown, expected);
 }

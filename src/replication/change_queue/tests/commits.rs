@@ -21,10 +21,7 @@ fn waiting() -> (Commits, ChangeSender, ChangeReceiver) {
 /// What a turn at this time wrote.
 fn turn(now_ms: u64, slots: &[u64], large: impl IntoIterator<Item = u64>) -> OpContext {
     OpContext {
-        now: Now {
-            boot_ms: now_ms,
-            wall_ms: 0,
-        },
+        now: Now::of(now_ms, 0),
         dirty: slots.to_vec(),
         large: large.into_iter().collect(),
         ..OpContext::default()
@@ -44,15 +41,23 @@ impl Wake for Woken {
     }
 }
 
-/// Takes all batches, and answers each group so.
-fn answer_all(commits: &mut Commits, receiver: &ChangeReceiver, protected: bool) {
+fn protected(ticket: Ticket) -> Answer {
+    Answer {
+        ticket,
+        protected: true,
+    }
+}
+
+/// Takes all batches, and answers each group as protected; how many.
+fn answer_all(receiver: &ChangeReceiver) -> u64 {
+    let mut answered = 0;
     while let Some(batch) = receiver.take() {
-        let answer = |ticket| Answer { ticket, protected };
-        receiver.answer(batch.group().ticket.map(answer));
+        receiver.answer(batch.group().ticket.map(protected));
         receiver.give_back(batch);
+        answered += 1;
     }
     receiver.mark_taken();
-    commits.take_answers();
+    answered
 }
 
 fn totals(protected: u64, unprotected: u64, late: u64) -> WriteTotals {
@@ -76,16 +81,11 @@ fn the_turns_of_one_poll_are_one_group_and_are_answered_together() {
     assert!(receiver.take().is_none());
     let ticket = batch.group().ticket.unwrap();
     assert!(!is_answered(&mut commits, &mut first));
-    receiver.answer([Answer {
-        ticket,
-        protected: true,
-    }]);
+    receiver.answer([protected(ticket)]);
     commits.take_answers();
     assert!(is_answered(&mut commits, &mut first) && is_answered(&mut commits, &mut second));
-    assert!(
-        !is_answered(&mut commits, &mut third),
-        "it is not handed over"
-    );
+    let third = is_answered(&mut commits, &mut third);
+    assert!(!third, "it is not handed over");
     assert_eq!(sender.write_totals(), totals(3, 0, 0));
 }
 
@@ -99,7 +99,8 @@ fn a_group_that_waits_too_long_is_released_as_late_and_its_answer_counts_no_more
     commits.release_late(100 + ACK_TIMEOUT_MS);
     assert!(is_answered(&mut commits, &mut old) && !is_answered(&mut commits, &mut young));
     assert_eq!(sender.write_totals(), totals(0, 1, 1));
-    answer_all(&mut commits, &receiver, true);
+    answer_all(&receiver);
+    commits.take_answers();
     assert!(is_answered(&mut commits, &mut young) && !commits.is_waiting());
     assert_eq!(sender.write_totals(), totals(2, 1, 1));
 }
@@ -112,11 +113,7 @@ fn a_large_value_is_a_group_of_its_own_behind_what_was_written_before_it() {
     assert_eq!((&small.keys[..], &large.keys[..]), (&[1][..], &[9][..]));
     assert!(!small.group().ticket.unwrap().is_large && large.group().ticket.unwrap().is_large);
     let mut answer = |batch: &Batch| {
-        let ticket = batch.group().ticket.unwrap();
-        receiver.answer([Answer {
-            ticket,
-            protected: true,
-        }]);
+        receiver.answer(batch.group().ticket.map(protected));
         commits.take_answers();
         is_answered(&mut commits, &mut both)
     };
@@ -150,10 +147,7 @@ fn every_large_value_of_a_turn_is_waited_for() {
     // In any order. It waits for the small group, then for the first large one that is left.
     for (at, woken_by_then) in [(2, 0), (0, 1), (3, 1), (1, 2)] {
         assert!(commits.poll_answered(&mut commit, &context).is_pending());
-        receiver.answer([Answer {
-            ticket: tickets[at],
-            protected: true,
-        }]);
+        receiver.answer([protected(tickets[at])]);
         commits.take_answers();
         assert_eq!(woken.0.load(Ordering::Relaxed), woken_by_then);
     }
@@ -168,11 +162,8 @@ fn nobody_waits_for_a_partner_that_is_away_or_degraded_and_every_write_counts() 
     assert!(commits.add(&mut turn(1, &[1, 2], Some(2))).is_none());
     commits.hand_over(1);
     assert_eq!(sender.write_totals(), totals(0, 2, 0));
-    assert_eq!(
-        receiver.take().unwrap().keys,
-        [1, 2],
-        "it is sent all the same"
-    );
+    let sent = receiver.take().unwrap().keys;
+    assert_eq!(sent, [1, 2], "it is sent all the same");
     receiver.set_waited_for(true);
     let mut waits = commits.add(&mut turn(2, &[3], None)).unwrap();
     receiver.set_link_up(false);
@@ -203,14 +194,14 @@ fn a_full_queue_releases_everybody_at_once() {
         commits.hand_over(1);
     }
     assert!(receiver.take_overflow().is_some());
-    assert!(
-        waiting
-            .iter_mut()
-            .all(|commit| is_answered(&mut commits, commit))
-    );
+    let mut answered = waiting
+        .iter_mut()
+        .map(|commit| is_answered(&mut commits, commit));
+    assert!(answered.all(|is_answered| is_answered));
     let all = waiting.len() as u64;
     assert_eq!(sender.write_totals(), totals(0, all, 0));
-    answer_all(&mut commits, &receiver, true);
+    answer_all(&receiver);
+    commits.take_answers();
     assert_eq!(sender.write_totals(), totals(0, all, 0), "each once");
 }
 
@@ -239,12 +230,10 @@ fn a_connection_is_woken_once_however_often_it_is_polled() {
     for _ in 0..3 {
         assert!(commits.poll_answered(&mut commit, &context).is_pending());
     }
-    answer_all(&mut commits, &receiver, true);
+    answer_all(&receiver);
+    commits.take_answers();
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-    assert_eq!(
-        commits.poll_answered(&mut commit, &context),
-        Poll::Ready(())
-    );
+    assert!(commits.poll_answered(&mut commit, &context).is_ready());
 }
 
 /// A worker and the replication thread as they run, thousands of groups: every one is answered, and
@@ -258,16 +247,7 @@ fn every_group_of_a_running_worker_is_answered() {
         runtime.unwrap().block_on(async {
             let mut answered = 0;
             while answered < GROUPS {
-                while let Some(batch) = receiver.take() {
-                    let answer = |ticket| Answer {
-                        ticket,
-                        protected: true,
-                    };
-                    receiver.answer(batch.group().ticket.map(answer));
-                    receiver.give_back(batch);
-                    answered += 1;
-                }
-                receiver.mark_taken();
+                answered += answer_all(&receiver);
                 if answered < GROUPS && receiver.park() {
                     receiver.notified().await;
                 }

@@ -5,6 +5,7 @@ mod commits;
 use std::thread;
 
 use super::*;
+use crate::limits::{BATCH_KEYS_MAX, CHANGE_QUEUE_BATCHES_MAX, CHANGE_QUEUE_KEYS_MIN};
 
 const LIMIT_BYTES: u64 = 1 << 30;
 
@@ -70,14 +71,9 @@ fn waiting_keys_take_no_more_than_a_share_of_memory() {
         let waiting = sender.waiting_keys();
         assert_eq!(waiting, handed_over - BATCH_KEYS_MAX);
         let most = (limit_bytes / CHANGE_QUEUE_KEYS_SHARE / 8) as usize;
-        assert!(
-            waiting <= most.max(CHANGE_QUEUE_KEYS_MIN),
-            "{limit_bytes}: {waiting}"
-        );
-        assert!(
-            waiting > most.min(1 << 20) - BATCH_KEYS_MAX,
-            "{limit_bytes}: {waiting}"
-        );
+        let least = most.min(1 << 20) - BATCH_KEYS_MAX + 1;
+        let expected = least..=most.max(CHANGE_QUEUE_KEYS_MIN);
+        assert!(expected.contains(&waiting), "{limit_bytes}: {waiting}");
         assert_eq!(receiver.waiting_bytes(), 8 * waiting);
         drained(&receiver);
         let spares: usize = receiver.spares.len();
@@ -160,10 +156,8 @@ fn many_small_batches_wake_the_receiver_before_the_channel_is_full() {
         receiver.take_overflow().is_none(),
         "the receiver was woken too late"
     );
-    assert_eq!(
-        seen + drained(&receiver).len(),
-        CHANGE_QUEUE_BATCHES_MAX + 1
-    );
+    seen += drained(&receiver).len();
+    assert_eq!(seen, CHANGE_QUEUE_BATCHES_MAX + 1);
 }
 
 /// Thousands of races of a worker that sends against a receiver that parks: a lost wake-up

@@ -2,7 +2,7 @@
 
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::link::{Link, LinkError, LinkEvent};
-use crate::replication::wire::{Ack, BUCKET_MAP_BYTES, Digests, List};
+use crate::replication::wire::{Ack, Digests, List};
 use crate::store::Store;
 
 impl Link {
@@ -35,11 +35,7 @@ impl Link {
         receiver.list_done(store).map_err(LinkError::Protocol)
     }
 
-    pub(in crate::replication::link) fn on_unsynced(
-        &mut self,
-        map: &[u8; BUCKET_MAP_BYTES],
-        store: &Store,
-    ) {
+    pub(in crate::replication::link) fn on_unsynced(&mut self, map: &[u8], store: &Store) {
         let words = map.as_chunks().0.iter().copied();
         let buckets = BucketSet::of_words(words.map(u64::from_le_bytes));
         store.buckets_are_unknown(buckets.words());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::shard_view::ShardView;
-use crate::limits::{BUCKETS, SYNC_LISTS_MAX};
+use crate::limits::{SYNC_LISTS_MAX, sizes};
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::{BucketDigest, Digests, SectionWriter};
 use crate::store::{Store, Timestamp, Version};
@@ -244,7 +244,8 @@ impl SyncReceiver {
 
     /// How much of the partner's table is known, in per cent.
     pub(in crate::replication::link) fn progress_percent(&self) -> u8 {
-        ((BUCKETS - self.unknown.len()) * 100 / BUCKETS) as u8
+        let all = sizes().buckets();
+        ((all - self.unknown.len()) * 100 / all) as u8
     }
 }
 

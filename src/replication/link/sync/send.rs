@@ -1,12 +1,13 @@
 //! What makes a sync due, and its frames: lists first, then what is due to the partner.
 
 use super::sender::Step;
-use crate::limits::{SYNC_BURST_BYTES, SYNC_TURN_ENTRIES};
+use crate::limits::{SYNC_TURN_ENTRIES, sizes};
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::link::in_flight::{NO_POSITION, Sent, SentKind, Traffic};
 use crate::replication::link::outbound::Progress;
 use crate::replication::link::{Link, LinkEvent, Phase};
-use crate::replication::wire::{BUCKET_MAP_BYTES, Frame, Lane};
+use crate::replication::wire::{Frame, Lane};
+use crate::rules::{Rule, holds};
 use crate::store::{Now, Store, Version};
 
 impl Link {
@@ -20,7 +21,12 @@ impl Link {
     /// Dirty keys in these buckets were dropped: another sync sends what the partner lacks there.
     pub fn overflowed_in(&mut self, buckets: &BucketSet) {
         self.counters.queue_overflows += 1;
-        self.session.tickets.fail_all();
+        if holds(Rule::OverflowAnswersWaiters) {
+            self.session.tickets.fail_all();
+        }
+        if !holds(Rule::OverflowRequestsSync) {
+            return;
+        }
         let sender = &mut self.session.sync.sender;
         match self.phase {
             Phase::Up if self.session.same_hashes => sender.request(buckets),
@@ -52,14 +58,11 @@ impl Link {
         let Some(buckets) = self.session.sync.sender.take_untold() else {
             return;
         };
-        let mut map = [0; BUCKET_MAP_BYTES];
-        for (bytes, word) in map.as_chunks_mut().0.iter_mut().zip(buckets.words()) {
-            *bytes = word.to_le_bytes();
-        }
+        let map: Vec<u8> = buckets.words().flat_map(u64::to_le_bytes).collect();
         Frame::Unsynced(&map).encode(out);
     }
 
-    /// Sends up to [`SYNC_BURST_BYTES`] of the sync, or its end mark.
+    /// Sends up to `SYNC_BURST_BYTES` of the sync, or its end mark.
     pub(in crate::replication::link) fn send_sync_burst(
         &mut self,
         store: &Store,
@@ -72,7 +75,7 @@ impl Link {
         }
         // Also if there is nothing to send: the live lane waits until the sync has had its turn.
         self.session.live_since_sync_bytes = 0;
-        let limit = limit.min(out.len() + SYNC_BURST_BYTES);
+        let limit = limit.min(out.len() + sizes().sync_burst_bytes);
         while out.len() < limit && self.session.in_flight.has_room(Traffic::Sync) {
             // A value in chunks goes on before the next entry.
             if self.session.outgoing[Lane::Sync as usize].is_some() {
@@ -167,7 +170,7 @@ impl Link {
         let entry = store.entry(slot);
         self.end_stale_transfers_of(slot, entry.as_ref(), out);
         match entry {
-            Some(item) if self.goes_live(slot, &item) => {
+            Some(item) if self.goes_live(slot, &item, now) => {
                 if !self.session.sync.sender.defer(slot) {
                     // It was deferred before: wait for the live lane to send it.
                     return Progress::None;

@@ -1,6 +1,7 @@
 //! What an ack changes in the sender's own table and clock.
 
 use super::*;
+use crate::limits::{Sizes, set_sizes};
 use crate::store::Unreplicated;
 
 /// Delivers the acks of `from` and nothing else.
@@ -16,13 +17,12 @@ fn acks_arrive(from: &mut Side, to: &mut Side) {
 fn a_record_without_room_is_not_confirmed() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"in a sync", 2 << 20);
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     a.set(b"live", 2 << 20);
     a.set(b"small", 100);
     talk(&mut a, &mut b);
     assert_eq!(a.link.counters().records_no_room, 2);
-    let item = |key: &[u8]| a.store.entry(a.store.slot_of(key)).unwrap();
+    let item = |key: &[u8]| a.entry(key).unwrap();
     for key in [&b"in a sync"[..], b"live"] {
         let item = item(key);
         assert!(!item.is_confirmed() && !item.is_value_confirmed());
@@ -74,5 +74,35 @@ fn a_flush_removes_a_superseded_tombstone() {
     for node in [&a, &b] {
         assert!(!node.has(b"k"));
         assert_eq!(node.store.memory().tombstones, 0);
+    }
+}
+
+/// Regression: a flush, and the record that it must go before, took places that the window of
+/// unacknowledged frames did not have, and the partner closed the link.
+#[test]
+fn a_flush_takes_no_place_that_the_partner_has_not() {
+    let frames = 8;
+    set_sizes(Sizes {
+        in_flight_min: frames,
+        in_flight_max: frames,
+        ..Sizes::PRODUCTION
+    });
+    for before in 0..frames {
+        let (mut a, mut b) = connected_pair();
+        for key in 0..=frames as u64 {
+            a.put(&key.to_be_bytes(), 5, NEVER);
+            let slot = a.store.slot_of(&key.to_be_bytes());
+            a.link.mark_dirty(&[slot]);
+            if key >= before as u64 {
+                a.store.flush(&mut OpContext::at(a.now));
+            }
+            a.now.boot_ms += 1;
+            let output = a.transmit(100);
+            assert_eq!(
+                b.received(&output),
+                Ok(()),
+                "{before} records, then flushes"
+            );
+        }
     }
 }

@@ -50,7 +50,7 @@ fn what_is_asked_for_comes_before_the_rest_and_then_the_answer() {
     }
     assert!(a.has(b"key500") && !a.has(b"nothing"));
     assert!(a.store.memory().live_items < 10, "the sync has not come");
-    exchange(&mut a, &mut b);
+    settle(&mut a, &mut b);
     assert_synced(&a, &b);
 }
 

@@ -11,10 +11,7 @@ const LARGE_BYTES: usize = 3_000_000;
 
 /// Sends a little, and delivers it.
 fn step(a: &mut Side, b: &mut Side) -> Vec<String> {
-    let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
-    b.received(&to_b).unwrap();
-    a.received(&to_a).unwrap();
-    names(&to_b)
+    names(&exchange(a, b, 100_000).0)
 }
 
 /// Changes the key before each step, until the partner has the key or time is up.
@@ -56,10 +53,8 @@ fn opens_with_the_value(change: impl Fn(&mut Side)) {
     connect(&mut a, &mut b);
     let mut aborted = 0;
     for _ in 0..1000 {
-        aborted += step(&mut a, &mut b)
-            .iter()
-            .filter(|name| *name == "abort")
-            .count();
+        let sent = step(&mut a, &mut b);
+        aborted += sent.iter().filter(|name| *name == "abort").count();
         if a.link.is_up() {
             change(&mut a);
         }
@@ -84,13 +79,7 @@ fn a_sync_does_not_end_before_a_value_that_is_replaced_all_the_time() {
 
 /// Writes without marking the key dirty, as if the batch with it was dropped.
 fn set_unseen(a: &mut Side, value_len: usize) {
-    let pending = a
-        .store
-        .pending_item(b"large", &ItemHead::default(), value_len);
-    let pending = pending.unwrap();
-    let mut context = OpContext::at(a.now);
-    a.store
-        .update(b"large", &mut context, |_| (Action::Put(pending), ()));
+    a.put(b"large", value_len, NEVER);
 }
 
 #[test]

@@ -30,17 +30,11 @@ fn refusal(mut a: Side, mut b: Side) -> (RefusalKind, Vec<LinkEvent>, Vec<LinkEv
         other => panic!("not refused: {other:?}"),
     };
     // A side that did not refuse is told the reason.
-    if at_a.is_ok() {
-        assert!(matches!(
-            a.received(&farewell_b),
-            Err(LinkError::RefusedByPartner(_))
-        ));
-    }
-    if at_b.is_ok() {
-        assert!(matches!(
-            b.received(&farewell_a),
-            Err(LinkError::RefusedByPartner(_))
-        ));
+    for (node, answered, farewell) in [(&mut a, at_a, farewell_b), (&mut b, at_b, farewell_a)] {
+        if answered.is_ok() {
+            let told = node.received(&farewell);
+            assert!(matches!(told, Err(LinkError::RefusedByPartner(_))));
+        }
     }
     assert!(!a.link.is_up() && !b.link.is_up());
     assert!(a.transmit(1000).is_empty());
@@ -79,8 +73,7 @@ fn nodes_with_other_settings_and_addresses_connect_and_hear_of_them() {
         failover_addr: "a".repeat(300),
         ..link_config(1)
     });
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     let events = a.events();
     let partner = events.iter().find_map(|event| match event {
         LinkEvent::Up { partner } => Some(partner),
@@ -96,16 +89,11 @@ fn nodes_with_other_settings_and_addresses_connect_and_hear_of_them() {
 fn a_clock_a_minute_ahead_raises_one_alarm_and_is_absorbed() {
     let (mut a, mut b) = (side(0), side(1));
     b.now.wall_ms += 90_000;
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     b.set(b"key", 5);
     talk(&mut a, &mut b);
-    let alarms = |events: Vec<LinkEvent>| {
-        events
-            .iter()
-            .filter(|event| matches!(event, LinkEvent::ClockAhead { .. }))
-            .count()
-    };
+    let is_alarm = |event: &&LinkEvent| matches!(event, LinkEvent::ClockAhead { .. });
+    let alarms = |events: Vec<LinkEvent>| events.iter().filter(is_alarm).count();
     assert_eq!(alarms(a.events()), 1);
     assert_eq!(alarms(b.events()), 0);
     assert!(a.link.counters().clock_ahead >= 2);
@@ -153,12 +141,8 @@ fn frames_before_the_handshake_end_the_link() {
     ] {
         let mut a = side(0);
         a.link.connected(a.now, &a.store);
-        let mut bytes = Vec::new();
-        frame.encode(&mut bytes);
-        assert!(
-            matches!(a.received(&bytes), Err(LinkError::Protocol(_))),
-            "{frame:?}"
-        );
+        let ended = a.received(&bytes_of(&frame));
+        assert!(matches!(ended, Err(LinkError::Protocol(_))), "{frame:?}");
         assert!(a.transmit(1000).is_empty());
     }
 }
@@ -212,8 +196,7 @@ fn a_protocol_error_ends_the_link_and_later_bytes_are_ignored() {
     let mut ack_without_a_record = Vec::new();
     let mut runs = [(Ack::Applied, 1)].into_iter();
     Frame::encode_acks(&mut ack_without_a_record, || runs.next());
-    let mut piece_without_start = Vec::new();
-    piece.encode(&mut piece_without_start);
+    let piece_without_start = bytes_of(&piece);
     let giant_length = vec![0xff; 16];
     for bytes in [ack_without_a_record, piece_without_start, giant_length] {
         let (mut a, _) = connected_pair();

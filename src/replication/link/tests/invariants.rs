@@ -28,13 +28,13 @@ const DAMAGES: [(&str, Damage); 5] = [
         side.link.session.watermark_sent = side.version_of(b"key").unwrap().latest();
     }),
     ("a transfer that has ended", |side| {
-        let item = side.store.entry(side.store.slot_of(b"key")).unwrap();
+        let item = side.entry(b"key").unwrap();
         let (version, len) = (item.version(), item.value().len());
         let transfer = Outgoing::begun(side.store.slot_of(b"key"), item, version, len);
         side.link.session.outgoing[Lane::Live as usize] = Some(transfer);
     }),
     ("a transfer of no sync", |side| {
-        let item = side.store.entry(side.store.slot_of(b"key")).unwrap();
+        let item = side.entry(b"key").unwrap();
         let version = item.version();
         let transfer = Outgoing::begun(side.store.slot_of(b"key"), item, version, 0);
         side.link.session.outgoing[Lane::Sync as usize] = Some(transfer);
@@ -51,18 +51,15 @@ fn a_link_whose_state_is_wrong_ends_and_the_next_one_brings_what_it_had_not_sent
         apply(&mut a);
         let mut out = b"before".to_vec();
         let ended = a.link.transmit(&a.store, a.now, &mut out, 0);
-        assert!(
-            matches!(ended, Err(LinkError::State(_))),
-            "{damage}: {ended:?}"
-        );
+        let is_noticed = matches!(ended, Err(LinkError::State(_)));
+        assert!(is_noticed, "{damage}: {ended:?}");
         assert_eq!(out, b"before", "{damage}");
         assert_eq!(a.link.counters().link_faults, 1, "{damage}");
         assert!(a.transmit(1000).is_empty(), "{damage}");
         // Both nodes see the connection closed, and connect again.
         a.link.disconnected(&a.store, a.now);
         b.link.disconnected(&b.store, b.now);
-        connect(&mut a, &mut b);
-        talk(&mut a, &mut b);
+        meet(&mut a, &mut b);
         assert!(b.has(b"unsent"), "{damage}");
         assert!(a.link.is_drained(), "{damage}");
     }
@@ -77,6 +74,6 @@ fn a_wrong_watermark_confirms_nothing() {
     a.link.session.watermark_sent = a.store.hybrid_clock().next(a.now);
     let ended = a.link.transmit(&a.store, a.now, &mut Vec::new(), 1000);
     assert!(matches!(ended, Err(LinkError::State(_))), "{ended:?}");
-    let entry = a.store.entry(a.store.slot_of(b"unsent")).unwrap();
+    let entry = a.entry(b"unsent").unwrap();
     assert!(!entry.is_confirmed());
 }

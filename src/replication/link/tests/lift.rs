@@ -40,6 +40,10 @@ fn restarted_alone(wall_step_ms: i64) -> (Side, Side) {
     (a, b)
 }
 
+fn is_lifted(event: &LinkEvent) -> bool {
+    matches!(event, LinkEvent::Lifted { .. })
+}
+
 /// Connects, and lets both tick until neither has anything to say.
 fn heal(a: &mut Side, b: &mut Side) {
     connect(a, b);
@@ -65,20 +69,15 @@ fn what_a_node_with_its_clock_behind_did_alone_stands_on_both() {
         a.delete(b"deleted");
         heal(&mut a, &mut b);
         for node in [&a, &b] {
-            let old = node.store.entry(node.store.slot_of(b"old")).unwrap();
+            let old = node.entry(b"old").unwrap();
             assert_eq!(old.value().len(), 7);
             assert!(!node.has(b"deleted"));
-            let flushed = node.store.entry(node.store.slot_of(b"flushed"));
+            let flushed = node.entry(b"flushed");
             assert!(flushed.is_none_or(|item| !node.store.is_live(&item, node.now)));
         }
         assert_eq!(a.version_of(b"old"), b.version_of(b"old"));
         assert_eq!(a.store.flush_watermark(), b.store.flush_watermark());
-        let events = a.events();
-        assert!(
-            events
-                .iter()
-                .any(|it| matches!(it, LinkEvent::Lifted { .. }))
-        );
+        assert!(a.events().iter().any(is_lifted));
     }
 }
 
@@ -95,7 +94,7 @@ fn the_wall_clocks_order_what_both_wrote_during_the_cut() {
     a.now.wall_ms += 60_000;
     heal(&mut a, &mut b);
     for node in [&a, &b] {
-        let old = node.store.entry(node.store.slot_of(b"old")).unwrap();
+        let old = node.entry(b"old").unwrap();
         assert_eq!(old.value().len(), 9);
     }
 }
@@ -110,10 +109,8 @@ fn nothing_flushed_by_the_partner_before_the_cut_takes_what_was_written_since() 
     a.set(b"new", 5);
     heal(&mut a, &mut b);
     assert!(a.has(b"new") && b.has(b"new"));
-    assert!(
-        a.store
-            .is_live(&a.store.entry(a.store.slot_of(b"new")).unwrap(), a.now)
-    );
+    let new = a.entry(b"new").unwrap();
+    assert!(a.store.is_live(&new, a.now));
 }
 
 /// A lift takes many turns, and the link is not up before it is over.
@@ -121,8 +118,7 @@ fn nothing_flushed_by_the_partner_before_the_cut_takes_what_was_written_since() 
 fn a_lift_that_takes_longer_than_a_silence_keeps_the_connection() {
     let (mut a, mut b) = restarted_alone(-(HOUR_MS as i64));
     a.set(b"old", 7);
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     assert!(a.link.lift().is_some());
     assert!(!a.link.is_up() && !b.link.is_up());
     // As many turns as a lift of ten million items takes, in which this one makes no progress.
@@ -147,14 +143,10 @@ fn a_lift_goes_on_while_the_link_is_cut_and_is_not_done_again() {
     let (mut a, mut b) = restarted_alone(-(HOUR_MS as i64));
     a.set(b"old", 7);
     let written = a.version_of(b"old").unwrap();
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     a.tick();
-    let distance_ms = a
-        .link
-        .lift()
-        .expect("not over after one turn")
-        .distance_ms();
+    let lift = a.link.lift().expect("not over after one turn");
+    let distance_ms = lift.distance_ms();
     a.cut();
     b.cut();
     for _ in 0..1000 {
@@ -175,8 +167,7 @@ fn a_cut_in_the_middle_of_a_lift_lets_the_next_handshake_wait_for_it() {
     let (mut a, mut b) = restarted_alone(-(HOUR_MS as i64));
     a.set(b"old", 7);
     for _ in 0..2 {
-        connect(&mut a, &mut b);
-        talk(&mut a, &mut b);
+        meet(&mut a, &mut b);
         assert!(a.link.lift().is_some());
         assert!(!a.link.is_up() && !b.link.is_up());
         a.cut();
@@ -193,7 +184,7 @@ fn a_node_that_restarts_twice_alone_is_told_of_its_first_life() {
     a.restart(-(HOUR_MS as i64));
     a.set(b"old", 7);
     heal(&mut a, &mut b);
-    let old = b.store.entry(b.store.slot_of(b"old")).unwrap();
+    let old = b.entry(b"old").unwrap();
     assert_eq!(old.value().len(), 7);
 }
 
@@ -221,13 +212,7 @@ fn a_cut_without_a_restart_lifts_nothing() {
     let written = a.version_of(b"key");
     heal(&mut a, &mut b);
     assert_eq!(a.version_of(b"key"), written);
-    assert_eq!(
-        a.events()
-            .iter()
-            .filter(|it| matches!(it, LinkEvent::Lifted { .. }))
-            .count(),
-        0
-    );
+    assert!(!a.events().iter().any(is_lifted));
 }
 
 /// The survivor has not noticed the end of the link when the new connection comes.
@@ -240,6 +225,6 @@ fn a_connection_that_replaces_a_link_tells_of_that_link() {
     a.set(b"old", 7);
     // `heal` connects side 1 anew, which still takes the old connection for open.
     heal(&mut a, &mut b);
-    let old = b.store.entry(b.store.slot_of(b"old")).unwrap();
+    let old = b.entry(b"old").unwrap();
     assert_eq!(old.value().len(), 7);
 }

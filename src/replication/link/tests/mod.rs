@@ -4,9 +4,11 @@ mod acks;
 mod asks;
 mod chunks;
 mod clocks;
+mod evictions;
 mod handshake;
 mod invariants;
 mod lift;
+mod lives;
 mod space_notice;
 mod stream;
 mod sync;
@@ -14,18 +16,16 @@ mod sync_cost;
 mod sync_lies;
 mod sync_model;
 mod tickets;
+mod touches;
 mod versions;
 
 use super::*;
 use crate::limits::ACK_TIMEOUT_MS;
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::WireError;
-use crate::store::{Action, ItemHead, NEVER, OpContext, StoreConfig, Version};
+use crate::store::{Action, Item, ItemHead, NEVER, OpContext, StoreConfig, Version};
 
-const NOW: Now = Now {
-    boot_ms: 50_000,
-    wall_ms: 200_000_000_000,
-};
+const NOW: Now = Now::of(50_000, 200_000_000_000);
 
 struct Side {
     link: Link,
@@ -106,15 +106,16 @@ impl Side {
         self.link.mark_dirty(&context.dirty);
     }
 
+    fn entry(&self, key: &[u8]) -> Option<Item> {
+        self.store.entry(self.store.slot_of(key))
+    }
+
     fn version_of(&self, key: &[u8]) -> Option<Version> {
-        let entry = self.store.entry(self.store.slot_of(key));
-        entry.map(|item| item.version())
+        self.entry(key).map(|item| item.version())
     }
 
     fn has(&self, key: &[u8]) -> bool {
-        self.store
-            .entry(self.store.slot_of(key))
-            .is_some_and(|item| !item.is_tombstone())
+        self.entry(key).is_some_and(|item| !item.is_tombstone())
     }
 
     /// As if changes of any key were dropped.
@@ -172,26 +173,43 @@ fn kinds(stream: &[u8]) -> Vec<String> {
 /// Delivers bytes in both directions until neither side has anything to send.
 fn talk(a: &mut Side, b: &mut Side) {
     for _ in 0..10_000 {
-        let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
+        let (to_b, to_a) = exchange(a, b, 100_000);
         if to_a.is_empty() && to_b.is_empty() {
             return;
         }
-        b.received(&to_b).unwrap();
-        a.received(&to_a).unwrap();
     }
     panic!("both sides keep sending");
 }
 
+/// Delivers what both sides send at once; the bytes of `a`, then of `b`.
+fn exchange(a: &mut Side, b: &mut Side, budget_bytes: usize) -> (Vec<u8>, Vec<u8>) {
+    let (to_b, to_a) = (a.transmit(budget_bytes), b.transmit(budget_bytes));
+    b.received(&to_b).unwrap();
+    a.received(&to_a).unwrap();
+    (to_b, to_a)
+}
+
+/// Connects two sides, and lets them talk.
+fn meet(a: &mut Side, b: &mut Side) {
+    connect(a, b);
+    talk(a, b);
+}
+
+fn bytes_of(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    bytes
+}
+
 fn connected_pair() -> (Side, Side) {
     let (mut a, mut b) = (side(0), side(1));
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     assert!(a.link.is_up() && b.link.is_up());
     (a, b)
 }
 
 /// Delivers until both are quiet; the types of the frames that each has sent.
-fn exchange(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
+fn settle(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
     let mut sent = [Vec::new(), Vec::new()];
     for _ in 0..10_000 {
         let (to_b, to_a) = (a.transmit(100_000), b.transmit(100_000));
@@ -209,7 +227,7 @@ fn exchange(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
 
 fn reconnect(a: &mut Side, b: &mut Side) -> [Vec<String>; 2] {
     connect(a, b);
-    exchange(a, b)
+    settle(a, b)
 }
 
 /// Both have the same items, and know it.
@@ -231,6 +249,7 @@ fn names(stream: &[u8]) -> Vec<String> {
         names.push(match frame {
             Frame::Record(record) if record.tombstone => "tombstone".to_owned(),
             Frame::Record(record) => String::from_utf8_lossy(record.key).into_owned(),
+            Frame::Touch(_) => "touch".to_owned(),
             Frame::ChunkStart { .. } => "start".to_owned(),
             Frame::Chunk { .. } => "chunk".to_owned(),
             Frame::ChunkAbort { .. } => "abort".to_owned(),

@@ -32,8 +32,7 @@ fn a_value_over_the_partners_limit_causes_no_further_sync() {
     let (mut a, mut b) = (side(0), side_of(1, 64 << 20, 1 << 20));
     a.set(b"large", 2 << 20);
     a.set(b"small", 100);
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     pass_time(&mut a, &mut b, 200);
     a.set(b"larger", 3 << 20);
     pass_time(&mut a, &mut b, 200);
@@ -48,8 +47,7 @@ fn free_space_is_reported_once_a_refused_record_fits() {
     let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
     a.set(b"large", 300_000);
     let count = fill(&mut b, 200_000);
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     pass_time(&mut a, &mut b, 200);
     assert!(a.has(b"own0") && !b.has(b"large"));
     assert_eq!(a.link.counters().pass_sent, 1);
@@ -67,8 +65,7 @@ fn free_space_is_reported_once_a_refused_record_fits() {
 #[test]
 fn an_item_evicted_after_a_touch_stays_on_the_partner() {
     let (mut a, mut b) = (side_of(0, SMALL_BYTES, 1 << 20), side(1));
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     for key in [&b"longer"[..], b"shorter"] {
         a.set(key, 100);
         a.touch(key, 60_000);
@@ -84,10 +81,9 @@ fn an_item_evicted_after_a_touch_stays_on_the_partner() {
         a.set(format!("new{n}").as_bytes(), 9000);
     }
     assert!(!a.has(b"longer") && !a.has(b"shorter"));
-    connect(&mut a, &mut b);
-    talk(&mut a, &mut b);
+    meet(&mut a, &mut b);
     assert!(!a.has(b"shorter") && !b.has(b"shorter"));
-    let left = b.store.entry(b.store.slot_of(b"longer")).unwrap();
+    let left = b.entry(b"longer").unwrap();
     assert!(!left.is_tombstone());
     // The other clock is known to a millisecond.
     assert_eq!(left.deadline_ms(), now_ms + 60_000 + 1);
@@ -106,9 +102,7 @@ fn a_sync_makes_clients_evict_nothing() {
     let count = fill(&mut b, 50_000);
     connect(&mut a, &mut b);
     for round in 0..1000u32 {
-        let (to_b, to_a) = (a.transmit(30_000), b.transmit(30_000));
-        b.received(&to_b).unwrap();
-        a.received(&to_a).unwrap();
+        exchange(&mut a, &mut b, 30_000);
         b.set(&(round % 8).to_be_bytes(), 1);
     }
     assert_eq!(a.link.counters().records_no_room, 3);

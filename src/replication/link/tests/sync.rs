@@ -71,7 +71,7 @@ fn a_node_that_restarted_empty_gets_everything_and_its_partner_lists_nothing() {
     }
     assert_eq!(a.link.counters().sync_progress_percent, 100);
     assert!(b.link.counters().sync_progress_percent < 100);
-    let [of_a, of_b] = exchange(&mut a, &mut b);
+    let [of_a, of_b] = settle(&mut a, &mut b);
     assert_eq!(count(&of_a, "List"), 1, "the empty one");
     assert!(count(&of_b, "List") > 0);
     assert_synced(&a, &b);
@@ -168,7 +168,7 @@ fn an_overflow_tells_its_buckets_and_brings_what_was_dropped() {
     assert_eq!(unknown.len(), 2);
     assert!(slots.iter().all(|&slot| unknown.contains_slot(slot)));
     assert_eq!(b.link.counters().sync_progress_percent, 99);
-    let [of_a, of_b] = exchange(&mut a, &mut b);
+    let [of_a, of_b] = settle(&mut a, &mut b);
     assert_eq!((count(&of_a, "Unsynced"), count(&of_b, "Digests")), (0, 0));
     assert_synced(&a, &b);
     assert!(!b.has(b"deleted") && b.has(b"later"));
@@ -205,10 +205,10 @@ fn a_bucket_of_dropped_changes_is_told_once_until_it_is_compared() {
     let other = slot ^ 1 << 40;
     assert_eq!(told(&mut a, other), 1);
     assert_eq!(told(&mut a, slot), 0);
-    exchange(&mut a, &mut b);
+    settle(&mut a, &mut b);
     a.put(b"key", 20, NEVER);
     a.link.overflowed(&[slot]);
-    let sent = exchange(&mut a, &mut b);
+    let sent = settle(&mut a, &mut b);
     assert_eq!(count(&sent[0], "Unsynced"), 1);
     assert_synced(&a, &b);
 }
@@ -239,7 +239,7 @@ fn a_bucket_stays_unknown_if_a_change_is_dropped_while_it_is_listed() {
     assert!(b.events().contains(&LinkEvent::PartnerSyncDone));
     let unknown = b.link.session.sync.receiver.unknown();
     assert!(unknown.contains_slot(slot) && unknown.len() == 1);
-    exchange(&mut a, &mut b);
+    settle(&mut a, &mut b);
     assert_synced(&a, &b);
 }
 
@@ -268,7 +268,7 @@ fn nodes_with_different_hashes_copy_their_tables() {
         let to_a = b.transmit(1);
         a.received(&to_a).unwrap();
     }
-    exchange(&mut a, &mut b);
+    settle(&mut a, &mut b);
     let lengths = |side: &Side| {
         [b"both", b"of a", b"of b"].map(|key| {
             let item = side.store.entry(side.store.slot_of(key));
@@ -281,7 +281,7 @@ fn nodes_with_different_hashes_copy_their_tables() {
     let told = a.transmit(1);
     b.received(&told).unwrap();
     assert_eq!(b.link.counters().sync_progress_percent, 0);
-    exchange(&mut a, &mut b);
+    settle(&mut a, &mut b);
     for side in [&a, &b] {
         assert!(side.link.is_drained());
         assert_eq!(side.link.counters().sync_progress_percent, 100);

@@ -101,12 +101,12 @@ proptest! {
         } else {
             a.link.overflowed_in(&dropped[0]);
             b.link.overflowed_in(&dropped[1]);
-            exchange(&mut a, &mut b);
+            settle(&mut a, &mut b);
         }
         for side in [&a, &b] {
             side.store.expire(side.now, |_| {});
         }
-        exchange(&mut a, &mut b);
+        settle(&mut a, &mut b);
         for (key, winner) in winners.iter().enumerate() {
             let held = [&a, &b].map(|side| {
                 let version = side.version_of(&key_of(key as u8));

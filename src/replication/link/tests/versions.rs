@@ -15,8 +15,7 @@ fn speaking(number: u8, wire_versions: RangeInclusive<u16>) -> Side {
 fn two_nodes_use_the_highest_version_that_both_speak() {
     for (ours, theirs, wanted) in [(2..=2, 2..=3, 2), (2..=3, 2..=2, 2), (2..=3, 2..=3, 3)] {
         let (mut a, mut b) = (speaking(0, ours), speaking(1, theirs));
-        connect(&mut a, &mut b);
-        talk(&mut a, &mut b);
+        meet(&mut a, &mut b);
         for node in [&mut a, &mut b] {
             assert!(node.link.is_up());
             assert_eq!(node.link.counters().wire_version, Some(wanted));
@@ -50,12 +49,11 @@ fn nodes_without_a_common_version_refuse_each_other_with_the_reason() {
 fn a_welcome_to_another_version_than_agreed_ends_the_link() {
     let (mut a, b) = (speaking(0, 2..=3), speaking(1, 2..=3));
     a.link.connected(a.now, &a.store);
-    let mut stream = Vec::new();
-    Frame::Hello(b.link.hello(&b.store, b.now)).encode(&mut stream);
-    let welcome = Frame::Welcome {
+    let hello = bytes_of(&Frame::Hello(b.link.hello(&b.store, b.now)));
+    let welcome = bytes_of(&Frame::Welcome {
         wire_version: 2,
         clock: Timestamp::ZERO,
-    };
-    welcome.encode(&mut stream);
-    assert!(matches!(a.received(&stream), Err(LinkError::Protocol(_))));
+    });
+    let ended = a.received(&[hello, welcome].concat());
+    assert!(matches!(ended, Err(LinkError::Protocol(_))));
 }

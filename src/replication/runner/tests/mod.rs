@@ -185,12 +185,18 @@ fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
-#[test]
-fn two_nodes_connect_and_hold_the_same_items() {
+/// A pair, and its nodes of side 0 and 1.
+fn serving_pair() -> (TestPair, TestNode, TestNode) {
     let mut pair = TestPair::new();
     let zero = pair.start(0, "a", None);
     let one = pair.start(1, "a", None);
     wait_for("both serve", || zero.is_open() && one.is_open());
+    (pair, zero, one)
+}
+
+#[test]
+fn two_nodes_connect_and_hold_the_same_items() {
+    let (_pair, zero, one) = serving_pair();
     for number in 0..1000 {
         zero.set(&format!("zero{number}"), &format!("{number}"));
         one.set(&format!("one{number}"), &format!("{number}"));
@@ -241,10 +247,7 @@ fn the_gate_opens_once_however_many_turns_the_link_takes() {
 /// closed, and the process went on.
 #[test]
 fn a_panic_of_the_replication_thread_costs_a_sync_and_nothing_else() {
-    let mut pair = TestPair::new();
-    let zero = pair.start(0, "a", None);
-    let one = pair.start(1, "a", None);
-    wait_for("both serve", || zero.is_open() && one.is_open());
+    let (_pair, zero, one) = serving_pair();
     for node in [&zero, &one] {
         let faults = node.status.counters().link_faults;
         node.status.want_panic();
@@ -307,10 +310,7 @@ fn a_node_that_opened_at_the_hello_closes_when_the_link_ends_before_the_sync() {
 
 #[test]
 fn a_stopped_node_has_given_the_partner_every_write() {
-    let mut pair = TestPair::new();
-    let zero = pair.start(0, "a", None);
-    let one = pair.start(1, "a", None);
-    wait_for("both serve", || zero.is_open() && one.is_open());
+    let (_pair, zero, one) = serving_pair();
     for number in 0..5000 {
         zero.set(&format!("key{number}"), "value");
     }

@@ -7,10 +7,20 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{IN_FLIGHT_MAX, PROMOTIONS_MAX, REASON_BYTES_MAX};
+use crate::limits::{
+    BUCKETS, EVICTION_NOTICES_SENT, FRAME_BYTES_MAX, IN_FLIGHT_MAX, PROMOTIONS_MAX,
+    REASON_BYTES_MAX,
+};
+use crate::store::Evicted;
 
 /// The latest wall clock that a timestamp can hold.
 const WALL_MS_MAX: u64 = (1 << 41) - 1;
+
+fn bytes_of(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame.encode(&mut bytes);
+    bytes
+}
 
 /// What the frames of a test are made of.
 #[derive(Clone, Debug)]
@@ -33,22 +43,15 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn head() -> impl Strategy<Value = RecordHead> {
-    (
-        version(),
-        any::<u32>(),
-        any::<u8>(),
-        any::<Option<u64>>(),
-        any::<Option<u64>>(),
-    )
-        .prop_map(
-            |(version, client_flags, item_flags, cas, deadline_ms)| RecordHead {
-                version,
-                client_flags,
-                item_flags,
-                cas,
-                deadline_ms,
-            },
-        )
+    let flags = (any::<u32>(), any::<u8>());
+    let numbers = (any::<Option<u64>>(), any::<Option<u64>>());
+    (version(), flags, numbers).prop_map(|(version, flags, (cas, deadline_ms))| RecordHead {
+        version,
+        client_flags: flags.0,
+        item_flags: flags.1,
+        cas,
+        deadline_ms,
+    })
 }
 
 fn run() -> impl Strategy<Value = (Ack, u16)> {
@@ -57,6 +60,7 @@ fn run() -> impl Strategy<Value = (Ack, u16)> {
         (1..=u16::MAX).prop_map(|count| (Ack::Applied, count)),
         (1..=u16::MAX).prop_map(|count| (Ack::NoRoom, count)),
         (1..=u16::MAX).prop_map(|count| (Ack::Chunk, count)),
+        (1..=u16::MAX).prop_map(|count| (Ack::Lacking, count)),
     ]
 }
 
@@ -82,6 +86,12 @@ impl Parts {
         self.frames(|frame| frame.encode(&mut out));
         let mut runs = self.runs.iter().copied();
         Frame::encode_acks(&mut out, || runs.next());
+        let evicted = Evicted {
+            slot: self.number,
+            timestamp: self.head.version.timestamp,
+        };
+        let count = 1 + self.number as usize % EVICTION_NOTICES_SENT;
+        Frame::encode_evictions(&mut out, &vec![evicted; count]);
         Frame::encode_promotions(&mut out, 0..self.number % PROMOTIONS_MAX as u64);
         out
     }
@@ -108,11 +118,53 @@ impl Parts {
         }
     }
 
-    fn frames(&self, mut each: impl FnMut(Frame<'_>)) {
+    /// One frame of each type with a head.
+    fn records(&self, each: &mut impl FnMut(Frame<'_>)) {
         let Self {
             lane,
             head,
             ref key,
+            ref value,
+            ..
+        } = *self;
+        let version = head.version;
+        let touched = RecordHead {
+            client_flags: 0,
+            cas: None,
+            ..head
+        };
+        each(Frame::Touch(Touch { head: touched, key }));
+        let record = Record {
+            lane,
+            head,
+            tombstone: false,
+            key,
+            value,
+        };
+        each(Frame::Record(record));
+        let bare = RecordHead {
+            version,
+            ..RecordHead::default()
+        };
+        each(Frame::Record(Record {
+            head: bare,
+            tombstone: true,
+            value: &[],
+            ..record
+        }));
+        each(Frame::ChunkStart {
+            record: Record {
+                value: &value[1..],
+                ..record
+            },
+            value_len_bytes: value.len(),
+        });
+    }
+
+    fn frames(&self, mut each: impl FnMut(Frame<'_>)) {
+        let Self {
+            lane,
+            head,
             ref value,
             ..
         } = *self;
@@ -127,52 +179,20 @@ impl Parts {
             code: number as u8,
             reason: &self.text,
         });
-        each(Frame::Record(Record {
-            lane,
-            head,
-            tombstone: false,
-            key,
-            value,
-        }));
-        let bare = RecordHead {
-            version,
-            ..RecordHead::default()
-        };
-        each(Frame::Record(Record {
-            lane,
-            head: bare,
-            tombstone: true,
-            key,
-            value: &[],
-        }));
-        let record = Record {
-            lane,
-            head,
-            tombstone: false,
-            key,
-            value: &value[1..],
-        };
-        each(Frame::ChunkStart {
-            record,
-            value_len_bytes: value.len(),
-        });
+        self.records(&mut each);
         each(Frame::Chunk { lane, bytes: value });
         each(Frame::ChunkAbort { lane });
         each(Frame::Flush {
             flush_watermark: version.timestamp,
         });
-        for frame in [
-            Frame::SyncEnd,
-            Frame::SpaceAvailable,
-            Frame::Heartbeat {
-                boot_ms: number,
-                clock: version.timestamp,
-                wall_ms: number & WALL_MS_MAX,
-            },
-            Frame::HeartbeatAck { boot_ms: number },
-        ] {
-            each(frame);
-        }
+        each(Frame::SyncEnd);
+        each(Frame::SpaceAvailable);
+        each(Frame::Heartbeat {
+            boot_ms: number,
+            clock: version.timestamp,
+            wall_ms: number & WALL_MS_MAX,
+        });
+        each(Frame::HeartbeatAck { boot_ms: number });
         self.compared(each);
     }
 
@@ -185,7 +205,7 @@ impl Parts {
             Frame::Asked {
                 is_answered: number & 1 == 0,
             },
-            Frame::Unsynced(&[number as u8; BUCKET_MAP_BYTES]),
+            Frame::Unsynced(&[number as u8; BUCKETS / 8]),
         ] {
             each(frame);
         }
@@ -213,9 +233,7 @@ fn decoded(chunks: &[&[u8]]) -> Result<Vec<Vec<u8>>, WireError> {
     let mut frames = Vec::new();
     for chunk in chunks {
         framer.feed(chunk, |frame| {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
-            frames.push(bytes);
+            frames.push(bytes_of(&frame));
             Ok::<_, WireError>(())
         })?;
     }
@@ -226,8 +244,7 @@ proptest! {
     #[test]
     fn a_frame_is_read_as_it_was_written(parts in parts()) {
         parts.frames(|frame| {
-            let mut bytes = Vec::new();
-            frame.encode(&mut bytes);
+            let bytes = bytes_of(&frame);
             assert!(bytes.len() <= FRAME_BYTES_MAX);
             assert_eq!(Frame::decode(&bytes[LENGTH_BYTES..]), Ok(frame));
         });
@@ -257,14 +274,14 @@ proptest! {
             }
         }
         let whole = decoded(&[&stream])?;
-        prop_assert_eq!(whole.len(), 21);
+        prop_assert_eq!(whole.len(), 23);
         prop_assert_eq!(whole.concat(), stream.clone());
         prop_assert_eq!(decoded(&chunks)?, whole);
     }
 
     #[test]
     fn arbitrary_bytes_give_frames_or_an_error(
-        frame_type in 0..22u8,
+        frame_type in 0..24u8,
         body in vec(any::<u8>(), 0..300),
     ) {
         let mut bytes = vec![frame_type];
@@ -293,7 +310,7 @@ proptest! {
 #[test]
 fn a_length_beyond_64_kib_is_refused_before_anything_is_kept() {
     let mut framer = Framer::default();
-    for length in [0, LENGTH_MAX as u32 + 1, u32::MAX] {
+    for length in [0, length_max() as u32 + 1, u32::MAX] {
         let fed = framer.feed(&length.to_be_bytes(), |_| Ok::<_, WireError>(()));
         assert_eq!(fed, Err(WireError::Length(length as usize)));
         assert_eq!(framer.pending_bytes(), 0);
@@ -308,7 +325,7 @@ fn the_largest_of_each_fits_a_frame() {
         deadline_ms: Some(1),
         ..RecordHead::default()
     };
-    let value = vec![7; LENGTH_MAX];
+    let value = vec![7; length_max()];
     let first = &value[..first_value_bytes(&key)];
     let record = Record {
         lane: Lane::Sync,
@@ -319,15 +336,14 @@ fn the_largest_of_each_fits_a_frame() {
     };
     let piece = Frame::Chunk {
         lane: Lane::Live,
-        bytes: &value[..CHUNK_VALUE_BYTES],
+        bytes: &value[..chunk_value_bytes()],
     };
     let start = Frame::ChunkStart {
         record,
         value_len_bytes: first.len() + 1,
     };
     for frame in [Frame::Record(record), start, piece] {
-        let mut out = Vec::new();
-        frame.encode(&mut out);
+        let out = bytes_of(&frame);
         assert!(FRAME_BYTES_MAX - 8 <= out.len() && out.len() <= FRAME_BYTES_MAX);
         assert_eq!(Frame::decode(&out[LENGTH_BYTES..]), Ok(frame));
     }
@@ -352,18 +368,17 @@ fn acks_of_a_full_window_need_several_frames_of_bounded_size() {
         frames += 1;
     }
     assert_eq!(runs_read, IN_FLIGHT_MAX);
-    assert_eq!(frames, IN_FLIGHT_MAX.div_ceil(LENGTH_MAX / 17));
+    assert_eq!(frames, IN_FLIGHT_MAX.div_ceil(length_max() / 17));
 }
 
 #[test]
 fn a_long_reason_is_cut_between_two_characters() {
     let reason = "\u{fc}".repeat(REASON_BYTES_MAX);
-    let mut out = Vec::new();
-    Frame::Refuse {
+    let reason = format!("x{reason}");
+    let out = bytes_of(&Frame::Refuse {
         code: 1,
-        reason: &format!("x{reason}"),
-    }
-    .encode(&mut out);
+        reason: &reason,
+    });
     let Ok(Frame::Refuse { reason, .. }) = Frame::decode(&out[LENGTH_BYTES..]) else {
         panic!("no refusal");
     };
@@ -378,8 +393,7 @@ fn a_wall_clock_that_no_timestamp_can_hold_is_refused() {
         wall_ms,
     };
     for (wall_ms, is_read) in [(WALL_MS_MAX, true), (WALL_MS_MAX + 1, false)] {
-        let mut out = Vec::new();
-        heartbeat(wall_ms).encode(&mut out);
+        let out = bytes_of(&heartbeat(wall_ms));
         let read = Frame::decode(&out[LENGTH_BYTES..]);
         assert_eq!(read.is_ok(), is_read, "{wall_ms}: {read:?}");
     }

@@ -1,9 +1,10 @@
-//! The storage commands that both protocols have.
+//! The storage commands that all protocols have.
 
 /// How a storage command treats the item that is stored under its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreMode {
     /// Store unconditionally.
+    #[default]
     Set,
     /// Store only if the key has no item.
     Add,
