@@ -68,6 +68,30 @@ rules! {
     FlushIsSent,
     /// A full change queue requests a sync.
     OverflowRequestsSync,
+    /// A sync sends every tombstone.
+    SyncSendsTombstones,
+    /// A bucket with a tombstone is not offered as empty.
+    TombstoneIsNoEmptyBucket,
+    /// A listed bucket is known once its list is answered.
+    AnsweredListMakesKnown,
+    /// Keys of unknown buckets are asked for.
+    UnknownBucketsAreAskedFor,
+    /// An ask is answered after the records of its keys.
+    AskIsAnsweredAfterRecords,
+    /// An ask brings whole records, not touches.
+    AskBringsWholeRecords,
+    /// What a comparison has found equal is confirmed.
+    EqualBucketsAreConfirmed,
+    /// What the partner says of an item outweighs the comparison of its bucket.
+    PartnersWordOutweighsComparison,
+    /// What a former life of the partner has confirmed does not count.
+    ConfirmedPerLife,
+    /// Only a value that the partner holds is touched without it.
+    TouchNeedsValueThere,
+    /// What the partner lacks for a touch is sent as a whole.
+    LackingSendsRecord,
+    /// The partner is told what was evicted here.
+    EvictionsAreTold,
     /// The end of a sync waits for deferred values.
     SyncEndWaitsForDeferred,
     /// A value that the live lane sends ends its transfer in the sync lane.

@@ -53,6 +53,9 @@ pub(crate) const SYNC_SHARE_BYTES: usize = 4 * SYNC_BURST_BYTES;
 /// Lists of differing buckets that are not answered: one is on its way while the other is answered.
 /// The node that answers keeps no more, so that a partner cannot fill its memory with them.
 pub(crate) const SYNC_LISTS_MAX: usize = 2;
+/// Items of which the partner says during a sync that it does not hold them; with more, the sync
+/// confirms nothing. A choice: a quarter of a megabyte, and the evictions of a tenth of a second.
+pub(crate) const SYNC_LACKING_MAX: usize = 16 << 10;
 /// Entries that a sync looks at for one output: a millisecond of work or two, after which the link
 /// reads and keeps time.
 pub(crate) const SYNC_TURN_ENTRIES: usize = 16 << 10;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::hlc::{HybridClock, Timestamp};
+use crate::rules::{Rule, holds};
 
 /// The partner has had this version or a newer one: nothing older is left there.
 const VERSION: u32 = 1;
@@ -106,7 +107,7 @@ impl Confirmed {
     }
 
     fn facts(self, life: PartnerLife) -> u32 {
-        if self.0 >> FACT_BITS == life.0 {
+        if self.0 >> FACT_BITS == life.0 || !holds(Rule::ConfirmedPerLife) {
             self.0 & FACTS
         } else {
             0

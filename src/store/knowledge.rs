@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use super::Store;
 use super::hash;
 use crate::limits::sizes;
+use crate::rules::{Rule, holds};
 
 /// The bit of [`Knowledge::mode`] for a link that is up.
 const LINKED: u8 = 1;
@@ -85,7 +86,7 @@ impl Store {
             return Consult::Nobody;
         }
         let slot = self.shared.hasher.hash(key).slot();
-        match knowledge.is_unknown(slot) {
+        match knowledge.is_unknown(slot) && holds(Rule::UnknownBucketsAreAskedFor) {
             true => Consult::Partner(slot),
             false => Consult::Nobody,
         }

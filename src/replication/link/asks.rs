@@ -10,6 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use super::{Link, LinkError, Phase};
 use crate::limits::{ASKS_UNDER_WAY_MAX, sizes};
 use crate::replication::wire::{Frame, Lane, Slots};
+use crate::rules::{Rule, holds};
 use crate::store::Store;
 
 /// The asks of one connection, in both directions.
@@ -126,6 +127,22 @@ impl Asks {
         true
     }
 
+    /// Whether the partner waits for the record of this slot.
+    pub(super) fn owes(&self, slot: u64) -> bool {
+        let owed = &mut self.owed.iter();
+        owed.any(|owed| owed.position.is_some() && owed.slots.contains(&slot))
+    }
+
+    /// The record of this slot comes only with the dirty key of that position, or not at all: so
+    /// do the answers to the partner's asks for it.
+    pub(super) fn put_off(&mut self, slot: u64, position: Option<u64>) {
+        for owed in &mut self.owed {
+            if owed.position.is_some() && owed.slots.contains(&slot) {
+                owed.position = position;
+            }
+        }
+    }
+
     /// The link has ended: nobody gets an answer any more.
     pub(super) fn fail_all(&mut self) -> impl Iterator<Item = (u64, bool)> {
         let unanswered = self.clients.drain().map(|(client, _)| (client, false));
@@ -202,6 +219,7 @@ impl Link {
         while let Some(owed) = self.session.asks.owed.front() {
             let is_answered = match owed.position {
                 None => false,
+                Some(_) if !holds(Rule::AskIsAnsweredAfterRecords) => true,
                 Some(position) if position > self.session.dirty.popped() => return,
                 Some(_) if owed.slots.iter().any(|&slot| self.is_in_bulk(slot)) => return,
                 Some(_) => true,

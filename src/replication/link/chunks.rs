@@ -187,8 +187,22 @@ impl Link {
         if lane == Lane::Sync && is_cut && holds(Rule::SyncEndWaitsForDeferred) {
             self.session.sync.sender.defer(transfer.slot);
         }
+        let is_asked_for = || self.session.asks.owes(transfer.slot);
         if transfer.resend && holds(Rule::ChangedTransferIsSentAgain) {
-            self.mark_dirty(&[transfer.slot]);
+            self.send_again(transfer.slot);
+        } else if lane == Lane::Live && is_cut && is_asked_for() {
+            // What has replaced it may still be in the change queue.
+            self.send_again(transfer.slot);
         }
+    }
+
+    /// The answers to asks for this slot wait for its record, too.
+    fn send_again(&mut self, slot: u64) {
+        self.mark_dirty(&[slot]);
+        let position = self.session.dirty.inserted();
+        let is_dirty = self.session.dirty.contains(slot);
+        self.session
+            .asks
+            .put_off(slot, is_dirty.then_some(position));
     }
 }

@@ -8,6 +8,7 @@
 use super::Link;
 use crate::limits::EVICTION_NOTICES_SENT;
 use crate::replication::wire::{Evictions, Frame};
+use crate::rules::{Rule, holds};
 use crate::store::Store;
 
 impl Link {
@@ -18,13 +19,14 @@ impl Link {
             return;
         }
         let evicted = store.take_eviction_notices(EVICTION_NOTICES_SENT);
-        if !evicted.is_empty() {
+        if !evicted.is_empty() && holds(Rule::EvictionsAreTold) {
             Frame::encode_evictions(out, &evicted);
         }
     }
 
     pub(super) fn on_evictions(&mut self, evictions: Evictions<'_>, store: &Store) {
         for evicted in evictions {
+            self.session.sync.sender.lacks(evicted.slot);
             self.counters.partner_evictions += u64::from(store.evicted_there(evicted));
         }
     }

@@ -82,6 +82,9 @@ impl Link {
         let head = self.on_our_clock(record.head)?;
         let mut context = OpContext::at(now);
         let result = if record.tombstone {
+            if self.session.sync.sender.compares() {
+                self.session.sync.sender.lacks(store.slot_of(record.key));
+            }
             store.apply_tombstone(record.key, version, &mut context)
         } else {
             let (origin, len) = (origin(record.lane), record.value.len());
@@ -273,6 +276,10 @@ impl Link {
             }
             Ack::Superseded(held) => {
                 self.counters.records_superseded += 1;
+                if held <= sent.version {
+                    // It has removed it since.
+                    self.session.sync.sender.lacks(sent.slot);
+                }
                 store.superseded(sent.slot, sent.version, held);
                 if holds(Rule::SupersededTimestampsAbsorbed) {
                     self.absorb(held.latest(), store, now)?;
@@ -280,12 +287,16 @@ impl Link {
             }
             Ack::Lacking => {
                 self.counters.records_lacking += 1;
+                self.session.sync.sender.lacks(sent.slot);
                 store.refused_there(sent.slot, sent.version);
                 // Now it goes as a whole.
-                self.mark_dirty(&[sent.slot]);
+                if holds(Rule::LackingSendsRecord) {
+                    self.mark_dirty(&[sent.slot]);
+                }
             }
             Ack::NoRoom => {
                 self.counters.records_no_room += 1;
+                self.session.sync.sender.lacks(sent.slot);
                 store.refused_there(sent.slot, sent.version);
                 self.session.refused_there = true;
                 if !holds(Rule::NoRoomConfirmsNothing) {

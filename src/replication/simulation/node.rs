@@ -155,12 +155,10 @@ impl SimNode {
 
     pub(super) fn disconnect(&mut self, time_ms: u64) {
         let now = self.now(time_ms);
-        if self.link.is_up() {
-            self.gate.on(PartnerEvent::Down, now.boot_ms);
-        }
         self.connected = false;
         self.out.clear();
         if let Some(life) = self.linked_to.take() {
+            self.gate.on(PartnerEvent::Down, now.boot_ms);
             self.last_link = Some((life, self.store.hybrid_clock().highest()));
         }
         self.link.disconnected(&self.store, now);

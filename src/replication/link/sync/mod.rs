@@ -25,6 +25,7 @@
 //! What a round brings obeys the rules of all records: of two versions the higher one stays, and
 //! there is one ordered stream in each direction.
 
+mod held_there;
 mod receive;
 mod receiver;
 mod send;

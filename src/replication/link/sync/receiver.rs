@@ -6,7 +6,8 @@ use super::shard_view::ShardView;
 use crate::limits::{SYNC_LISTS_MAX, sizes};
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::{BucketDigest, Digests, SectionWriter};
-use crate::store::{Store, Timestamp, Version};
+use crate::rules::{Rule, holds};
+use crate::store::{Store, Version};
 
 /// See the module's parent.
 #[derive(Debug, Default)]
@@ -18,10 +19,6 @@ pub(in crate::replication::link) struct SyncReceiver {
     unknown: BucketSet,
     round: Round,
     view: ShardView,
-    /// In these the partner holds what this node holds up to that timestamp, and this node's items
-    /// do not say so yet.
-    equal: BucketSet,
-    equal_up_to: Timestamp,
 }
 
 /// One comparison of some buckets.
@@ -41,8 +38,9 @@ struct Round {
     /// That bucket for each list under way, oldest first.
     under_way: VecDeque<usize>,
     has_last_list: bool,
-    /// The partner has dropped changes since its first sums came.
-    is_unsynced: bool,
+    /// The partner has dropped changes of these since its first sums came. What it held before
+    /// still comes in this round, which makes none of them known.
+    unsynced: BucketSet,
 }
 
 impl SyncReceiver {
@@ -81,11 +79,7 @@ impl SyncReceiver {
         if self.round.next_bucket == 0 {
             // Of an earlier round. What was dropped before its first sums is in the sums.
             self.view.forget();
-            self.round.is_unsynced = false;
-        }
-        if self.equal.is_empty() {
-            // What clients write here from now on has a higher timestamp.
-            self.equal_up_to = store.hybrid_clock().highest();
+            self.round.unsynced = BucketSet::default();
         }
         for (bucket, digest) in digests.buckets() {
             if bucket < self.round.next_bucket {
@@ -103,17 +97,16 @@ impl SyncReceiver {
         let is_equal = |sum| same_hashes && store.bucket_sum(bucket) == sum;
         match digest {
             BucketDigest::Empty if self.same_hashes => self.is_known(bucket, store),
-            BucketDigest::Sum(sum) if is_equal(sum) => {
-                self.is_known(bucket, store);
-                self.equal.insert(bucket);
-            }
+            BucketDigest::Sum(sum) if is_equal(sum) => self.is_known(bucket, store),
             BucketDigest::Empty | BucketDigest::Sum(_) => self.round.to_list.insert(bucket),
         }
     }
 
     fn is_known(&mut self, bucket: usize, store: &Store) {
-        self.unknown.remove(bucket);
-        store.bucket_is_known(bucket);
+        if !self.round.unsynced.contains(bucket) {
+            self.unknown.remove(bucket);
+            store.bucket_is_known(bucket);
+        }
     }
 
     /// The next list to send, if there is one and it may be sent. Stops when it has looked at
@@ -167,6 +160,9 @@ impl SyncReceiver {
             let range = is_part.then_some((from, u64::MAX));
             writer.push(bucket as u16, range, held.into_iter());
             self.round.listed(bucket);
+            if !holds(Rule::AnsweredListMakesKnown) {
+                self.is_known(bucket, store);
+            }
             return true;
         }
         if writer.is_empty() {
@@ -199,9 +195,7 @@ impl SyncReceiver {
     /// count.
     pub(super) fn unsynced(&mut self, buckets: &BucketSet) {
         self.unknown.add(buckets);
-        self.round.to_list.subtract(buckets);
-        self.round.listed.subtract(buckets);
-        self.round.is_unsynced = true;
+        self.round.unsynced.add(buckets);
     }
 
     /// The partner has sent everything. `Err`: it cannot have.
@@ -209,37 +203,12 @@ impl SyncReceiver {
         if !self.round.has_last_list || !self.round.under_way.is_empty() {
             return Err("the end of a sync that has not ended");
         }
-        if !self.same_hashes && !self.round.is_unsynced {
+        if !self.same_hashes && self.round.unsynced.is_empty() {
             self.unknown = BucketSet::default();
         }
         self.round = Round::default();
         self.view.forget();
         Ok(())
-    }
-
-    /// Notes in the items of some equal buckets that the partner holds them. Returns how many
-    /// entries it looked at, or `None` if there is nothing to note.
-    pub(super) fn confirm_equal(&mut self, store: &Store) -> Option<usize> {
-        let first = self.equal.first_from(0)?;
-        let shard = store.shard_of_bucket(first);
-        let entries = self.view.load(store, shard);
-        let (shard_first, count) = store.buckets_of(shard);
-        for bucket in first..shard_first + count {
-            if !self.equal.contains(bucket) {
-                continue;
-            }
-            self.equal.remove(bucket);
-            for entry in self.view.bucket(bucket) {
-                let is_old = entry.version.latest() <= self.equal_up_to;
-                if is_old && !entry.is_tombstone && !entry.is_confirmed {
-                    store.confirm(entry.slot, entry.version);
-                }
-            }
-        }
-        if self.equal.is_empty() && self.round.to_list.is_empty() {
-            self.view.forget();
-        }
-        Some(entries.max(1))
     }
 
     /// How much of the partner's table is known, in per cent.

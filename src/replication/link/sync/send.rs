@@ -15,6 +15,9 @@ impl Link {
     pub(in crate::replication::link) fn overflowed(&mut self, slots: &[u64]) {
         let mut buckets = BucketSet::default();
         buckets.extend(slots.iter().copied());
+        for &slot in slots {
+            self.session.asks.put_off(slot, None);
+        }
         self.overflowed_in(&buckets);
     }
 
@@ -91,7 +94,13 @@ impl Link {
         if self.send_list(store, now, out) == Progress::Made {
             return Progress::Made;
         }
+        if self.session.sync.sender.has_equal() {
+            return self.confirm_equal(store);
+        }
+        // Told after the sums, the partner would not list what differs.
+        self.send_unsynced(out);
         if self.session.sync.sender.begin() {
+            // What is refused from now on was refused in this round.
             self.session.refused_there = false;
         }
         if self.send_next_due(store, now, out) == Progress::Made {
@@ -102,13 +111,8 @@ impl Link {
             return Progress::None;
         }
         match self.session.sync.sender.advance(store) {
-            Step::Wait => return self.confirm_equal(store),
-            Step::Looked { entries, confirmed } => {
-                self.looked_at(entries);
-                for (slot, version) in confirmed {
-                    store.confirm(slot, version);
-                }
-            }
+            Step::Wait => return Progress::None,
+            Step::Looked { entries } => self.looked_at(entries),
             Step::Digests { runs, is_last } => {
                 self.send_sync_frame(&runs.frame(is_last), now, out);
             }
@@ -185,14 +189,14 @@ impl Link {
         Progress::Made
     }
 
-    /// With nothing to send, notes what the partner was found to hold, too.
+    /// Notes what the partner was found to hold, too.
     fn confirm_equal(&mut self, store: &Store) -> Progress {
-        match self.session.sync.receiver.confirm_equal(store) {
-            Some(entries) => {
-                self.looked_at(entries);
-                Progress::Made
-            }
-            None => Progress::None,
+        if self.session.sync.entries_left == 0 {
+            self.session.sync.is_unfinished = true;
+            return Progress::None;
         }
+        let entries = self.session.sync.sender.confirm_equal(store);
+        self.looked_at(entries);
+        Progress::Made
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::held_there::HeldThere;
 use super::shard_view::ShardView;
-use crate::limits::{SYNC_LISTS_MAX, SYNC_SHARD_COST_ENTRIES};
+use crate::limits::{SYNC_LISTS_MAX, SYNC_SHARD_COST_ENTRIES, sizes};
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::{BucketDigest, DigestRuns, List, Section, Sections};
+use crate::rules::{Rule, holds};
 use crate::store::{ListedEntry, Store, Version};
 
 /// See the module's parent.
@@ -18,6 +20,8 @@ pub(in crate::replication::link) struct SyncSender {
     /// Those of which it was told, and which nothing makes known to it before the next round.
     told: BucketSet,
     round: Option<Round>,
+    /// What the round before has found out.
+    held: HeldThere,
 }
 
 /// One comparison of some buckets.
@@ -36,6 +40,7 @@ struct Round {
     listed_to: Option<(u16, u64)>,
     has_last_list: bool,
     view: ShardView,
+    held: HeldThere,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,11 +67,7 @@ pub(super) enum Step {
     /// Nothing before the partner sends something, or the live lane has sent a large value.
     Wait,
     /// So many entries were looked at; records may have become due.
-    Looked {
-        entries: usize,
-        /// Versions that the partner holds, too.
-        confirmed: Vec<(u64, Version)>,
-    },
+    Looked { entries: usize },
     /// Digests to be sent.
     Digests { runs: DigestRuns, is_last: bool },
     /// All records of the oldest list are on the wire.
@@ -92,6 +93,10 @@ impl SyncSender {
         }
         self.untold.add(&news);
         self.requested.add(buckets);
+        if let Some(round) = &mut self.round {
+            // The partner does not list them in this round.
+            round.held.except(buckets);
+        }
     }
 
     /// The buckets in which changes were dropped, and of which the partner was not told.
@@ -112,13 +117,17 @@ impl SyncSender {
         round.is_some_and(|round| round.stage != Stage::Lists)
     }
 
-    /// Begins the round that was requested, unless one is running. True if it has.
+    /// Begins the round that was requested, unless one is running. True if it has, and compares all
+    /// buckets.
     pub(super) fn begin(&mut self) -> bool {
         let begins = self.round.is_none() && !self.requested.is_empty();
+        let mut compares_all = false;
         if begins {
             self.told = BucketSet::default();
+            let buckets = std::mem::take(&mut self.requested);
+            compares_all = buckets.len() == sizes().buckets();
             self.round = Some(Round {
-                buckets: std::mem::take(&mut self.requested),
+                buckets,
                 stage: Stage::Tombstones { shard: 0 },
                 due: Vec::new(),
                 deferred: BTreeSet::new(),
@@ -126,14 +135,45 @@ impl SyncSender {
                 listed_to: None,
                 has_last_list: false,
                 view: ShardView::default(),
+                held: HeldThere::default(),
             });
         }
-        begins
+        compares_all
     }
 
     /// The end mark is on the wire.
     pub(super) fn end(&mut self) {
-        self.round = None;
+        if let Some(round) = self.round.take() {
+            self.held = round.held;
+            self.held.end();
+        }
+    }
+
+    /// The partner has said that it does not hold the item of this slot.
+    pub(in crate::replication::link) fn lacks(&mut self, slot: u64) {
+        let held = match &mut self.round {
+            Some(round) => &mut round.held,
+            None => &mut self.held,
+        };
+        if !held.is_empty() {
+            held.lacks(slot);
+        }
+    }
+
+    /// Whether [`Self::lacks`] makes a difference.
+    pub(in crate::replication::link) fn compares(&self) -> bool {
+        self.round.is_some() || self.has_equal()
+    }
+
+    /// Whether [`Self::confirm_equal`] has something to do. A new round waits for it.
+    pub(super) fn has_equal(&self) -> bool {
+        self.round.is_none() && self.held.has_equal()
+    }
+
+    /// Notes in the items of some equal buckets that the partner holds them. Returns how many
+    /// entries it has looked at.
+    pub(super) fn confirm_equal(&mut self, store: &Store) -> usize {
+        self.held.confirm(store)
     }
 
     /// Whether no round is running or requested.
@@ -193,6 +233,9 @@ impl SyncSender {
         if let Some(last) = last {
             round.listed_to = Some((last.bucket, last.last_hash));
         }
+        for section in list.sections() {
+            round.held.differs(usize::from(section.bucket));
+        }
         round.has_last_list = list.is_last;
         round.lists.push_back(ReceivedList {
             sections: list.sections().0.to_vec(),
@@ -222,15 +265,17 @@ impl Round {
     fn find_tombstones(&mut self, shard: usize, store: &Store) -> Step {
         if shard == store.shard_count() {
             self.stage = Stage::Digests { bucket: 0 };
+            self.held = HeldThere::compared(&self.buckets, store);
         } else {
             self.stage = Stage::Tombstones { shard: shard + 1 };
-            store.tombstones_of(shard, &mut self.due);
+            if holds(Rule::SyncSendsTombstones) {
+                store.tombstones_of(shard, &mut self.due);
+            }
             let buckets = &self.buckets;
             self.due.retain(|&slot| buckets.contains_slot(slot));
         }
         Step::Looked {
             entries: SYNC_SHARD_COST_ENTRIES + self.due.len(),
-            confirmed: Vec::new(),
         }
     }
 
@@ -242,7 +287,8 @@ impl Round {
         while let Some(first) = next.filter(|_| !runs.is_full()) {
             let shard = store.shard_of_bucket(first);
             sums.clear();
-            let has_tombstone = store.sums_of(shard, &mut sums);
+            let has_tombstone =
+                store.sums_of(shard, &mut sums) && holds(Rule::TombstoneIsNoEmptyBucket);
             let (shard_first, count) = store.buckets_of(shard);
             let is_here = |bucket: &usize| *bucket < shard_first + count;
             while let Some(bucket) = next.filter(is_here).filter(|_| !runs.is_full()) {
@@ -293,10 +339,10 @@ impl Round {
             .due
             .sort_unstable_by_key(|&(rank, _)| std::cmp::Reverse(rank));
         self.due.extend(found.due.iter().map(|&(_, slot)| slot));
-        Step::Looked {
-            entries,
-            confirmed: found.confirmed,
+        for (slot, version) in found.held {
+            self.held.confirm_item(slot, version, store);
         }
+        Step::Looked { entries }
     }
 }
 
@@ -306,7 +352,7 @@ struct Found {
     /// Ranks and slots of the records that the partner needs.
     due: Vec<(u32, u64)>,
     /// Versions that the partner holds and was not known to.
-    confirmed: Vec<(u64, Version)>,
+    held: Vec<(u64, Version)>,
 }
 
 impl Found {
@@ -343,7 +389,7 @@ impl Found {
         if is_due {
             self.due.push((own.rank, own.slot));
         } else if there == Some(own.version) && !own.is_tombstone && !own.is_confirmed {
-            self.confirmed.push((own.slot, own.version));
+            self.held.push((own.slot, own.version));
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What a sync brings, and what both nodes know after it.
 
 use super::*;
-use crate::replication::wire::{BucketDigest, DigestRuns};
-use crate::store::{KeyHasher, bucket_of};
+use crate::store::{Evicted, KeyHasher, bucket_of};
 
 fn count(kinds: &[String], kind: &str) -> usize {
     kinds.iter().filter(|it| *it == kind).count()
@@ -122,20 +121,42 @@ fn an_item_whose_ack_was_lost_is_confirmed_by_the_comparison() {
 /// That a bucket was equal is noted in its items a little later, when some may be newer.
 #[test]
 fn what_is_written_after_the_comparison_is_not_confirmed_by_it() {
-    let (mut a, _) = connected_pair();
+    let (mut a, mut b) = connected_pair();
     let other = other_in_bucket(&a, b"key");
-    a.put(b"key", 10, NEVER);
-    a.put(&other, 10, NEVER);
-    let bucket = usize::from(bucket_of(a.store.slot_of(b"key")));
-    let mut runs = DigestRuns::default();
-    runs.push(bucket, BucketDigest::Sum(a.store.bucket_sum(bucket)));
-    let mut equal = Vec::new();
-    runs.frame(true).encode(&mut equal);
-    a.received(&equal).unwrap();
+    a.set(b"key", 10);
+    a.set(&other, 10);
+    let records = a.transmit(1000);
+    b.received(&records).unwrap();
+    cut(&mut a, &mut b);
+    connect(&mut a, &mut b);
+    while !kinds(&exchange(&mut a, &mut b, 1 << 20).0).contains(&"Digests".to_owned()) {}
     a.put(&other, 20, NEVER);
-    a.transmit(1 << 20);
-    let item = |key: &[u8]| a.store.entry(a.store.slot_of(key)).unwrap();
-    assert!(item(b"key").is_confirmed() && !item(&other).is_confirmed());
+    settle(&mut a, &mut b);
+    assert!(a.entry(b"key").unwrap().is_confirmed());
+    assert!(!a.entry(&other).unwrap().is_confirmed());
+}
+
+/// The sums were equal, and the partner has evicted the item before it said so. What it said of
+/// the item itself counts.
+#[test]
+fn what_the_partner_has_evicted_meanwhile_is_not_confirmed_by_the_comparison() {
+    let (mut a, mut b) = connected_pair();
+    a.set(b"key", 10);
+    let record = a.transmit(1000);
+    b.received(&record).unwrap();
+    cut(&mut a, &mut b);
+    connect(&mut a, &mut b);
+    while !kinds(&exchange(&mut a, &mut b, 1 << 20).0).contains(&"Digests".to_owned()) {}
+    let item = a.entry(b"key").unwrap();
+    let evicted = Evicted {
+        slot: a.store.slot_of(b"key"),
+        timestamp: item.timestamp(),
+    };
+    let mut notice = Vec::new();
+    Frame::encode_evictions(&mut notice, &[evicted]);
+    a.received(&notice).unwrap();
+    settle(&mut a, &mut b);
+    assert!(!item.is_confirmed());
 }
 
 /// Another key in the bucket of this one.
