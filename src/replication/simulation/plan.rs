@@ -12,7 +12,7 @@ use crate::store::{ClassPlan, StoreConfig};
 /// Simulated time with clients and faults.
 pub(super) const CHAOS_MS: u64 = 8000;
 /// When the partner goes away in histories with an absence, and when it is back.
-const ABSENCE_MS: std::ops::Range<u64> = 300..6500;
+pub(super) const ABSENCE_MS: std::ops::Range<u64> = 300..6500;
 /// Shards of a store, as a power of two: far fewer than in production, for a sync and expiry
 /// visit all of them.
 const SHARD_BITS: u32 = 4;

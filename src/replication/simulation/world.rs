@@ -7,7 +7,7 @@ use super::command::Command;
 use super::model::Model;
 use super::node::SimNode;
 use super::pipe::Pipe;
-use super::plan::{CHAOS_MS, Phase, Plan};
+use super::plan::{ABSENCE_MS, CHAOS_MS, Phase, Plan};
 use super::stream_check::StreamCheck;
 use super::totals::Totals;
 use crate::limits;
@@ -82,7 +82,7 @@ impl World {
             self.maybe_fault()?;
             if self.plan.is_cut(self.time_ms) {
                 for pipe in &mut self.pipes {
-                    pipe.blocked_until_ms = self.time_ms + 10;
+                    pipe.blocked_until_ms = ABSENCE_MS.end;
                 }
             }
             self.clients()?;
