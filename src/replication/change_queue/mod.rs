@@ -15,10 +15,6 @@ mod tests;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::Notify;
 
 pub use answers::{WorkerAnswers, WriteTotals};
 pub use commits::{Commit, Commits};
@@ -28,6 +24,9 @@ use crate::limits::{
     CHANGE_QUEUE_WAKE_BATCHES, CHANGE_QUEUE_WAKE_KEYS, sizes,
 };
 use crate::replication::link::{Answer, Ticket, WriteGroup};
+use crate::replication::sync::{
+    AtomicBool, AtomicUsize, Notify, Ordering, Receiver, Sender, bounded, fence,
+};
 
 /// No number of waiting keys wakes the replication thread: it is running.
 const AWAKE: usize = usize::MAX;
