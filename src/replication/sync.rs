@@ -1,5 +1,5 @@
 //! What the workers and the replication thread share data with: the change queue takes all of it
-//! from here.
+//! from here, so that `tests/model` can build the queue on a model of the same names.
 
 pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 

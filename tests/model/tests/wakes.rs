@@ -1,0 +1,55 @@
+//! A link that sleeps is woken by what it has to see.
+
+use std::sync::Arc;
+
+use loom::future::block_on;
+use loom::thread;
+use model::check;
+use model::link::Link;
+use model::replication::change_queue::change_queue;
+use model::replication::sync::{AtomicBool, Ordering};
+
+/// The link takes keys once a millisecond. Two workers together fill the queue meanwhile: one of
+/// them sees it.
+#[test]
+fn many_keys_end_a_nap() {
+    for slots in [2, 1] {
+        check(3, move || {
+            let (sender, changes) = change_queue(64, 0);
+            let mut link = Link::up(changes);
+            link.changes().poll_soon();
+            let workers = [1, 2].map(|_| {
+                let sender = sender.clone();
+                // Four keys, or as many batches as half a channel.
+                thread::spawn(move || sender.send(&mut vec![7; slots]))
+            });
+            block_on(link.changes().notified());
+            for worker in workers {
+                worker.join().unwrap();
+            }
+            link.take();
+            assert_eq!(link.sent.len(), 2 * slots);
+        });
+    }
+}
+
+/// A flush changes no key. The link looks for it after it has parked, and before it sleeps.
+#[test]
+fn a_flush_wakes_a_parked_link() {
+    check(5, || {
+        let (sender, changes) = change_queue(64, 0);
+        let link = Link::up(changes);
+        let watermark = Arc::new(AtomicBool::new(false));
+        let worker = {
+            let watermark = Arc::clone(&watermark);
+            thread::spawn(move || {
+                watermark.store(true, Ordering::Relaxed);
+                sender.wake();
+            })
+        };
+        while link.changes().park() && !watermark.load(Ordering::Relaxed) {
+            block_on(link.changes().notified());
+        }
+        worker.join().unwrap();
+    });
+}
