@@ -169,7 +169,10 @@ impl ChangeSender {
         for keys in before.chunks(batch_keys_max) {
             is_sent &= self.send_batch(keys, None, false);
         }
-        is_sent & self.send_batch(last, Some(ticket), has_flushed)
+        is_sent &= self.send_batch(last, Some(ticket), has_flushed);
+        // After the fence in `send_batch`, which pairs with the one in `set_link_up`: if the link
+        // ended meanwhile, either it has answered the ticket, or this worker sees that it is down.
+        is_sent && self.shared.link_up.load(Ordering::Acquire)
     }
 
     /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
@@ -262,6 +265,8 @@ impl ChangeReceiver {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
             self.set_waited_for(false);
+            // Pairs with the one in `send_batch`, see `send_group`.
+            fence(Ordering::SeqCst);
             while let Some(batch) = self.take() {
                 self.answer(batch.ticket.map(Answer::unprotected));
                 self.give_back(batch);
