@@ -236,6 +236,8 @@ impl ChangeSender {
         if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
             shared.overflowed.store(true, Ordering::Release);
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
+            // The receiver may have parked before it could see the overflow.
+            self.wake();
             return false;
         }
         // Pairs with the fence in `park`: either the receiver sees the batch, or this worker sees

@@ -88,6 +88,36 @@ fn a_turn_with_a_large_value_waits_for_both_of_its_groups() {
     });
 }
 
+/// Some group does not fit. Its client and those before it are released as unprotected, and what
+/// the partner still says of these groups counts no more.
+#[test]
+fn an_overflow_answers_its_waiters_and_each_write_counts_once() {
+    check(3, || {
+        let (sender, changes) = queue_of(1, 1);
+        let mut link = Link::up(changes);
+        let mut worker = Worker::new(&sender, 0).unwrap();
+        let worker = thread::spawn(move || {
+            for slot in 1..=2 {
+                worker.write(1, &[slot], &[]);
+                worker.hand_over(1);
+            }
+            worker.wait();
+        });
+        link.run(2);
+        worker.join().unwrap();
+        link.take();
+        let WriteTotals {
+            protected,
+            unprotected,
+            late,
+        } = sender.write_totals();
+        assert_eq!((protected + unprotected, late), (2, 0));
+        assert!(unprotected == 0 || link.has_overflowed);
+        assert!(link.sent.len() == 2 || protected < 2);
+        assert_eq!(sender.waiting_keys(), 0);
+    });
+}
+
 /// The clock passes the timeout of the first group while its answer is on its way. The second group
 /// waits on, whenever that answer comes.
 #[test]

@@ -9,6 +9,24 @@ use model::link::Link;
 use model::replication::change_queue::change_queue;
 use model::replication::sync::{AtomicBool, Ordering};
 
+/// Regression: a worker whose batch was dropped woke nobody. A link that had emptied the queue and
+/// fallen asleep before the worker said so noticed at its next tick, up to 200 ms later. For so
+/// long the partner lacked what was dropped.
+#[test]
+fn an_overflow_wakes_the_link() {
+    check(4, || {
+        let (sender, changes) = change_queue(8, 0);
+        let mut link = Link::up(changes);
+        let worker = thread::spawn(move || {
+            for slot in 1..=2 {
+                sender.send(&mut vec![slot]);
+            }
+        });
+        link.run(2);
+        worker.join().unwrap();
+    });
+}
+
 /// The link takes keys once a millisecond. Two workers together fill the queue meanwhile: one of
 /// them sees it.
 #[test]
