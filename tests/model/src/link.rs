@@ -13,6 +13,8 @@ pub struct Link {
     changes: ChangeReceiver,
     /// Groups whose answers are not given yet.
     open: Vec<Ticket>,
+    /// All that came.
+    tickets: Vec<Ticket>,
     /// Slots that were sent.
     pub sent: Vec<u64>,
     /// A batch was dropped: a full sync would begin.
@@ -27,6 +29,7 @@ impl Link {
         Self {
             changes,
             open: Vec::new(),
+            tickets: Vec::new(),
             sent: Vec::new(),
             has_overflowed: false,
         }
@@ -37,7 +40,11 @@ impl Link {
         self.has_overflowed |= self.changes.take_overflow();
         let mut came = 0;
         while let Some(batch) = self.changes.take() {
-            self.open.extend(batch.group().ticket);
+            if let Some(ticket) = batch.group().ticket {
+                assert!(!self.tickets.contains(&ticket), "it comes with one batch");
+                self.tickets.push(ticket);
+                self.open.push(ticket);
+            }
             self.sent.extend(&batch.keys);
             came += batch.keys.len();
             self.changes.give_back(batch);

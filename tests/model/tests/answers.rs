@@ -48,6 +48,25 @@ fn groups_that_follow_each_other_are_answered_and_wake_both_threads() {
     });
 }
 
+/// The link may take the first batch of a group before there is another. The answer comes after the
+/// last one.
+#[test]
+fn a_group_of_several_batches_has_one_answer() {
+    check(4, || {
+        let (sender, changes) = queue_of(8, 1);
+        let mut link = Link::up(changes);
+        let mut worker = Worker::new(&sender, 0).unwrap();
+        let worker = thread::spawn(move || {
+            worker.write(1, &[1, 2, 3, 4, 5], &[]);
+            worker.hand_over(1);
+            worker.wait();
+        });
+        link.run(5);
+        worker.join().unwrap();
+        assert_totals(&sender, 5, 0, 0);
+    });
+}
+
 /// The workers share the wake-up of the link: the one that does not wake it relies on the other.
 #[test]
 fn two_workers_are_answered_each_for_itself() {
