@@ -52,7 +52,7 @@ fn groups_that_follow_each_other_are_answered_and_wake_both_threads() {
 /// last one.
 #[test]
 fn a_group_of_several_batches_has_one_answer() {
-    check(4, || {
+    check(3, || {
         let (sender, changes) = queue_of(8, 1);
         let mut link = Link::up(changes);
         let mut worker = Worker::new(&sender, 0).unwrap();

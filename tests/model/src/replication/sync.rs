@@ -1,8 +1,8 @@
 //! The names of the server's `replication/sync.rs`, made of steps that the model can interleave.
 //!
-//! The atomics are the model's own. Of the others each promises no more than the original does: a
-//! read that takes no lock may see an older value, and nothing but a fence of the queue itself
-//! prevents that.
+//! The atomics are the model's own. Who looks into a channel without taking from it, or finds it
+//! empty, may see an older state: only a fence of the queue itself prevents that. The lock around
+//! the items orders those who send and take a little more than crossbeam does.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -50,7 +50,7 @@ pub struct Notify(Mutex<Notified>);
 #[derive(Debug, Default)]
 struct Notified {
     is_due: bool,
-    /// The queue lets one task wait for each.
+    /// Of each, one task at a time waits.
     waiter: Option<Waker>,
 }
 
