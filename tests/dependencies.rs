@@ -252,7 +252,7 @@ fn crates_come_from_allowed_registries() {
     let sources = deny().sources;
     assert_eq!(sources.unknown_registry, "deny");
     assert_eq!(sources.unknown_git, "deny");
-    let ours = ["memtwin", "protocol-tests"];
+    let ours = ["memtwin", "model", "protocol-tests"];
     let is_allowed = |locked: &Locked| match &locked.source {
         Some(source) => source.strip_prefix("registry+").is_some_and(|registry| {
             sources

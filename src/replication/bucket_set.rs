@@ -79,11 +79,6 @@ impl BucketSet {
         self.words.get(at).is_some_and(|word| word & bit != 0)
     }
 
-    /// Whether the bucket of a slot is in it.
-    pub(super) fn contains_slot(&self, slot: u64) -> bool {
-        self.contains(usize::from(bucket_of(slot)))
-    }
-
     /// The first bucket from `from` on.
     #[must_use]
     pub fn first_from(&self, from: usize) -> Option<usize> {

@@ -8,5 +8,6 @@ pub mod runner;
 #[cfg(test)]
 mod simulation;
 pub mod startup;
+mod sync;
 pub mod tls;
 pub mod wire;

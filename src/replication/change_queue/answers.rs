@@ -1,12 +1,9 @@
 //! Answers from the replication thread to the workers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::replication::link::Answer;
+use crate::replication::sync::{AtomicU64, Mutex, Notify, Ordering};
 
 /// What one worker has been told, and has counted.
 #[derive(Debug, Default)]

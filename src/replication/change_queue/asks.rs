@@ -1,12 +1,8 @@
 //! Clients that wait for the partner's answer: their keys go to the link, its word comes back.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::oneshot;
-
 use super::{ChangeReceiver, ChangeSender};
 use crate::limits::ASK_QUEUE_MAX;
+use crate::replication::sync::{AtomicU64, Ordering, Receiver, Sender, bounded, oneshot};
 
 /// No ask is unanswered since the partner last answered a heartbeat.
 const NOT_PAUSED: u64 = u64::MAX;

@@ -10,13 +10,13 @@ use std::collections::VecDeque;
 use std::mem;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use super::ChangeSender;
 use super::answers::WorkerAnswers;
 use crate::limits::{LARGE_ACK_TIMEOUT_MS, SPARE_GROUPS_KEPT};
 use crate::replication::link::{Answer, Ticket};
+use crate::replication::sync::{AtomicU64, Ordering};
 use crate::store::OpContext;
 
 /// The groups of one worker.

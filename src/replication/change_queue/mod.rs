@@ -16,10 +16,6 @@ mod tests;
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
-use tokio::sync::Notify;
 
 pub use answers::{WorkerAnswers, WriteTotals};
 use asks::AskQueue;
@@ -32,6 +28,9 @@ use crate::limits::{
 };
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::link::{Answer, Ticket, WriteGroup};
+use crate::replication::sync::{
+    AtomicBool, AtomicU64, AtomicUsize, Notify, Ordering, Receiver, Sender, bounded, fence,
+};
 use crate::store::bucket_of;
 
 /// No number of waiting keys wakes the replication thread: it is running.
@@ -192,7 +191,10 @@ impl ChangeSender {
         for keys in before.chunks(batch_keys_max) {
             is_sent &= self.send_batch(keys, None, false);
         }
-        is_sent & self.send_batch(last, Some(ticket), has_flushed)
+        is_sent &= self.send_batch(last, Some(ticket), has_flushed);
+        // After the fence in `send_batch`, which pairs with the one in `set_link_up`: if the link
+        // ended meanwhile, either it has answered the ticket, or this worker sees that it is down.
+        is_sent && self.shared.link_up.load(Ordering::Acquire)
     }
 
     /// Sends the slots that a turn has written, and empties `dirty`. Never blocks: if the queue is
@@ -256,6 +258,8 @@ impl ChangeSender {
         if waiting > shared.keys_max || self.batches.try_send(batch).is_err() {
             shared.note_overflow(keys);
             shared.waiting_keys.fetch_sub(keys.len(), Ordering::Release);
+            // The receiver may have parked before it could see the overflow.
+            self.wake();
             return false;
         }
         // Pairs with the fence in `park`: either the receiver sees the batch, or this worker sees
@@ -285,6 +289,8 @@ impl ChangeReceiver {
         self.shared.link_up.store(up, Ordering::Release);
         if !up {
             self.set_waited_for(false);
+            // Pairs with the one in `send_batch`, see `send_group`.
+            fence(Ordering::SeqCst);
             while let Some(batch) = self.take() {
                 self.answer(batch.ticket.map(Answer::unprotected));
                 self.give_back(batch);

@@ -8,7 +8,7 @@ use crate::limits::{SYNC_LISTS_MAX, SYNC_SHARD_COST_ENTRIES, sizes};
 use crate::replication::bucket_set::BucketSet;
 use crate::replication::wire::{BucketDigest, DigestRuns, List, Section, Sections};
 use crate::rules::{Rule, holds};
-use crate::store::{ListedEntry, Store, Version};
+use crate::store::{ListedEntry, Store, Version, bucket_of};
 
 /// See the module's parent.
 #[derive(Debug, Default)]
@@ -272,7 +272,8 @@ impl Round {
                 store.tombstones_of(shard, &mut self.due);
             }
             let buckets = &self.buckets;
-            self.due.retain(|&slot| buckets.contains_slot(slot));
+            self.due
+                .retain(|&slot| buckets.contains(usize::from(bucket_of(slot))));
         }
         Step::Looked {
             entries: SYNC_SHARD_COST_ENTRIES + self.due.len(),

@@ -1,0 +1,6 @@
+//! The tickets of the server.
+
+#[path = "../../../../src/replication/link/ticket.rs"]
+mod ticket;
+
+pub use ticket::{Answer, Ticket, WriteGroup};
