@@ -1,0 +1,345 @@
+//! Checks what a pair promises: clients write while something goes wrong, and in the end both nodes
+//! are asked for every key.
+//!
+//! Each client has keys of its own and knows of each what was acknowledged ([`notes`]). What is
+//! missing or old afterwards must have been counted in `writes_unprotected` by the process that
+//! acknowledged it, since the last time both nodes held the same ([`counts`]).
+
+pub mod counts;
+pub mod faults;
+pub mod load;
+pub mod notes;
+pub mod report;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use parking_lot::MutexGuard;
+
+use self::counts::{Count, Finding, broken_promises};
+use self::faults::Fault;
+use self::load::{Load, key};
+use self::notes::{Note, Verdict, number_of};
+use self::report::Row;
+use crate::client::Client;
+use crate::pair::{PATIENCE, Pair, eventually};
+
+/// Clients of a pair.
+const CLIENTS: usize = 6;
+/// The nodes wait longer for an ack than they do by default: a busy machine delays acks, and what
+/// is unprotected therefore proves nothing.
+const FLAGS: [&str; 8] = [
+    "-m",
+    "256",
+    "-t",
+    "2",
+    "--start-alone-after",
+    "1s",
+    "--ack-timeout",
+    "60ms",
+];
+/// More than clients give to what they let expire.
+const SHORT_LIFE_SECS: i64 = 5;
+/// Between two looks at something that has to happen.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// A pair under load.
+#[derive(Debug)]
+pub struct Audit {
+    // Dropped before the pair, or its clients would look for nodes that are gone.
+    load: Load,
+    pair: Pair,
+    /// Of all processes that were started.
+    counts: Vec<Count>,
+    evicted_before: u64,
+    /// One node is too small for what the other holds.
+    is_unequal: bool,
+}
+
+impl Audit {
+    /// A pair with these flags, beside those that every audit has, and clients that write to both
+    /// nodes. `seed` chooses what they write.
+    pub fn start(flags: &[&str], seed: u64) -> Result<Self> {
+        Self::of(Pair::start(&[&FLAGS, flags].concat())?, seed)
+    }
+
+    /// Lets the fault happen, and checks.
+    ///
+    /// # Errors
+    /// As [`Audit::check`].
+    pub fn befall(&mut self, fault: Fault) -> Result<Row> {
+        let fault_name = format!("{fault:?}");
+        fault.happen(self).with_context(|| fault_name.clone())?;
+        self.check(&fault_name)
+    }
+
+    /// With these flags for side 1 only, which make it smaller than its partner.
+    pub fn start_unequal(flags: &[&str], seed: u64) -> Result<Self> {
+        let mut pair = Pair::prepare(&FLAGS)?;
+        for flag in flags {
+            pair.add_flag(1, flag);
+        }
+        pair.launch_both()?;
+        let mut audit = Self::of(pair, seed)?;
+        audit.is_unequal = true;
+        Ok(audit)
+    }
+
+    fn of(pair: Pair, seed: u64) -> Result<Self> {
+        let addresses = [pair.client_address(0), pair.client_address(1)];
+        let load = Load::start(addresses, CLIENTS, seed);
+        let counts = [0, 1].map(|side| Count::new(load.life(side))).to_vec();
+        let mut audit = Self {
+            load,
+            pair,
+            counts,
+            evicted_before: 0,
+            is_unequal: false,
+        };
+        audit.run(10 * CLIENTS as u64)?;
+        audit.settle()?;
+        Ok(audit)
+    }
+
+    /// The pair.
+    pub fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    /// The clients.
+    pub fn load(&self) -> &Load {
+        &self.load
+    }
+
+    /// Lets the clients go on until so many more commands were answered.
+    pub fn run(&self, answers: u64) -> Result<()> {
+        self.load.wait_for_answers(answers)
+    }
+
+    /// Kills the process of this side with SIGKILL, right after a look at its counter.
+    pub fn kill(&mut self, side: usize) -> Result<()> {
+        self.look(side)?;
+        self.kill_frozen(side)
+    }
+
+    /// The same for a process that cannot be asked: the look was before [`Self::freeze`].
+    pub fn kill_frozen(&mut self, side: usize) -> Result<()> {
+        self.pair.kill(side);
+        self.count_mut(side)?.end();
+        Ok(())
+    }
+
+    /// Stops the process of this side, right after a look at its counter.
+    pub fn freeze(&mut self, side: usize) -> Result<()> {
+        self.look(side)?;
+        self.pair.freeze(side)
+    }
+
+    /// Starts a process on this side, with this wall clock if there is one.
+    pub fn launch(&mut self, side: usize, wall: Option<&str>) -> Result<()> {
+        self.load.count_start(side);
+        self.counts.push(Count::new(self.load.life(side)));
+        match wall {
+            Some(wall) => self.pair.launch_with_wall_clock(side, wall),
+            None => self.pair.launch(side),
+        }
+    }
+
+    /// The same, and waits until it answers clients.
+    pub fn launch_until_open(&mut self, side: usize, wall: Option<&str>) -> Result<()> {
+        self.launch(side, wall)?;
+        self.pair.wait_until_open(side)
+    }
+
+    /// Takes no account of what was written until now: it was on no other node.
+    pub fn forget(&mut self) {
+        for mut notes in self.load.notes() {
+            notes.iter_mut().for_each(Note::forget);
+        }
+    }
+
+    /// Stops the clients until both nodes hold the same, and counts anew from there.
+    pub fn settle(&mut self) -> Result<()> {
+        let notes = self.load.notes();
+        wait_until_equal(&self.pair, self.is_unequal, &notes)?;
+        drop(notes);
+        self.start_over()
+    }
+
+    /// Stops the clients, waits until both nodes hold the same if both run, and compares every key
+    /// on every node that runs with what was acknowledged. `fault` is what has happened.
+    ///
+    /// # Errors
+    /// The nodes do not answer, or do not come to hold the same. A broken promise is none: it is in
+    /// the row.
+    pub fn check(&mut self, fault: &str) -> Result<Row> {
+        let sides: Vec<usize> = (0..2)
+            .filter(|&side| self.pair.node(side).is_ok())
+            .collect();
+        let mut notes = self.load.notes();
+        if sides.len() == 2 {
+            wait_until_equal(&self.pair, self.is_unequal, &notes)?;
+        }
+        let mut findings: Vec<Finding> = Vec::new();
+        for &side in &sides {
+            findings.extend(read_all(self.pair.client(side)?, side, &notes)?);
+        }
+        if self.is_unequal && sides.len() == 2 {
+            findings.retain(|finding| finding.verdict == Verdict::Stale || finding.found.0 == 0);
+        }
+        // A key that is wrong on both nodes is one.
+        findings.sort_by(|left, right| left.key.cmp(&right.key));
+        findings.dedup_by(|left, right| left.key == right.key);
+        for note in notes.iter_mut().flat_map(|notes| notes.iter_mut()) {
+            note.settle();
+        }
+        for finding in &findings {
+            let (client, index) = place_of(&finding.key)?;
+            notes[client][index].forget();
+        }
+        drop(notes);
+        self.report(fault, &sides, &findings)
+    }
+
+    fn report(&mut self, fault: &str, sides: &[usize], findings: &[Finding]) -> Result<Row> {
+        for &side in sides {
+            self.look(side)?;
+        }
+        let evicted = self.evicted()?.saturating_sub(self.evicted_before);
+        let of = |verdict| findings.iter().filter(|one| one.verdict == verdict).count() as u64;
+        let row = Row {
+            fault: fault.to_owned(),
+            done: self.load.take_done(),
+            lost: of(Verdict::Lost),
+            stale: of(Verdict::Stale),
+            unprotected: self.counts.iter().map(Count::growth).sum(),
+            broken: broken_promises(findings, &self.counts, evicted),
+        };
+        if sides.len() == 2 {
+            self.start_over()?;
+        }
+        self.load.send_home();
+        Ok(row)
+    }
+
+    /// Both nodes hold the same.
+    fn start_over(&mut self) -> Result<()> {
+        for side in 0..2 {
+            self.look(side)?;
+        }
+        self.counts.retain(|count| !count.has_ended());
+        self.counts.iter_mut().for_each(Count::start_over);
+        self.evicted_before = self.evicted()?;
+        Ok(())
+    }
+
+    /// Asks the process of this side for its counter.
+    fn look(&mut self, side: usize) -> Result<()> {
+        let mut client = self.pair.client(side)?;
+        let asked_at = Instant::now();
+        let stats = client.stats("stats replication")?;
+        let unprotected = stats.get("writes_unprotected").context("no counter")?;
+        let unprotected = unprotected.parse()?;
+        self.count_mut(side)?.update(asked_at, unprotected);
+        Ok(())
+    }
+
+    fn count_mut(&mut self, side: usize) -> Result<&mut Count> {
+        let life = self.load.life(side);
+        let mut counts = self.counts.iter_mut();
+        counts
+            .find(|count| count.life() == life)
+            .context("a process without a counter")
+    }
+
+    /// Evictions on the nodes that run.
+    fn evicted(&self) -> Result<u64> {
+        let mut evicted = 0;
+        for side in 0..2 {
+            if self.pair.node(side).is_ok() {
+                let stats = self.pair.client(side)?.stats("stats")?;
+                let own = stats.get("evictions").context("no evictions")?;
+                evicted += own.parse::<u64>()?;
+            }
+        }
+        Ok(evicted)
+    }
+}
+
+/// Waits until the link is up, nothing is under way, and both nodes answer the same for every key.
+fn wait_until_equal(
+    pair: &Pair,
+    is_unequal: bool,
+    notes: &[MutexGuard<'_, Vec<Note>>],
+) -> Result<()> {
+    for side in 0..2 {
+        let mut client = pair.client(side)?;
+        eventually(&format!("side {side} has sent everything"), || {
+            let stats = client.stats("stats replication")?;
+            let is = |name: &str, wanted: &str| stats.get(name).is_some_and(|it| it == wanted);
+            let nothing_waits = is("queue_keys", "0") && is("unconfirmed_records", "0");
+            let all_sent = is_unequal || is("sync_pending", "0");
+            Ok(is("link", "up") && nothing_waits && all_sent)
+        })?;
+    }
+    if is_unequal {
+        return Ok(());
+    }
+    let sizes = notes.iter().enumerate();
+    let keys: Vec<_> = sizes
+        .flat_map(|(client, notes)| (0..notes.len()).map(move |index| key(client, index)))
+        .collect();
+    pair.wait_until_equal(&keys)
+}
+
+/// What is wrong on this side. A short life has its time to end.
+fn read_all(
+    mut client: Client,
+    side: usize,
+    notes: &[MutexGuard<'_, Vec<Note>>],
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (writer, notes) in notes.iter().enumerate() {
+        for (index, note) in notes.iter().enumerate() {
+            let key = key(writer, index);
+            let deadline = Instant::now() + PATIENCE;
+            let (found, verdict) = loop {
+                let value = client.get(&key)?;
+                let found = value.as_deref().map(number_of);
+                ensure!(found != Some(None), "{key} on side {side} is broken");
+                let found = found.flatten();
+                let verdict = note.judge(found);
+                let is_stale = verdict == Verdict::Stale;
+                if !is_stale || Instant::now() > deadline || !expires_soon(&mut client, &key)? {
+                    break (found, verdict);
+                }
+                thread::sleep(GLANCE);
+            };
+            if verdict != Verdict::Right {
+                findings.push(Finding {
+                    key,
+                    verdict,
+                    acknowledged: note.acknowledged().copied(),
+                    found: (side, found),
+                });
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether the value of this key, if there is one, has only seconds to live.
+fn expires_soon(client: &mut Client, key: &str) -> Result<bool> {
+    let life = client.ask(&format!("mg {key} t"))?;
+    let secs = life.strip_prefix("HD t").map(str::parse::<i64>);
+    let secs = secs.transpose().context(life)?;
+    Ok(secs.is_none_or(|secs| (0..=SHORT_LIFE_SECS).contains(&secs)))
+}
+
+/// The client and the index of a key, see [`key`].
+fn place_of(key: &str) -> Result<(usize, usize)> {
+    let place = key.strip_prefix('w').and_then(|rest| rest.split_once('.'));
+    let (client, index) = place.with_context(|| format!("{key} is no key of a client"))?;
+    Ok((client.parse()?, index.parse()?))
+}
