@@ -21,6 +21,11 @@ fn a_node_is_killed() -> Result<()> {
 }
 
 #[test]
+fn a_node_is_lost_with_what_it_was_sending() -> Result<()> {
+    is_survived(Fault::LoseHost)
+}
+
+#[test]
 fn a_node_is_killed_and_back_at_once_with_nothing() -> Result<()> {
     is_survived(Fault::RestartInPlace)
 }

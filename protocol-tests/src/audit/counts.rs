@@ -1,8 +1,12 @@
 //! What each process of a pair has counted as unprotected, and how much may be missing therefore.
 
+use std::fmt;
 use std::time::Instant;
 
-use super::notes::{Acknowledged, Life, Verdict};
+use super::notes::{Acknowledged, Life, Verdict, Write};
+
+/// Keys that a message names.
+const SHOWN_MAX: usize = 10;
 
 /// The counter of one process.
 #[derive(Clone, Copy, Debug)]
@@ -92,9 +96,11 @@ pub fn broken_promises(findings: &[Finding], counts: &[Count], evicted: u64) -> 
         let excused = surplus.min(allowed_evictions);
         allowed_evictions -= excused;
         if surplus > excused {
+            let Life { side, starts } = count.life;
             broken.push(format!(
-                "{} wrong, {allowed} allowed of {count:?}: {all:?}",
-                all.len()
+                "side {side}, started {starts} times before: {} keys, {allowed} allowed:{}",
+                all.len(),
+                shown(all)
             ));
         }
     }
@@ -103,9 +109,30 @@ pub fn broken_promises(findings: &[Finding], counts: &[Count], evicted: u64) -> 
         .filter(|finding| finding.acknowledged.is_none())
         .collect();
     if !never.is_empty() {
-        broken.push(format!("never written: {never:?}"));
+        broken.push(format!("never acknowledged:{}", shown(never)));
     }
     broken
+}
+
+fn shown(findings: Vec<&Finding>) -> String {
+    let lines = findings.into_iter().take(SHOWN_MAX);
+    lines.map(|finding| format!("\n  {finding}")).collect()
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (side, found) = self.found;
+        let key = &self.key;
+        write!(out, "{key}: side {side} has ")?;
+        match found {
+            Some(number) => write!(out, "value {number}")?,
+            None => write!(out, "nothing")?,
+        }
+        match self.acknowledged.map(|last| last.write) {
+            Some(Write { number, effect }) => write!(out, " after command {number}, {effect:?}"),
+            None => write!(out, " and was sent nothing that was answered"),
+        }
+    }
 }
 
 impl Count {
@@ -118,7 +145,7 @@ impl Count {
 mod tests {
     use std::time::Duration;
 
-    use super::super::notes::{Effect, Write};
+    use super::super::notes::Effect;
     use super::*;
 
     fn life(side: usize) -> Life {

@@ -20,8 +20,10 @@ const WRONG_CLOCKS: [&str; 4] = ["-1h", "+1h", "-1d", "+1d"];
 /// A fault. The number is the side that it befalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// SIGKILL on a link on which acks take a while; the other node serves, then it returns empty.
+    /// SIGKILL; the other node serves, then this one returns empty.
     Kill(usize),
+    /// The same, and what the link carries at that moment is lost.
+    LoseHost(usize),
     /// SIGKILL and a new process at once.
     RestartInPlace(usize),
     /// Both, one after the other; the second as soon as the first serves.
@@ -59,6 +61,7 @@ impl Fault {
         let wall = WRONG_CLOCKS[rng.usize(0..WRONG_CLOCKS.len())];
         let all = [
             Self::Kill(side),
+            Self::LoseHost(side),
             Self::RestartInPlace(side),
             Self::RestartInTurn(side),
             Self::Freeze(side),
@@ -81,7 +84,12 @@ impl Fault {
     pub fn happen(self, audit: &mut Audit) -> Result<()> {
         audit.run(A_WHILE)?;
         match self {
-            Self::Kill(side) => kill(audit, side)?,
+            Self::Kill(side) => {
+                audit.kill(side)?;
+                audit.run(A_WHILE)?;
+                audit.launch_until_open(side, None)?;
+            }
+            Self::LoseHost(side) => lose_host(audit, side)?,
             Self::RestartInPlace(side) => {
                 audit.kill(side)?;
                 audit.launch_until_open(side, None)?;
@@ -133,12 +141,13 @@ pub fn are_survived(seed: u64, faults: &[Fault]) -> Result<()> {
     Ok(())
 }
 
-fn kill(audit: &mut Audit, side: usize) -> Result<()> {
+fn lose_host(audit: &mut Audit, side: usize) -> Result<()> {
     audit.pair().link().delay(SLOW_LINK_MS);
     audit.run(A_WHILE)?;
     audit.kill(side)?;
-    audit.pair().link().delay(0);
+    audit.pair().link().cut();
     audit.run(A_WHILE)?;
+    audit.pair().link().heal();
     audit.launch_until_open(side, None)
 }
 

@@ -24,6 +24,9 @@ const RETRY: Duration = Duration::from_millis(20);
 /// Seconds that a value lives which is to expire.
 const BRIEF_SECS: i64 = 1;
 
+/// How a node refuses a value that is too large for it.
+const REFUSED: &str = "SERVER_ERROR o";
+
 /// Clients at work.
 #[derive(Debug)]
 pub struct Load {
@@ -266,14 +269,14 @@ impl Writer {
         let asked = Instant::now();
         self.shared.written.fetch_add(1, Ordering::SeqCst);
         match send(client, &key, write, self.rng.bool()) {
-            Ok(changed) => {
+            Ok(effect) => {
                 let at = Instant::now();
                 let wait_us = (at - asked).as_micros() as u64;
                 let longest = &self.shared.longest_wait_us;
                 longest.fetch_max(wait_us, Ordering::SeqCst);
                 self.shared.acknowledged.fetch_add(1, Ordering::SeqCst);
-                if changed {
-                    let life = *life;
+                if let Some(effect) = effect {
+                    let (write, life) = (Write { effect, ..write }, *life);
                     notes[index].acknowledge(Acknowledged { write, life, at });
                 }
             }
@@ -293,9 +296,9 @@ impl Writer {
     }
 }
 
-/// Sends a command in one of its two forms. Returns whether it changed something: a deletion does
-/// where nothing is found, too, for what may come from the partner.
-fn send(client: &mut Client, key: &str, write: Write, is_meta: bool) -> Result<bool> {
+/// Sends a command in one of its two forms. Returns its effect, if it had one: a deletion has where
+/// nothing is found, too, on what may come from the partner; a value that is refused deletes.
+fn send(client: &mut Client, key: &str, write: Write, is_meta: bool) -> Result<Option<Effect>> {
     let value = value_of(write.number);
     let answer = match (write.effect, is_meta) {
         (Effect::Value, false) => client.set(key, &value)?,
@@ -307,11 +310,15 @@ fn send(client: &mut Client, key: &str, write: Write, is_meta: bool) -> Result<b
         (Effect::Gone, false) => client.ask(&format!("delete {key}"))?,
         (Effect::Gone, true) => client.ask(&format!("md {key}"))?,
     };
-    match (write.effect, answer.as_str()) {
-        (Effect::Touched, "NOT_FOUND" | "EN") => Ok(false),
+    let effect = write.effect;
+    match (effect, answer.as_str()) {
+        (Effect::Touched, "NOT_FOUND" | "EN") => Ok(None),
         (Effect::Touched, "TOUCHED" | "HD")
         | (Effect::Value | Effect::Brief, "STORED" | "HD")
-        | (Effect::Gone, "DELETED" | "NOT_FOUND" | "HD" | "NF") => Ok(true),
+        | (Effect::Gone, "DELETED" | "NOT_FOUND" | "HD" | "NF") => Ok(Some(effect)),
+        (Effect::Value | Effect::Brief, refused) if refused.starts_with(REFUSED) => {
+            Ok(Some(Effect::Gone))
+        }
         _ => bail!("{write:?}: {answer}"),
     }
 }

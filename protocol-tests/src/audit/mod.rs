@@ -164,6 +164,9 @@ impl Audit {
         let notes = self.load.notes();
         wait_until_equal(&self.pair, self.is_unequal, &notes)?;
         drop(notes);
+        if self.is_unequal {
+            return Ok(());
+        }
         self.start_over()
     }
 
@@ -216,7 +219,7 @@ impl Audit {
             unprotected: self.counts.iter().map(Count::growth).sum(),
             broken: broken_promises(findings, &self.counts, evicted),
         };
-        if sides.len() == 2 {
+        if sides.len() == 2 && !self.is_unequal {
             self.start_over()?;
         }
         self.load.send_home();
