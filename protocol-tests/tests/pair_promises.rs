@@ -66,7 +66,7 @@ fn a_node_is_killed_while_it_fills_its_partner() -> Result<()> {
         audit.kill(1 - source)?;
         begin_sync(&mut audit, 1 - source)?;
         audit.kill(source)?;
-        audit.pair().link().heal();
+        audit.heal();
         audit.pair().wait_until_open(1 - source)?;
         audit.run(200)?;
         audit.launch_until_open(source, None)?;

@@ -117,14 +117,14 @@ impl Fault {
     fn befall_link(self, audit: &Audit) -> Result<()> {
         let link = audit.pair().link();
         match self {
-            Self::Cut => link.cut(),
+            Self::Cut => audit.cut(),
             Self::HoldForward => link.hold_towards(&[Direction::Forward]),
             Self::HoldBackward => link.hold_towards(&[Direction::Backward]),
             Self::Narrow => link.narrow(&Direction::BOTH, VERY_NARROW_LINK_BYTES_PER_SEC),
             _ => link.hold(),
         }
         audit.run(2 * A_WHILE)?;
-        link.heal();
+        audit.heal();
         Ok(())
     }
 }
@@ -145,9 +145,9 @@ fn lose_host(audit: &mut Audit, side: usize) -> Result<()> {
     audit.pair().link().delay(SLOW_LINK_MS);
     audit.run(A_WHILE)?;
     audit.kill(side)?;
-    audit.pair().link().cut();
+    audit.cut();
     audit.run(A_WHILE)?;
-    audit.pair().link().heal();
+    audit.heal();
     audit.launch_until_open(side, None)
 }
 
@@ -167,18 +167,18 @@ fn freeze_then_kill_other(audit: &mut Audit, side: usize) -> Result<()> {
 }
 
 fn cut_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
-    audit.pair().link().cut();
+    audit.cut();
     audit.run(A_WHILE)?;
     audit.kill(side)?;
     audit.run(A_WHILE)?;
-    audit.pair().link().heal();
+    audit.heal();
     audit.launch_until_open(side, None)
 }
 
 fn blink_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
-    audit.pair().link().cut();
+    audit.cut();
     audit.pair().wait_for_stat(1 - side, "link", "down")?;
-    audit.pair().link().heal();
+    audit.heal();
     audit.pair().wait_for_stat(1 - side, "link", "up")?;
     audit.kill(side)?;
     audit.run(A_WHILE)?;
@@ -189,7 +189,7 @@ fn kill_target_of_sync(audit: &mut Audit, side: usize) -> Result<()> {
     audit.kill(side)?;
     begin_sync(audit, side)?;
     audit.kill_frozen(side)?;
-    audit.pair().link().heal();
+    audit.heal();
     audit.launch_until_open(side, None)
 }
 
@@ -224,11 +224,11 @@ fn wrong_clock(audit: &mut Audit, side: usize, wall: &str) -> Result<()> {
 fn wrong_clock_alone(audit: &mut Audit, side: usize, wall: &str) -> Result<()> {
     audit.load().stay_home(true);
     audit.run(A_WHILE)?;
-    audit.pair().link().cut();
+    audit.cut();
     audit.kill(side)?;
     audit.launch_until_open(side, Some(wall))?;
     audit.run(2 * A_WHILE)?;
-    audit.pair().link().heal();
+    audit.heal();
     audit.settle()?;
     audit.load().stay_home(false);
     audit.run(A_WHILE)?;

@@ -14,16 +14,18 @@ pub mod report;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use parking_lot::MutexGuard;
 
 use self::counts::{Count, Finding, broken_promises};
 use self::faults::Fault;
-use self::load::{Load, key};
+use self::load::{Done, Load, key};
 use self::notes::{Note, Verdict, number_of};
 use self::report::Row;
 use crate::client::Client;
 use crate::pair::{PATIENCE, Pair, eventually};
+use crate::proxy::Proxy;
+use crate::server::Address;
 
 /// Clients of a pair.
 const CLIENTS: usize = 6;
@@ -50,6 +52,8 @@ pub struct Audit {
     // Dropped before the pair, or its clients would look for nodes that are gone.
     load: Load,
     pair: Pair,
+    /// Side 1 looks through it whether side 0 runs; nothing else passes here.
+    way_back: Proxy,
     /// Of all processes that were started.
     counts: Vec<Count>,
     evicted_before: u64,
@@ -61,7 +65,39 @@ impl Audit {
     /// A pair with these flags, beside those that every audit has, and clients that write to both
     /// nodes. `seed` chooses what they write.
     pub fn start(flags: &[&str], seed: u64) -> Result<Self> {
-        Self::of(Pair::start(&[&FLAGS, flags].concat())?, seed)
+        Self::of(Pair::prepare(&[&FLAGS, flags].concat())?, false, seed)
+    }
+
+    /// With these flags for side 1 only, which make it smaller than its partner.
+    pub fn start_unequal(flags: &[&str], seed: u64) -> Result<Self> {
+        let mut pair = Pair::prepare(&FLAGS)?;
+        for flag in flags {
+            pair.add_flag(1, flag);
+        }
+        Self::of(pair, true, seed)
+    }
+
+    fn of(mut pair: Pair, is_unequal: bool, seed: u64) -> Result<Self> {
+        let Address::Tcp(side_0) = pair.link_address(0) else {
+            bail!("the link is TCP");
+        };
+        let way_back = Proxy::start(side_0)?;
+        pair.set_flag(1, "--failover", &way_back.address().to_string())?;
+        pair.launch_both()?;
+        let addresses = [pair.client_address(0), pair.client_address(1)];
+        let load = Load::start(addresses, CLIENTS, seed);
+        let counts = [0, 1].map(|side| Count::new(load.life(side))).to_vec();
+        let mut audit = Self {
+            load,
+            pair,
+            way_back,
+            counts,
+            evicted_before: 0,
+            is_unequal,
+        };
+        audit.run(10 * CLIENTS as u64)?;
+        audit.settle()?;
+        Ok(audit)
     }
 
     /// Lets the fault happen, and checks.
@@ -72,34 +108,6 @@ impl Audit {
         let fault_name = format!("{fault:?}");
         fault.happen(self).with_context(|| fault_name.clone())?;
         self.check(&fault_name)
-    }
-
-    /// With these flags for side 1 only, which make it smaller than its partner.
-    pub fn start_unequal(flags: &[&str], seed: u64) -> Result<Self> {
-        let mut pair = Pair::prepare(&FLAGS)?;
-        for flag in flags {
-            pair.add_flag(1, flag);
-        }
-        pair.launch_both()?;
-        let mut audit = Self::of(pair, seed)?;
-        audit.is_unequal = true;
-        Ok(audit)
-    }
-
-    fn of(pair: Pair, seed: u64) -> Result<Self> {
-        let addresses = [pair.client_address(0), pair.client_address(1)];
-        let load = Load::start(addresses, CLIENTS, seed);
-        let counts = [0, 1].map(|side| Count::new(load.life(side))).to_vec();
-        let mut audit = Self {
-            load,
-            pair,
-            counts,
-            evicted_before: 0,
-            is_unequal: false,
-        };
-        audit.run(10 * CLIENTS as u64)?;
-        audit.settle()?;
-        Ok(audit)
     }
 
     /// The pair.
@@ -115,6 +123,18 @@ impl Audit {
     /// Lets the clients go on until so many more commands were answered.
     pub fn run(&self, answers: u64) -> Result<()> {
         self.load.wait_for_answers(answers)
+    }
+
+    /// Closes the connections between the nodes, and lets none through until [`Self::heal`].
+    pub fn cut(&self) {
+        self.pair.link().cut();
+        self.way_back.cut();
+    }
+
+    /// The nodes can reach each other as ever.
+    pub fn heal(&self) {
+        self.way_back.heal();
+        self.pair.link().heal();
     }
 
     /// Kills the process of this side with SIGKILL, right after a look at its counter.
@@ -201,11 +221,18 @@ impl Audit {
             let (client, index) = place_of(&finding.key)?;
             notes[client][index].forget();
         }
+        let done = self.load.take_done();
         drop(notes);
-        self.report(fault, &sides, &findings)
+        self.report(fault, done, &sides, &findings)
     }
 
-    fn report(&mut self, fault: &str, sides: &[usize], findings: &[Finding]) -> Result<Row> {
+    fn report(
+        &mut self,
+        fault: &str,
+        done: Done,
+        sides: &[usize],
+        findings: &[Finding],
+    ) -> Result<Row> {
         for &side in sides {
             self.look(side)?;
         }
@@ -213,7 +240,7 @@ impl Audit {
         let of = |verdict| findings.iter().filter(|one| one.verdict == verdict).count() as u64;
         let row = Row {
             fault: fault.to_owned(),
-            done: self.load.take_done(),
+            done,
             lost: of(Verdict::Lost),
             stale: of(Verdict::Stale),
             unprotected: self.counts.iter().map(Count::growth).sum(),
