@@ -35,6 +35,16 @@ fn a_node_dies_after_the_link_was_cut() -> Result<()> {
 }
 
 #[test]
+fn a_node_dies_while_the_network_drops_everything() -> Result<()> {
+    are_survived(SEED, &[Fault::HoldThenKill(0), Fault::HoldThenKill(1)])
+}
+
+#[test]
+fn a_node_dies_while_the_link_carries_too_little() -> Result<()> {
+    are_survived(SEED, &[Fault::NarrowThenKill(0), Fault::NarrowThenKill(1)])
+}
+
+#[test]
 fn a_node_dies_as_soon_as_the_link_is_back() -> Result<()> {
     are_survived(SEED, &[Fault::BlinkThenKill(0), Fault::BlinkThenKill(1)])
 }

@@ -44,6 +44,10 @@ pub enum Fault {
     Narrow,
     /// The link is cut, then the node is killed.
     CutThenKill(usize),
+    /// The link carries nothing, then the node is killed.
+    HoldThenKill(usize),
+    /// The link carries little, then the node is killed.
+    NarrowThenKill(usize),
     /// The link is cut and back at once, and the node dies as soon as it is up.
     BlinkThenKill(usize),
     /// The node restarts, and is killed again while it receives its partner's table.
@@ -72,6 +76,8 @@ impl Fault {
             Self::HoldBackward,
             Self::Narrow,
             Self::CutThenKill(side),
+            Self::HoldThenKill(side),
+            Self::NarrowThenKill(side),
             Self::BlinkThenKill(side),
             Self::KillTargetOfSync(side),
             Self::WrongClock(side, wall),
@@ -89,7 +95,11 @@ impl Fault {
                 audit.run(A_WHILE)?;
                 audit.launch_until_open(side, None)?;
             }
-            Self::LoseHost(side) => lose_host(audit, side)?,
+            Self::LoseHost(side) => {
+                audit.pair().link().delay(SLOW_LINK_MS);
+                audit.run(A_WHILE)?;
+                lose_host(audit, side)?;
+            }
             Self::RestartInPlace(side) => {
                 audit.kill(side)?;
                 audit.launch_until_open(side, None)?;
@@ -103,9 +113,15 @@ impl Fault {
             Self::Freeze(side) => freeze(audit, side)?,
             Self::FreezeThenKillOther(side) => freeze_then_kill_other(audit, side)?,
             Self::Cut | Self::Hold | Self::HoldForward | Self::HoldBackward | Self::Narrow => {
-                self.befall_link(audit)?;
+                self.befall_link(audit);
+                audit.run(2 * A_WHILE)?;
+                audit.heal();
             }
-            Self::CutThenKill(side) => cut_then_kill(audit, side)?,
+            Self::CutThenKill(side) | Self::HoldThenKill(side) | Self::NarrowThenKill(side) => {
+                self.befall_link(audit);
+                audit.run(A_WHILE)?;
+                lose_host(audit, side)?;
+            }
             Self::BlinkThenKill(side) => blink_then_kill(audit, side)?,
             Self::KillTargetOfSync(side) => kill_target_of_sync(audit, side)?,
             Self::WrongClock(side, wall) => wrong_clock(audit, side, wall)?,
@@ -114,18 +130,17 @@ impl Fault {
         audit.run(A_WHILE)
     }
 
-    fn befall_link(self, audit: &Audit) -> Result<()> {
+    fn befall_link(self, audit: &Audit) {
         let link = audit.pair().link();
         match self {
-            Self::Cut => audit.cut(),
+            Self::Cut | Self::CutThenKill(_) => audit.cut(),
             Self::HoldForward => link.hold_towards(&[Direction::Forward]),
             Self::HoldBackward => link.hold_towards(&[Direction::Backward]),
-            Self::Narrow => link.narrow(&Direction::BOTH, VERY_NARROW_LINK_BYTES_PER_SEC),
+            Self::Narrow | Self::NarrowThenKill(_) => {
+                link.narrow(&Direction::BOTH, VERY_NARROW_LINK_BYTES_PER_SEC);
+            }
             _ => link.hold(),
         }
-        audit.run(2 * A_WHILE)?;
-        audit.heal();
-        Ok(())
     }
 }
 
@@ -141,9 +156,8 @@ pub fn are_survived(seed: u64, faults: &[Fault]) -> Result<()> {
     Ok(())
 }
 
+/// Kills the node; what the link carries at that moment is lost.
 fn lose_host(audit: &mut Audit, side: usize) -> Result<()> {
-    audit.pair().link().delay(SLOW_LINK_MS);
-    audit.run(A_WHILE)?;
     audit.kill(side)?;
     audit.cut();
     audit.run(A_WHILE)?;
@@ -164,15 +178,6 @@ fn freeze_then_kill_other(audit: &mut Audit, side: usize) -> Result<()> {
     audit.pair().thaw(side)?;
     audit.run(A_WHILE)?;
     audit.launch_until_open(1 - side, None)
-}
-
-fn cut_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
-    audit.cut();
-    audit.run(A_WHILE)?;
-    audit.kill(side)?;
-    audit.run(A_WHILE)?;
-    audit.heal();
-    audit.launch_until_open(side, None)
 }
 
 fn blink_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
