@@ -12,11 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use fastrand::Rng;
 use protocol_tests::audit::Audit;
-use protocol_tests::audit::faults::Fault;
+use protocol_tests::audit::faults::{FILLED, Fault};
 use protocol_tests::audit::report::{Row, Titles};
 
-/// Values of 100 kB that full syncs carry besides what clients write.
-const FILLED: usize = 300;
 /// However short the time is.
 const FAULTS_MIN: usize = 3;
 

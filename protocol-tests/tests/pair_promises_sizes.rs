@@ -3,10 +3,9 @@
 
 use anyhow::{Result, ensure};
 use protocol_tests::audit::Audit;
+use protocol_tests::audit::faults::FILLED;
 
 const SEED: u64 = 4;
-/// Values of 100 kB, twice what the smaller node can hold.
-const FILLED: usize = 300;
 
 /// The node that is killed is the larger one: its partner has what fits.
 fn larger_node_is_killed(flags: &[&str]) -> Result<()> {

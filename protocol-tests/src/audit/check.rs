@@ -79,6 +79,24 @@ pub(super) fn read_all(
     Ok(findings)
 }
 
+/// The values that no client changes are all there.
+pub(super) fn has_filling(
+    mut client: Client,
+    side: usize,
+    notes: &[MutexGuard<'_, Vec<Note>>],
+) -> Result<()> {
+    let Some((filler, filling)) = notes.iter().enumerate().next_back() else {
+        return Ok(());
+    };
+    for (index, note) in filling.iter().enumerate() {
+        let key = key(filler, index);
+        let found = client.get(&key)?.as_deref().and_then(number_of);
+        let verdict = note.judge(found);
+        ensure!(verdict == Verdict::Right, "side {side} opens without {key}");
+    }
+    Ok(())
+}
+
 /// Whether the value of this key, if there is one, has only seconds to live.
 fn expires_soon(client: &mut Client, key: &str) -> Result<bool> {
     let life = client.ask(&format!("mg {key} t"))?;

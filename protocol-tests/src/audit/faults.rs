@@ -8,6 +8,8 @@ use crate::proxy::Direction;
 
 /// Commands that clients are answered while something is wrong, and before and after it.
 const A_WHILE: u64 = 250;
+/// Values of 100 kB which each full sync carries.
+pub const FILLED: usize = 300;
 /// A link on which an ack takes a few milliseconds: what is answered without it is not there yet.
 const SLOW_LINK_MS: u64 = 4;
 /// A full sync of some tens of megabytes takes longer than what is done meanwhile.
@@ -93,7 +95,7 @@ impl Fault {
             Self::Kill(side) => {
                 audit.kill(side)?;
                 audit.run(A_WHILE)?;
-                audit.launch_until_open(side, None)?;
+                audit.launch_until_full(side, None)?;
             }
             Self::LoseHost(side) => {
                 audit.pair().link().delay(SLOW_LINK_MS);
@@ -102,12 +104,12 @@ impl Fault {
             }
             Self::RestartInPlace(side) => {
                 audit.kill(side)?;
-                audit.launch_until_open(side, None)?;
+                audit.launch_until_full(side, None)?;
             }
             Self::RestartInTurn(side) => {
                 for side in [side, 1 - side] {
                     audit.kill(side)?;
-                    audit.launch_until_open(side, None)?;
+                    audit.launch_until_full(side, None)?;
                 }
             }
             Self::Freeze(side) => freeze(audit, side)?,
@@ -150,6 +152,7 @@ impl Fault {
 /// More was lost than the nodes had counted as unprotected, or they did not come to hold the same.
 pub fn are_survived(seed: u64, faults: &[Fault]) -> Result<()> {
     let mut audit = Audit::start(&[], seed)?;
+    audit.load().fill(0, FILLED)?;
     for &fault in faults {
         audit.befall(fault)?.ensure_kept()?;
     }
@@ -162,7 +165,7 @@ fn lose_host(audit: &mut Audit, side: usize) -> Result<()> {
     audit.cut();
     audit.run(A_WHILE)?;
     audit.heal();
-    audit.launch_until_open(side, None)
+    audit.launch_until_full(side, None)
 }
 
 fn freeze(audit: &mut Audit, side: usize) -> Result<()> {
@@ -177,7 +180,7 @@ fn freeze_then_kill_other(audit: &mut Audit, side: usize) -> Result<()> {
     audit.kill(1 - side)?;
     audit.pair().thaw(side)?;
     audit.run(A_WHILE)?;
-    audit.launch_until_open(1 - side, None)
+    audit.launch_until_full(1 - side, None)
 }
 
 fn blink_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
@@ -187,7 +190,7 @@ fn blink_then_kill(audit: &mut Audit, side: usize) -> Result<()> {
     audit.pair().wait_for_stat(1 - side, "link", "up")?;
     audit.kill(side)?;
     audit.run(A_WHILE)?;
-    audit.launch_until_open(side, None)
+    audit.launch_until_full(side, None)
 }
 
 fn kill_target_of_sync(audit: &mut Audit, side: usize) -> Result<()> {
@@ -195,7 +198,7 @@ fn kill_target_of_sync(audit: &mut Audit, side: usize) -> Result<()> {
     begin_sync(audit, side)?;
     audit.kill_frozen(side)?;
     audit.heal();
-    audit.launch_until_open(side, None)
+    audit.launch_until_full(side, None)
 }
 
 /// Starts this side and returns while it receives its partner's table.
@@ -212,16 +215,16 @@ pub fn begin_sync(audit: &mut Audit, side: usize) -> Result<()> {
 
 fn wrong_clock(audit: &mut Audit, side: usize, wall: &str) -> Result<()> {
     audit.kill(side)?;
-    audit.launch_until_open(side, Some(wall))?;
+    audit.launch_until_full(side, Some(wall))?;
     audit.settle()?;
     audit.load().send_home();
     audit.run(A_WHILE)?;
     audit.kill(1 - side)?;
     audit.run(A_WHILE)?;
-    audit.launch_until_open(1 - side, None)?;
+    audit.launch_until_full(1 - side, None)?;
     audit.settle()?;
     audit.kill(side)?;
-    audit.launch_until_open(side, None)
+    audit.launch_until_full(side, None)
 }
 
 /// The clients of the node stay with it: what is written on one node and then on the other, while
@@ -238,5 +241,5 @@ fn wrong_clock_alone(audit: &mut Audit, side: usize, wall: &str) -> Result<()> {
     audit.load().stay_home(false);
     audit.run(A_WHILE)?;
     audit.kill(side)?;
-    audit.launch_until_open(side, None)
+    audit.launch_until_full(side, None)
 }

@@ -13,14 +13,15 @@ pub mod notes;
 pub mod report;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use self::check::{place_of, read_all, wait_until_equal};
+use self::check::{has_filling, place_of, read_all, wait_until_equal};
 use self::counts::{Count, Finding, broken_promises};
 use self::faults::Fault;
-use self::load::{Done, Load};
+use self::load::Load;
 use self::notes::{Note, Verdict};
 use self::report::Row;
 use crate::pair::Pair;
@@ -46,7 +47,7 @@ const FLAGS: [&str; 8] = [
 #[derive(Debug)]
 pub struct Audit {
     // Dropped before the pair, or its clients would look for nodes that are gone.
-    load: Load,
+    load: Arc<Load>,
     pair: Pair,
     /// Side 1 looks through it whether side 0 runs; nothing else passes here.
     way_back: Proxy,
@@ -81,7 +82,7 @@ impl Audit {
         pair.set_flag(1, "--failover", &way_back.address().to_string())?;
         pair.launch_both()?;
         let addresses = [pair.client_address(0), pair.client_address(1)];
-        let load = Load::start(addresses, CLIENTS, seed);
+        let load = Arc::new(Load::start(addresses, CLIENTS, seed));
         let counts = [0, 1].map(|side| Count::new(load.life(side))).to_vec();
         let mut audit = Self {
             load,
@@ -168,6 +169,13 @@ impl Audit {
         self.pair.wait_until_open(side)
     }
 
+    /// The same for a node that can reach its partner: what [`Load::fill`] has stored must be there
+    /// with its first answer.
+    pub fn launch_until_full(&mut self, side: usize, wall: Option<&str>) -> Result<()> {
+        self.launch_until_open(side, wall)?;
+        has_filling(self.pair.client(side)?, side, &self.load.notes())
+    }
+
     /// Takes no account of what was written until now: it was on no other node.
     pub fn forget(&mut self) {
         for mut notes in self.load.notes() {
@@ -177,12 +185,11 @@ impl Audit {
 
     /// Stops the clients until both nodes hold the same, and counts anew from there.
     pub fn settle(&mut self) -> Result<()> {
-        let notes = self.load.notes();
+        let load = Arc::clone(&self.load);
+        let notes = load.notes();
         wait_until_equal(&self.pair, self.is_unequal, &notes)?;
-        drop(notes);
-        if self.is_unequal {
-            return Ok(());
-        }
+        self.look(0)?;
+        self.look(1)?;
         self.start_over()
     }
 
@@ -193,15 +200,25 @@ impl Audit {
     /// The nodes do not answer, or do not come to hold the same. A broken promise is none: it is in
     /// the row.
     pub fn check(&mut self, fault: &str) -> Result<Row> {
-        let sides: Vec<usize> = (0..2)
-            .filter(|&side| self.pair.node(side).is_ok())
-            .collect();
-        let mut notes = self.load.notes();
+        self.check_what(fault, |_| true)
+    }
+
+    /// The same after a fault that may cost anything: only what is stale breaks a promise.
+    pub fn check_stale(&mut self, fault: &str) -> Result<Row> {
+        self.check_what(fault, |finding| finding.verdict == Verdict::Stale)
+    }
+
+    fn check_what(&mut self, fault: &str, counts: impl Fn(&Finding) -> bool) -> Result<Row> {
+        let load = Arc::clone(&self.load);
+        let mut notes = load.notes();
+        let running = (0..2).filter(|&side| self.pair.node(side).is_ok());
+        let sides: Vec<usize> = running.collect();
         if sides.len() == 2 {
             wait_until_equal(&self.pair, self.is_unequal, &notes)?;
         }
         let mut findings: Vec<Finding> = Vec::new();
         for &side in &sides {
+            self.look(side)?;
             findings.extend(read_all(self.pair.client(side)?, side, &notes)?);
         }
         if self.is_unequal && sides.len() == 2 {
@@ -210,49 +227,43 @@ impl Audit {
         // A key that is wrong on both nodes is one.
         findings.sort_by(|left, right| left.key.cmp(&right.key));
         findings.dedup_by(|left, right| left.key == right.key);
-        for note in notes.iter_mut().flat_map(|notes| notes.iter_mut()) {
-            note.settle();
-        }
+        notes.iter_mut().for_each(|notes| {
+            notes.iter_mut().for_each(Note::settle);
+        });
         for finding in &findings {
             let (client, index) = place_of(&finding.key)?;
             notes[client][index].forget();
         }
-        let done = self.load.take_done();
-        drop(notes);
-        self.report(fault, done, &sides, &findings)
-    }
-
-    fn report(
-        &mut self,
-        fault: &str,
-        done: Done,
-        sides: &[usize],
-        findings: &[Finding],
-    ) -> Result<Row> {
-        for &side in sides {
-            self.look(side)?;
-        }
-        let evicted = self.evicted()?.saturating_sub(self.evicted_before);
-        let of = |verdict| findings.iter().filter(|one| one.verdict == verdict).count() as u64;
-        let row = Row {
-            fault: fault.to_owned(),
-            done,
-            lost: of(Verdict::Lost),
-            stale: of(Verdict::Stale),
-            unprotected: self.counts.iter().map(Count::growth).sum(),
-            broken: broken_promises(findings, &self.counts, evicted),
-        };
-        if sides.len() == 2 && !self.is_unequal {
+        let mut row = Row::named(fault);
+        row.done = load.take_done();
+        self.judge(&mut row, &findings, counts)?;
+        if sides.len() == 2 {
             self.start_over()?;
         }
-        self.load.send_home();
+        load.send_home();
         Ok(row)
     }
 
-    /// Both nodes hold the same.
+    fn judge(
+        &self,
+        row: &mut Row,
+        findings: &[Finding],
+        counts: impl Fn(&Finding) -> bool,
+    ) -> Result<()> {
+        let of = |verdict| findings.iter().filter(|one| one.verdict == verdict).count() as u64;
+        row.lost = of(Verdict::Lost);
+        row.stale = of(Verdict::Stale);
+        row.unprotected = self.counts.iter().map(Count::growth).sum();
+        let evicted = self.evicted()?.saturating_sub(self.evicted_before);
+        let counted: Vec<_> = findings.iter().filter(|one| counts(one)).cloned().collect();
+        row.broken = broken_promises(&counted, &self.counts, evicted);
+        Ok(())
+    }
+
+    /// Both nodes hold the same, unless one is too small, and clients write nothing.
     fn start_over(&mut self) -> Result<()> {
-        for side in 0..2 {
-            self.look(side)?;
+        if self.is_unequal {
+            return Ok(());
         }
         self.counts.retain(|count| !count.has_ended());
         self.counts.iter_mut().for_each(Count::start_over);
