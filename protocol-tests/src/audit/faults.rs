@@ -14,7 +14,9 @@ pub const FILLED: usize = 300;
 const SLOW_LINK_MS: u64 = 4;
 /// A full sync of some tens of megabytes takes longer than what is done meanwhile.
 const NARROW_LINK_BYTES_PER_SEC: u64 = 4 << 20;
-/// No more than the clients write.
+/// It takes longer than a node that starts waits for a partner who is not there.
+const SLOW_SYNC_BYTES_PER_SEC: u64 = 12 << 20;
+/// Less than the clients write.
 const VERY_NARROW_LINK_BYTES_PER_SEC: u64 = 400 << 10;
 /// Wrong wall clocks, as libfaketime takes them.
 const WRONG_CLOCKS: [&str; 4] = ["-1h", "+1h", "-1d", "+1d"];
@@ -52,7 +54,8 @@ pub enum Fault {
     NarrowThenKill(usize),
     /// The link is cut and back at once, and the node dies as soon as it is up.
     BlinkThenKill(usize),
-    /// The node restarts, and is killed again while it receives its partner's table.
+    /// The node restarts, and is killed again while it receives its partner's table; then that comes
+    /// slowly.
     KillTargetOfSync(usize),
     /// The node restarts with a wrong wall clock, and its partner is killed afterwards.
     WrongClock(usize, &'static str),
@@ -197,8 +200,11 @@ fn kill_target_of_sync(audit: &mut Audit, side: usize) -> Result<()> {
     audit.kill(side)?;
     begin_sync(audit, side)?;
     audit.kill_frozen(side)?;
+    let link = audit.pair().link();
+    link.narrow(&Direction::BOTH, SLOW_SYNC_BYTES_PER_SEC);
+    audit.launch_until_full(side, None)?;
     audit.heal();
-    audit.launch_until_full(side, None)
+    Ok(())
 }
 
 /// Starts this side and returns while it receives its partner's table.
