@@ -1,4 +1,4 @@
-//! Lets one fault after the other befall a pair under load, and checks after each that nothing is
+//! Injects one fault after the other into a pair under load, and checks after each that nothing is
 //! missing which both nodes had: `chaos MINUTES SEED [FLAG...]`. The flags go to both nodes.
 //!
 //! Prints a line for each fault, and a table by kind of fault in the end. Fails if a promise was
@@ -52,7 +52,7 @@ fn play(time: Duration, seed: u64, flags: &[&str]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     println!("seed {seed}\n{Titles}");
     while rows.len() < FAULTS_MIN || Instant::now() < end {
-        let row = audit.befall(Fault::random(&mut rng))?;
+        let row = audit.inject(Fault::random(&mut rng))?;
         println!("{row}");
         rows.push(row);
     }

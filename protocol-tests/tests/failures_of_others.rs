@@ -107,8 +107,8 @@ fn a_primary_without_persistence_restarts() -> Result<()> {
     Ok(())
 }
 
-/// KeyDB with two active replicas: after a partition the same key has another value on each node, and
-/// what one of them deleted meanwhile is there again.
+/// KeyDB with two active replicas: after a partition the same key has another value on each node,
+/// and what one of them deleted meanwhile is there again.
 #[test]
 fn both_sides_of_a_partition_write_and_delete() -> Result<()> {
     let pair = Pair::start(&NEVER_ALONE)?;

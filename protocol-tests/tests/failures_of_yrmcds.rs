@@ -46,8 +46,8 @@ fn a_primary_restarts_in_place() -> Result<()> {
     Ok(())
 }
 
-/// The link breaks for a moment, and the master dies just after it is back: the slave had cleared its
-/// table and was waiting for the copy. 45,444 of 60,000 were lost, with 1.1.9 all of them.
+/// The link breaks for a moment, and the master dies just after it is back: the slave had cleared
+/// its table and was waiting for the copy. 45,444 of 60,000 were lost, with 1.1.9 all of them.
 #[test]
 fn a_short_break_of_the_link_comes_before_the_death() -> Result<()> {
     let all = keys("session", 5000);
@@ -74,8 +74,8 @@ fn clients_come_to_the_survivor_late() -> Result<()> {
     has_all(&pair, 1, &all)
 }
 
-/// A slave's process stands still: the buffer for it fills, and the master's threads wait until there
-/// is room. One `set` took 8.76 s.
+/// A slave's process stands still: the buffer for it fills, and the master's threads wait until
+/// there is room. One `set` took 8.76 s.
 #[test]
 fn a_frozen_partner_fills_the_buffer() -> Result<()> {
     let all = keys("session", 400);
@@ -100,8 +100,8 @@ fn a_frozen_partner_fills_the_buffer() -> Result<()> {
     Ok(())
 }
 
-/// A slave counts CAS uniques from 1 when it becomes the master, so that a client with an old unique
-/// overwrites what it has not seen.
+/// A slave counts CAS uniques from 1 when it becomes the master, so that a client with an old
+/// unique overwrites what it has not seen.
 #[test]
 fn a_stale_cas_unique_is_used_after_the_failover() -> Result<()> {
     for victim in [0, 1] {

@@ -48,8 +48,8 @@ fn a_node_is_killed_while_it_is_filled() -> Result<()> {
     is_survived(Fault::KillTargetOfSync)
 }
 
-/// Then the only node that had everything is gone. What the other one has received is there, as new as
-/// what was protected, and the pair goes on.
+/// Then the only node that had everything is gone. What the other one has received is there, as new
+/// as what was protected, and the pair goes on.
 #[test]
 fn a_node_is_killed_while_it_fills_its_partner() -> Result<()> {
     for source in [0, 1] {

@@ -1,8 +1,8 @@
-//! What a pair acknowledged is there, and what it deleted is not, after its link was cut, held up or
-//! slow.
+//! What a pair acknowledged is there, and what it deleted is not, after its link was cut, held up
+//! or slow.
 //!
-//! Each node serves its own clients meanwhile, which set, delete and let expire; afterwards both hold
-//! the same, and of each key what was acknowledged last.
+//! Each node serves its own clients meanwhile, which set, delete and let expire; afterwards both
+//! hold the same, and of each key what was acknowledged last.
 
 use anyhow::Result;
 use protocol_tests::audit::faults::{Fault, are_survived};

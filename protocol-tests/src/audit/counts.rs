@@ -81,7 +81,8 @@ pub struct Finding {
 ///
 /// A process that runs holds what it acknowledged, so nothing of it may be missing anywhere. Of one
 /// that has ended, so much may be as it counted. Its end may hide the count of what it answered
-/// after it was asked for the last time: that is allowed, too. So is what was evicted.
+/// after it was asked for the last time: that is allowed, too. What was evicted is allowed to be
+/// missing.
 pub fn broken_promises(findings: &[Finding], counts: &[Count], evicted: u64) -> Vec<String> {
     let mut broken = Vec::new();
     let mut allowed_evictions = evicted;
@@ -93,7 +94,8 @@ pub fn broken_promises(findings: &[Finding], counts: &[Count], evicted: u64) -> 
         let all: Vec<_> = findings.iter().filter(of_life).collect();
         let allowed = if count.has_ended { count.growth() } else { 0 };
         let surplus = (all.len() as u64).saturating_sub(allowed);
-        let excused = surplus.min(allowed_evictions);
+        let lost = all.iter().filter(|one| one.verdict == Verdict::Lost);
+        let excused = surplus.min(allowed_evictions).min(lost.count() as u64);
         allowed_evictions -= excused;
         if surplus > excused {
             let Life { side, starts } = count.life;
@@ -182,6 +184,12 @@ mod tests {
         assert!(broken_promises(&findings[..2], &[count], 0).is_empty());
         assert_eq!(broken_promises(&findings, &[count], 0).len(), 1);
         assert!(broken_promises(&findings, &[count], 1).is_empty());
+        // An eviction brings no old value back.
+        let stale = findings.clone().map(|finding| Finding {
+            verdict: Verdict::Stale,
+            ..finding
+        });
+        assert_eq!(broken_promises(&stale, &[count], 1).len(), 1);
         // Another process does not answer for it.
         let mut other = Count::new(life(1));
         other.end();

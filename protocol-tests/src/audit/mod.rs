@@ -97,13 +97,13 @@ impl Audit {
         Ok(audit)
     }
 
-    /// Lets the fault happen, and checks.
+    /// Injects a fault, and checks.
     ///
     /// # Errors
     /// As [`Audit::check`].
-    pub fn befall(&mut self, fault: Fault) -> Result<Row> {
+    pub fn inject(&mut self, fault: Fault) -> Result<Row> {
         let fault_name = format!("{fault:?}");
-        fault.happen(self).with_context(|| fault_name.clone())?;
+        fault.inject(self).with_context(|| fault_name.clone())?;
         self.check(&fault_name)
     }
 
@@ -134,22 +134,31 @@ impl Audit {
         self.pair.link().heal();
     }
 
-    /// Kills the process of this side with SIGKILL, right after a look at its counter.
+    /// Kills the process of this side with SIGKILL, right after its counter was read.
     pub fn kill(&mut self, side: usize) -> Result<()> {
-        self.look(side)?;
+        self.sample(side)?;
         self.kill_frozen(side)
     }
 
-    /// The same for a process that cannot be asked: the look was before [`Self::freeze`].
+    /// The same for a process that cannot be asked: its counter was read before [`Self::freeze`].
     pub fn kill_frozen(&mut self, side: usize) -> Result<()> {
         self.pair.kill(side);
         self.count_mut(side)?.end();
         Ok(())
     }
 
-    /// Stops the process of this side, right after a look at its counter.
+    /// The same while both nodes hold the same and clients write nothing, so that nothing is under
+    /// way that the other node orders by its clock later.
+    pub fn kill_settled(&mut self, side: usize) -> Result<()> {
+        let load = Arc::clone(&self.load);
+        let notes = load.notes();
+        wait_until_equal(&self.pair, self.is_unequal, &notes)?;
+        self.kill(side)
+    }
+
+    /// Stops the process of this side, right after its counter was read.
     pub fn freeze(&mut self, side: usize) -> Result<()> {
-        self.look(side)?;
+        self.sample(side)?;
         self.pair.freeze(side)
     }
 
@@ -188,8 +197,8 @@ impl Audit {
         let load = Arc::clone(&self.load);
         let notes = load.notes();
         wait_until_equal(&self.pair, self.is_unequal, &notes)?;
-        self.look(0)?;
-        self.look(1)?;
+        self.sample(0)?;
+        self.sample(1)?;
         self.start_over()
     }
 
@@ -218,10 +227,11 @@ impl Audit {
         }
         let mut findings: Vec<Finding> = Vec::new();
         for &side in &sides {
-            self.look(side)?;
+            self.sample(side)?;
             findings.extend(read_all(self.pair.client(side)?, side, &notes)?);
         }
-        if self.is_unequal && sides.len() == 2 {
+        let is_partner_small = self.is_unequal && sides.len() == 2;
+        if is_partner_small {
             findings.retain(|finding| finding.verdict == Verdict::Stale || finding.found.0 == 0);
         }
         // A key that is wrong on both nodes is one.
@@ -236,28 +246,19 @@ impl Audit {
         }
         let mut row = Row::named(fault);
         row.done = load.take_done();
-        self.judge(&mut row, &findings, counts)?;
+        row.lost = count_of(&findings, Verdict::Lost);
+        row.stale = count_of(&findings, Verdict::Stale);
+        row.unprotected = self.counts.iter().map(Count::growth).sum();
+        findings.retain(counts);
+        // What the smaller node evicts excuses nothing on the larger one.
+        let evicted = if is_partner_small { 0 } else { self.evicted()? };
+        let evicted = evicted.saturating_sub(self.evicted_before);
+        row.broken = broken_promises(&findings, &self.counts, evicted);
         if sides.len() == 2 {
             self.start_over()?;
         }
         load.send_home();
         Ok(row)
-    }
-
-    fn judge(
-        &self,
-        row: &mut Row,
-        findings: &[Finding],
-        counts: impl Fn(&Finding) -> bool,
-    ) -> Result<()> {
-        let of = |verdict| findings.iter().filter(|one| one.verdict == verdict).count() as u64;
-        row.lost = of(Verdict::Lost);
-        row.stale = of(Verdict::Stale);
-        row.unprotected = self.counts.iter().map(Count::growth).sum();
-        let evicted = self.evicted()?.saturating_sub(self.evicted_before);
-        let counted: Vec<_> = findings.iter().filter(|one| counts(one)).cloned().collect();
-        row.broken = broken_promises(&counted, &self.counts, evicted);
-        Ok(())
     }
 
     /// Both nodes hold the same, unless one is too small, and clients write nothing.
@@ -272,7 +273,7 @@ impl Audit {
     }
 
     /// Asks the process of this side for its counter.
-    fn look(&mut self, side: usize) -> Result<()> {
+    fn sample(&mut self, side: usize) -> Result<()> {
         let mut client = self.pair.client(side)?;
         let asked_at = Instant::now();
         let stats = client.stats("stats replication")?;
@@ -302,4 +303,9 @@ impl Audit {
         }
         Ok(evicted)
     }
+}
+
+fn count_of(findings: &[Finding], verdict: Verdict) -> u64 {
+    let all = findings.iter().filter(|finding| finding.verdict == verdict);
+    all.count() as u64
 }
