@@ -158,6 +158,7 @@ impl Fault {
 pub fn are_survived(seed: u64, faults: &[Fault]) -> Result<()> {
     let mut audit = Audit::start(&[], seed)?;
     audit.load().fill(0, FILLED)?;
+    audit.settle()?;
     for &fault in faults {
         audit.inject(fault)?.ensure_kept()?;
     }
