@@ -1,11 +1,12 @@
 //! What the black-box tests share: starting a server, talking to it byte by byte, a pair of
-//! nodes with a proxy on their link, transcripts, and real clients.
+//! nodes with a proxy on their link, faults of a pair, transcripts, and real clients.
 //!
 //! Nothing here knows the `memtwin` crate. The subject of a test is a program: Debian's
 //! `memcached` (or the one named in `MEMCACHED_BIN`), or memtwin (`MEMTWIN_BIN`, else what the
 //! workspace has built, release before debug).
 
 pub mod attacks;
+pub mod audit;
 pub mod client;
 pub mod clients;
 pub mod compatibility;

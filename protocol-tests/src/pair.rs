@@ -68,15 +68,21 @@ impl Pair {
     /// A pair of which both nodes serve, and go on serving if the other one is lost.
     pub fn start(flags: &[&str]) -> Result<Self> {
         let mut pair = Self::prepare(flags)?;
-        pair.launch(0)?;
-        pair.launch(1)?;
-        pair.wait_until_open(0)?;
-        pair.wait_until_open(1)?;
-        for side in 0..2 {
-            pair.wait_for_stat(side, "link", "up")?;
-            pair.wait_until_complete(side)?;
-        }
+        pair.launch_both()?;
         Ok(pair)
+    }
+
+    /// Starts the processes of both sides, and waits until they serve, are linked and have each other's
+    /// table.
+    pub fn launch_both(&mut self) -> Result<()> {
+        self.launch(0)?;
+        self.launch(1)?;
+        for side in 0..2 {
+            self.wait_until_open(side)?;
+            self.wait_for_stat(side, "link", "up")?;
+            self.wait_until_complete(side)?;
+        }
+        Ok(())
     }
 
     /// Changes the value of a flag before the node of this side is launched.
@@ -96,7 +102,7 @@ impl Pair {
     /// Starts the process of this side, with the same command line every time.
     pub fn launch(&mut self, side: usize) -> Result<()> {
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
-        let address = Address::Tcp(loopback(self.client_ports[side]));
+        let address = self.client_address(side);
         self.nodes[side] = Some(Server::spawn(&self.subject, &flags, address)?);
         Ok(())
     }
@@ -105,7 +111,7 @@ impl Pair {
     pub fn launch_with_wall_clock(&mut self, side: usize, wall: &str) -> Result<()> {
         let subject = self.subject.with_wall_clock(wall, self.folder.path())?;
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
-        let address = Address::Tcp(loopback(self.client_ports[side]));
+        let address = self.client_address(side);
         self.nodes[side] = Some(Server::spawn(&subject, &flags, address)?);
         Ok(())
     }
@@ -113,7 +119,7 @@ impl Pair {
     /// The same with its standard error elsewhere.
     pub fn launch_logging_to(&mut self, side: usize, stderr: Stdio) -> Result<()> {
         let flags: Vec<&str> = self.flags[side].iter().map(String::as_str).collect();
-        let address = Address::Tcp(loopback(self.client_ports[side]));
+        let address = self.client_address(side);
         let node = Server::spawn_logging_to(&self.subject, &flags, address, stderr)?;
         self.nodes[side] = Some(node);
         Ok(())
@@ -151,6 +157,11 @@ impl Pair {
     /// A new connection to this side.
     pub fn client(&self, side: usize) -> Result<Client> {
         self.node(side)?.connect()
+    }
+
+    /// Where this side listens for clients.
+    pub fn client_address(&self, side: usize) -> Address {
+        Address::Tcp(loopback(self.client_ports[side]))
     }
 
     /// The proxy on the link.

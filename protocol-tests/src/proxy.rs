@@ -1,4 +1,5 @@
-//! A TCP proxy on the link between two nodes that can be cut, held up and healed.
+//! A TCP proxy on the link between two nodes that can be cut, held up, slowed down and healed, in
+//! one direction or in both.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,6 +14,22 @@ use anyhow::Result;
 const GLANCE: Duration = Duration::from_millis(5);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 const BUFFER_BYTES: usize = 64 * 1024;
+/// A narrow link moves a piece this often, so that its bandwidth is even.
+const PIECES_PER_SEC: u64 = 100;
+
+/// One direction through a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the node that dials to the one that listens.
+    Forward,
+    /// From the node that listens to the one that dials.
+    Backward,
+}
+
+impl Direction {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Forward, Self::Backward];
+}
 
 /// A proxy in front of one address.
 #[derive(Debug)]
@@ -27,10 +44,18 @@ pub struct Proxy {
 struct Valve {
     stopped: AtomicBool,
     cut: AtomicBool,
-    held: AtomicBool,
     /// Connections of an earlier generation end.
     generation: AtomicU64,
+    lanes: [Lane; 2],
+}
+
+/// What is done to the data of one direction.
+#[derive(Debug, Default)]
+struct Lane {
+    held: AtomicBool,
     delay_ms: AtomicU64,
+    /// 0: as many as come.
+    bytes_per_sec: AtomicU64,
 }
 
 impl Proxy {
@@ -62,18 +87,44 @@ impl Proxy {
 
     /// Keeps connections open but moves no byte until [`Self::heal`].
     pub fn hold(&self) {
-        self.valve.held.store(true, Ordering::SeqCst);
+        self.hold_towards(&Direction::BOTH);
     }
 
-    /// Ends [`Self::cut`] and [`Self::hold`].
+    /// The same in these directions only.
+    pub fn hold_towards(&self, directions: &[Direction]) {
+        for &direction in directions {
+            self.lane(direction).held.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Ends [`Self::cut`], [`Self::hold`], [`Self::delay`] and [`Self::narrow`].
     pub fn heal(&self) {
+        self.delay(0);
+        self.narrow(&Direction::BOTH, 0);
+        for direction in Direction::BOTH {
+            self.lane(direction).held.store(false, Ordering::SeqCst);
+        }
         self.valve.cut.store(false, Ordering::SeqCst);
-        self.valve.held.store(false, Ordering::SeqCst);
     }
 
     /// From now on every piece of data is forwarded this much later.
     pub fn delay(&self, delay_ms: u64) {
-        self.valve.delay_ms.store(delay_ms, Ordering::SeqCst);
+        for direction in Direction::BOTH {
+            let lane = self.lane(direction);
+            lane.delay_ms.store(delay_ms, Ordering::SeqCst);
+        }
+    }
+
+    /// From now on these directions carry so many bytes a second at most; 0 ends that.
+    pub fn narrow(&self, directions: &[Direction], bytes_per_sec: u64) {
+        for &direction in directions {
+            let lane = self.lane(direction);
+            lane.bytes_per_sec.store(bytes_per_sec, Ordering::SeqCst);
+        }
+    }
+
+    fn lane(&self, direction: Direction) -> &Lane {
+        &self.valve.lanes[direction as usize]
     }
 }
 
@@ -117,21 +168,29 @@ fn join(near: TcpStream, far: TcpStream, valve: &Arc<Valve>, generation: u64) ->
         stream.set_read_timeout(Some(GLANCE))?;
     }
     let back = (far.try_clone()?, near.try_clone()?);
-    for (from, to) in [(near, far), back] {
+    for (direction, (from, to)) in Direction::BOTH.into_iter().zip([(near, far), back]) {
         let valve = Arc::clone(valve);
-        thread::spawn(move || pump(from, to, &valve, generation));
+        thread::spawn(move || pump(from, to, &valve, direction, generation));
     }
     Ok(())
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, valve: &Valve, generation: u64) {
+fn pump(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    valve: &Valve,
+    direction: Direction,
+    generation: u64,
+) {
+    let lane = &valve.lanes[direction as usize];
     let mut buffer = vec![0; BUFFER_BYTES];
     while !valve.has_ended(generation) {
-        if valve.held.load(Ordering::SeqCst) {
+        if lane.held.load(Ordering::SeqCst) {
             thread::sleep(GLANCE);
             continue;
         }
-        let count = match from.read(&mut buffer) {
+        let room = lane.piece_bytes();
+        let count = match from.read(&mut buffer[..room]) {
             Ok(0) => break,
             Ok(count) => count,
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -139,11 +198,30 @@ fn pump(mut from: TcpStream, mut to: TcpStream, valve: &Valve, generation: u64) 
             }
             Err(_) => break,
         };
-        thread::sleep(Duration::from_millis(valve.delay_ms.load(Ordering::SeqCst)));
+        thread::sleep(lane.time_of(count));
         if valve.has_ended(generation) || to.write_all(&buffer[..count]).is_err() {
             break;
         }
     }
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
+}
+
+impl Lane {
+    /// How much is moved at once.
+    fn piece_bytes(&self) -> usize {
+        match self.bytes_per_sec.load(Ordering::SeqCst) {
+            0 => BUFFER_BYTES,
+            bytes => BUFFER_BYTES.min((bytes / PIECES_PER_SEC).max(1) as usize),
+        }
+    }
+
+    /// How long a piece is under way.
+    fn time_of(&self, count: usize) -> Duration {
+        let delay = Duration::from_millis(self.delay_ms.load(Ordering::SeqCst));
+        match self.bytes_per_sec.load(Ordering::SeqCst) {
+            0 => delay,
+            bytes => delay + Duration::from_secs(1) * count as u32 / bytes as u32,
+        }
+    }
 }
