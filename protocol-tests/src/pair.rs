@@ -72,8 +72,8 @@ impl Pair {
         Ok(pair)
     }
 
-    /// Starts the processes of both sides, and waits until they serve, are linked and have each other's
-    /// table.
+    /// Starts the processes of both sides, and waits until they serve, are linked and have each
+    /// other's table.
     pub fn launch_both(&mut self) -> Result<()> {
         self.launch(0)?;
         self.launch(1)?;

@@ -1,13 +1,10 @@
 //! Bytes to frames. Total: every input gives a frame or an error.
 
 use super::{
-    Ack, Frame, Hello, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, LastLink, MAGIC,
-    RUN_APPLIED, RUN_CHUNK, RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, WireError,
-    kind,
+    Ack, Frame, KIND_CAS, KIND_EXPIRES, KIND_SYNC, KIND_TOMBSTONE, Lane, RUN_APPLIED, RUN_CHUNK,
+    RUN_LACKING, RUN_NO_ROOM, RUN_SUPERSEDED, Record, Touch, WireError, kind,
 };
-use crate::limits::{
-    ADDRESS_BYTES_MAX, KEY_BYTES, LINK_VALUE_BYTES_MAX, NODE_ID_BYTES_MAX, POLICY_BYTES_MAX, sizes,
-};
+use crate::limits::{KEY_BYTES, LINK_VALUE_BYTES_MAX, sizes};
 use crate::store::{Evicted, RecordHead, Timestamp, Version};
 
 impl<'a> Frame<'a> {
@@ -125,7 +122,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a frame of fixed fields: nothing may follow them.
-    fn only(
+    pub(super) fn only(
         mut self,
         fields: impl FnOnce(&mut Self) -> Result<Frame<'a>, WireError>,
     ) -> Result<Frame<'a>, WireError> {
@@ -135,78 +132,6 @@ impl<'a> Reader<'a> {
         } else {
             Err(self.wrong("length"))
         }
-    }
-
-    fn hello(mut self) -> Result<Frame<'a>, WireError> {
-        if self.array()? != MAGIC {
-            return Err(self.wrong("magic"));
-        }
-        let (wire_min, wire_max) = (self.u16()?, self.u16()?);
-        if wire_min > wire_max {
-            return Err(self.wrong("version range"));
-        }
-        let side = self.u8()?;
-        if side > 1 {
-            return Err(self.wrong("side"));
-        }
-        let incarnation = self.u64()?;
-        let (clock, flush_watermark) = (self.timestamp()?, self.timestamp()?);
-        let node_id_len = usize::from(self.u8()?);
-        let node_id = self.text(node_id_len, NODE_ID_BYTES_MAX, "node id")?;
-        let policy_len = usize::from(self.u16()?);
-        let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
-        // A node of version 1 has no more; it is refused for its version.
-        let (wall_ms, last_link, hash_check) = if wire_max > 1 {
-            (self.wall_ms()?, self.last_link()?, self.u64()?)
-        } else {
-            (0, None, 0)
-        };
-        let listen_addr = self.address()?;
-        let failover_addr = self.address()?;
-        Ok(Frame::Hello(Hello {
-            wire_min,
-            wire_max,
-            side,
-            incarnation,
-            clock,
-            flush_watermark,
-            node_id,
-            policy,
-            wall_ms,
-            last_link,
-            listen_addr,
-            failover_addr,
-            hash_check,
-        }))
-    }
-
-    /// An address at the end of a hello. A hello that ends before it names none.
-    fn address(&mut self) -> Result<&'a str, WireError> {
-        if self.rest.is_empty() {
-            return Ok("");
-        }
-        let len = usize::from(self.u8()?);
-        self.text(len, ADDRESS_BYTES_MAX, "address")
-    }
-
-    fn last_link(&mut self) -> Result<Option<LastLink>, WireError> {
-        let (incarnation, until) = (self.u64()?, self.timestamp()?);
-        Ok((until > Timestamp::ZERO).then_some(LastLink { incarnation, until }))
-    }
-
-    fn welcome(self) -> Result<Frame<'a>, WireError> {
-        self.only(|r| {
-            Ok(Frame::Welcome {
-                wire_version: r.u16()?,
-                clock: r.timestamp()?,
-            })
-        })
-    }
-
-    fn refuse(mut self) -> Result<Frame<'a>, WireError> {
-        let code = self.u8()?;
-        let reason = str::from_utf8(self.rest).map_err(|_| self.wrong("reason"))?;
-        Ok(Frame::Refuse { code, reason })
     }
 
     fn record(mut self) -> Result<Frame<'a>, WireError> {
@@ -387,7 +312,7 @@ impl<'a> Reader<'a> {
         self.take(len)
     }
 
-    fn text(
+    pub(super) fn text(
         &mut self,
         len: usize,
         len_max: usize,
@@ -407,19 +332,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn version(&mut self) -> Result<Version, WireError> {
+    pub(super) fn version(&mut self) -> Result<Version, WireError> {
         Ok(Version {
             timestamp: self.timestamp()?,
             touched: self.timestamp()?,
         })
     }
 
-    fn timestamp(&mut self) -> Result<Timestamp, WireError> {
+    pub(super) fn timestamp(&mut self) -> Result<Timestamp, WireError> {
         let raw = self.u64()?;
         Timestamp::from_wire(raw).ok_or_else(|| self.wrong("timestamp"))
     }
 
-    fn wall_ms(&mut self) -> Result<u64, WireError> {
+    pub(super) fn wall_ms(&mut self) -> Result<u64, WireError> {
         let wall_ms = self.u64()?;
         if Timestamp::at_wall_ms(wall_ms).wall_ms() == wall_ms {
             Ok(wall_ms)
@@ -440,7 +365,7 @@ impl<'a> Reader<'a> {
         Ok(u8::from_be_bytes(self.array()?))
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (array, rest) = self
             .rest
             .split_first_chunk::<N>()

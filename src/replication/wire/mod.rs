@@ -130,6 +130,7 @@
 //! Decoding never panics: the length is checked before each read.
 
 mod decode;
+mod decode_handshake;
 mod digests;
 mod encode;
 mod framer;
