@@ -27,6 +27,24 @@ pub fn resident_bytes(pid: u32) -> Result<u64> {
     Ok(kib * 1024)
 }
 
+/// CPU time that a thread has used, in milliseconds; threads are found by their names.
+pub fn thread_cpu_ms(pid: u32, name: &str) -> Result<u64> {
+    let ticks_per_sec = rustix::param::clock_ticks_per_second();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        if fs::read_to_string(task.join("comm"))?.trim() != name {
+            continue;
+        }
+        let stat = fs::read_to_string(task.join("stat"))?;
+        // The name, in brackets, may have spaces. User time is the 12th field behind it.
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut ticks = || -> Result<u64> { Ok(fields.next().context("a short stat")?.parse()?) };
+        return Ok((ticks()? + ticks()?) * 1000 / ticks_per_sec);
+    }
+    bail!("process {pid} has no thread {name}")
+}
+
 /// The number of open file descriptors.
 pub fn open_files(pid: u32) -> Result<usize> {
     let path = format!("/proc/{pid}/fd");

@@ -56,6 +56,7 @@ struct Lane {
     delay_ms: AtomicU64,
     /// 0: as many as come.
     bytes_per_sec: AtomicU64,
+    carried_bytes: AtomicU64,
 }
 
 impl Proxy {
@@ -121,6 +122,14 @@ impl Proxy {
             let lane = self.lane(direction);
             lane.bytes_per_sec.store(bytes_per_sec, Ordering::SeqCst);
         }
+    }
+
+    /// Bytes that have come through in either direction.
+    pub fn carried_bytes(&self) -> u64 {
+        let lanes = self.valve.lanes.iter();
+        lanes
+            .map(|it| it.carried_bytes.load(Ordering::SeqCst))
+            .sum()
     }
 
     fn lane(&self, direction: Direction) -> &Lane {
@@ -202,6 +211,7 @@ fn pump(
         if valve.has_ended(generation) || to.write_all(&buffer[..count]).is_err() {
             break;
         }
+        lane.carried_bytes.fetch_add(count as u64, Ordering::SeqCst);
     }
     let _ = from.shutdown(Shutdown::Both);
     let _ = to.shutdown(Shutdown::Both);
