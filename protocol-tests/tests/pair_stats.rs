@@ -185,3 +185,21 @@ fn owed_in_binary(client: &mut Client, key: &str) -> Result<(u64, u64)> {
         stats.insert(text(&reply.key), text(&reply.value));
     }
 }
+
+#[test]
+fn a_node_says_whether_it_can_be_restarted() -> Result<()> {
+    let pair = Pair::start(&NEVER_ALONE)?;
+    let mut client = pair.client(0)?;
+    fill(&mut client, &keys("key", 100), "x")?;
+    pair.wait_for_stat(0, "safe_to_restart", "yes")?;
+    let says_no_for = |why: &str| {
+        eventually(why, || {
+            let said = pair.stat(0, "safe_to_restart")?;
+            Ok(said.starts_with("no: ") && said.contains(why))
+        })
+    };
+    pair.link().cut();
+    says_no_for("no link")?;
+    pair.link().heal();
+    pair.wait_for_stat(0, "safe_to_restart", "yes")
+}

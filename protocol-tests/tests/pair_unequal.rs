@@ -68,6 +68,11 @@ fn what_the_smaller_node_evicts_is_counted_on_the_larger_one() -> Result<()> {
         Ok(number(&pair, 0, "unprotected_items")? == 2000 - there)
     })?;
     ensure!(number(&pair, 0, "partner_evictions")? >= 2000 - there);
+    pair.wait_for_stat(
+        0,
+        "safe_to_restart",
+        &format!("yes, except {} items", 2000 - there),
+    )?;
     ensure!(number(&pair, 0, "oldest_unprotected_age_ms")? > 0);
     // They are not sent again: what is evicted is the choice of the smaller node.
     ensure!(number(&pair, 0, "records_sent")? == 2000);

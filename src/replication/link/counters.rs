@@ -1,7 +1,7 @@
 //! The counters of a link.
 
 /// Numbers for `stats replication`: totals since the node's start, except those marked "now". Each
-/// field is named like its row.
+/// field with a row of its own is named like it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
     /// How often the link came up.
@@ -26,6 +26,9 @@ pub struct LinkCounters {
     /// Whether the partner may lack an entry of the table, now: there is no link, or a sync is
     /// requested, running or not acknowledged to its end.
     pub sync_pending: bool,
+    /// The partner has confirmed every change that the link had up to this moment, in boot-time
+    /// milliseconds, now; `None` before it has confirmed anything on this link.
+    pub confirmed_up_to_ms: Option<u64>,
     /// How much of the partner's table this node is known to have got on this link, in per cent of
     /// its buckets, now; 0 without a link.
     pub sync_progress_percent: u8,

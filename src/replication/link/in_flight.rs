@@ -162,6 +162,17 @@ impl InFlight {
         self.positioned > 0
     }
 
+    /// The lowest position of them.
+    pub(super) fn first_position(&self) -> Option<u64> {
+        let mut positions = self.queue.iter().map(|sent| sent.position);
+        positions.find(|&position| position != NO_POSITION)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// How many records are on the wire to their last byte.
     pub(super) fn records(&self) -> usize {
         self.records

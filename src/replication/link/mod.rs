@@ -33,6 +33,7 @@ mod heartbeat;
 mod in_flight;
 mod inbound;
 mod invariants;
+mod lag;
 mod life;
 mod meet;
 mod outbound;
@@ -66,6 +67,7 @@ use clock::{PartnerClock, PartnerWall};
 use dirty::DirtyKeys;
 use health::Health;
 use in_flight::InFlight;
+use lag::Lag;
 use life::Life;
 use pending_acks::PendingAcks;
 use space_notice::SpaceNotice;
@@ -151,6 +153,7 @@ struct Session {
     promotions: Vec<u64>,
     in_flight: InFlight,
     pending_acks: PendingAcks,
+    lag: Lag,
     /// Records in chunks, by lane.
     outgoing: [Option<Outgoing>; 2],
     inbound: [Option<Inbound>; 2],
@@ -349,6 +352,9 @@ impl Link {
             return Ok(());
         }
         self.judge(stood_still_ms, now);
+        if self.phase == Phase::Up && self.has_room() {
+            self.session.note_lag(now.boot_ms);
+        }
         if paused {
             // This process stood still: give the partner two heartbeats' time to be heard.
             let grace = now.boot_ms.saturating_sub(SILENCE_MS - 2 * HEARTBEAT_MS);
@@ -396,6 +402,7 @@ impl Link {
                 _ => 0,
             },
             degraded: self.is_degraded(),
+            confirmed_up_to_ms: self.session.lag.confirmed_ms(),
             unconfirmed_bytes: self.session.in_flight.bytes() as u64,
             clock_skew_ms: self.session.partner_wall.skew_ms(),
             wire_version: self.session.wire_version,

@@ -20,6 +20,7 @@ mod drive;
 mod log;
 mod probe;
 mod recover;
+mod restart;
 mod rows;
 mod socket;
 mod status;

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::restart::{Standing, lag_ms};
 use super::status::{LinkState, ReplicationStatus};
 use crate::config::Mode;
 use crate::logs;
@@ -28,6 +29,7 @@ struct Snapshot<'a> {
     /// Keys were dropped, and the link has not noticed the overflow yet.
     overflowed: bool,
     unprotected: UnprotectedItems,
+    now: Now,
     memory: Memory,
     tombstones_dropped: u64,
     evictions_untold: u64,
@@ -36,7 +38,7 @@ struct Snapshot<'a> {
     asks_unanswered: u64,
 }
 
-/// The name of a row, and its value if it is printed now: one word, except the reason of a refusal.
+/// The name of a row, and its value if it is printed now: one word, except where there is a reason.
 type Row = (&'static str, fn(&Snapshot<'_>) -> Option<String>);
 
 const ROWS: &[Row] = &[
@@ -70,6 +72,13 @@ const ROWS: &[Row] = &[
     ("unprotected_items", |it| number(it.unprotected.items)),
     ("oldest_unprotected_age_ms", |it| {
         number(it.unprotected.oldest_age_ms)
+    }),
+    ("safe_to_restart", |it| {
+        it.in_pair(&it.standing().safe_to_restart())
+    }),
+    ("lag_ms", |it| match it.link {
+        LinkState::Up => or_none(lag_ms(&it.counters, it.waiting(), it.now.boot_ms)),
+        LinkState::Down | LinkState::Refused(_) => word(NONE),
     }),
     ("link_ups", |it| number(it.counters.link_ups)),
     ("link_faults", |it| number(it.counters.link_faults)),
@@ -141,6 +150,22 @@ impl Snapshot<'_> {
         word(if self.side.is_some() { value } else { NONE })
     }
 
+    /// Changes on their way to the partner.
+    fn waiting(&self) -> u64 {
+        self.counters.queue_keys + self.waiting_keys + self.counters.unconfirmed_records
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing {
+            link: &self.link,
+            counters: &self.counters,
+            sync_pending: self.sync_pending(),
+            waiting: self.waiting(),
+            unprotected: self.unprotected,
+            now_ms: self.now.boot_ms,
+        }
+    }
+
     /// An empty table lacks nothing on the partner's side.
     fn sync_pending(&self) -> bool {
         let table_is_empty = self.memory.live_items + self.memory.tombstones == 0;
@@ -174,6 +199,7 @@ pub fn print_rows(
         waiting_keys,
         overflowed,
         unprotected: store.unprotected_items(now),
+        now,
         memory,
         tombstones_dropped: dropped.tombstones_dropped.load(Ordering::Relaxed),
         evictions_untold: dropped.evictions_untold.load(Ordering::Relaxed),

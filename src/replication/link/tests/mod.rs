@@ -7,6 +7,7 @@ mod clocks;
 mod evictions;
 mod handshake;
 mod invariants;
+mod lag;
 mod lift;
 mod lives;
 mod space_notice;
