@@ -25,14 +25,7 @@ impl<'a> Reader<'a> {
         let policy_len = usize::from(self.u16()?);
         let policy = self.text(policy_len, POLICY_BYTES_MAX, "policy")?;
         // A node of version 1 has no more; it is refused for its version.
-        let (wall_ms, last_link, hash_check) = if wire_max > 1 {
-            (self.wall_ms()?, self.last_link()?, self.u64()?)
-        } else {
-            (0, None, 0)
-        };
-        let listen_addr = self.address()?;
-        let failover_addr = self.address()?;
-        Ok(Frame::Hello(Hello {
+        let mut hello = Hello {
             wire_min,
             wire_max,
             side,
@@ -41,12 +34,20 @@ impl<'a> Reader<'a> {
             flush_watermark,
             node_id,
             policy,
-            wall_ms,
-            last_link,
-            listen_addr,
-            failover_addr,
-            hash_check,
-        }))
+            wall_ms: 0,
+            last_link: None,
+            listen_addr: "",
+            failover_addr: "",
+            hash_check: 0,
+        };
+        if wire_max > 1 {
+            hello.wall_ms = self.wall_ms()?;
+            hello.last_link = self.last_link()?;
+            hello.hash_check = self.u64()?;
+            hello.listen_addr = self.address()?;
+            hello.failover_addr = self.address()?;
+        }
+        Ok(Frame::Hello(hello))
     }
 
     /// An address at the end of a hello. A hello that ends before it names none.
