@@ -1,5 +1,5 @@
-//! Measures a pair: `pair_figures ITEMS`. What a sync costs, how soon a node that restarts serves, and
-//! how long a small write waits behind large ones. Asserts nothing: these are figures.
+//! Measures a pair: `pair_figures ITEMS`. What a sync costs, how soon a node that restarts serves,
+//! and how long a small write waits behind large ones. Asserts nothing: these are figures.
 
 #![allow(clippy::print_stdout, reason = "it is what somebody reads who runs it")]
 

@@ -93,8 +93,8 @@ pub(crate) const CLOCK_PERIOD_MS: u64 = 10 * 60 * 1000;
 /// the third is late: between two a link is silent for one interval, and one heartbeat is late
 /// whenever a packet is lost or a machine is busy.
 pub(crate) const REPLACEABLE_SILENCE_MS: u64 = 4 * HEARTBEAT_MS;
-/// A node is not safe to restart while a change has waited for longer than this. A choice: twice what
-/// a silent partner takes to lose the link.
+/// A node is not safe to restart while a change has waited for longer than this. A choice: twice
+/// what a silent partner takes to lose the link.
 pub(crate) const RESTART_LAG_MS: u64 = 2 * SILENCE_MS;
 /// A link that has heard nothing for so long is down. A choice: sooner, a busy machine would lose
 /// its link; later, a dead partner is noticed later.

@@ -1,8 +1,8 @@
 //! How far the partner is behind: up to which moment it has confirmed every change.
 //!
 //! At some moment the length of the queue is noted; once all that was in it is confirmed, so is
-//! every change up to that moment, and the next one is noted. Small records first, for a large value
-//! is found out to be one when its key is taken from the queue.
+//! every change up to that moment, and the next one is noted. Small records first, for a large
+//! value is found out to be one when its key is taken from the queue.
 
 use super::Session;
 use super::in_flight::Traffic;
