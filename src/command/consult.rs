@@ -6,6 +6,13 @@ use crate::limits::sizes;
 use crate::store::{Consult, Dependence};
 
 impl CommandContext<'_> {
+    /// Whether any command may have to be put off. Callers ask this before they prepare what they
+    /// ask next: it is all that a node without a partner pays.
+    #[inline(always)]
+    pub fn consults(&self) -> bool {
+        self.store.consults()
+    }
+
     /// Whether a command on these keys is to be put off, because the partner may hold something
     /// newer. What must be known first is noted in the context of the turn.
     #[inline(always)]

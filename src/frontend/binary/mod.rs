@@ -110,7 +110,7 @@ impl BinaryFrontend {
             return (0, Some(Flow::NeedMore));
         };
         let used = header.head_len();
-        if puts_off(exec, &header, &request) {
+        if exec.ctx.consults() && puts_off(exec, &header, &request) {
             return (0, Some(Flow::Consult));
         }
         match request {
@@ -150,6 +150,7 @@ impl BinaryFrontend {
 }
 
 /// Whether a request is put off until the partner has been asked.
+#[inline(never)]
 fn puts_off(exec: &mut Executor<'_, '_>, header: &Header, request: &BinaryRequest<'_>) -> bool {
     let has_cas = header.cas != 0;
     let ctx = &mut *exec.ctx;

@@ -28,7 +28,7 @@ impl TextFrontend {
             Ok(request) => request,
             Err(error) => return self.refuse_request(error, used, &mut exec.out.bytes),
         };
-        if puts_off(exec, &request) {
+        if exec.ctx.consults() && puts_off(exec, &request) {
             return (0, Some(Flow::Consult));
         }
         match verb {
@@ -50,6 +50,7 @@ impl TextFrontend {
 }
 
 /// Whether a request is put off until the partner has been asked.
+#[inline(never)]
 fn puts_off(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) -> bool {
     let key = &*request.key.bytes;
     match request.verb {

@@ -10,6 +10,7 @@ use crate::store::Dependence;
 impl Executor<'_, '_> {
     /// Whether a request is put off. Those with several keys, and meta requests, are looked at
     /// where they are carried out.
+    #[inline(never)]
     pub(super) fn puts_off(&mut self, request: &TextRequest<'_>) -> bool {
         let ctx = &mut *self.ctx;
         match *request {

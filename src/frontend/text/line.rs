@@ -44,7 +44,9 @@ impl TextFrontend {
                 };
                 self.keys(line, offset(line, keys), how, exec)
             }
-            Ok(request) if exec.puts_off(&request) => (0, Some(Flow::Consult)),
+            Ok(request) if exec.ctx.consults() && exec.puts_off(&request) => {
+                (0, Some(Flow::Consult))
+            }
             Ok(TextRequest::Store(storage)) => self.storage(&storage, &input[used..], used, exec),
             Ok(TextRequest::Meta { verb, args }) => {
                 self.meta(verb, args, &input[used..], used, exec)

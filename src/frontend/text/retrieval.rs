@@ -32,9 +32,7 @@ impl TextFrontend {
     ) -> (usize, Option<Flow>) {
         let line = content(whole);
         let mut keys = Keys(&line[start..]);
-        let next = std::iter::successors(keys.split_first(), |(_, rest)| rest.split_first());
-        let next = next.map(|(key, _)| key).take(TURN_KEYS as usize);
-        if exec.ctx.puts_off(next, Dependence::Reads) {
+        if exec.ctx.consults() && puts_off(keys, exec) {
             return (0, Some(Flow::Consult));
         }
         let mut served = 0;
@@ -78,4 +76,12 @@ fn show(out: &mut Output, item: &Item, with_cas: bool) {
     reply::value_head(&mut out.bytes, item.key(), item.client_flags(), len, cas);
     out.push_value(item);
     out.bytes.extend_from_slice(b"\r\n");
+}
+
+/// Whether the keys of one turn are put off until the partner has been asked.
+#[inline(never)]
+fn puts_off(keys: Keys<'_>, exec: &mut Executor<'_, '_>) -> bool {
+    let next = std::iter::successors(keys.split_first(), |(_, rest)| rest.split_first());
+    let next = next.map(|(key, _)| key).take(TURN_KEYS as usize);
+    exec.ctx.puts_off(next, Dependence::Reads)
 }
