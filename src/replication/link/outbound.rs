@@ -240,7 +240,9 @@ impl Link {
 
     /// Tells the partner once that there is memory again after records were refused.
     fn send_space_available(&mut self, store: &Store, now: Now, out: &mut Vec<u8>) {
-        if self.session.space_notice.is_due(|| store.memory(), now) {
+        // It must not overtake the ack of what was refused: the partner would not know of that yet.
+        let may_overtake = !self.session.pending_acks.is_empty();
+        if !may_overtake && self.session.space_notice.is_due(|| store.memory(), now) {
             Frame::SpaceAvailable.encode(out);
         }
     }

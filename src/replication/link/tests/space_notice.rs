@@ -60,6 +60,32 @@ fn free_space_is_reported_once_a_refused_record_fits() {
     assert_eq!(a.link.counters().records_no_room, 1);
 }
 
+/// It came before the ack of the refused record, whose sender did nothing with it, and no other
+/// followed: the record was never offered again.
+#[test]
+fn free_space_is_not_reported_before_the_refusal() {
+    let (mut a, mut b) = (side(0), side_of(1, SMALL_BYTES, 1 << 20));
+    meet(&mut a, &mut b);
+    let count = fill(&mut b, 200_000);
+    talk(&mut a, &mut b);
+    a.set(b"large", 300_000);
+    while !a.transmit(0).is_empty() {}
+    let mut record = a.transmit(1 << 20);
+    while !record.is_empty() {
+        b.received(&record).unwrap();
+        record = a.transmit(1 << 20);
+    }
+    for key in 0..count / 2 {
+        b.delete(format!("own{key}").as_bytes());
+    }
+    b.now.boot_ms += 500;
+    let without_room = b.transmit(0);
+    assert!(!kinds(&without_room).contains(&"SpaceAvailable".to_owned()));
+    a.received(&without_room).unwrap();
+    pass_time(&mut a, &mut b, 20);
+    assert!(b.has(b"large"));
+}
+
 /// A smaller node evicted items that were touched while the link was down, and when it was up again
 /// the tombstones of the touches removed the partner's copies: 4,544 of 5,000 sessions were gone.
 #[test]
