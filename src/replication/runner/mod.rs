@@ -27,17 +27,17 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::asked_clients::AskedClients;
 use super::change_queue::ChangeReceiver;
 use super::startup::{PartnerEvent, StartupGate, StartupRules};
 use crate::limits::{REFUSAL_HOLDS_MS, UNAUTHENTICATED_LINKS_MAX};
@@ -159,9 +159,7 @@ struct Runner {
     changes: ChangeReceiver,
     /// Emptied at once; kept for its memory.
     answers: Vec<Answer>,
-    /// Clients that wait for keys of the partner, by the numbers of their asks.
-    asking: HashMap<u64, oneshot::Sender<bool>>,
-    asks_taken: u64,
+    asked_clients: AskedClients,
     /// `None` once the client connections are being closed.
     gate: Option<watch::Sender<bool>>,
     status: Arc<ReplicationStatus>,
@@ -210,8 +208,7 @@ impl Runner {
             log: LinkLog::default(),
             changes: setup.changes,
             answers: Vec::new(),
-            asking: HashMap::new(),
-            asks_taken: 0,
+            asked_clients: AskedClients::default(),
             gate: Some(setup.gate),
             status: setup.status,
             outcomes,

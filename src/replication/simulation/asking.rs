@@ -7,8 +7,6 @@ use super::command::Command;
 use super::world::World;
 use crate::command::CommandContext;
 use crate::limits::{ASK_READ_MS, ASK_WRITE_MS, TURN_OUTPUT_BYTES};
-use crate::replication::change_queue::AskedKeys;
-use crate::replication::simulation::node::SimNode;
 use crate::store::{Consultation, Dependence, OpContext};
 
 /// A command that was put off.
@@ -27,30 +25,6 @@ enum Asked {
     Answered,
     /// The node goes on without the partner.
     Unanswered,
-}
-
-impl SimNode {
-    /// Takes the keys that clients wait for, as the replication thread does.
-    pub(super) fn take_asks(&mut self) {
-        while let Some(AskedKeys { slots, answer }) = self.changes.take_ask() {
-            self.asks_taken += 1;
-            self.asking.insert(self.asks_taken, answer);
-            self.link.ask(self.asks_taken, &slots);
-        }
-    }
-
-    /// Tells the clients what became of their asks.
-    pub(super) fn give_asked(&mut self) {
-        for (number, is_answered) in self.link.take_asked() {
-            if let Some(answer) = self.asking.remove(&number) {
-                // An error: the client has not waited.
-                let _ = answer.send(is_answered);
-            }
-        }
-        if let Some(sent_ms) = self.link.heartbeat_acked_ms() {
-            self.changes.heartbeat_answered(sent_ms);
-        }
-    }
 }
 
 impl World {

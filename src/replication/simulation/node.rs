@@ -1,10 +1,8 @@
 //! One node: store, link, change queue, startup gate, and the small part of a server around them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use tokio::sync::oneshot;
 
 use super::asking::Waiting;
 use super::clocks::Clocks;
@@ -13,6 +11,7 @@ use super::model::Model;
 use super::plan::Plan;
 use super::protected::Groups;
 use crate::limits::ACK_TIMEOUT_MS;
+use crate::replication::asked_clients::AskedClients;
 use crate::replication::change_queue::{ChangeReceiver, ChangeSender, Commits, change_queue};
 use crate::replication::link::{Link, LinkConfig, LinkError, LinkEvent};
 use crate::replication::startup::{PartnerEvent, StartupGate, StartupRules};
@@ -58,10 +57,9 @@ pub(super) struct SimNode {
     /// The groups of the worker that serves all clients; none in `async` mode.
     pub(super) commits: Option<Commits>,
     pub(super) groups: Groups,
-    /// Commands that wait for the partner, and what the link is asked for them.
+    /// Commands that wait for the partner.
     pub(super) waiting: Vec<Waiting>,
-    pub(super) asking: HashMap<u64, oneshot::Sender<bool>>,
-    pub(super) asks_taken: u64,
+    asked_clients: AskedClients,
     budget_frames_max: usize,
     frame_bytes: usize,
     next_housekeeping_ms: u64,
@@ -124,8 +122,7 @@ impl SimNode {
             commits,
             groups: Groups::default(),
             waiting: Vec::new(),
-            asking: HashMap::new(),
-            asks_taken: 0,
+            asked_clients: AskedClients::default(),
             budget_frames_max: 4,
             frame_bytes: plan.sizes.frame_bytes_max,
             next_housekeeping_ms: 0,
@@ -216,7 +213,7 @@ impl SimNode {
     /// What the link's thread does apart from reading and the tick: takes keys, transmits.
     pub(super) fn drive(&mut self, time_ms: u64, rng: &mut Rng) -> Result<(), String> {
         let now = self.now(time_ms);
-        self.take_asks();
+        self.asked_clients.take(&self.changes, &mut self.link);
         if self.link.is_up() {
             self.take_keys(now);
         }
@@ -227,7 +224,10 @@ impl SimNode {
                 .transmit(&self.store, now, &mut self.out, budget_bytes);
             sent.map_err(|error| error.to_string())?;
         }
-        self.give_asked();
+        self.asked_clients.answer(&mut self.link);
+        if let Some(sent_ms) = self.link.heartbeat_acked_ms() {
+            self.changes.heartbeat_answered(sent_ms);
+        }
         self.next_tick_ms = time_ms + self.link.next_tick_ms(now);
         Ok(())
     }
