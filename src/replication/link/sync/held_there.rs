@@ -52,11 +52,6 @@ impl HeldThere {
         self.equal.remove(bucket);
     }
 
-    /// Nothing is known of these buckets.
-    pub(super) fn except(&mut self, buckets: &BucketSet) {
-        self.equal.subtract(buckets);
-    }
-
     /// The partner does not hold the item of this slot.
     pub(super) fn lacks(&mut self, slot: u64) {
         if !holds(Rule::PartnersWordOutweighsComparison) {

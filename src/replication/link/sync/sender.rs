@@ -93,10 +93,6 @@ impl SyncSender {
         }
         self.untold.add(&news);
         self.requested.add(buckets);
-        if let Some(round) = &mut self.round {
-            // The partner does not list them in this round.
-            round.held.except(buckets);
-        }
     }
 
     /// The buckets in which changes were dropped, and of which the partner was not told.
@@ -120,24 +116,23 @@ impl SyncSender {
     /// Begins the round that was requested, unless one is running. True if it has, and compares all
     /// buckets.
     pub(super) fn begin(&mut self) -> bool {
-        let begins = self.round.is_none() && !self.requested.is_empty();
-        let mut compares_all = false;
-        if begins {
-            self.told = BucketSet::default();
-            let buckets = std::mem::take(&mut self.requested);
-            compares_all = buckets.len() == sizes().buckets();
-            self.round = Some(Round {
-                buckets,
-                stage: Stage::Tombstones { shard: 0 },
-                due: Vec::new(),
-                deferred: BTreeSet::new(),
-                lists: VecDeque::new(),
-                listed_to: None,
-                has_last_list: false,
-                view: ShardView::default(),
-                held: HeldThere::default(),
-            });
+        if self.round.is_some() || self.requested.is_empty() {
+            return false;
         }
+        self.told = BucketSet::default();
+        let buckets = std::mem::take(&mut self.requested);
+        let compares_all = buckets.len() == sizes().buckets();
+        self.round = Some(Round {
+            buckets,
+            stage: Stage::Tombstones { shard: 0 },
+            due: Vec::new(),
+            deferred: BTreeSet::new(),
+            lists: VecDeque::new(),
+            listed_to: None,
+            has_last_list: false,
+            view: ShardView::default(),
+            held: HeldThere::default(),
+        });
         compares_all
     }
 
