@@ -14,10 +14,10 @@ impl Link {
     pub(super) fn is_touch(&self, slot: u64, item: &Item, store: &Store, now: Now) -> bool {
         let transfer = self.session.outgoing[Lane::Live as usize].as_ref();
         transfer.is_none_or(|transfer| transfer.slot != slot)
-            // It would be answered with *lacking* perhaps, and the partner takes it for the answer.
-            && !(self.session.asks.owes(slot) && holds(Rule::AskBringsWholeRecords))
             && store.is_live(item, now)
             && (store.partner_has_value(item) || !holds(Rule::TouchNeedsValueThere))
+            // It would be answered with *lacking* perhaps, and the partner takes it for the answer.
+            && !(self.session.asks.owes(slot) && holds(Rule::AskBringsWholeRecords))
     }
 
     /// Puts a touch on the wire, in the place of the first dirty key.
