@@ -1,7 +1,7 @@
 //! Commands that are put off until the partner has been asked.
 
 use super::context::CommandContext;
-use super::store_request::{StoreMode, StoreRequest};
+use super::store_request::StoreMode;
 use crate::limits::sizes;
 use crate::store::{Consult, Dependence};
 
@@ -48,8 +48,8 @@ impl CommandContext<'_> {
     }
 
     /// The same of a storage command: only one that stores whatever is held need not know it.
-    pub fn puts_off_store(&mut self, key: &[u8], request: &StoreRequest) -> bool {
-        let is_blind = request.mode == StoreMode::Set && request.compare.is_none();
+    pub fn puts_off_store(&mut self, key: &[u8], mode: StoreMode, compares: bool) -> bool {
+        let is_blind = mode == StoreMode::Set && !compares;
         !is_blind && self.puts_off([key], Dependence::Writes)
     }
 }

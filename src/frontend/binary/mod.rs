@@ -16,7 +16,6 @@ use super::executor::Executor;
 use super::flow::Flow;
 use super::output::Output;
 use crate::command::CommandContext;
-use crate::protocol::StoreMode;
 use crate::protocol::binary::{
     self, BinaryRequest, HEADER_BYTES, Header, MAGIC_REQUEST, PacketError, Status,
 };
@@ -152,13 +151,11 @@ impl BinaryFrontend {
 /// Whether a request is put off until the partner has been asked.
 #[inline(never)]
 fn puts_off(exec: &mut Executor<'_, '_>, header: &Header, request: &BinaryRequest<'_>) -> bool {
-    let has_cas = header.cas != 0;
     let ctx = &mut *exec.ctx;
     match *request {
         BinaryRequest::Get { key, .. } => ctx.puts_off([key], Dependence::Reads),
         BinaryRequest::Store(ref store) => {
-            let is_blind = store.mode == StoreMode::Set && !has_cas;
-            !is_blind && ctx.puts_off([store.key], Dependence::Writes)
+            ctx.puts_off_store(store.key, store.mode, header.cas != 0)
         }
         // Its reply, too, says whether there was an item.
         BinaryRequest::Touch { key, .. }

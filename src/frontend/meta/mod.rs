@@ -57,7 +57,8 @@ fn puts_off(exec: &mut Executor<'_, '_>, request: &MetaRequest<'_>) -> bool {
         MetaVerb::Get => exec.ctx.puts_off([key], Dependence::Reads),
         MetaVerb::Set => {
             let store = set::store_request(request, exec.ctx.now());
-            exec.ctx.puts_off_store(key, &store)
+            exec.ctx
+                .puts_off_store(key, store.mode, store.compare.is_some())
         }
         MetaVerb::Delete | MetaVerb::Arithmetic => exec.ctx.puts_off([key], Dependence::Writes),
     }

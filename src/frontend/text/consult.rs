@@ -2,7 +2,6 @@
 //! on what is held.
 
 use crate::frontend::executor::Executor;
-use crate::protocol::StoreMode;
 use crate::protocol::meta::parse_inspection;
 use crate::protocol::text::TextRequest;
 use crate::store::Dependence;
@@ -15,8 +14,7 @@ impl Executor<'_, '_> {
         let ctx = &mut *self.ctx;
         match *request {
             TextRequest::Store(ref storage) => {
-                let is_blind = storage.mode == StoreMode::Set && storage.compare.is_none();
-                !is_blind && ctx.puts_off([storage.key], Dependence::Writes)
+                ctx.puts_off_store(storage.key, storage.mode, storage.compare.is_some())
             }
             // A deletion that nobody is answered is carried out in any case.
             TextRequest::Delete { key, noreply } => {
