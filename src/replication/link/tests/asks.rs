@@ -146,12 +146,7 @@ fn without_a_link_an_ask_is_unanswered_at_once_and_so_it_is_when_the_link_ends()
 #[test]
 fn a_partner_that_hashes_keys_differently_does_not_answer() {
     let mut a = side(0);
-    let mut b = side_with(StoreConfig {
-        side: 1,
-        replicated: true,
-        hash_secret: [8; 16],
-        ..StoreConfig::of_a_test()
-    });
+    let mut b = side_of_other_hashes();
     b.set(b"key", 10);
     connect(&mut a, &mut b);
     while !(a.link.is_up() && b.link.is_up()) {

@@ -56,6 +56,16 @@ fn side_with(config: StoreConfig) -> Side {
     }
 }
 
+/// Side 1, which hashes keys with another secret than [`side`].
+fn side_of_other_hashes() -> Side {
+    side_with(StoreConfig {
+        side: 1,
+        replicated: true,
+        hash_secret: [8; 16],
+        ..StoreConfig::of_a_test()
+    })
+}
+
 fn link_config(side: u8) -> LinkConfig {
     let node_id = format!("n{}", side + 1);
     LinkConfig {

@@ -273,12 +273,7 @@ fn a_bucket_stays_unknown_if_a_change_is_dropped_while_it_is_listed() {
 #[test]
 fn nodes_with_different_hashes_copy_their_tables() {
     let mut a = side(0);
-    let mut b = side_with(StoreConfig {
-        side: 1,
-        replicated: true,
-        hash_secret: [8; 16],
-        ..StoreConfig::of_a_test()
-    });
+    let mut b = side_of_other_hashes();
     a.set(b"both", 10);
     b.now.wall_ms += 1;
     b.set(b"both", 20);
